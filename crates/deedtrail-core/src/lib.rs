@@ -1,0 +1,16 @@
+//! The words every other crate speaks: identifiers, time, limits, the canonical event, the action
+//! taxonomy, identities, findings, and the ports (traits) that adapters implement.
+//!
+//! This crate does no I/O. It reads no clock and draws no random number: both are ports.
+
+pub mod action;
+pub mod event;
+pub mod finding;
+pub mod id;
+pub mod identity;
+pub mod limits;
+pub mod mapping;
+pub mod port;
+pub mod time;
+
+pub use smol_str::SmolStr as Text;

@@ -1,0 +1,20 @@
+//! Every limit of the intake path, with its unit and what happens at it.
+
+/// Largest request body after decompression, bytes. Beyond it: 413, nothing stored.
+pub const REQUEST_BYTES_MAX: usize = 64 << 20;
+/// Largest single record, bytes. Beyond it the record is refused (413), its path, offset and hash logged.
+pub const RECORD_BYTES_MAX: usize = 16 << 20;
+/// Deepest nesting of a JSON record. Deeper records are quarantined.
+pub const RECORD_DEPTH_MAX: usize = 128;
+/// Most canonical events one record may yield. More: the record is quarantined.
+pub const EVENTS_PER_RECORD_MAX: usize = 10_000;
+/// Largest ratio of decompressed to compressed bytes. Beyond it: 413.
+pub const DECOMPRESSION_RATIO_MAX: usize = 200;
+/// Most records in one append batch; a longer delivery is cut into several batches.
+pub const BATCH_RECORDS_MAX: usize = 10_000;
+/// A vendor time further ahead of ours than this is flagged `suspicious`, never changed; microseconds.
+pub const FUTURE_TIME_US_MAX: i64 = 24 * 3600 * 1_000_000;
+/// Longest text kept in one canonical column, bytes; longer text is cut there (the raw record keeps it all).
+pub const COLUMN_BYTES_MAX: usize = 8 << 10;
+/// Most unmapped paths listed per event; the rest are counted.
+pub const UNMAPPED_PATHS_MAX: usize = 64;

@@ -1,0 +1,73 @@
+//! From a delivery's bytes to records, and from a record to canonical events.
+
+use std::borrow::Cow;
+
+use crate::id::SourceName;
+use crate::mapping::{MapError, MappedRecord};
+
+/// How the bytes of a delivery are packed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    #[default]
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+/// One record cut out of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Framed<'a> {
+    /// 1-based line or element number, for messages.
+    pub line: u64,
+    pub bytes: Cow<'a, [u8]>,
+}
+
+/// A delivery that cannot be cut into records at all: nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    #[error("the body is over {limit_bytes} bytes after decompression; send smaller batches")]
+    TooLarge { limit_bytes: usize },
+    #[error("record {line} is over {limit_bytes} bytes; it is refused")]
+    RecordTooLarge { line: u64, limit_bytes: usize },
+    #[error("the body does not decompress: {0}; check Content-Encoding")]
+    Compression(String),
+    #[error("no source is called `{0}`; `deedtrail source list` shows them all")]
+    UnknownSource(String),
+}
+
+/// Facts about a source for lists, health and detection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFacts {
+    pub name: SourceName,
+    pub title: String,
+    /// Sigma log source fields (`product`, `service`, `category`) that public rules use.
+    pub sigma: Vec<SigmaLogsource>,
+    pub mapping_version: String,
+    /// Planes its events lie on, by name.
+    pub planes: Vec<String>,
+    /// Aliases for the field names public rules use where they differ: (rule's name, raw path).
+    pub field_aliases: Vec<(String, String)>,
+}
+
+/// The log source of a Sigma rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SigmaLogsource {
+    pub product: Option<String>,
+    pub service: Option<String>,
+    pub category: Option<String>,
+}
+
+/// Knows every source; pure apart from what was loaded when it was made.
+pub trait Mapper: Send + Sync + std::fmt::Debug {
+    fn sources(&self) -> Vec<SourceFacts>;
+    /// Decompresses (bounded) and cuts a delivery into records. Malformed pieces come out as
+    /// records too, so that they can be quarantined.
+    fn frame<'a>(
+        &self,
+        source: &SourceName,
+        encoding: Encoding,
+        body: &'a [u8],
+    ) -> Result<Vec<Framed<'a>>, FrameError>;
+    /// Maps one record.
+    fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError>;
+}

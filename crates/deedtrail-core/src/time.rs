@@ -1,0 +1,86 @@
+//! Time as the product stores it: microseconds since the Unix epoch, UTC.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An instant in microseconds since 1970-01-01T00:00:00Z.
+///
+/// Serialises as an integer (µs); prints as RFC 3339 with microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// One second in microseconds.
+    pub const SECOND_US: i64 = 1_000_000;
+    /// One minute in microseconds.
+    pub const MINUTE_US: i64 = 60 * Self::SECOND_US;
+    /// One hour in microseconds.
+    pub const HOUR_US: i64 = 60 * Self::MINUTE_US;
+    /// One day in microseconds.
+    pub const DAY_US: i64 = 24 * Self::HOUR_US;
+
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Parses RFC 3339 (`2026-11-18T14:02:11.5Z`, any offset). `None` when it is anything else.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_microsecond()))
+    }
+
+    /// This instant moved by `micros` (negative moves back); saturates at the ends of `i64`.
+    #[must_use]
+    pub const fn plus_micros(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// Microseconds from `earlier` to `self`; negative when `self` comes first.
+    pub const fn micros_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Days since 1970-01-01 (UTC), rounded down.
+    pub const fn utc_day(self) -> i64 {
+        self.0.div_euclid(Self::DAY_US)
+    }
+
+    /// Midnight (UTC) of the day this instant lies in.
+    #[must_use]
+    pub const fn start_of_day(self) -> Self {
+        Self(self.utc_day() * Self::DAY_US)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(at) => write!(f, "{at:.6}"),
+            Err(_) => write!(f, "{} µs", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_and_parses_rfc3339() {
+        let at = Timestamp::parse_rfc3339("2026-11-18T15:02:11.5+01:00").unwrap();
+        assert_eq!(at.to_string(), "2026-11-18T14:02:11.500000Z");
+        assert_eq!(Timestamp::parse_rfc3339(&at.to_string()), Some(at));
+        assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
+    }
+
+    #[test]
+    fn days_before_the_epoch_round_down() {
+        assert_eq!(Timestamp::from_micros(-1).utc_day(), -1);
+        assert_eq!(Timestamp::from_micros(-1).start_of_day().as_micros(), -Timestamp::DAY_US);
+    }
+}
