@@ -1,0 +1,153 @@
+//! The archive: canonical events in an open table format, plus the rows not yet flushed.
+
+use std::io::Write;
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::id::{AliasUid, EventUid};
+use crate::port::log::Sequence;
+use crate::time::Timestamp;
+
+/// Which events a timeline shows. All filters are ANDed; empty means "any".
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Actor, on-behalf-of or target alias is one of these.
+    pub aliases: Vec<AliasUid>,
+    pub uids: Vec<EventUid>,
+    /// `source` equals.
+    pub source: Option<String>,
+    /// `action` equals.
+    pub action: Option<String>,
+    /// `time_effective` at or after.
+    pub from: Option<Timestamp>,
+    /// `time_effective` before.
+    pub to: Option<Timestamp>,
+    /// Case-insensitive substring of operation, actor, target or source IP.
+    pub text: Option<String>,
+}
+
+/// Where a page of a list starts: after this (time, uid), newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub time_effective: Timestamp,
+    pub event_uid: EventUid,
+}
+
+/// Events of one bucket of a histogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    pub start: Timestamp,
+    pub count: u64,
+}
+
+/// Count of events of one actor alias by action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionCount {
+    pub action: String,
+    pub count: u64,
+    pub last: Timestamp,
+}
+
+/// What a query prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputFormat {
+    #[default]
+    Table,
+    /// NDJSON: one object per row.
+    Json,
+    Csv,
+    Parquet,
+}
+
+/// What a query may use; beyond it the query ends with a clear error.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryBudget {
+    pub memory_bytes_max: usize,
+    pub time_max: Duration,
+    pub rows_max: usize,
+}
+
+impl Default for QueryBudget {
+    fn default() -> Self {
+        Self {
+            memory_bytes_max: 512 << 20,
+            time_max: Duration::from_secs(30),
+            rows_max: 1_000_000,
+        }
+    }
+}
+
+/// What a query cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryCost {
+    pub rows: u64,
+    pub elapsed: Duration,
+    /// Table version the query was pinned to, and hot rows it saw beside it.
+    pub version: i64,
+    pub hot_rows: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    #[error("the query is not allowed: {0}; only a single SELECT over `events` is")]
+    NotAllowed(String),
+    #[error("the query is not understood: {0}")]
+    BadQuery(String),
+    #[error("the query needs more than {limit_bytes} bytes of memory; narrow the time range, select fewer columns or raise --memory")]
+    OverMemory { limit_bytes: usize },
+    #[error("the query ran longer than {limit_s} s; narrow the time range or raise --timeout")]
+    OverTime { limit_s: u64 },
+    #[error("the archive at {folder} failed: {reason}; `deedtrail rebuild` makes it anew from the log")]
+    Failed { folder: String, reason: String },
+    #[error("the output cannot be written: {0}")]
+    Output(std::io::Error),
+}
+
+/// Figures for health pages and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArchiveFigures {
+    pub version: i64,
+    pub files: u64,
+    pub bytes: u64,
+    pub rows: u64,
+    pub hot_rows: u64,
+}
+
+/// Canonical events, stored and hot. Every query sees one pinned version plus the hot rows after
+/// it: no row twice, none missing.
+pub trait Archive: Send + Sync + std::fmt::Debug {
+    /// Log position the committed table covers: every sequence below it is stored.
+    fn covered(&self) -> Sequence;
+    /// Adds derived rows to the hot table; `through` is one past the newest sequence they cover.
+    /// Rows of sequences below `covered()` are ignored, so replay is harmless.
+    fn add(&self, events: Vec<Event>, through: Sequence);
+    /// Commits all hot rows and the position they cover in one transaction. No-op without news.
+    fn commit(&self) -> Result<(), ArchiveError>;
+    /// Rewrites small files of closed days into large sorted ones; never blocks `commit`.
+    fn compact(&self) -> Result<(), ArchiveError>;
+    /// Starts an empty table generation next to the live one; the next `commit`s fill it until
+    /// `finish_rebuild` swaps it in. Queries keep seeing the live one.
+    fn start_rebuild(&self) -> Result<(), ArchiveError>;
+    /// Swaps the rebuilt generation in.
+    fn finish_rebuild(&self) -> Result<(), ArchiveError>;
+    /// Newest first, at most `limit`, after `cursor`.
+    fn events(
+        &self,
+        filter: &EventFilter,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Event>, ArchiveError>;
+    /// Counts per bucket of `bucket_us` microseconds; buckets without events are left out.
+    fn histogram(&self, filter: &EventFilter, bucket_us: i64) -> Result<Vec<Bucket>, ArchiveError>;
+    /// Counts per action, most first.
+    fn actions(&self, filter: &EventFilter) -> Result<Vec<ActionCount>, ArchiveError>;
+    /// Read-only SQL over the table `events`.
+    fn query(
+        &self,
+        sql: &str,
+        format: OutputFormat,
+        budget: QueryBudget,
+        out: &mut (dyn Write + Send),
+    ) -> Result<QueryCost, ArchiveError>;
+    fn figures(&self) -> ArchiveFigures;
+}
