@@ -325,7 +325,11 @@ impl MappedEvent {
             ("outcome", self.outcome != OutcomeClass::Unknown),
             ("source_uid", source_uid.is_some()),
         ];
-        facts.iter().filter(|(_, given)| !given).map(|(name, _)| *name).collect()
+        facts
+            .iter()
+            .filter(|(_, given)| !given)
+            .map(|(name, _)| *name)
+            .collect()
     }
 
     /// Grade from the number of missing facts: none A, one B, two C, more D.
@@ -341,7 +345,10 @@ impl MappedEvent {
 
 /// Whether an action makes no sense without something acted on.
 const fn needs_target(action: Action) -> bool {
-    !matches!(action, Action::Authenticate | Action::SessionChange | Action::Enumerate)
+    !matches!(
+        action,
+        Action::Authenticate | Action::SessionChange | Action::Enumerate
+    )
 }
 
 #[cfg(test)]
@@ -354,7 +361,10 @@ mod tests {
             time: Some(Timestamp::from_micros(0)),
             action: Action::Authenticate,
             outcome: OutcomeClass::Success,
-            actor_aliases: vec![Alias { namespace: "email".into(), value: "a@b".into() }],
+            actor_aliases: vec![Alias {
+                namespace: "email".into(),
+                value: "a@b".into(),
+            }],
             ..MappedEvent::default()
         };
         let uid = Text::new("1");
@@ -370,7 +380,10 @@ mod tests {
     fn names_round_trip() {
         for kind in ActorKind::ALL {
             assert_eq!(ActorKind::from_name(kind.name()), Some(*kind));
-            assert_eq!(serde_json::to_string(kind).unwrap(), format!("\"{}\"", kind.name()));
+            assert_eq!(
+                serde_json::to_string(kind).unwrap(),
+                format!("\"{}\"", kind.name())
+            );
         }
     }
 }

@@ -103,7 +103,9 @@ impl<K> FromStr for Id<K> {
         if text.len() != 32 || !lower_hex {
             return Err(NotAnId);
         }
-        u128::from_str_radix(text, 16).map(|bits| Self(bits, PhantomData)).map_err(|_| NotAnId)
+        u128::from_str_radix(text, 16)
+            .map(|bits| Self(bits, PhantomData))
+            .map_err(|_| NotAnId)
     }
 }
 
@@ -180,7 +182,11 @@ pub type ReferenceUid = Id<kind::Reference>;
 impl AliasUid {
     /// The alias id the archive stores and sorts by (immutable; merges rewrite nothing).
     pub fn of(tenant: &TenantId, namespace: &str, value: &str) -> Self {
-        Self::derive(&[tenant.as_str().as_bytes(), namespace.as_bytes(), value.as_bytes()])
+        Self::derive(&[
+            tenant.as_str().as_bytes(),
+            namespace.as_bytes(),
+            value.as_bytes(),
+        ])
     }
 }
 
@@ -306,6 +312,9 @@ mod tests {
         for bad in ["", "A", "../x", "a/b", ".a", "a..b", &"x".repeat(65)] {
             assert!(TenantId::new(bad).is_err(), "{bad}");
         }
-        assert_eq!(SourceName::new("aws.cloudtrail").unwrap().as_str(), "aws.cloudtrail");
+        assert_eq!(
+            SourceName::new("aws.cloudtrail").unwrap().as_str(),
+            "aws.cloudtrail"
+        );
     }
 }

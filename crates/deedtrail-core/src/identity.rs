@@ -1,0 +1,108 @@
+//! Identities, their aliases, credentials and owners.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Text;
+use crate::event::{ActorKind, CredentialKind, Environment};
+use crate::id::{AliasUid, CredentialUid, IdentityId, TenantId};
+use crate::time::Timestamp;
+
+/// State of an identity's account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityStatus {
+    #[default]
+    Active,
+    Disabled,
+    Deleted,
+}
+
+/// A human or non-human identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    pub id: IdentityId,
+    pub tenant: TenantId,
+    pub kind: ActorKind,
+    pub name: Text,
+    pub status: IdentityStatus,
+    /// First seen in events only; nobody has declared it.
+    pub discovered: bool,
+    /// The alias whose hash the id is.
+    pub first_alias: AliasUid,
+    pub created: Option<Timestamp>,
+    pub first_seen: Option<Timestamp>,
+    pub last_seen: Option<Timestamp>,
+    #[serde(flatten)]
+    pub declared: Declared,
+}
+
+/// What people declare about an identity (import, page, API); never taken from events.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Declared {
+    pub owner: Option<Text>,
+    pub backup_owner: Option<Text>,
+    pub owner_since: Option<Timestamp>,
+    /// Set when the owner left; the identity is orphaned since then.
+    pub orphaned_since: Option<Timestamp>,
+    pub department: Option<Text>,
+    pub environment: Environment,
+    /// What it is for, one sentence.
+    pub purpose: Option<Text>,
+    /// `employee`, `contractor`, `vendor` …
+    pub employment: Option<Text>,
+    pub manager: Option<Text>,
+    /// Tools an agent declares (Defender AgentsInfo, MCP tool list, import).
+    pub declared_tools: Vec<Text>,
+    /// Read-only by declaration: writes are departures.
+    pub read_only: bool,
+    /// Workload the identity serves, and since when that workload is gone.
+    pub workload: Option<Text>,
+    pub workload_gone_since: Option<Timestamp>,
+    pub tags: BTreeMap<Text, Text>,
+}
+
+/// A reference that leads to an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasRecord {
+    pub uid: AliasUid,
+    pub identity: IdentityId,
+    pub namespace: Text,
+    pub value: Text,
+    /// Why it leads there: `first seen in okta.system`, `same record as email:…`, `import`.
+    pub evidence: Text,
+    pub first_seen: Option<Timestamp>,
+    pub last_seen: Option<Timestamp>,
+}
+
+/// A key, token, certificate or grant; its value is never known here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialRecord {
+    pub uid: CredentialUid,
+    pub identity: IdentityId,
+    pub kind: CredentialKind,
+    /// The vendor's public id, e.g. an access key id.
+    pub reference: Text,
+    pub system: Text,
+    pub created: Option<Timestamp>,
+    pub last_rotated: Option<Timestamp>,
+    pub expires: Option<Timestamp>,
+    pub revoked: Option<Timestamp>,
+    pub first_used: Option<Timestamp>,
+    pub last_used: Option<Timestamp>,
+    pub uses: u64,
+    /// Workloads and networks it was used from (at most 32).
+    pub used_from: Vec<Text>,
+}
+
+/// A merge of two identities: recorded, reversible.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merge {
+    pub kept: IdentityId,
+    pub merged: IdentityId,
+    /// The rule that said so, in words.
+    pub reason: Text,
+    pub at: Timestamp,
+}

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 /// An instant in microseconds since 1970-01-01T00:00:00Z.
 ///
 /// Serialises as an integer (µs); prints as RFC 3339 with microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -31,7 +33,9 @@ impl Timestamp {
 
     /// Parses RFC 3339 (`2026-11-18T14:02:11.5Z`, any offset). `None` when it is anything else.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_microsecond()))
+        text.parse::<jiff::Timestamp>()
+            .ok()
+            .map(|at| Self(at.as_microsecond()))
     }
 
     /// This instant moved by `micros` (negative moves back); saturates at the ends of `i64`.
@@ -81,6 +85,9 @@ mod tests {
     #[test]
     fn days_before_the_epoch_round_down() {
         assert_eq!(Timestamp::from_micros(-1).utc_day(), -1);
-        assert_eq!(Timestamp::from_micros(-1).start_of_day().as_micros(), -Timestamp::DAY_US);
+        assert_eq!(
+            Timestamp::from_micros(-1).start_of_day().as_micros(),
+            -Timestamp::DAY_US
+        );
     }
 }

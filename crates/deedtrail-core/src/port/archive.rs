@@ -93,11 +93,15 @@ pub enum ArchiveError {
     NotAllowed(String),
     #[error("the query is not understood: {0}")]
     BadQuery(String),
-    #[error("the query needs more than {limit_bytes} bytes of memory; narrow the time range, select fewer columns or raise --memory")]
+    #[error(
+        "the query needs more than {limit_bytes} bytes of memory; narrow the time range, select fewer columns or raise --memory"
+    )]
     OverMemory { limit_bytes: usize },
     #[error("the query ran longer than {limit_s} s; narrow the time range or raise --timeout")]
     OverTime { limit_s: u64 },
-    #[error("the archive at {folder} failed: {reason}; `deedtrail rebuild` makes it anew from the log")]
+    #[error(
+        "the archive at {folder} failed: {reason}; `deedtrail rebuild` makes it anew from the log"
+    )]
     Failed { folder: String, reason: String },
     #[error("the output cannot be written: {0}")]
     Output(std::io::Error),

@@ -83,7 +83,11 @@ impl StoredEntry {
     pub fn bytes(&self) -> std::borrow::Cow<'_, [u8]> {
         match self.entry.parts.as_slice() {
             [only] => std::borrow::Cow::Borrowed(&only.bytes),
-            many => many.iter().flat_map(|p| p.bytes.iter().copied()).collect::<Vec<u8>>().into(),
+            many => many
+                .iter()
+                .flat_map(|p| p.bytes.iter().copied())
+                .collect::<Vec<u8>>()
+                .into(),
         }
     }
 }
@@ -139,9 +143,16 @@ pub enum ReadError {
     #[error("entry {0} does not exist")]
     Missing(Sequence),
     #[error("entries {first}..={last} are damaged: {reason}; restore this segment from a backup")]
-    Damaged { first: Sequence, last: Sequence, reason: String },
+    Damaged {
+        first: Sequence,
+        last: Sequence,
+        reason: String,
+    },
     #[error("cannot read {path}: {source}")]
-    Io { path: String, source: std::io::Error },
+    Io {
+        path: String,
+        source: std::io::Error,
+    },
 }
 
 /// Proof that one entry is in the log, ready to be shown or written to a bundle.

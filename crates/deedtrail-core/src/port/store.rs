@@ -1,0 +1,195 @@
+//! The control plane: everything that is state of ours and not an event.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Text;
+use crate::finding::{Finding, FindingStatus, Severity};
+use crate::id::{AliasUid, FindingId, IdentityId, SourceName, TenantId};
+use crate::identity::{AliasRecord, CredentialRecord, Identity, Merge};
+use crate::port::log::Sequence;
+use crate::time::Timestamp;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the control plane at {path} failed: {reason}")]
+    Failed { path: String, reason: String },
+    #[error(
+        "{path} was written by a newer version (schema {found}, this one knows {known}); upgrade the binary"
+    )]
+    TooNew {
+        path: String,
+        found: u32,
+        known: u32,
+    },
+}
+
+/// Everything one processed batch of the log changes. Stored with the position in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// One past the newest sequence this batch covers.
+    pub through: Sequence,
+    pub identities: Vec<Identity>,
+    pub aliases: Vec<AliasRecord>,
+    pub credentials: Vec<CredentialRecord>,
+    pub merges: Vec<Merge>,
+    /// Whole findings, already merged with what was stored.
+    pub findings: Vec<Finding>,
+    pub sources: Vec<SourceHealth>,
+    pub quarantined: Vec<Quarantined>,
+    /// Quarantined sequences that have since been mapped.
+    pub released: Vec<Sequence>,
+}
+
+/// Health of one source, as counted from the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceHealth {
+    pub source: SourceName,
+    pub records: u64,
+    pub events: u64,
+    pub quarantined: u64,
+    pub duplicates: u64,
+    pub conflicts: u64,
+    pub bytes: u64,
+    pub last_received: Option<Timestamp>,
+    /// Newest vendor time.
+    pub last_event: Option<Timestamp>,
+    /// Events by evidence grade A, B, C, D.
+    pub grades: [u64; 4],
+    /// Events whose action is `other`.
+    pub other_actions: u64,
+    /// Events lacking a fact, by name of the fact.
+    pub missing: std::collections::BTreeMap<Text, u64>,
+}
+
+/// A record waiting in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    pub sequence: Sequence,
+    pub source: SourceName,
+    /// Short name of the reason.
+    pub code: Text,
+    /// The reason in words.
+    pub reason: Text,
+    pub received: Timestamp,
+    pub bytes: u64,
+}
+
+/// Which identities a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct IdentityFilter {
+    pub kind: Option<String>,
+    /// Substring of name, alias or owner, case-insensitive.
+    pub text: Option<String>,
+    /// Only those without an owner.
+    pub unowned: bool,
+}
+
+/// Which findings a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct FindingFilter {
+    pub identity: Option<IdentityId>,
+    pub kind: Option<String>,
+    pub severity_min: Option<Severity>,
+    pub status: Option<FindingStatus>,
+    pub text: Option<String>,
+    /// Changed at or after (change feed).
+    pub updated_since: Option<Timestamp>,
+}
+
+/// What a principal may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    Ingest,
+    Read,
+    Write,
+    Admin,
+}
+
+/// An API token as stored: prefix and hash, never the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// Public part, shown in lists, e.g. `dt_3f9a1c`.
+    pub prefix: Text,
+    /// SHA-256 of the whole token, hex.
+    pub hash: Text,
+    pub name: Text,
+    pub tenant: TenantId,
+    pub scopes: Vec<Scope>,
+    pub created: Timestamp,
+    pub expires: Option<Timestamp>,
+    pub last_used: Option<Timestamp>,
+    pub revoked: Option<Timestamp>,
+}
+
+/// A signed-in browser: a reference token's hash with idle and absolute limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSession {
+    /// SHA-256 of the cookie value, hex.
+    pub hash: Text,
+    pub principal: Text,
+    pub tenant: TenantId,
+    pub created: Timestamp,
+    pub last_used: Timestamp,
+    pub absolute_end: Timestamp,
+}
+
+/// The control plane. SQLite by default; one contract suite runs over every implementation.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// One past the newest sequence whose results are stored.
+    fn processed(&self) -> Result<Sequence, StoreError>;
+    /// Stores a batch's results and its position in one transaction.
+    fn save(&self, progress: Progress) -> Result<(), StoreError>;
+    /// Forgets everything derived from the log (rebuild); users, tokens, dispositions and what
+    /// people declared stay.
+    fn forget_derived(&self) -> Result<(), StoreError>;
+
+    fn identities(&self, filter: &IdentityFilter) -> Result<Vec<Identity>, StoreError>;
+    fn identity(&self, id: IdentityId) -> Result<Option<Identity>, StoreError>;
+    fn aliases(&self) -> Result<Vec<AliasRecord>, StoreError>;
+    fn aliases_of(&self, id: IdentityId) -> Result<Vec<AliasRecord>, StoreError>;
+    fn alias(&self, uid: AliasUid) -> Result<Option<AliasRecord>, StoreError>;
+    /// Aliases with this value in any namespace (exact, case-insensitive).
+    fn find_alias(&self, value: &str) -> Result<Vec<AliasRecord>, StoreError>;
+    fn credentials(&self) -> Result<Vec<CredentialRecord>, StoreError>;
+    fn credentials_of(&self, id: IdentityId) -> Result<Vec<CredentialRecord>, StoreError>;
+    fn merges(&self) -> Result<Vec<Merge>, StoreError>;
+
+    /// Newest activity first, most severe first within equal times.
+    fn findings(&self, filter: &FindingFilter, limit: usize) -> Result<Vec<Finding>, StoreError>;
+    fn finding(&self, id: FindingId) -> Result<Option<Finding>, StoreError>;
+    /// An analyst's decision; survives replay and rebuild.
+    fn decide_finding(
+        &self,
+        id: FindingId,
+        status: FindingStatus,
+        disposition: Option<Text>,
+        analyst: Text,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    fn source_health(&self) -> Result<Vec<SourceHealth>, StoreError>;
+    fn quarantined(
+        &self,
+        source: Option<&SourceName>,
+        limit: usize,
+    ) -> Result<Vec<Quarantined>, StoreError>;
+
+    fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;
+    fn token_by_hash(&self, hash: &str) -> Result<Option<TokenRecord>, StoreError>;
+    fn put_token(&self, token: TokenRecord) -> Result<(), StoreError>;
+    fn touch_token(&self, prefix: &str, at: Timestamp) -> Result<(), StoreError>;
+    fn revoke_token(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Stores the hash of a one-time sign-in link and its end.
+    fn put_sign_in_link(&self, hash: &str, ends: Timestamp) -> Result<(), StoreError>;
+    /// Uses a link up: true exactly once, before its end.
+    fn take_sign_in_link(&self, hash: &str, now: Timestamp) -> Result<bool, StoreError>;
+    fn put_session(&self, session: WebSession) -> Result<(), StoreError>;
+    fn session_by_hash(&self, hash: &str) -> Result<Option<WebSession>, StoreError>;
+    fn touch_session(&self, hash: &str, at: Timestamp) -> Result<(), StoreError>;
+    fn end_session(&self, hash: &str) -> Result<(), StoreError>;
+
+    fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
+    fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError>;
+}
