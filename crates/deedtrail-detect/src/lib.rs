@@ -1,1 +1,22 @@
-//! 
+//! Detection: a pure, deterministic function of the log's prefix.
+//!
+//! The pipeline resolves an event's identity and hands an [`Observation`] to [`Detector::observe`];
+//! what comes back are finding drafts. Time comes from events and ticks, never from a clock.
+
+use deedtrail_core::event::Event;
+use deedtrail_core::identity::{CredentialRecord, Identity};
+use deedtrail_core::port::mapper::SourceFacts;
+
+/// One event with what is known about its actor at that position of the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Observation<'a> {
+    pub event: &'a Event,
+    /// The resolved actor; `None` when the record names none.
+    pub identity: Option<&'a Identity>,
+    /// The credential used, if the record names one.
+    pub credential: Option<&'a CredentialRecord>,
+    /// The record as received, for rules on vendor field names. For a record of several events,
+    /// the same bytes come with each of them.
+    pub record: &'a [u8],
+    pub source: &'a SourceFacts,
+}
