@@ -1,1 +1,49 @@
-//! 
+//! Use cases: intake, pipeline, identities, timelines, findings, access. Knows ports, no adapter.
+//!
+//! [`App`] is what the command line and the pages call. [`pipeline::Pipeline`] is the one consumer
+//! of the evidence log; live, catch-up, replay and rebuild are the same function.
+
+pub mod access;
+pub mod configuration;
+pub mod evidence;
+pub mod figures;
+pub mod identity;
+pub mod intake;
+pub mod pipeline;
+pub mod timeline;
+
+use std::sync::Arc;
+
+use deedtrail_core::port::archive::Archive;
+use deedtrail_core::port::log::EvidenceLog;
+use deedtrail_core::port::mapper::Mapper;
+use deedtrail_core::port::store::Store;
+use deedtrail_core::port::{Clock, Entropy};
+
+/// Everything from the outside that the use cases need.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    pub log: Arc<dyn EvidenceLog>,
+    pub mapper: Arc<dyn Mapper>,
+    pub archive: Arc<dyn Archive>,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The use cases over one data folder.
+#[derive(Debug)]
+pub struct App {
+    pub ports: Ports,
+    /// Counters since start, for `/metrics`.
+    pub counters: figures::Counters,
+}
+
+impl App {
+    pub fn new(ports: Ports) -> Self {
+        Self {
+            ports,
+            counters: figures::Counters::default(),
+        }
+    }
+}

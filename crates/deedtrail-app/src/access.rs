@@ -1,0 +1,265 @@
+//! Who may do what: API tokens, one-time sign-in links, browser sessions.
+//!
+//! Tokens are stored as prefix and SHA-256; the token itself is shown once. Random 256-bit values
+//! need no slow hash (ASVS 5.0, 11.5.1).
+
+use deedtrail_core::Text;
+use deedtrail_core::id::TenantId;
+use deedtrail_core::port::log::{EntryKind, NewEntry, Part, PartClass};
+use deedtrail_core::port::store::{Scope, StoreError, TokenRecord, WebSession};
+use deedtrail_core::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::App;
+
+/// A browser session ends after this much silence, µs.
+pub const SESSION_IDLE_US: i64 = 12 * Timestamp::HOUR_US;
+/// A browser session ends after this long whatever happens, µs.
+pub const SESSION_ABSOLUTE_US: i64 = 7 * Timestamp::DAY_US;
+/// A one-time sign-in link works for this long, µs.
+pub const SIGN_IN_LINK_US: i64 = 24 * Timestamp::HOUR_US;
+/// `last_used` is written at most this often, µs.
+const TOUCH_US: i64 = Timestamp::MINUTE_US;
+/// What every token starts with, so that secret scanners know it.
+pub const TOKEN_PREFIX: &str = "dt_";
+
+/// Who acts, for which tenant, with which scopes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// `local` (the owner of the data folder), `admin`, or `token:<prefix>`.
+    pub name: Text,
+    pub tenant: TenantId,
+    pub scopes: Vec<Scope>,
+}
+
+/// Refusal with what would help.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    #[error(
+        "sign in: open the link that the server printed, or send `Authorization: Bearer <token>`"
+    )]
+    NotSignedIn,
+    #[error(
+        "`{principal}` lacks the scope `{scope}`; an admin makes a token with it: `deedtrail token create --scope {scope}`"
+    )]
+    Scope {
+        principal: Text,
+        scope: &'static str,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A new token: the only time its text is seen.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    pub token: String,
+    pub record: TokenRecord,
+}
+
+impl Principal {
+    /// The operating-system user who owns the data folder.
+    pub fn local() -> Self {
+        Self::admin("local")
+    }
+
+    fn admin(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            tenant: TenantId::default(),
+            scopes: vec![Scope::Admin],
+        }
+    }
+
+    /// `Ok` when the principal has `scope`; `admin` has all.
+    pub fn require(&self, scope: Scope) -> Result<(), Denied> {
+        if self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin) {
+            return Ok(());
+        }
+        Err(Denied::Scope {
+            principal: self.name.clone(),
+            scope: scope_name(scope),
+        })
+    }
+}
+
+/// Name of a scope as the command line and the API write it.
+pub fn scope_name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Ingest => "ingest",
+        Scope::Read => "read",
+        Scope::Write => "write",
+        Scope::Admin => "admin",
+    }
+}
+
+/// The scope of that name.
+pub fn scope_from_name(name: &str) -> Option<Scope> {
+    [Scope::Ingest, Scope::Read, Scope::Write, Scope::Admin]
+        .into_iter()
+        .find(|scope| scope_name(*scope) == name)
+}
+
+impl App {
+    /// Makes an API token. `lifetime_us` `None` means it does not expire.
+    pub fn create_token(
+        &self,
+        principal: &Principal,
+        name: &str,
+        scopes: Vec<Scope>,
+        lifetime_us: Option<i64>,
+    ) -> Result<NewToken, AccessError> {
+        principal.require(Scope::Admin)?;
+        let now = self.ports.clock.now();
+        let secret = self.random_hex();
+        let prefix: Text = format!("{TOKEN_PREFIX}{}", secret.get(..8).unwrap_or_default()).into();
+        let token = format!("{TOKEN_PREFIX}{secret}");
+        let record = TokenRecord {
+            prefix: prefix.clone(),
+            hash: sha256_hex(&token),
+            name: name.into(),
+            tenant: principal.tenant.clone(),
+            scopes,
+            created: now,
+            expires: lifetime_us.map(|us| now.plus_micros(us)),
+            last_used: None,
+            revoked: None,
+        };
+        self.ports.store.put_token(record.clone())?;
+        self.audit(principal, "token created", &prefix);
+        Ok(NewToken { token, record })
+    }
+
+    /// Ends a token; false when there is none of that prefix.
+    pub fn revoke_token(&self, principal: &Principal, prefix: &str) -> Result<bool, AccessError> {
+        principal.require(Scope::Admin)?;
+        let done = self
+            .ports
+            .store
+            .revoke_token(prefix, self.ports.clock.now())?;
+        if done {
+            self.audit(principal, "token revoked", prefix);
+        }
+        Ok(done)
+    }
+
+    /// The principal behind a bearer token.
+    pub fn authenticate_token(&self, token: &str) -> Result<Principal, AccessError> {
+        let record = self.ports.store.token_by_hash(&sha256_hex(token))?;
+        let now = self.ports.clock.now();
+        let record = record.filter(|r| r.revoked.is_none() && r.expires.is_none_or(|e| now < e));
+        let record = record.ok_or(Denied::NotSignedIn)?;
+        if record
+            .last_used
+            .is_none_or(|at| now.micros_since(at) > TOUCH_US)
+        {
+            self.ports.store.touch_token(&record.prefix, now)?;
+        }
+        Ok(Principal {
+            name: format!("token:{}", record.prefix).into(),
+            tenant: record.tenant,
+            scopes: record.scopes,
+        })
+    }
+
+    /// A new one-time sign-in secret; the caller builds the link.
+    pub fn create_sign_in_link(&self) -> Result<String, StoreError> {
+        let secret = self.random_hex();
+        let ends = self.ports.clock.now().plus_micros(SIGN_IN_LINK_US);
+        self.ports
+            .store
+            .put_sign_in_link(&sha256_hex(&secret), ends)?;
+        Ok(secret)
+    }
+
+    /// Uses a sign-in secret up and returns the cookie value of a new session.
+    pub fn redeem_sign_in_link(&self, secret: &str) -> Result<String, AccessError> {
+        let now = self.ports.clock.now();
+        if !self
+            .ports
+            .store
+            .take_sign_in_link(&sha256_hex(secret), now)?
+        {
+            return Err(Denied::NotSignedIn.into());
+        }
+        let cookie = self.random_hex();
+        self.ports.store.put_session(WebSession {
+            hash: sha256_hex(&cookie),
+            principal: "admin".into(),
+            tenant: TenantId::default(),
+            created: now,
+            last_used: now,
+            absolute_end: now.plus_micros(SESSION_ABSOLUTE_US),
+        })?;
+        self.audit(&Principal::admin("admin"), "signed in", "one-time link");
+        Ok(cookie)
+    }
+
+    /// The principal behind a session cookie.
+    pub fn authenticate_session(&self, cookie: &str) -> Result<Principal, AccessError> {
+        let hash = sha256_hex(cookie);
+        let now = self.ports.clock.now();
+        let session = self
+            .ports
+            .store
+            .session_by_hash(&hash)?
+            .ok_or(Denied::NotSignedIn)?;
+        let idle = now.micros_since(session.last_used);
+        if now >= session.absolute_end || idle > SESSION_IDLE_US {
+            self.ports.store.end_session(&hash)?;
+            return Err(Denied::NotSignedIn.into());
+        }
+        if idle > TOUCH_US {
+            self.ports.store.touch_session(&hash, now)?;
+        }
+        Ok(Principal {
+            name: session.principal,
+            tenant: session.tenant,
+            scopes: vec![Scope::Admin],
+        })
+    }
+
+    /// Ends a browser session.
+    pub fn sign_out(&self, cookie: &str) -> Result<(), StoreError> {
+        self.ports.store.end_session(&sha256_hex(cookie))
+    }
+
+    /// Writes an action of one of our own principals to the evidence log. A full or failed log is
+    /// reported in our own log; the action itself has been carried out.
+    pub(crate) fn audit(&self, principal: &Principal, what: &str, on: &str) {
+        let text = format!("{} {what}: {on}", principal.name);
+        let entry = NewEntry {
+            kind: EntryKind::Audit,
+            tenant: principal.tenant.clone(),
+            source: None,
+            received: self.ports.clock.now(),
+            idempotency_key: None,
+            note: what.into(),
+            parts: vec![Part {
+                class: PartClass::Plain,
+                key_id: 0,
+                bytes: text.into_bytes(),
+            }],
+        };
+        if let Err(error) = self.ports.log.append(vec![entry]) {
+            tracing::error!(%error, what, "an action of ours could not be recorded");
+        }
+    }
+
+    /// 256 random bits as hex.
+    fn random_hex(&self) -> String {
+        let mut bytes = [0_u8; 32];
+        self.ports.entropy.fill(&mut bytes);
+        hex::encode(bytes)
+    }
+}
+
+fn sha256_hex(text: &str) -> Text {
+    hex::encode(Sha256::digest(text.as_bytes())).into()
+}

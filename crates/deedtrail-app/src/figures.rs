@@ -1,0 +1,46 @@
+//! Figures about the running product, for `/metrics`, `/readyz` and `doctor`.
+
+use std::sync::atomic::AtomicU64;
+
+use deedtrail_core::port::archive::ArchiveFigures;
+use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::store::{SourceHealth, StoreError};
+
+use crate::App;
+
+/// Counters since start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub records: AtomicU64,
+    pub duplicates: AtomicU64,
+    pub quarantined: AtomicU64,
+    pub refused: AtomicU64,
+}
+
+/// A snapshot of where everything stands.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// One past the newest durable entry.
+    pub log_end: Sequence,
+    /// One past the newest entry whose results are stored.
+    pub processed: Sequence,
+    /// One past the newest entry whose events are in the archive.
+    pub archived: Sequence,
+    pub archive: ArchiveFigures,
+    pub sources: Vec<SourceHealth>,
+    /// What is wrong with the log, if anything.
+    pub damage: Option<String>,
+}
+
+impl App {
+    pub fn figures(&self) -> Result<Figures, StoreError> {
+        Ok(Figures {
+            log_end: self.ports.log.end(),
+            processed: self.ports.store.processed()?,
+            archived: self.ports.archive.covered(),
+            archive: self.ports.archive.figures(),
+            sources: self.ports.store.source_health()?,
+            damage: self.ports.log.damage(),
+        })
+    }
+}

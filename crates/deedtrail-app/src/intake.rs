@@ -1,0 +1,276 @@
+//! Intake: a delivery is framed, mapped for its ids, appended, and answered with counts.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+use serde::Serialize;
+
+use deedtrail_core::Text;
+use deedtrail_core::id::SourceName;
+use deedtrail_core::limits::{BATCH_RECORDS_MAX, RECORD_BYTES_MAX};
+use deedtrail_core::mapping::{MapError, MappedRecord};
+use deedtrail_core::port::log::{
+    AppendError, EntryKind, NewEntry, Outcome, Part, PartClass, Receipt,
+};
+use deedtrail_core::port::mapper::{Encoding, FrameError, Framed};
+use deedtrail_core::time::Timestamp;
+
+use crate::App;
+use crate::access::{Denied, Principal};
+use deedtrail_core::port::store::Scope;
+
+/// Most quarantine reasons listed in one answer; the rest are only counted.
+pub const QUARANTINE_NOTES_MAX: usize = 100;
+/// Longest vendor id used as an idempotency key as it is, bytes; longer ones are hashed.
+const SOURCE_UID_BYTES_MAX: usize = 256;
+
+/// Bytes as they came in, with what the connection says about them.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    pub source: &'a SourceName,
+    pub encoding: Encoding,
+    pub body: &'a [u8],
+}
+
+/// Why one record is in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QuarantineNote {
+    /// 1-based record number within the delivery.
+    pub line: u64,
+    pub code: &'static str,
+    pub reason: String,
+}
+
+/// Answer to a delivery. `records = accepted + duplicates + conflicts + quarantined`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct IngestAnswer {
+    pub records: u64,
+    pub accepted: u64,
+    pub duplicates: u64,
+    /// Accepted, but another content is known under the same vendor id.
+    pub conflicts: u64,
+    /// Stored, but not understood; kept for replay after the mapping is fixed.
+    pub quarantined: u64,
+    pub quarantine: Vec<QuarantineNote>,
+    pub receipts: Vec<Receipt>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl App {
+    /// Takes a delivery in. Returns after everything in it is durable.
+    pub fn ingest(
+        &self,
+        principal: &Principal,
+        delivery: Delivery<'_>,
+    ) -> Result<IngestAnswer, IngestError> {
+        principal.require(Scope::Ingest)?;
+        let mapper = &self.ports.mapper;
+        let framed = mapper.frame(delivery.source, delivery.encoding, delivery.body)?;
+        refuse_oversized(&framed)?;
+        let now = self.ports.clock.now();
+        let mut keys = KeyMaker::default();
+        let mut answer = IngestAnswer::default();
+        for chunk in framed.chunks(BATCH_RECORDS_MAX) {
+            self.ingest_chunk(
+                principal,
+                delivery.source,
+                chunk,
+                now,
+                &mut keys,
+                &mut answer,
+            )?;
+        }
+        self.count(&answer);
+        Ok(answer)
+    }
+
+    fn ingest_chunk(
+        &self,
+        principal: &Principal,
+        source: &SourceName,
+        chunk: &[Framed<'_>],
+        now: Timestamp,
+        keys: &mut KeyMaker,
+        answer: &mut IngestAnswer,
+    ) -> Result<(), IngestError> {
+        let mut entries = Vec::with_capacity(chunk.len());
+        let mut quarantined = Vec::with_capacity(chunk.len());
+        for record in chunk {
+            let mapped = self.ports.mapper.map(source, &record.bytes);
+            quarantined.push(mapped.as_ref().err().map(|error| note(record.line, error)));
+            let key = keys.make(mapped.as_ref().ok(), &record.bytes);
+            entries.push(entry(principal, source, record, now, (mapped.err(), key)));
+        }
+        let appended = self.ports.log.append(entries)?;
+        for (outcome, quarantine) in appended.outcomes.iter().zip(quarantined) {
+            answer.add(*outcome, quarantine);
+        }
+        answer.receipts.extend(appended.receipt);
+        Ok(())
+    }
+
+    fn count(&self, answer: &IngestAnswer) {
+        let counters = &self.counters;
+        counters.records.fetch_add(answer.records, Relaxed);
+        counters.duplicates.fetch_add(answer.duplicates, Relaxed);
+        counters.quarantined.fetch_add(answer.quarantined, Relaxed);
+    }
+}
+
+impl IngestAnswer {
+    fn add(&mut self, outcome: Outcome, quarantine: Option<QuarantineNote>) {
+        self.records += 1;
+        match (outcome, quarantine) {
+            (Outcome::Duplicate(_), _) => self.duplicates += 1,
+            (_, Some(note)) => {
+                self.quarantined += 1;
+                if self.quarantine.len() < QUARANTINE_NOTES_MAX {
+                    self.quarantine.push(note);
+                }
+            }
+            (Outcome::Accepted(_), None) => self.accepted += 1,
+            (Outcome::IdConflict(_), None) => self.conflicts += 1,
+        }
+    }
+
+    /// Adds another answer's counts, for a file sent in several deliveries.
+    pub fn absorb(&mut self, other: Self) {
+        self.records += other.records;
+        self.accepted += other.accepted;
+        self.duplicates += other.duplicates;
+        self.conflicts += other.conflicts;
+        self.quarantined += other.quarantined;
+        let room = QUARANTINE_NOTES_MAX.saturating_sub(self.quarantine.len());
+        self.quarantine
+            .extend(other.quarantine.into_iter().take(room));
+        self.receipts.extend(other.receipts);
+    }
+}
+
+fn refuse_oversized(framed: &[Framed<'_>]) -> Result<(), FrameError> {
+    match framed
+        .iter()
+        .find(|record| record.bytes.len() > RECORD_BYTES_MAX)
+    {
+        Some(record) => Err(FrameError::RecordTooLarge {
+            line: record.line,
+            limit_bytes: RECORD_BYTES_MAX,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn note(line: u64, error: &MapError) -> QuarantineNote {
+    QuarantineNote {
+        line,
+        code: error.code(),
+        reason: error.to_string(),
+    }
+}
+
+fn entry(
+    principal: &Principal,
+    source: &SourceName,
+    record: &Framed<'_>,
+    received: Timestamp,
+    (error, key): (Option<MapError>, Text),
+) -> NewEntry {
+    NewEntry {
+        kind: if error.is_some() {
+            EntryKind::Quarantined
+        } else {
+            EntryKind::Record
+        },
+        tenant: principal.tenant.clone(),
+        source: Some(source.clone()),
+        received,
+        idempotency_key: Some(key),
+        note: error.map_or_else(Text::default, |e| quarantine_note(&e)),
+        parts: vec![Part {
+            class: PartClass::Plain,
+            key_id: 0,
+            bytes: record.bytes.to_vec(),
+        }],
+    }
+}
+
+/// `code: reason`, cut to what a note may hold.
+fn quarantine_note(error: &MapError) -> Text {
+    let text = format!("{}: {error}", error.code());
+    text.chars().take(1000).collect::<String>().into()
+}
+
+/// Makes idempotency keys: the vendor's id, else content hash + occurrence within the delivery.
+#[derive(Debug, Default)]
+struct KeyMaker {
+    seen: BTreeMap<[u8; 16], u32>,
+}
+
+impl KeyMaker {
+    fn make(&mut self, mapped: Option<&MappedRecord>, bytes: &[u8]) -> Text {
+        if let Some(uid) = mapped.and_then(|record| record.source_uid.as_ref()) {
+            return if uid.len() <= SOURCE_UID_BYTES_MAX {
+                format!("v:{uid}").into()
+            } else {
+                format!("vh:{}", blake3::hash(uid.as_bytes()).to_hex()).into()
+            };
+        }
+        let mut short = [0_u8; 16];
+        short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+        let occurrence = self.seen.entry(short).or_insert(0);
+        *occurrence += 1;
+        format!("h:{:032x}:{occurrence}", u128::from_be_bytes(short)).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_in_one_delivery_get_their_own_keys_and_a_retry_gets_the_same() {
+        let mut first = KeyMaker::default();
+        let keys = [
+            first.make(None, b"a"),
+            first.make(None, b"a"),
+            first.make(None, b"b"),
+        ];
+        assert_ne!(keys[0], keys[1]);
+        let mut retry = KeyMaker::default();
+        assert_eq!(
+            keys,
+            [
+                retry.make(None, b"a"),
+                retry.make(None, b"a"),
+                retry.make(None, b"b")
+            ]
+        );
+    }
+
+    #[test]
+    fn the_vendors_id_is_the_key_whatever_the_content() {
+        let record = MappedRecord {
+            source_uid: Some("e-1".into()),
+            ..MappedRecord::default()
+        };
+        let mut keys = KeyMaker::default();
+        assert_eq!(
+            keys.make(Some(&record), b"a"),
+            keys.make(Some(&record), b"b")
+        );
+        let long = MappedRecord {
+            source_uid: Some("x".repeat(999).into()),
+            ..record
+        };
+        assert!(keys.make(Some(&long), b"a").len() < 100);
+    }
+}

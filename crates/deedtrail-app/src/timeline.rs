@@ -1,0 +1,179 @@
+//! Reading: one identity's trail, one event with its raw record and proof.
+
+use deedtrail_core::event::Event;
+use deedtrail_core::id::{AliasUid, EventUid, IdentityId};
+use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
+use deedtrail_core::port::archive::{ArchiveError, Cursor, EventFilter};
+use deedtrail_core::port::log::{EntryProof, ReadError};
+use deedtrail_core::port::store::{Scope, StoreError};
+use deedtrail_core::time::Timestamp;
+
+use crate::App;
+use crate::access::{Denied, Principal};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadingError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Log(#[from] ReadError),
+    #[error(
+        "nobody is called `{0}`; try an e-mail, ARN, login or id from `deedtrail identity list`"
+    )]
+    Nobody(String),
+    #[error("`{who}` means {count} identities: {names}; use one of their ids")]
+    Ambiguous {
+        who: String,
+        count: usize,
+        names: String,
+    },
+    #[error("no event has the id {0}")]
+    NoEvent(EventUid),
+}
+
+/// An identity with all that leads to it.
+#[derive(Clone, Debug)]
+pub struct IdentityFile {
+    pub identity: Identity,
+    pub aliases: Vec<AliasRecord>,
+    pub credentials: Vec<CredentialRecord>,
+}
+
+/// An event with the record it was made from.
+#[derive(Clone, Debug)]
+pub struct EventFile {
+    pub event: Event,
+    pub record: Vec<u8>,
+    /// `None` while the entry is newer than the newest checkpoint.
+    pub proof: Option<EntryProof>,
+}
+
+impl App {
+    /// Finds one identity by id, alias value or name.
+    pub fn find_identity(
+        &self,
+        principal: &Principal,
+        who: &str,
+    ) -> Result<IdentityFile, ReadingError> {
+        principal.require(Scope::Read)?;
+        let store = &self.ports.store;
+        if let Ok(id) = who.parse::<IdentityId>()
+            && let Some(identity) = store.identity(id)?
+        {
+            return self.identity_file(identity);
+        }
+        let value = who
+            .split_once(':')
+            .filter(|(n, _)| is_namespace(n))
+            .map_or(who, |(_, v)| v);
+        let mut ids: Vec<IdentityId> = store
+            .find_alias(value)?
+            .iter()
+            .map(|alias| alias.identity)
+            .collect();
+        if ids.is_empty() {
+            let filter = deedtrail_core::port::store::IdentityFilter {
+                text: Some(who.to_owned()),
+                ..Default::default()
+            };
+            let named = store.identities(&filter)?;
+            let exact: Vec<_> = named.iter().filter(|i| i.name == who).collect();
+            let chosen = if exact.is_empty() {
+                named.iter().collect()
+            } else {
+                exact
+            };
+            ids = chosen.into_iter().map(|identity| identity.id).collect();
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        self.only_identity(who, &ids)
+    }
+
+    fn only_identity(&self, who: &str, ids: &[IdentityId]) -> Result<IdentityFile, ReadingError> {
+        let mut found = Vec::new();
+        for id in ids.iter().take(10) {
+            found.extend(self.ports.store.identity(*id)?);
+        }
+        match found.len() {
+            0 => Err(ReadingError::Nobody(who.to_owned())),
+            1 => self.identity_file(found.remove(0)),
+            _ => Err(ReadingError::Ambiguous {
+                who: who.to_owned(),
+                count: ids.len(),
+                names: found
+                    .iter()
+                    .map(|i| format!("{} ({}, {})", i.name, i.kind.name(), i.id))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
+        }
+    }
+
+    fn identity_file(&self, identity: Identity) -> Result<IdentityFile, ReadingError> {
+        Ok(IdentityFile {
+            aliases: self.ports.store.aliases_of(identity.id)?,
+            credentials: self.ports.store.credentials_of(identity.id)?,
+            identity,
+        })
+    }
+
+    /// Events of one identity, newest first.
+    pub fn timeline(
+        &self,
+        principal: &Principal,
+        file: &IdentityFile,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Event>, ReadingError> {
+        principal.require(Scope::Read)?;
+        let filter = EventFilter {
+            aliases: alias_uids(file),
+            from,
+            to,
+            ..EventFilter::default()
+        };
+        Ok(self.ports.archive.events(&filter, cursor, limit)?)
+    }
+
+    /// One event with its raw record and, once checkpointed, its proof.
+    pub fn event_file(
+        &self,
+        principal: &Principal,
+        uid: EventUid,
+    ) -> Result<EventFile, ReadingError> {
+        principal.require(Scope::Read)?;
+        let filter = EventFilter {
+            uids: vec![uid],
+            ..EventFilter::default()
+        };
+        let event = self.ports.archive.events(&filter, None, 1)?.pop();
+        let event = event.ok_or(ReadingError::NoEvent(uid))?;
+        let stored = self.ports.log.read(event.log_seq, 1)?;
+        let record = stored.first().map(|entry| entry.bytes().into_owned());
+        let record = record.ok_or(ReadError::Missing(event.log_seq))?;
+        let proof = self.ports.log.prove(event.log_seq).ok();
+        Ok(EventFile {
+            event,
+            record,
+            proof,
+        })
+    }
+}
+
+/// Every alias of an identity, for an [`EventFilter`].
+pub fn alias_uids(file: &IdentityFile) -> Vec<AliasUid> {
+    file.aliases.iter().map(|alias| alias.uid).collect()
+}
+
+fn is_namespace(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.'))
+}
