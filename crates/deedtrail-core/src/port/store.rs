@@ -28,11 +28,17 @@ pub enum StoreError {
 pub struct Progress {
     /// One past the newest sequence this batch covers.
     pub through: Sequence,
+    /// Every `declared` field of a stored identity is kept, unless `declared` names it.
     pub identities: Vec<Identity>,
+    /// Those of `identities` whose declared fields this batch changed.
+    pub declared: Vec<IdentityId>,
+    /// An alias or credential leads to an identity of this batch or one stored before.
     pub aliases: Vec<AliasRecord>,
     pub credentials: Vec<CredentialRecord>,
+    /// New merges, and earlier ones with `undone` set.
     pub merges: Vec<Merge>,
-    /// Whole findings, already merged with what was stored.
+    /// Whole findings, already merged with what was stored. Their status, disposition and analyst
+    /// are not taken: only [`Store::decide_finding`] sets those.
     pub findings: Vec<Finding>,
     pub sources: Vec<SourceHealth>,
     pub quarantined: Vec<Quarantined>,
@@ -82,6 +88,12 @@ pub struct IdentityFilter {
     pub text: Option<String>,
     /// Only those without an owner.
     pub unowned: bool,
+    /// Also those merged into another.
+    pub merged: bool,
+    /// Skip this many.
+    pub offset: usize,
+    /// At most this many; `None` is all.
+    pub limit: Option<usize>,
 }
 
 /// Which findings a list shows.
@@ -140,11 +152,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn processed(&self) -> Result<Sequence, StoreError>;
     /// Stores a batch's results and its position in one transaction.
     fn save(&self, progress: Progress) -> Result<(), StoreError>;
-    /// Forgets everything derived from the log (rebuild); users, tokens, dispositions and what
-    /// people declared stay.
+    /// Forgets everything derived from the log (rebuild); users, tokens, sessions, settings,
+    /// dispositions and what people declared stay, and meet the same ids when the log is replayed.
     fn forget_derived(&self) -> Result<(), StoreError>;
 
+    /// Latest seen first.
     fn identities(&self, filter: &IdentityFilter) -> Result<Vec<Identity>, StoreError>;
+    /// How many identities match, whatever `offset` and `limit` say.
+    fn identity_count(&self, filter: &IdentityFilter) -> Result<u64, StoreError>;
+    /// The identity this id stands for: merges are followed.
     fn identity(&self, id: IdentityId) -> Result<Option<Identity>, StoreError>;
     fn aliases(&self) -> Result<Vec<AliasRecord>, StoreError>;
     fn aliases_of(&self, id: IdentityId) -> Result<Vec<AliasRecord>, StoreError>;
@@ -155,7 +171,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn credentials_of(&self, id: IdentityId) -> Result<Vec<CredentialRecord>, StoreError>;
     fn merges(&self) -> Result<Vec<Merge>, StoreError>;
 
-    /// Newest activity first, most severe first within equal times.
+    /// Newest activity first, most severe first within equal times. A filter on an identity also
+    /// shows findings of those merged into it.
     fn findings(&self, filter: &FindingFilter, limit: usize) -> Result<Vec<Finding>, StoreError>;
     fn finding(&self, id: FindingId) -> Result<Option<Finding>, StoreError>;
     /// An analyst's decision; survives replay and rebuild.
@@ -169,12 +186,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<bool, StoreError>;
 
     fn source_health(&self) -> Result<Vec<SourceHealth>, StoreError>;
+    /// Newest first.
     fn quarantined(
         &self,
         source: Option<&SourceName>,
         limit: usize,
     ) -> Result<Vec<Quarantined>, StoreError>;
 
+    /// Newest first.
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;
     fn token_by_hash(&self, hash: &str) -> Result<Option<TokenRecord>, StoreError>;
     fn put_token(&self, token: TokenRecord) -> Result<(), StoreError>;
@@ -189,6 +208,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn session_by_hash(&self, hash: &str) -> Result<Option<WebSession>, StoreError>;
     fn touch_session(&self, hash: &str, at: Timestamp) -> Result<(), StoreError>;
     fn end_session(&self, hash: &str) -> Result<(), StoreError>;
+
+    /// Replaces a named snapshot of derived state (detection) with one that covers the log below
+    /// `position`.
+    fn put_snapshot(&self, name: &str, position: Sequence, bytes: &[u8]) -> Result<(), StoreError>;
+    /// The newest snapshot of that name and the position it covers.
+    fn snapshot(&self, name: &str) -> Result<Option<(Sequence, Vec<u8>)>, StoreError>;
 
     fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
     fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError>;
