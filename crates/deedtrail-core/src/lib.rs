@@ -4,6 +4,7 @@
 //! This crate does no I/O. It reads no clock and draws no random number: both are ports.
 
 pub mod action;
+pub mod control;
 pub mod event;
 pub mod finding;
 pub mod id;
@@ -11,6 +12,7 @@ pub mod identity;
 pub mod limits;
 pub mod mapping;
 pub mod port;
+pub mod reference;
 pub mod time;
 
 pub use smol_str::SmolStr as Text;

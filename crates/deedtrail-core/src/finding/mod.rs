@@ -1,5 +1,7 @@
 //! Findings: what departs from what an identity is for, why, and what it rests on.
 
+pub mod registry;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Text;

@@ -1,0 +1,158 @@
+//! Findings about whether access, licences and credentials are still used.
+
+use super::{Entry, FindingType, Severity, TelemetryKind};
+
+const fn usage(entry: Entry) -> FindingType {
+    entry.of(TelemetryKind::Usage)
+}
+
+pub(super) const TYPES: &[FindingType] = &[
+    usage(Entry {
+        id: "dormant_reactivation",
+        title: "Dormant identity or credential used again",
+        severity: Severity::High,
+        meaning: "Something that was quiet for months is used again: a compromise, an automation somebody restarted, or access nobody owns.",
+        response: &[
+            "Ask the owner whether they restarted it; if there is no owner, treat it as a compromise.",
+            "Compare network, client and actions with the time before the gap.",
+            "Rotate the credential, or disable the identity and watch who fails.",
+        ],
+        mapped_ref: &[
+            "PR.AA-01",
+            "PR.AA-05",
+            "DE.CM-03",
+            "NHI1:2025",
+            "AI RMF MANAGE 4.1",
+            "T1078",
+        ],
+    }),
+    usage(Entry {
+        id: "zombie_credential",
+        title: "Credential authenticates without a workload",
+        severity: Severity::Medium,
+        meaning: "A credential still authenticates although the workload it served is gone.",
+        response: &[
+            "Find where it is used from: workload, network and user agent are on the timeline.",
+            "Disable it and watch for callers that fail; delete it after the watch period.",
+        ],
+        mapped_ref: &["PR.AA-01", "ID.AM-08", "NHI1:2025", "AI RMF GOVERN 1.7"],
+    }),
+    usage(Entry {
+        id: "login_only",
+        title: "Signs in but does nothing",
+        severity: Severity::Low,
+        meaning: "An identity signs in regularly without any meaningful action: sign-ins alone are no proof of use.",
+        response: &[
+            "Ask the owner what the access is for.",
+            "Take the licence or entitlement back if there is no answer within the review period.",
+        ],
+        mapped_ref: &["PR.AA-05", "ID.AM-08", "AI RMF MEASURE 2.4"],
+    }),
+    usage(Entry {
+        id: "old_key_used",
+        title: "Credential used after it was replaced",
+        severity: Severity::High,
+        meaning: "A credential was used after its replacement had been issued: a forgotten workload, or a copy in other hands.",
+        response: &[
+            "Compare the network and client of this use with the uses before the rotation.",
+            "Revoke the old credential now; the new one is already in place.",
+            "Find the workload that still carries it and give it the new one.",
+        ],
+        mapped_ref: &[
+            "PR.AA-01",
+            "DE.CM-03",
+            "NHI7:2025",
+            "SP 800-207 5.3",
+            "T1078.004",
+        ],
+    }),
+    usage(Entry {
+        id: "overdue_rotation",
+        title: "Credential overdue for rotation",
+        severity: Severity::Low,
+        meaning: "A credential is older than the rotation period and still in use.",
+        response: &[
+            "Issue a new credential beside the old one and move the workload to it.",
+            "Revoke the old one when a day has passed without use.",
+        ],
+        mapped_ref: &["PR.AA-01", "NHI7:2025"],
+    }),
+    usage(Entry {
+        id: "orphaned_identity",
+        title: "Active identity without an owner",
+        severity: Severity::Medium,
+        meaning: "An identity acts although nobody answers for it any more.",
+        response: &[
+            "Offer it to the backup owner, then to the team that made its last changes.",
+            "If nobody takes it, reduce its rights and plan its retirement.",
+        ],
+        mapped_ref: &["PR.AA-01", "ID.AM-08", "NHI1:2025", "AI RMF GOVERN 1.6"],
+    }),
+    usage(Entry {
+        id: "dormant_licence",
+        title: "Licence without use",
+        severity: Severity::Info,
+        meaning: "A paid licence has seen no meaningful use in the window.",
+        response: &[
+            "Ask the holder once; reclaim the licence before the renewal date.",
+            "Record the decision, so that the renewal shows why.",
+        ],
+        mapped_ref: &["PR.AA-05", "ID.AM-08"],
+    }),
+    usage(Entry {
+        id: "dormant_integration",
+        title: "Integration without meaningful events",
+        severity: Severity::Low,
+        meaning: "An integration holds a live token but has done nothing meaningful for weeks.",
+        response: &[
+            "Ask the owner whether the workflow behind it still exists.",
+            "Disable the token, watch for a failing caller, then delete it.",
+        ],
+        mapped_ref: &["PR.AA-01", "PR.AA-05", "NHI1:2025"],
+    }),
+    usage(Entry {
+        id: "shadow_adoption",
+        title: "Application outside the catalogue in use",
+        severity: Severity::Medium,
+        meaning: "An application that nobody has approved received access and is used.",
+        response: &[
+            "Find who granted it and which data it can read.",
+            "Approve it with an owner, or revoke the grant and tell the users what to use instead.",
+        ],
+        mapped_ref: &["ID.AM-02", "PR.AA-05", "NHI3:2025", "AI RMF GOVERN 1.6"],
+    }),
+    usage(Entry {
+        id: "unused_entitlement",
+        title: "Entitlement without use",
+        severity: Severity::Low,
+        meaning: "A right was granted and has not been exercised in the window.",
+        response: &[
+            "Propose its removal to the owner with the date of last use.",
+            "Remove it, and keep the way back for the watch period.",
+        ],
+        mapped_ref: &["PR.AA-05", "NHI5:2025"],
+    }),
+    usage(Entry {
+        id: "department_drift",
+        title: "Used by another department than it was bought for",
+        severity: Severity::Info,
+        meaning: "The department that asked for the access no longer uses it; another one does.",
+        response: &[
+            "Ask the department that uses it to take ownership.",
+            "Move the cost and the review to the new owner.",
+        ],
+        mapped_ref: &["PR.AA-05", "ID.AM-08"],
+    }),
+    usage(Entry {
+        id: "break_glass_use",
+        title: "Emergency account used",
+        severity: Severity::High,
+        meaning: "An account kept for emergencies was used: right only during a declared emergency.",
+        response: &[
+            "Ask the on-call lead for the incident it belongs to.",
+            "Without one: end its sessions and change its credentials.",
+            "After the emergency: rotate its credentials and review every action.",
+        ],
+        mapped_ref: &["PR.AA-01", "PR.AA-05", "DE.CM-03", "T1078"],
+    }),
+];
