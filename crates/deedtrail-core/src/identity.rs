@@ -42,6 +42,9 @@ pub struct Identity {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Declared {
+    /// Kind and name by declaration; they win over what events say.
+    pub declared_kind: Option<ActorKind>,
+    pub declared_name: Option<Text>,
     pub owner: Option<Text>,
     pub backup_owner: Option<Text>,
     pub owner_since: Option<Timestamp>,
@@ -105,4 +108,9 @@ pub struct Merge {
     /// The rule that said so, in words.
     pub reason: Text,
     pub at: Timestamp,
+    /// What moved to `kept`, and moves back when the merge is undone.
+    pub aliases: Vec<AliasUid>,
+    pub credentials: Vec<CredentialUid>,
+    /// Set when the merge was undone; the two are then never merged by rule again.
+    pub undone: Option<Timestamp>,
 }

@@ -1,1 +1,179 @@
-//! 
+//! The control plane in SQLite: one file, one writer, readers that never wait.
+//!
+//! Write-ahead logging with `synchronous=FULL`: a call that returned is on disk. Writes share one
+//! connection behind a lock; each read takes a connection of its own.
+
+mod access;
+mod columns;
+mod connection;
+mod findings;
+mod identities;
+mod merges;
+mod progress;
+mod sources;
+
+use std::path::Path;
+
+use deedtrail_core::Text;
+use deedtrail_core::finding::{Finding, FindingStatus};
+use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SourceName};
+use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
+use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::store::{
+    FindingFilter, IdentityFilter, Progress, Quarantined, SourceHealth, Store, StoreError,
+    TokenRecord, WebSession,
+};
+use deedtrail_core::time::Timestamp;
+
+use connection::Connections;
+
+/// The control plane in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connections: Connections,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it when missing (mode 0600), and brings its schema up to date.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Connections::open(path).map(|connections| Self { connections })
+    }
+}
+
+type Stored<T> = Result<T, StoreError>;
+
+impl Store for SqliteStore {
+    fn processed(&self) -> Stored<Sequence> {
+        self.connections.read(progress::processed)
+    }
+    fn save(&self, progress: Progress) -> Stored<()> {
+        self.connections.write(|tx| progress::save(tx, &progress))
+    }
+    fn forget_derived(&self) -> Stored<()> {
+        self.connections.write(progress::forget_derived)
+    }
+
+    fn identities(&self, filter: &IdentityFilter) -> Stored<Vec<Identity>> {
+        self.connections.read(|db| identities::list(db, filter))
+    }
+    fn identity_count(&self, filter: &IdentityFilter) -> Stored<u64> {
+        self.connections.read(|db| identities::count(db, filter))
+    }
+    fn identity(&self, id: IdentityId) -> Stored<Option<Identity>> {
+        self.connections.read(|db| identities::one(db, id))
+    }
+    fn aliases(&self) -> Stored<Vec<AliasRecord>> {
+        self.connections.read(identities::aliases)
+    }
+    fn aliases_of(&self, id: IdentityId) -> Stored<Vec<AliasRecord>> {
+        self.connections.read(|db| identities::aliases_of(db, id))
+    }
+    fn alias(&self, uid: AliasUid) -> Stored<Option<AliasRecord>> {
+        self.connections.read(|db| identities::alias(db, uid))
+    }
+    fn find_alias(&self, value: &str) -> Stored<Vec<AliasRecord>> {
+        self.connections
+            .read(|db| identities::find_alias(db, value))
+    }
+    fn credentials(&self) -> Stored<Vec<CredentialRecord>> {
+        self.connections.read(identities::credentials)
+    }
+    fn credentials_of(&self, id: IdentityId) -> Stored<Vec<CredentialRecord>> {
+        self.connections
+            .read(|db| identities::credentials_of(db, id))
+    }
+    fn merges(&self) -> Stored<Vec<Merge>> {
+        self.connections.read(merges::list)
+    }
+
+    fn findings(&self, filter: &FindingFilter, limit: usize) -> Stored<Vec<Finding>> {
+        self.connections
+            .read(|db| findings::list(db, filter, limit))
+    }
+    fn finding(&self, id: FindingId) -> Stored<Option<Finding>> {
+        self.connections.read(|db| findings::one(db, id))
+    }
+    fn decide_finding(
+        &self,
+        id: FindingId,
+        status: FindingStatus,
+        disposition: Option<Text>,
+        analyst: Text,
+        at: Timestamp,
+    ) -> Stored<bool> {
+        let decision = findings::Decision {
+            status,
+            disposition,
+            analyst,
+            at,
+        };
+        self.connections
+            .write(|tx| findings::decide(tx, id, &decision))
+    }
+
+    fn source_health(&self) -> Stored<Vec<SourceHealth>> {
+        self.connections.read(sources::health)
+    }
+    fn quarantined(&self, source: Option<&SourceName>, limit: usize) -> Stored<Vec<Quarantined>> {
+        self.connections
+            .read(|db| sources::quarantined(db, source, limit))
+    }
+
+    fn tokens(&self) -> Stored<Vec<TokenRecord>> {
+        self.connections.read(access::tokens)
+    }
+    fn token_by_hash(&self, hash: &str) -> Stored<Option<TokenRecord>> {
+        self.connections.read(|db| access::token_by_hash(db, hash))
+    }
+    fn put_token(&self, token: TokenRecord) -> Stored<()> {
+        self.connections.write(|tx| access::put_token(tx, &token))
+    }
+    fn touch_token(&self, prefix: &str, at: Timestamp) -> Stored<()> {
+        self.connections
+            .write(|tx| access::touch_token(tx, prefix, at))
+    }
+    fn revoke_token(&self, prefix: &str, at: Timestamp) -> Stored<bool> {
+        self.connections
+            .write(|tx| access::revoke_token(tx, prefix, at))
+    }
+
+    fn put_sign_in_link(&self, hash: &str, ends: Timestamp) -> Stored<()> {
+        self.connections
+            .write(|tx| access::put_sign_in_link(tx, hash, ends))
+    }
+    fn take_sign_in_link(&self, hash: &str, now: Timestamp) -> Stored<bool> {
+        self.connections
+            .write(|tx| access::take_sign_in_link(tx, hash, now))
+    }
+    fn put_session(&self, session: WebSession) -> Stored<()> {
+        self.connections
+            .write(|tx| access::put_session(tx, &session))
+    }
+    fn session_by_hash(&self, hash: &str) -> Stored<Option<WebSession>> {
+        self.connections
+            .read(|db| access::session_by_hash(db, hash))
+    }
+    fn touch_session(&self, hash: &str, at: Timestamp) -> Stored<()> {
+        self.connections
+            .write(|tx| access::touch_session(tx, hash, at))
+    }
+    fn end_session(&self, hash: &str) -> Stored<()> {
+        self.connections.write(|tx| access::end_session(tx, hash))
+    }
+
+    fn put_snapshot(&self, name: &str, position: Sequence, bytes: &[u8]) -> Stored<()> {
+        self.connections
+            .write(|tx| progress::put_snapshot(tx, name, position, bytes))
+    }
+    fn snapshot(&self, name: &str) -> Stored<Option<(Sequence, Vec<u8>)>> {
+        self.connections.read(|db| progress::snapshot(db, name))
+    }
+
+    fn setting(&self, name: &str) -> Stored<Option<String>> {
+        self.connections.read(|db| access::setting(db, name))
+    }
+    fn put_setting(&self, name: &str, value: &str) -> Stored<()> {
+        self.connections
+            .write(|tx| access::put_setting(tx, name, value))
+    }
+}

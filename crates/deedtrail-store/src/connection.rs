@@ -1,0 +1,156 @@
+//! Connections: one writer, a small pool of readers, and the schema's version.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use deedtrail_core::port::store::StoreError;
+
+/// Schema changes in order; a file's `user_version` is how many of them it has seen.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_control_plane.sql")];
+/// Readers kept open; more are opened when more read at once, and closed afterwards.
+const IDLE_READERS_MAX: usize = 8;
+/// Prepared statements kept per connection.
+const STATEMENTS_MAX: usize = 64;
+/// Applied to the writer: a commit is on disk when it returns.
+const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+    PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;";
+
+#[derive(Debug)]
+pub(crate) struct Connections {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    idle_readers: Mutex<Vec<Connection>>,
+}
+
+impl Connections {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let failed = |reason: String| StoreError::Failed {
+            path: shown(path),
+            reason,
+        };
+        create_private(path).map_err(|e| failed(e.to_string()))?;
+        let mut writer = open_writer(path).map_err(|e| failed(e.to_string()))?;
+        let found = migrate(&mut writer).map_err(|e| failed(e.to_string()))?;
+        if found > schema_version() {
+            let known = schema_version();
+            return Err(StoreError::TooNew {
+                path: shown(path),
+                found,
+                known,
+            });
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            idle_readers: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Runs `work` in one transaction: all of it is stored, or nothing.
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|tx| {
+                let value = work(&tx)?;
+                tx.commit()?;
+                Ok(value)
+            });
+        outcome.map_err(|error| self.failed(&error))
+    }
+
+    /// Runs `work` on one snapshot of the file, beside any write.
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut reader = self.reader().map_err(|error| self.failed(&error))?;
+        let outcome = reader.transaction().and_then(|snapshot| work(&snapshot));
+        let value = outcome.map_err(|error| self.failed(&error))?;
+        self.give_back(reader);
+        Ok(value)
+    }
+
+    fn reader(&self) -> rusqlite::Result<Connection> {
+        let idle = self
+            .idle_readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        idle.map_or_else(|| open_reader(&self.path), Ok)
+    }
+
+    fn give_back(&self, reader: Connection) {
+        let mut idle = self
+            .idle_readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_READERS_MAX {
+            idle.push(reader);
+        }
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> StoreError {
+        StoreError::Failed {
+            path: shown(&self.path),
+            reason: error.to_string(),
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The file holds hashes of tokens and sessions: nobody but its owner reads it.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let options = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .clone();
+    options.open(path).map(drop)
+}
+
+fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.execute_batch(WRITER_PRAGMAS)?;
+    Ok(connection)
+}
+
+fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.execute_batch("PRAGMA busy_timeout = 5000;")?;
+    Ok(connection)
+}
+
+fn schema_version() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+}
+
+/// Applies the migrations the file has not seen, each in its own transaction; returns the version
+/// it has then. A file of a newer version is left alone.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<u32> {
+    let found: u32 = connection.query_row("PRAGMA user_version", (), |row| row.get(0))?;
+    for (version, sql) in (1_u32..)
+        .zip(MIGRATIONS)
+        .skip_while(|(version, _)| *version <= found)
+    {
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        tx.execute_batch(sql)?;
+        tx.pragma_update(None, "user_version", version)?;
+        tx.commit()?;
+    }
+    Ok(found.max(schema_version()))
+}

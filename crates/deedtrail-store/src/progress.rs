@@ -1,0 +1,79 @@
+//! The position in the log, and everything stored together with it.
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use deedtrail_core::identity::Declared;
+use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::store::Progress;
+
+use crate::columns::{count, integer};
+use crate::{findings, identities, merges, sources};
+
+pub(crate) fn processed(db: &Connection) -> rusqlite::Result<Sequence> {
+    db.query_row("SELECT processed FROM position", (), |row| count(row, 0))
+}
+
+pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Result<()> {
+    for identity in &progress.identities {
+        identities::put_identity(tx, identity)?;
+        let replace = progress.declared.contains(&identity.id);
+        if replace || identity.declared != Declared::default() {
+            identities::put_declared(tx, identity.id, &identity.declared, replace)?;
+        }
+    }
+    for alias in &progress.aliases {
+        identities::put_alias(tx, alias)?;
+    }
+    for credential in &progress.credentials {
+        identities::put_credential(tx, credential)?;
+    }
+    for merge in &progress.merges {
+        merges::put(tx, merge)?;
+    }
+    for finding in &progress.findings {
+        findings::put(tx, finding)?;
+    }
+    for health in &progress.sources {
+        sources::put_health(tx, health)?;
+    }
+    for record in &progress.quarantined {
+        sources::put_quarantined(tx, record)?;
+    }
+    for sequence in &progress.released {
+        sources::release(tx, *sequence)?;
+    }
+    tx.execute(
+        "UPDATE position SET processed = ?1",
+        [integer(progress.through)],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn forget_derived(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch(
+        "DELETE FROM aliases; DELETE FROM credentials; DELETE FROM merges; \
+         DELETE FROM identities; DELETE FROM findings; DELETE FROM sources; \
+         DELETE FROM quarantine; DELETE FROM snapshots; UPDATE position SET processed = 0;",
+    )
+}
+
+pub(crate) fn put_snapshot(
+    tx: &Transaction<'_>,
+    name: &str,
+    position: Sequence,
+    bytes: &[u8],
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO snapshots VALUES (?1, ?2, ?3) ON CONFLICT (name) \
+        DO UPDATE SET position = ?2, bytes = ?3";
+    tx.execute(sql, params![name, integer(position), bytes])?;
+    Ok(())
+}
+
+pub(crate) fn snapshot(
+    db: &Connection,
+    name: &str,
+) -> rusqlite::Result<Option<(Sequence, Vec<u8>)>> {
+    let sql = "SELECT position, bytes FROM snapshots WHERE name = ?1";
+    let rows = |row: &rusqlite::Row<'_>| Ok((count(row, 0)?, row.get(1)?));
+    db.query_row(sql, [name], rows).optional()
+}

@@ -1,0 +1,63 @@
+//! Health of the sources and the quarantine.
+
+use rusqlite::{Connection, Row, Transaction, params};
+
+use deedtrail_core::id::SourceName;
+use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::store::{Quarantined, SourceHealth};
+
+use crate::columns::{count, from_json, integer, json, named, row_limit, text, time};
+
+pub(crate) fn health(db: &Connection) -> rusqlite::Result<Vec<SourceHealth>> {
+    let rows = |row: &Row<'_>| from_json(row, 0);
+    db.prepare_cached("SELECT body FROM sources ORDER BY source")?
+        .query_map((), rows)?
+        .collect()
+}
+
+pub(crate) fn put_health(tx: &Transaction<'_>, health: &SourceHealth) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO sources VALUES (?1, ?2) ON CONFLICT (source) DO UPDATE SET body = ?2";
+    tx.prepare_cached(sql)?
+        .execute(params![health.source.as_str(), json(health)?])?;
+    Ok(())
+}
+
+pub(crate) fn quarantined(
+    db: &Connection,
+    source: Option<&SourceName>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Quarantined>> {
+    let sql = "SELECT sequence, source, code, reason, received, bytes FROM quarantine \
+        WHERE ?1 IS NULL OR source = ?1 ORDER BY sequence DESC LIMIT ?2";
+    let rows = |row: &Row<'_>| {
+        Ok(Quarantined {
+            sequence: count(row, 0)?,
+            source: named(row, 1, |name| SourceName::new(name).ok())?,
+            code: text(row, 2)?,
+            reason: text(row, 3)?,
+            received: time(row, 4)?,
+            bytes: count(row, 5)?,
+        })
+    };
+    let values = params![source.map(SourceName::as_str), row_limit(limit)];
+    db.prepare_cached(sql)?.query_map(values, rows)?.collect()
+}
+
+pub(crate) fn put_quarantined(tx: &Transaction<'_>, record: &Quarantined) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    tx.prepare_cached(sql)?.execute(params![
+        integer(record.sequence),
+        record.source.as_str(),
+        record.code.as_str(),
+        record.reason.as_str(),
+        record.received.as_micros(),
+        integer(record.bytes),
+    ])?;
+    Ok(())
+}
+
+pub(crate) fn release(tx: &Transaction<'_>, sequence: Sequence) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM quarantine WHERE sequence = ?1";
+    tx.prepare_cached(sql)?.execute([integer(sequence)])?;
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! An archive in memory: every filter is a plain scan.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use deedtrail_core::event::Event;
+use deedtrail_core::id::AliasUid;
+use deedtrail_core::port::archive::{
+    ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, EventFilter, OutputFormat,
+    QueryBudget, QueryCost,
+};
+use deedtrail_core::port::log::Sequence;
+use deedtrail_core::time::Timestamp;
+
+/// Keeps every event in a vector; `commit` only moves the covered position.
+#[derive(Debug, Default)]
+pub struct FakeArchive {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: Vec<Event>,
+    through: Sequence,
+    covered: Sequence,
+    version: i64,
+}
+
+impl FakeArchive {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn matching(&self, filter: &EventFilter) -> Vec<Event> {
+        let state = self.state();
+        let matching = state.events.iter().filter(|event| matches(event, filter));
+        matching.cloned().collect()
+    }
+}
+
+impl Archive for FakeArchive {
+    fn covered(&self) -> Sequence {
+        self.state().covered
+    }
+
+    fn add(&self, events: Vec<Event>, through: Sequence) {
+        let mut state = self.state();
+        let covered = state.covered;
+        let fresh = events.into_iter().filter(|event| event.log_seq >= covered);
+        state.events.extend(fresh);
+        state.through = state.through.max(through);
+    }
+
+    fn commit(&self) -> Result<(), ArchiveError> {
+        let mut state = self.state();
+        if state.covered < state.through {
+            state.covered = state.through;
+            state.version += 1;
+        }
+        Ok(())
+    }
+
+    fn compact(&self) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+
+    fn start_rebuild(&self) -> Result<(), ArchiveError> {
+        *self.state() = State::default();
+        Ok(())
+    }
+
+    fn finish_rebuild(&self) -> Result<(), ArchiveError> {
+        self.commit()
+    }
+
+    fn events(
+        &self,
+        filter: &EventFilter,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Event>, ArchiveError> {
+        let mut events = self.matching(filter);
+        events.sort_by_key(|event| std::cmp::Reverse((event.time_effective, event.event_uid)));
+        let after = |event: &Event| {
+            cursor.is_none_or(|c| {
+                (event.time_effective, event.event_uid) < (c.time_effective, c.event_uid)
+            })
+        };
+        Ok(events.into_iter().filter(after).take(limit).collect())
+    }
+
+    fn histogram(&self, filter: &EventFilter, bucket_us: i64) -> Result<Vec<Bucket>, ArchiveError> {
+        let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
+        for event in self.matching(filter) {
+            let at = event.time_effective.as_micros();
+            *counts
+                .entry(at.div_euclid(bucket_us) * bucket_us)
+                .or_default() += 1;
+        }
+        let bucket = |(start, count)| Bucket {
+            start: Timestamp::from_micros(start),
+            count,
+        };
+        Ok(counts.into_iter().map(bucket).collect())
+    }
+
+    fn actions(&self, filter: &EventFilter) -> Result<Vec<ActionCount>, ArchiveError> {
+        let mut counts: BTreeMap<&'static str, (u64, Timestamp)> = BTreeMap::new();
+        for event in self.matching(filter) {
+            let count = counts.entry(event.mapped.action.name()).or_default();
+            *count = (count.0 + 1, count.1.max(event.time_effective));
+        }
+        let row = |(action, (count, last)): (&str, (u64, Timestamp))| ActionCount {
+            action: action.to_owned(),
+            count,
+            last,
+        };
+        let mut rows: Vec<ActionCount> = counts.into_iter().map(row).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.count));
+        Ok(rows)
+    }
+
+    fn query(
+        &self,
+        sql: &str,
+        _format: OutputFormat,
+        _budget: QueryBudget,
+        out: &mut (dyn Write + Send),
+    ) -> Result<QueryCost, ArchiveError> {
+        if !sql.trim_start().to_ascii_lowercase().starts_with("select") {
+            return Err(ArchiveError::NotAllowed(sql.to_owned()));
+        }
+        let figures = self.figures();
+        writeln!(out, "{}", figures.rows + figures.hot_rows).map_err(ArchiveError::Output)?;
+        Ok(QueryCost {
+            rows: 1,
+            elapsed: Duration::ZERO,
+            version: figures.version,
+            hot_rows: figures.hot_rows,
+        })
+    }
+
+    fn figures(&self) -> ArchiveFigures {
+        let state = self.state();
+        let stored = |event: &&Event| event.log_seq < state.covered;
+        let rows = state.events.iter().filter(stored).count() as u64;
+        ArchiveFigures {
+            version: state.version,
+            files: u64::from(rows > 0),
+            bytes: rows * 200,
+            rows,
+            hot_rows: state.events.len() as u64 - rows,
+        }
+    }
+}
+
+fn matches(event: &Event, filter: &EventFilter) -> bool {
+    let action = event.mapped.action.name();
+    let at = event.time_effective;
+    (filter.aliases.is_empty() || touches(event, &filter.aliases))
+        && (filter.uids.is_empty() || filter.uids.contains(&event.event_uid))
+        && filter
+            .source
+            .as_deref()
+            .is_none_or(|s| s == event.source.as_str())
+        && filter.action.as_deref().is_none_or(|a| a == action)
+        && filter.from.is_none_or(|from| at >= from)
+        && filter.to.is_none_or(|to| at < to)
+        && filter
+            .text
+            .as_deref()
+            .is_none_or(|text| mentions(event, text))
+}
+
+/// Actor, on-behalf-of or target is one of `aliases`.
+fn touches(event: &Event, aliases: &[AliasUid]) -> bool {
+    let target = |alias: &deedtrail_core::event::Alias| {
+        AliasUid::of(&event.tenant, &alias.namespace, &alias.value)
+    };
+    let mut parties = event.actor_alias_uid.iter().copied();
+    let mut behind = event.on_behalf_of_uid.iter().copied();
+    let mut targets = event.mapped.target_aliases.iter().map(target);
+    parties.any(|uid| aliases.contains(&uid))
+        || behind.any(|uid| aliases.contains(&uid))
+        || targets.any(|uid| aliases.contains(&uid))
+}
+
+fn mentions(event: &Event, text: &str) -> bool {
+    let text = text.to_lowercase();
+    let mapped = &event.mapped;
+    let fields = [
+        Some(&mapped.operation),
+        mapped.actor_ref.as_ref(),
+        mapped.actor_name.as_ref(),
+        mapped.target_ref.as_ref(),
+        mapped.target_name.as_ref(),
+        mapped.src_ip.as_ref(),
+    ];
+    fields
+        .into_iter()
+        .flatten()
+        .any(|field| field.to_lowercase().contains(&text))
+}

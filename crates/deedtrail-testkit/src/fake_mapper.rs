@@ -1,0 +1,102 @@
+//! A mapper of three sources whose records are JSON lines `{"id":…,"operation":…}`.
+
+use std::borrow::Cow;
+
+use deedtrail_core::event::{Alias, MappedEvent, OutcomeClass};
+use deedtrail_core::id::SourceName;
+use deedtrail_core::limits::REQUEST_BYTES_MAX;
+use deedtrail_core::mapping::{MapError, MappedRecord};
+use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
+
+/// Names and titles of the sources that exist.
+const SOURCES: [(&str, &str, &str); 6] = [
+    ("aws.cloudtrail", "AWS CloudTrail", "control"),
+    ("github.audit", "GitHub audit log", "application"),
+    ("hashicorp.vault", "HashiCorp Vault audit device", "data"),
+    ("okta.system", "Okta System Log", "identity_provider"),
+    ("otel.genai", "OpenTelemetry GenAI spans", "agent"),
+    ("proofpoint.tap", "Proofpoint TAP clicks", "mail"),
+];
+
+/// Knows six sources and reads one simple record format for all of them.
+#[derive(Debug, Default)]
+pub struct FakeMapper;
+
+impl FakeMapper {
+    fn known(source: &SourceName) -> bool {
+        SOURCES.iter().any(|(name, _, _)| *name == source.as_str())
+    }
+}
+
+impl Mapper for FakeMapper {
+    fn sources(&self) -> Vec<SourceFacts> {
+        let facts = |(name, title, plane): &(&str, &str, &str)| {
+            Some(SourceFacts {
+                name: SourceName::new(name).ok()?,
+                title: (*title).to_owned(),
+                sigma: Vec::new(),
+                mapping_version: "f".repeat(64),
+                planes: vec![(*plane).to_owned()],
+                field_aliases: Vec::new(),
+            })
+        };
+        SOURCES.iter().filter_map(facts).collect()
+    }
+
+    fn frame<'a>(
+        &self,
+        source: &SourceName,
+        encoding: Encoding,
+        body: &'a [u8],
+    ) -> Result<Vec<Framed<'a>>, FrameError> {
+        if !Self::known(source) {
+            return Err(FrameError::UnknownSource(source.to_string()));
+        }
+        if encoding != Encoding::Identity {
+            return Err(FrameError::Compression(
+                "the fake reads plain bodies only".to_owned(),
+            ));
+        }
+        if body.len() > REQUEST_BYTES_MAX {
+            return Err(FrameError::TooLarge {
+                limit_bytes: REQUEST_BYTES_MAX,
+            });
+        }
+        let lines = body.split(|byte| *byte == b'\n').zip(1..);
+        let framed = lines
+            .filter(|(line, _)| !line.is_empty())
+            .map(|(bytes, line)| Framed {
+                line,
+                bytes: Cow::Borrowed(bytes),
+            });
+        Ok(framed.collect())
+    }
+
+    fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError> {
+        let value: serde_json::Value =
+            serde_json::from_slice(record).map_err(|error| MapError::NotJson {
+                offset: error.column(),
+                detail: error.to_string(),
+            })?;
+        let text = |name: &str| value.get(name).and_then(|v| v.as_str());
+        let event = MappedEvent {
+            system: source.as_str().into(),
+            operation: text("operation").unwrap_or_default().into(),
+            actor_aliases: text("actor")
+                .map(|value| Alias {
+                    namespace: "email".into(),
+                    value: value.into(),
+                })
+                .into_iter()
+                .collect(),
+            outcome: OutcomeClass::Success,
+            meaningful: true,
+            ..MappedEvent::default()
+        };
+        Ok(MappedRecord {
+            source_uid: text("id").map(Into::into),
+            mapping_version: "f".repeat(64).into(),
+            events: vec![event],
+        })
+    }
+}

@@ -1,0 +1,473 @@
+//! The control plane in memory, with the same contract as the real one.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use deedtrail_core::Text;
+use deedtrail_core::finding::{Finding, FindingStatus};
+use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceName};
+use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
+use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::store::{
+    FindingFilter, IdentityFilter, Progress, Quarantined, SourceHealth, Store, StoreError,
+    TokenRecord, WebSession,
+};
+use deedtrail_core::time::Timestamp;
+
+/// A store that forgets everything when it is dropped.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<Tables>);
+
+#[derive(Debug, Default)]
+struct Tables {
+    derived: Derived,
+    declared: BTreeMap<IdentityId, Declared>,
+    decisions: BTreeMap<FindingId, Decision>,
+    tokens: BTreeMap<Text, TokenRecord>,
+    sign_in_links: BTreeMap<String, Timestamp>,
+    sessions: BTreeMap<Text, WebSession>,
+    settings: BTreeMap<String, String>,
+}
+
+/// What a rebuild forgets.
+#[derive(Clone, Debug, Default)]
+struct Derived {
+    processed: Sequence,
+    identities: BTreeMap<IdentityId, Identity>,
+    aliases: BTreeMap<AliasUid, AliasRecord>,
+    credentials: BTreeMap<CredentialUid, CredentialRecord>,
+    merges: BTreeMap<(IdentityId, IdentityId), Merge>,
+    findings: BTreeMap<FindingId, Finding>,
+    sources: BTreeMap<SourceName, SourceHealth>,
+    quarantine: BTreeMap<Sequence, Quarantined>,
+    snapshots: BTreeMap<String, (Sequence, Vec<u8>)>,
+}
+
+#[derive(Clone, Debug)]
+struct Decision {
+    status: FindingStatus,
+    disposition: Option<Text>,
+    analyst: Text,
+    at: Timestamp,
+}
+
+impl Derived {
+    fn save(&mut self, progress: &Progress) {
+        self.processed = progress.through;
+        for identity in &progress.identities {
+            self.identities.insert(identity.id, identity.clone());
+        }
+        for alias in &progress.aliases {
+            self.aliases.insert(alias.uid, alias.clone());
+        }
+        for credential in &progress.credentials {
+            self.credentials.insert(credential.uid, credential.clone());
+        }
+        for merge in &progress.merges {
+            self.merges
+                .insert((merge.merged, merge.kept), merge.clone());
+        }
+        for finding in &progress.findings {
+            self.findings.insert(finding.id, finding.clone());
+        }
+        for health in &progress.sources {
+            self.sources.insert(health.source.clone(), health.clone());
+        }
+        for record in &progress.quarantined {
+            self.quarantine.insert(record.sequence, record.clone());
+        }
+        for sequence in &progress.released {
+            self.quarantine.remove(sequence);
+        }
+    }
+
+    /// An alias or credential that leads nowhere is refused.
+    fn has_loose_end(&self) -> bool {
+        let loose = |id: &IdentityId| !self.identities.contains_key(id);
+        self.aliases.values().any(|alias| loose(&alias.identity))
+            || self
+                .credentials
+                .values()
+                .any(|credential| loose(&credential.identity))
+    }
+
+    fn kept_for(&self, id: IdentityId) -> Option<IdentityId> {
+        let standing = |merge: &&Merge| merge.merged == id && merge.undone.is_none();
+        self.merges.values().find(standing).map(|merge| merge.kept)
+    }
+
+    fn stands_for(&self, id: IdentityId) -> IdentityId {
+        self.kept_for(id).map_or(id, |kept| self.stands_for(kept))
+    }
+
+    fn is_family(&self, member: IdentityId, head: IdentityId) -> bool {
+        member == head
+            || self
+                .kept_for(member)
+                .is_some_and(|kept| self.is_family(kept, head))
+    }
+}
+
+impl Tables {
+    fn identity(&self, stored: &Identity) -> Identity {
+        let declared = self.declared.get(&stored.id).cloned().unwrap_or_default();
+        Identity {
+            declared,
+            ..stored.clone()
+        }
+    }
+
+    fn matching(&self, filter: &IdentityFilter) -> Vec<Identity> {
+        let stored = self
+            .derived
+            .identities
+            .values()
+            .map(|identity| self.identity(identity));
+        let mut list: Vec<_> = stored
+            .filter(|identity| self.matches(identity, filter))
+            .collect();
+        list.sort_by_key(|identity| (std::cmp::Reverse(identity.last_seen), identity.id));
+        list
+    }
+
+    fn matches(&self, identity: &Identity, filter: &IdentityFilter) -> bool {
+        let owner = identity.declared.owner.as_deref();
+        let kind = filter
+            .kind
+            .as_ref()
+            .is_none_or(|kind| identity.kind.name() == kind);
+        let text = filter.text.as_ref().is_none_or(|text| {
+            let holds = |value: &str| value.to_lowercase().contains(&text.to_lowercase());
+            let of = |alias: &&AliasRecord| alias.identity == identity.id;
+            holds(&identity.name)
+                || owner.is_some_and(holds)
+                || self
+                    .derived
+                    .aliases
+                    .values()
+                    .filter(of)
+                    .any(|alias| holds(&alias.value))
+        });
+        let unmerged = filter.merged || self.derived.kept_for(identity.id).is_none();
+        kind && text && unmerged && (!filter.unowned || owner.is_none())
+    }
+
+    fn finding(&self, stored: &Finding) -> Finding {
+        let undecided = Finding {
+            status: FindingStatus::Open,
+            disposition: None,
+            analyst: None,
+            ..stored.clone()
+        };
+        match self.decisions.get(&stored.id).cloned() {
+            None => undecided,
+            Some(decision) => Finding {
+                status: decision.status,
+                disposition: decision.disposition,
+                analyst: Some(decision.analyst),
+                updated: stored.updated.max(decision.at),
+                ..undecided
+            },
+        }
+    }
+
+    fn shows(&self, finding: &Finding, filter: &FindingFilter) -> bool {
+        let draft = &finding.draft;
+        let words = format!("{}\n{}\n{}", draft.title, draft.kind, draft.rule).to_lowercase();
+        filter
+            .identity
+            .is_none_or(|head| self.derived.is_family(draft.identity, head))
+            && filter.kind.as_ref().is_none_or(|kind| draft.kind == *kind)
+            && filter
+                .severity_min
+                .is_none_or(|least| draft.severity >= least)
+            && filter.status.is_none_or(|status| finding.status == status)
+            && filter
+                .text
+                .as_ref()
+                .is_none_or(|text| words.contains(&text.to_lowercase()))
+            && filter
+                .updated_since
+                .is_none_or(|since| finding.updated >= since)
+    }
+}
+
+impl MemoryStore {
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refused(reason: &str) -> StoreError {
+    StoreError::Failed {
+        path: "memory".to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+type Stored<T> = Result<T, StoreError>;
+
+impl Store for MemoryStore {
+    fn processed(&self) -> Stored<Sequence> {
+        Ok(self.tables().derived.processed)
+    }
+
+    fn save(&self, progress: Progress) -> Stored<()> {
+        let mut tables = self.tables();
+        let mut derived = tables.derived.clone();
+        derived.save(&progress);
+        if derived.has_loose_end() {
+            return Err(refused("FOREIGN KEY constraint failed"));
+        }
+        tables.derived = derived;
+        for identity in progress.identities {
+            if progress.declared.contains(&identity.id) {
+                tables.declared.insert(identity.id, identity.declared);
+            } else if identity.declared != Declared::default() {
+                tables
+                    .declared
+                    .entry(identity.id)
+                    .or_insert(identity.declared);
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_derived(&self) -> Stored<()> {
+        self.tables().derived = Derived::default();
+        Ok(())
+    }
+
+    fn identities(&self, filter: &IdentityFilter) -> Stored<Vec<Identity>> {
+        let list = self
+            .tables()
+            .matching(filter)
+            .into_iter()
+            .skip(filter.offset);
+        Ok(list.take(filter.limit.unwrap_or(usize::MAX)).collect())
+    }
+
+    fn identity_count(&self, filter: &IdentityFilter) -> Stored<u64> {
+        Ok(self.tables().matching(filter).len() as u64)
+    }
+
+    fn identity(&self, id: IdentityId) -> Stored<Option<Identity>> {
+        let tables = self.tables();
+        let stored = tables
+            .derived
+            .identities
+            .get(&tables.derived.stands_for(id));
+        Ok(stored.map(|identity| tables.identity(identity)))
+    }
+
+    fn aliases(&self) -> Stored<Vec<AliasRecord>> {
+        Ok(self.tables().derived.aliases.values().cloned().collect())
+    }
+
+    fn aliases_of(&self, id: IdentityId) -> Stored<Vec<AliasRecord>> {
+        let mut list = self.aliases()?;
+        list.retain(|alias| alias.identity == id);
+        list.sort_by_key(|a| (a.first_seen, a.namespace.clone(), a.value.clone()));
+        Ok(list)
+    }
+
+    fn alias(&self, uid: AliasUid) -> Stored<Option<AliasRecord>> {
+        Ok(self.tables().derived.aliases.get(&uid).cloned())
+    }
+
+    fn find_alias(&self, value: &str) -> Stored<Vec<AliasRecord>> {
+        let mut list = self.aliases()?;
+        list.retain(|alias| alias.value.to_lowercase() == value.to_lowercase());
+        list.sort_by_key(|a| (a.namespace.clone(), a.value.clone(), a.uid));
+        Ok(list)
+    }
+
+    fn credentials(&self) -> Stored<Vec<CredentialRecord>> {
+        Ok(self
+            .tables()
+            .derived
+            .credentials
+            .values()
+            .cloned()
+            .collect())
+    }
+
+    fn credentials_of(&self, id: IdentityId) -> Stored<Vec<CredentialRecord>> {
+        let mut list = self.credentials()?;
+        list.retain(|credential| credential.identity == id);
+        list.sort_by_key(|credential| (credential.created, credential.reference.clone()));
+        Ok(list)
+    }
+
+    fn merges(&self) -> Stored<Vec<Merge>> {
+        let mut list: Vec<_> = self.tables().derived.merges.values().cloned().collect();
+        list.sort_by_key(|merge| (merge.at, merge.merged, merge.kept));
+        Ok(list)
+    }
+
+    fn findings(&self, filter: &FindingFilter, limit: usize) -> Stored<Vec<Finding>> {
+        let tables = self.tables();
+        let stored = tables
+            .derived
+            .findings
+            .values()
+            .map(|finding| tables.finding(finding));
+        let mut list: Vec<_> = stored
+            .filter(|finding| tables.shows(finding, filter))
+            .collect();
+        list.sort_by_key(|f| {
+            std::cmp::Reverse((f.last_time, f.draft.severity, std::cmp::Reverse(f.id)))
+        });
+        list.truncate(limit);
+        Ok(list)
+    }
+
+    fn finding(&self, id: FindingId) -> Stored<Option<Finding>> {
+        let tables = self.tables();
+        Ok(tables
+            .derived
+            .findings
+            .get(&id)
+            .map(|finding| tables.finding(finding)))
+    }
+
+    fn decide_finding(
+        &self,
+        id: FindingId,
+        status: FindingStatus,
+        disposition: Option<Text>,
+        analyst: Text,
+        at: Timestamp,
+    ) -> Stored<bool> {
+        let mut tables = self.tables();
+        let known = tables.derived.findings.contains_key(&id);
+        if known {
+            tables.decisions.insert(
+                id,
+                Decision {
+                    status,
+                    disposition,
+                    analyst,
+                    at,
+                },
+            );
+        }
+        Ok(known)
+    }
+
+    fn source_health(&self) -> Stored<Vec<SourceHealth>> {
+        Ok(self.tables().derived.sources.values().cloned().collect())
+    }
+
+    fn quarantined(&self, source: Option<&SourceName>, limit: usize) -> Stored<Vec<Quarantined>> {
+        let tables = self.tables();
+        let newest_first = tables.derived.quarantine.values().rev();
+        let wanted = newest_first.filter(|record| source.is_none_or(|s| record.source == *s));
+        Ok(wanted.take(limit).cloned().collect())
+    }
+
+    fn tokens(&self) -> Stored<Vec<TokenRecord>> {
+        let mut list: Vec<_> = self.tables().tokens.values().cloned().collect();
+        list.sort_by_key(|token| (std::cmp::Reverse(token.created), token.prefix.clone()));
+        Ok(list)
+    }
+
+    fn token_by_hash(&self, hash: &str) -> Stored<Option<TokenRecord>> {
+        Ok(self
+            .tables()
+            .tokens
+            .values()
+            .find(|token| token.hash == hash)
+            .cloned())
+    }
+
+    fn put_token(&self, token: TokenRecord) -> Stored<()> {
+        let mut tables = self.tables();
+        if tables.tokens.contains_key(&token.prefix) {
+            return Err(refused("UNIQUE constraint failed: tokens.prefix"));
+        }
+        tables.tokens.insert(token.prefix.clone(), token);
+        Ok(())
+    }
+
+    fn touch_token(&self, prefix: &str, at: Timestamp) -> Stored<()> {
+        if let Some(token) = self.tables().tokens.get_mut(prefix) {
+            token.last_used = token.last_used.max(Some(at));
+        }
+        Ok(())
+    }
+
+    fn revoke_token(&self, prefix: &str, at: Timestamp) -> Stored<bool> {
+        let mut tables = self.tables();
+        let good = tables
+            .tokens
+            .get_mut(prefix)
+            .filter(|token| token.revoked.is_none());
+        Ok(good.map(|token| token.revoked = Some(at)).is_some())
+    }
+
+    fn put_sign_in_link(&self, hash: &str, ends: Timestamp) -> Stored<()> {
+        self.tables().sign_in_links.insert(hash.to_owned(), ends);
+        Ok(())
+    }
+
+    fn take_sign_in_link(&self, hash: &str, now: Timestamp) -> Stored<bool> {
+        let ends = self.tables().sign_in_links.remove(hash);
+        Ok(ends.is_some_and(|ends| now < ends))
+    }
+
+    fn put_session(&self, session: WebSession) -> Stored<()> {
+        self.tables().sessions.insert(session.hash.clone(), session);
+        Ok(())
+    }
+
+    fn session_by_hash(&self, hash: &str) -> Stored<Option<WebSession>> {
+        Ok(self.tables().sessions.get(hash).cloned())
+    }
+
+    fn touch_session(&self, hash: &str, at: Timestamp) -> Stored<()> {
+        if let Some(session) = self.tables().sessions.get_mut(hash) {
+            session.last_used = session.last_used.max(at);
+        }
+        Ok(())
+    }
+
+    fn end_session(&self, hash: &str) -> Stored<()> {
+        self.tables().sessions.remove(hash);
+        Ok(())
+    }
+
+    fn put_snapshot(&self, name: &str, position: Sequence, bytes: &[u8]) -> Stored<()> {
+        let snapshot = (position, bytes.to_vec());
+        self.tables()
+            .derived
+            .snapshots
+            .insert(name.to_owned(), snapshot);
+        Ok(())
+    }
+
+    fn snapshot(&self, name: &str) -> Stored<Option<(Sequence, Vec<u8>)>> {
+        Ok(self.tables().derived.snapshots.get(name).cloned())
+    }
+
+    fn setting(&self, name: &str) -> Stored<Option<String>> {
+        Ok(self.tables().settings.get(name).cloned())
+    }
+
+    fn put_setting(&self, name: &str, value: &str) -> Stored<()> {
+        self.tables()
+            .settings
+            .insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_contract() {
+        crate::store_contract::check(&|| Box::new(MemoryStore::default()));
+    }
+}
