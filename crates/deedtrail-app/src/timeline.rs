@@ -1,7 +1,7 @@
 //! Reading: one identity's trail, one event with its raw record and proof.
 
 use deedtrail_core::event::Event;
-use deedtrail_core::id::{AliasUid, EventUid, IdentityId};
+use deedtrail_core::id::{AliasUid, EventUid, FindingId, IdentityId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
 use deedtrail_core::port::archive::{ArchiveError, Cursor, EventFilter};
 use deedtrail_core::port::log::{EntryProof, ReadError};
@@ -33,6 +33,10 @@ pub enum ReadingError {
     },
     #[error("no event has the id {0}")]
     NoEvent(EventUid),
+    #[error("no finding has the id {0}")]
+    NoFinding(FindingId),
+    #[error("`{0}` is no disposition; use one of benign, coerced, intrusion, misuse, drift, control_gap")]
+    UnknownDisposition(String),
 }
 
 /// An identity with all that leads to it.
@@ -114,7 +118,7 @@ impl App {
         }
     }
 
-    fn identity_file(&self, identity: Identity) -> Result<IdentityFile, ReadingError> {
+    pub(crate) fn identity_file(&self, identity: Identity) -> Result<IdentityFile, ReadingError> {
         Ok(IdentityFile {
             aliases: self.ports.store.aliases_of(identity.id)?,
             credentials: self.ports.store.credentials_of(identity.id)?,

@@ -1,0 +1,117 @@
+//! Findings: lists, one with what it rests on, and an analyst's decision.
+
+use deedtrail_core::Text;
+use deedtrail_core::event::Event;
+use deedtrail_core::finding::registry;
+use deedtrail_core::finding::{FINDING_EVENTS_MAX, Finding, FindingStatus, FindingType};
+use deedtrail_core::id::{EventUid, FindingId};
+use deedtrail_core::port::archive::EventFilter;
+use deedtrail_core::port::store::{FindingFilter, Scope};
+
+use crate::App;
+use crate::access::Principal;
+use crate::timeline::{IdentityFile, ReadingError};
+
+/// What an analyst may conclude.
+pub const DISPOSITIONS: [&str; 6] = [
+    "benign",
+    "coerced",
+    "intrusion",
+    "misuse",
+    "drift",
+    "control_gap",
+];
+
+/// A finding with everything needed to judge it.
+#[derive(Clone, Debug)]
+pub struct FindingFile {
+    pub finding: Finding,
+    /// `None` when the registry no longer knows the type.
+    pub kind: Option<&'static FindingType>,
+    /// `None` when nothing is known about the identity any more.
+    pub identity: Option<IdentityFile>,
+    /// The events it rests on that the archive holds, oldest first.
+    pub events: Vec<Event>,
+}
+
+impl App {
+    /// Newest activity first.
+    pub fn findings(
+        &self,
+        principal: &Principal,
+        filter: &FindingFilter,
+        limit: usize,
+    ) -> Result<Vec<Finding>, ReadingError> {
+        principal.require(Scope::Read)?;
+        Ok(self.ports.store.findings(filter, limit)?)
+    }
+
+    /// One finding with its identity and events.
+    pub fn finding_file(
+        &self,
+        principal: &Principal,
+        id: FindingId,
+    ) -> Result<FindingFile, ReadingError> {
+        principal.require(Scope::Read)?;
+        let finding = self.ports.store.finding(id)?;
+        let finding = finding.ok_or(ReadingError::NoFinding(id))?;
+        let identity = match self.ports.store.identity(finding.draft.identity)? {
+            Some(identity) => Some(self.identity_file(identity)?),
+            None => None,
+        };
+        let uids = finding.draft.events.iter().map(|event| event.event_uid);
+        let events = self.events_by_uid(uids.collect())?;
+        Ok(FindingFile {
+            kind: registry::find(&finding.draft.kind),
+            identity,
+            events,
+            finding,
+        })
+    }
+
+    /// Records what an analyst decided; the decision itself is an entry of the evidence log.
+    pub fn decide_finding(
+        &self,
+        principal: &Principal,
+        id: FindingId,
+        status: FindingStatus,
+        disposition: Option<Text>,
+    ) -> Result<Finding, ReadingError> {
+        principal.require(Scope::Write)?;
+        if let Some(unknown) = disposition
+            .as_deref()
+            .filter(|name| !DISPOSITIONS.contains(name))
+        {
+            return Err(ReadingError::UnknownDisposition(unknown.to_owned()));
+        }
+        let store = &self.ports.store;
+        let analyst = principal.name.clone();
+        let at = self.ports.clock.now();
+        if !store.decide_finding(id, status, disposition.clone(), analyst, at)? {
+            return Err(ReadingError::NoFinding(id));
+        }
+        let conclusion = disposition.as_deref().unwrap_or("no disposition");
+        self.audit(
+            principal,
+            "finding decided",
+            &format!("{id} {status:?}, {conclusion}"),
+        );
+        store.finding(id)?.ok_or(ReadingError::NoFinding(id))
+    }
+
+    fn events_by_uid(&self, uids: Vec<EventUid>) -> Result<Vec<Event>, ReadingError> {
+        if uids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = EventFilter {
+            uids,
+            ..EventFilter::default()
+        };
+        let mut events = self
+            .ports
+            .archive
+            .events(&filter, None, FINDING_EVENTS_MAX)?;
+        events.reverse();
+        Ok(events)
+    }
+}
