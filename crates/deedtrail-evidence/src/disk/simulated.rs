@@ -1,0 +1,523 @@
+//! A disk in memory that forgets what was not synced. For tests.
+//!
+//! A crash stops every operation; [`SimulatedDisk::restart`] then keeps, by a seed, an arbitrary
+//! part of what was written since the last sync: whole writes, some of their 512-byte sectors, or
+//! none, and of each folder's creations, renames and removals a prefix.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::{Access, Disk, DiskFile, DiskLock};
+use crate::locked;
+
+/// Bytes that survive or are lost together.
+const SECTOR_BYTES: usize = 512;
+
+/// What `fdatasync` does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Syncing {
+    /// What it promises.
+    #[default]
+    Honest,
+    /// Nothing, but it reports success: the negative control of the crash tests.
+    Ignored,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Write { offset: usize, bytes: Vec<u8> },
+    Length(usize),
+    Grow(usize),
+}
+
+impl Change {
+    fn apply(&self, content: &mut Vec<u8>) {
+        match self {
+            Self::Write { offset, bytes } => {
+                let end = offset + bytes.len();
+                content.resize(content.len().max(end), 0);
+                content[*offset..end].copy_from_slice(bytes);
+            }
+            Self::Length(length) => content.resize(*length, 0),
+            Self::Grow(length) => content.resize(content.len().max(*length), 0),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    current: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+#[derive(Clone, Debug)]
+enum NameChange {
+    Set(PathBuf, u64),
+    Remove(PathBuf),
+    Rename(PathBuf, PathBuf),
+}
+
+impl NameChange {
+    fn folder(&self) -> &Path {
+        let (Self::Set(path, _) | Self::Remove(path) | Self::Rename(path, _)) = self;
+        path.parent().unwrap_or(path)
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, u64>) {
+        match self {
+            Self::Set(path, file) => {
+                names.insert(path.clone(), *file);
+            }
+            Self::Remove(path) => {
+                names.remove(path);
+            }
+            Self::Rename(from, to) => {
+                if let Some(file) = names.remove(from) {
+                    names.insert(to.clone(), file);
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: BTreeMap<u64, Content>,
+    names: BTreeMap<PathBuf, u64>,
+    durable_names: BTreeMap<PathBuf, u64>,
+    pending_names: Vec<NameChange>,
+    locks: BTreeSet<PathBuf>,
+    next_file: u64,
+    steps: u64,
+    crash_at: Option<u64>,
+    is_down: bool,
+    failures: BTreeMap<u64, io::ErrorKind>,
+    capacity: Option<usize>,
+    syncing: Syncing,
+}
+
+impl State {
+    /// Counts a step that changes the disk; fails when the power is off or a fault is due.
+    fn step(&mut self) -> io::Result<()> {
+        self.up()?;
+        self.steps += 1;
+        if self.crash_at == Some(self.steps) {
+            self.is_down = true;
+            return Err(power_cut());
+        }
+        match self.failures.get(&self.steps) {
+            Some(kind) => Err((*kind).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn up(&self) -> io::Result<()> {
+        if self.is_down {
+            Err(power_cut())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn change(&mut self, file: u64, change: Change) -> io::Result<()> {
+        let step = self.step();
+        let used: usize = self
+            .files
+            .values()
+            .map(|content| content.current.len())
+            .sum();
+        let Some(content) = self.files.get_mut(&file) else {
+            return Err(power_cut());
+        };
+        if step.is_err() && !self.is_down {
+            return step;
+        }
+        let before = content.current.len();
+        let mut after = before;
+        if let Change::Write { offset, bytes } = &change {
+            after = before.max(offset + bytes.len());
+        } else if let Change::Grow(length) = &change {
+            after = before.max(*length);
+        }
+        if self
+            .capacity
+            .is_some_and(|capacity| used + after - before > capacity)
+        {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        change.apply(&mut content.current);
+        content.pending.push(change);
+        step
+    }
+
+    fn rename_step(&mut self, change: NameChange) -> io::Result<()> {
+        let step = self.step();
+        if step.is_ok() || self.is_down {
+            change.apply(&mut self.names);
+            self.pending_names.push(change);
+        }
+        step
+    }
+
+    fn sync(&mut self, file: u64) -> io::Result<()> {
+        let step = self.step();
+        let syncing = self.syncing;
+        let Some(content) = self.files.get_mut(&file) else {
+            return Err(power_cut());
+        };
+        if let Err(error) = step {
+            // A failed sync: the pages count as clean, but they are not on disk.
+            if !self.is_down {
+                content.pending.clear();
+            }
+            return Err(error);
+        }
+        if syncing == Syncing::Honest {
+            let Content {
+                durable, pending, ..
+            } = content;
+            pending.drain(..).for_each(|change| change.apply(durable));
+        }
+        Ok(())
+    }
+}
+
+fn power_cut() -> io::Error {
+    io::Error::other("the simulated power is off")
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct SimulatedDisk(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct SimulatedFile {
+    state: Arc<Mutex<State>>,
+    file: u64,
+}
+
+#[derive(Debug)]
+struct SimulatedLock {
+    state: Arc<Mutex<State>>,
+    path: PathBuf,
+}
+
+impl DiskLock for SimulatedLock {}
+
+impl Drop for SimulatedLock {
+    fn drop(&mut self) {
+        locked(&self.state).locks.remove(&self.path);
+    }
+}
+
+impl SimulatedDisk {
+    pub fn new(syncing: Syncing) -> Self {
+        let disk = Self::default();
+        locked(&disk.0).syncing = syncing;
+        disk
+    }
+
+    /// Changing steps so far.
+    pub fn steps(&self) -> u64 {
+        locked(&self.0).steps
+    }
+
+    /// Cuts the power in the middle of this step.
+    pub fn crash_at(&self, step: u64) {
+        locked(&self.0).crash_at = Some(step);
+    }
+
+    /// Makes this step fail.
+    pub fn fail_at(&self, step: u64, kind: io::ErrorKind) {
+        locked(&self.0).failures.insert(step, kind);
+    }
+
+    /// Bytes all files together may have; `None` is no limit.
+    pub fn set_capacity(&self, bytes: Option<usize>) {
+        locked(&self.0).capacity = bytes;
+    }
+
+    /// Bytes all files have together.
+    pub fn used(&self) -> usize {
+        locked(&self.0)
+            .files
+            .values()
+            .map(|content| content.current.len())
+            .sum()
+    }
+
+    /// Switches the power off and on again; `seed` decides what of the unsynced survives.
+    pub fn restart(&self, seed: u64) {
+        let mut dice = Dice(seed);
+        let mut state = locked(&self.0);
+        let State {
+            files,
+            names,
+            durable_names,
+            pending_names,
+            ..
+        } = &mut *state;
+        for content in files.values_mut() {
+            let mood = dice.below(4);
+            for change in content.pending.drain(..) {
+                survive(&change, mood, &mut dice, &mut content.durable);
+            }
+            content.current.clone_from(&content.durable);
+        }
+        let mut stopped = BTreeSet::new();
+        for change in pending_names.drain(..) {
+            if stopped.contains(change.folder()) || dice.below(3) == 0 {
+                stopped.insert(change.folder().to_owned());
+            } else {
+                change.apply(durable_names);
+            }
+        }
+        names.clone_from(durable_names);
+        let State {
+            locks,
+            crash_at,
+            is_down,
+            failures,
+            ..
+        } = &mut *state;
+        (*crash_at, *is_down) = (None, false);
+        locks.clear();
+        failures.clear();
+    }
+
+    /// Changes the bytes of a file, durably and without counting a step.
+    pub fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = locked(&self.0);
+        let file = state.names.get(path).copied();
+        if let Some(content) = file.and_then(|file| state.files.get_mut(&file)) {
+            change(&mut content.current);
+            content.durable.clone_from(&content.current);
+        }
+    }
+
+    /// All files with their content.
+    pub fn snapshot(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let state = locked(&self.0);
+        let files = state.names.iter().filter_map(|(path, file)| {
+            state
+                .files
+                .get(file)
+                .map(|content| (path.clone(), content.current.clone()))
+        });
+        files.collect()
+    }
+
+    /// A disk that durably holds these files.
+    pub fn with_files(files: &BTreeMap<PathBuf, Vec<u8>>) -> Self {
+        let disk = Self::default();
+        {
+            let mut state = locked(&disk.0);
+            for (file, (path, bytes)) in (0..).zip(files) {
+                let content = Content {
+                    current: bytes.clone(),
+                    durable: bytes.clone(),
+                    pending: vec![],
+                };
+                state.files.insert(file, content);
+                state.names.insert(path.clone(), file);
+                state.next_file = file + 1;
+            }
+            state.durable_names = state.names.clone();
+        }
+        disk
+    }
+}
+
+/// Applies what of a pending change survives a crash.
+fn survive(change: &Change, mood: u64, dice: &mut Dice, durable: &mut Vec<u8>) {
+    match (mood, change) {
+        (0, _) => {}
+        (1, _) => change.apply(durable),
+        (_, Change::Write { offset, bytes }) => {
+            for (at, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
+                if dice.below(2) == 0 {
+                    let offset = offset + at * SECTOR_BYTES;
+                    Change::Write {
+                        offset,
+                        bytes: sector.to_vec(),
+                    }
+                    .apply(durable);
+                }
+            }
+        }
+        (_, change) => {
+            if dice.below(2) == 0 {
+                change.apply(durable);
+            }
+        }
+    }
+}
+
+/// SplitMix64: the same seed gives the same crash.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % limit
+    }
+}
+
+impl DiskFile for SimulatedFile {
+    fn length(&self) -> io::Result<u64> {
+        let state = locked(&self.state);
+        state.up()?;
+        Ok(state
+            .files
+            .get(&self.file)
+            .map_or(0, |content| content.current.len() as u64))
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = locked(&self.state);
+        state.up()?;
+        let content = state
+            .files
+            .get(&self.file)
+            .map_or(&[][..], |content| &content.current);
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|at| content.get(at..))
+            .unwrap_or(&[]);
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        locked(&self.state).change(
+            self.file,
+            Change::Write {
+                offset,
+                bytes: bytes.to_vec(),
+            },
+        )
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        locked(&self.state).change(self.file, Change::Length(length))
+    }
+
+    fn preallocate(&self, length: u64) -> io::Result<()> {
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        locked(&self.state).change(self.file, Change::Grow(length))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        locked(&self.state).sync(self.file)
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        let mut state = locked(&self.0);
+        state.up()?;
+        let known = state.names.get(path).copied();
+        let file = match (access, known) {
+            (Access::Read | Access::Write, Some(file)) => file,
+            (Access::Read | Access::Write, None) => return Err(io::ErrorKind::NotFound.into()),
+            (Access::Create | Access::CreateSecret, Some(file)) => {
+                state.change(file, Change::Length(0))?;
+                file
+            }
+            (Access::Create | Access::CreateSecret, None) => {
+                let file = state.next_file;
+                state.next_file += 1;
+                state.files.insert(file, Content::default());
+                state.rename_step(NameChange::Set(path.to_owned(), file))?;
+                file
+            }
+        };
+        Ok(Arc::new(SimulatedFile {
+            state: Arc::clone(&self.0),
+            file,
+        }))
+    }
+
+    fn create_folder(&self, _folder: &Path) -> io::Result<()> {
+        locked(&self.0).up()
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let state = locked(&self.0);
+        state.up()?;
+        let names = state
+            .names
+            .keys()
+            .filter(|path| path.parent() == Some(folder));
+        let names = names.filter_map(|path| path.file_name()?.to_str().map(str::to_owned));
+        Ok(names.collect())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        locked(&self.0).rename_step(NameChange::Rename(from.to_owned(), to.to_owned()))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = locked(&self.0);
+        if state.names.contains_key(path) {
+            state.rename_step(NameChange::Remove(path.to_owned()))
+        } else {
+            state.up()
+        }
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        let mut state = locked(&self.0);
+        let inside: Vec<PathBuf> = state
+            .names
+            .keys()
+            .filter(|path| path.starts_with(folder))
+            .cloned()
+            .collect();
+        inside
+            .into_iter()
+            .try_for_each(|path| state.rename_step(NameChange::Remove(path)))
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        let mut state = locked(&self.0);
+        state.step()?;
+        if state.syncing == Syncing::Ignored {
+            return Ok(());
+        }
+        let State {
+            durable_names,
+            pending_names,
+            ..
+        } = &mut *state;
+        pending_names.retain(|change| {
+            let is_inside = change.folder() == folder;
+            if is_inside {
+                change.apply(durable_names);
+            }
+            !is_inside
+        });
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        let mut state = locked(&self.0);
+        state.up()?;
+        if !state.locks.insert(path.to_owned()) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(SimulatedLock {
+            state: Arc::clone(&self.0),
+            path: path.to_owned(),
+        }))
+    }
+}

@@ -1,0 +1,115 @@
+//! Who a log is: its origins, its random number, its signing key, and the newest checkpoint as
+//! remembered outside of the data folder.
+
+use std::io;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use deedtrail_core::port::Entropy;
+use deedtrail_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{Access, Disk, read_file, replace_file};
+
+/// Version of the data layout below the log's folder.
+pub const FORMAT: u32 = 1;
+const KEY_FIRST_LINE: &str = "deedtrail-signing-key-v1";
+
+/// A name the log signs under, and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    pub origin: String,
+    /// First batch that was signed under it.
+    pub from_batch: u64,
+    pub since: Timestamp,
+    /// Why the log was taken over under a new origin; empty for the first.
+    pub reason: String,
+}
+
+/// Content of `identity.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    pub format: u32,
+    /// Random number in every segment and frame header, hex.
+    pub log_id: String,
+    /// Oldest first; the last is current.
+    pub origins: Vec<Origin>,
+}
+
+impl Identity {
+    pub(crate) fn create(origin: Option<&str>, now: Timestamp, entropy: &dyn Entropy) -> Self {
+        let mut random = [0; 16];
+        entropy.fill(&mut random);
+        let (log_id, name) = random.split_at(8);
+        let origin = match origin {
+            Some(origin) => origin.to_owned(),
+            None => format!("deedtrail.invalid/{}", hex::encode(name)),
+        };
+        let first = Origin {
+            origin,
+            from_batch: 0,
+            since: now,
+            reason: String::new(),
+        };
+        Self {
+            format: FORMAT,
+            log_id: hex::encode(log_id),
+            origins: vec![first],
+        }
+    }
+
+    pub(crate) fn load(disk: &dyn Disk, path: &Path) -> io::Result<Option<Self>> {
+        let Some(bytes) = read_file(disk, path)? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(io::Error::from)
+    }
+
+    pub(crate) fn save(&self, disk: &dyn Disk, path: &Path) -> io::Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        replace_file(disk, path, Access::Create, &bytes)
+    }
+
+    pub(crate) fn log_id(&self) -> Option<u64> {
+        u64::from_str_radix(&self.log_id, 16).ok()
+    }
+
+    pub(crate) fn current(&self) -> &str {
+        self.origins
+            .last()
+            .map_or("", |origin| origin.origin.as_str())
+    }
+}
+
+/// The Ed25519 secret in `path`, created (mode 0600) when there is none yet.
+pub(crate) fn signing_seed(
+    disk: &dyn Disk,
+    path: &Path,
+    entropy: &dyn Entropy,
+) -> io::Result<[u8; 32]> {
+    if let Some(bytes) = read_file(disk, path)? {
+        return parse_key(&bytes).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "not a Deedtrail signing key")
+        });
+    }
+    let mut seed = [0; 32];
+    entropy.fill(&mut seed);
+    let text = format!("{KEY_FIRST_LINE}\n{}\n", STANDARD.encode(seed));
+    replace_file(disk, path, Access::CreateSecret, text.as_bytes())?;
+    Ok(seed)
+}
+
+fn parse_key(bytes: &[u8]) -> Option<[u8; 32]> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let key = text
+        .strip_prefix(KEY_FIRST_LINE)?
+        .strip_prefix('\n')?
+        .strip_suffix('\n')?;
+    STANDARD.decode(key).ok()?.try_into().ok()
+}

@@ -1,0 +1,411 @@
+//! The log as its callers see it.
+
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use deedtrail_core::id::TenantId;
+use deedtrail_core::port::log::{
+    AppendError, Appended, EntryKind, EntryProof, EvidenceLog, NewEntry, Part, PartClass,
+    ReadError, Sequence, StoredEntry,
+};
+use deedtrail_core::port::{Clock, Entropy};
+use deedtrail_core::{Text, time::Timestamp};
+
+use crate::batch::Batch;
+use crate::disk::{Disk, DiskLock};
+use crate::merkle::{self, Leaves};
+use crate::note::{Checkpoint, VerifierKey};
+use crate::open::{self, Adoption, LogConfig, OpenError, Opened, Surroundings, Upkeep};
+use crate::proof::TlogProof;
+use crate::queue::{Append, Request};
+use crate::receipt;
+use crate::record::{self, RecordError};
+use crate::segment::Check;
+use crate::shared::{SealError, Shared};
+use crate::{locked, read_locked};
+
+/// An evidence log on disk. Dropping it closes it.
+#[derive(Debug)]
+pub struct Log {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Released when the log is closed.
+    lock: Mutex<Option<Box<dyn DiskLock>>>,
+}
+
+impl Log {
+    /// Opens or creates a log. With damaged entries it opens read-only (see `damage`).
+    pub fn open(
+        config: LogConfig,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, OpenError> {
+        let around = Surroundings {
+            disk,
+            clock,
+            entropy,
+        };
+        let opened = open::open(&config, &around, None)?;
+        Self::start(&config, opened)
+    }
+
+    /// Takes over a log that was rolled back, forked or moved: it goes on under a new origin, and
+    /// says so in an entry of its own.
+    pub fn adopt(
+        config: LogConfig,
+        around: (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Entropy>),
+        origin: &str,
+        reason: &str,
+    ) -> Result<Self, OpenError> {
+        let (disk, clock, entropy) = around;
+        let around = Surroundings {
+            disk,
+            clock,
+            entropy,
+        };
+        let adoption = Adoption {
+            origin: origin.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let opened = open::open(&config, &around, Some(&adoption))?;
+        let now = around.clock.now();
+        let log = Self::start(&config, opened)?;
+        let recorded = log.append(vec![adoption_entry(now, &adoption)]);
+        recorded.map_err(|error| OpenError::Io {
+            operation: "record the adoption".to_owned(),
+            source: std::io::Error::other(error),
+        })?;
+        Ok(log)
+    }
+
+    fn start(config: &LogConfig, opened: Opened) -> Result<Self, OpenError> {
+        let Opened {
+            shared,
+            writer,
+            lock,
+        } = opened;
+        let log = Self {
+            shared: Arc::clone(&shared),
+            threads: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+        };
+        if !shared.is_damaged {
+            log.seal().map_err(|error| OpenError::Io {
+                operation: "sign the first checkpoint".to_owned(),
+                source: std::io::Error::other(error),
+            })?;
+        }
+        log.spawn("evidence-writer", move || writer.run())?;
+        if let Upkeep::Every(period) = config.upkeep {
+            let sealing = Arc::clone(&shared);
+            log.spawn("evidence-seal", move || seal_regularly(&sealing, period))?;
+            log.spawn("evidence-index", move || keep_index(&shared))?;
+        }
+        Ok(log)
+    }
+
+    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        let thread = thread.map_err(|source| OpenError::Io {
+            operation: format!("start the thread {name}"),
+            source,
+        })?;
+        locked(&self.threads).push(thread);
+        Ok(())
+    }
+
+    /// Signs a checkpoint over everything durable.
+    pub fn seal(&self) -> Result<(), SealError> {
+        self.shared.seal()
+    }
+
+    /// What the upkeep threads do: a checkpoint, and the index's waiting work.
+    pub fn upkeep(&self) -> Result<(), SealError> {
+        self.seal()?;
+        self.shared.index.upkeep().map_err(SealError::Io)
+    }
+
+    /// Checks every byte of every segment; what is found is in `damage` afterwards.
+    pub fn check_everything(&self) -> Result<(), ReadError> {
+        let headers = self.shared.segments.headers();
+        for pair in headers.windows(2) {
+            let next = Some(pair[1].first_sequence);
+            let (segment, _) = self
+                .shared
+                .segments
+                .load(pair[0], next, Check::Everything)?;
+            segment
+                .damage
+                .into_iter()
+                .for_each(|damage| self.shared.segments.report(damage));
+        }
+        let mut at = headers.last().map_or(0, |newest| newest.first_sequence);
+        let end = self.end();
+        while at < end {
+            match self.shared.segments.batch_with(at) {
+                Ok(batch) => at = batch.header.first_sequence + u64::from(batch.header.count),
+                Err(ReadError::Damaged { last, .. }) => at = last + 1,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Finishes waiting appends, signs a last checkpoint and releases the lock. Idempotent.
+    pub fn close(&self) -> Result<(), SealError> {
+        let Some(lock) = locked(&self.lock).take() else {
+            return Ok(());
+        };
+        self.shared.queue.close();
+        locked(&self.shared.progress).is_closing = true;
+        self.shared.changed.notify_all();
+        self.shared.index.wake();
+        for thread in locked(&self.threads).drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the log panicked");
+            }
+        }
+        let sealed = if self.shared.is_damaged {
+            Ok(())
+        } else {
+            self.seal()
+        };
+        drop(lock);
+        sealed
+    }
+
+    pub(crate) fn batch(&self, sequence: Sequence) -> Result<Arc<Batch>, ReadError> {
+        if sequence >= self.end() {
+            return Err(ReadError::Missing(sequence));
+        }
+        self.shared.segments.batch_with(sequence)
+    }
+
+    pub(crate) fn key(&self) -> VerifierKey {
+        self.shared.signer.verifier_key()
+    }
+
+    pub(crate) fn sign_note(&self, text: &str) -> String {
+        self.shared.signer.sign_note(text)
+    }
+
+    /// tlog-proof of a batch against the newest checkpoint, which is renewed when too old.
+    pub(crate) fn prove_batch(&self, batch: &Batch) -> Result<TlogProof, ReadError> {
+        let index = batch.header.batch;
+        let failed = |error: SealError| ReadError::Io {
+            path: self.shared.folder.display().to_string(),
+            source: std::io::Error::other(error),
+        };
+        if read_locked(&self.shared.checkpoint).1 <= index {
+            self.seal().map_err(failed)?;
+        }
+        let (checkpoint, size) = read_locked(&self.shared.checkpoint).clone();
+        let path = {
+            let tree = locked(&self.shared.tree);
+            merkle::inclusion_path(&*tree, index, size)?
+        };
+        let proof = TlogProof {
+            index,
+            path,
+            checkpoint,
+        };
+        match proof.verify(batch.header.leaf(), &self.key()) {
+            Ok(Checkpoint { .. }) => Ok(proof),
+            Err(error) => Err(ReadError::Damaged {
+                first: batch.header.first_sequence,
+                last: batch.header.first_sequence + u64::from(batch.header.count) - 1,
+                reason: format!("the tiles do not lead to the checkpoint ({error})"),
+            }),
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::warn!(%error, "the last checkpoint was not signed");
+        }
+    }
+}
+
+fn adoption_entry(now: Timestamp, adoption: &Adoption) -> NewEntry {
+    let text = serde_json::json!({ "origin": adoption.origin, "reason": adoption.reason });
+    NewEntry {
+        kind: EntryKind::Configuration,
+        tenant: TenantId::default(),
+        source: None,
+        received: now,
+        idempotency_key: None,
+        note: Text::new_static("evidence.adopt"),
+        parts: vec![Part {
+            class: PartClass::Plain,
+            key_id: 0,
+            bytes: text.to_string().into_bytes(),
+        }],
+    }
+}
+
+fn seal_regularly(shared: &Shared, period: Duration) {
+    while !shared.wait_closing(period) {
+        if let Err(error) = shared.seal() {
+            tracing::warn!(%error, "no checkpoint was signed");
+        }
+    }
+}
+
+fn keep_index(shared: &Shared) {
+    let is_closing = || locked(&shared.progress).is_closing;
+    while !is_closing() {
+        shared.index.wait(is_closing);
+        if let Err(error) = shared.index.upkeep() {
+            tracing::warn!(%error, "cannot write the index; it stays in memory");
+            // The disk may be full: wait for it instead of spinning.
+            shared.wait_closing(Duration::from_secs(1));
+        }
+    }
+}
+
+/// A record that passed the frame's check but cannot be taken apart.
+fn unreadable(batch: &Batch, error: &RecordError) -> ReadError {
+    ReadError::Damaged {
+        first: batch.header.first_sequence,
+        last: batch.header.first_sequence + u64::from(batch.header.count) - 1,
+        reason: error.to_string(),
+    }
+}
+
+/// Index of a sequence within its batch.
+pub(crate) fn index_in(batch: &Batch, sequence: Sequence) -> usize {
+    usize::try_from(sequence - batch.header.first_sequence).unwrap_or(usize::MAX)
+}
+
+/// Adds the entries of a batch from `from` on until there are `bytes_max` bytes.
+fn read_batch(
+    batch: &Batch,
+    from: Sequence,
+    bytes_max: usize,
+    out: &mut Vec<StoredEntry>,
+) -> Result<usize, ReadError> {
+    let mut bytes = 0;
+    let visited = batch.visit(index_in(batch, from), |index, record| {
+        let decoded = record::decode(record)?;
+        bytes += record.len();
+        out.push(StoredEntry {
+            sequence: batch.header.first_sequence + index as u64,
+            entry: decoded.entry,
+            id_conflict: decoded.id_conflict,
+            revision: decoded.revision,
+        });
+        Ok::<bool, RecordError>(bytes < bytes_max)
+    });
+    visited.map_err(|error| unreadable(batch, &error))?;
+    Ok(bytes)
+}
+
+impl EvidenceLog for Log {
+    fn origin(&self) -> &str {
+        &self.shared.origin
+    }
+
+    fn append(&self, entries: Vec<NewEntry>) -> Result<Appended, AppendError> {
+        if let Some(refusal) = self.shared.queue.refusal() {
+            return Err(refusal.to_error());
+        }
+        let append = Append::prepare(&entries, &self.shared.compressors)?;
+        drop(entries);
+        if append.entries.is_empty() {
+            return Ok(Appended {
+                outcomes: vec![],
+                receipt: None,
+            });
+        }
+        let (reply, answer) = sync_channel(1);
+        self.shared.queue.push(Request { append, reply })?;
+        let stopped = |_| AppendError::Failed {
+            reason: "the writer stopped".to_owned(),
+        };
+        let committed = answer
+            .recv()
+            .map_err(stopped)?
+            .map_err(|refusal| refusal.to_error())?;
+        let shared = &self.shared;
+        let receipt = committed.written.as_ref();
+        let receipt = receipt.map(|written| receipt::sign(&shared.signer, &shared.origin, written));
+        Ok(Appended {
+            outcomes: committed.outcomes,
+            receipt,
+        })
+    }
+
+    fn end(&self) -> Sequence {
+        self.shared.end()
+    }
+
+    fn read(&self, from: Sequence, bytes_max: usize) -> Result<Vec<StoredEntry>, ReadError> {
+        let end = self.end();
+        let (mut at, mut out, mut left) = (from, Vec::new(), bytes_max.max(1));
+        while at < end && left > 0 {
+            let start = out.len();
+            let read = self
+                .shared
+                .segments
+                .batch_with(at)
+                .and_then(|batch| read_batch(&batch, at, left, &mut out));
+            match read {
+                Ok(bytes) => left = left.saturating_sub(bytes),
+                Err(error) if start == 0 => return Err(error),
+                // What could be read comes first; the next call meets the error.
+                Err(_) => {
+                    out.truncate(start);
+                    break;
+                }
+            }
+            at += (out.len() - start) as u64;
+        }
+        Ok(out)
+    }
+
+    fn wait_past(&self, sequence: Sequence, timeout: Duration) -> Sequence {
+        self.shared.wait_past(sequence, timeout)
+    }
+
+    fn prove(&self, sequence: Sequence) -> Result<EntryProof, ReadError> {
+        let batch = self.batch(sequence)?;
+        let leaves = batch.leaves().map_err(|error| unreadable(&batch, &error))?;
+        let index = index_in(&batch, sequence);
+        let Ok(path) = merkle::inclusion_path(&Leaves(&leaves), index as u64, leaves.len() as u64);
+        if merkle::root(&leaves) != batch.header.root {
+            return Err(unreadable(
+                &batch,
+                &RecordError("the batch root does not match"),
+            ));
+        }
+        let proof = self.prove_batch(&batch)?;
+        Ok(EntryProof {
+            sequence,
+            leaf_hash: hex::encode(leaves[index]),
+            inner_path: path.iter().map(hex::encode).collect(),
+            index_in_batch: index as u64,
+            batch: batch.header.batch,
+            batch_header: STANDARD.encode(batch.header.to_bytes()),
+            tlog_proof: proof.to_text(),
+        })
+    }
+
+    fn checkpoint(&self) -> String {
+        read_locked(&self.shared.checkpoint).0.clone()
+    }
+
+    fn verifier_key(&self) -> String {
+        self.key().to_string()
+    }
+
+    fn damage(&self) -> Option<String> {
+        self.shared.damage_text()
+    }
+}

@@ -1,0 +1,442 @@
+//! The segment files of one log: finding, reading and appending frames.
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+use deedtrail_core::port::log::{ReadError, Sequence};
+
+use crate::batch::{Batch, BatchHeader};
+use crate::disk::{Access, Disk, DiskFile};
+use crate::segment::{self, Check, FrameAt, FrameHeader, Scan, SegmentHeader, Walk};
+use crate::{locked, read_locked, write_locked};
+
+/// Segments kept open besides the newest one.
+const OPEN_SEGMENTS_MAX: usize = 32;
+/// Batches kept decoded.
+const CACHED_BATCHES_MAX: usize = 4;
+
+/// A range of entries that cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    pub range: Range<Sequence>,
+    pub reason: String,
+}
+
+impl Damage {
+    pub(crate) fn to_error(&self) -> ReadError {
+        let last = self.range.end.saturating_sub(1).max(self.range.start);
+        ReadError::Damaged {
+            first: self.range.start,
+            last,
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+/// A segment with its table of frames.
+#[derive(Debug)]
+pub(crate) struct OpenSegment {
+    pub header: SegmentHeader,
+    pub path: PathBuf,
+    pub file: Arc<dyn DiskFile>,
+    pub frames: RwLock<Vec<FrameAt>>,
+    pub damage: Vec<Damage>,
+}
+
+/// File name of a segment: it can be rebuilt from the name when the header is damaged.
+fn segment_name(header: &SegmentHeader) -> String {
+    format!(
+        "{:020}-{:020}.segment",
+        header.first_batch, header.first_sequence
+    )
+}
+
+fn parse_name(name: &str, log_id: u64) -> Option<SegmentHeader> {
+    let (batch, sequence) = name.strip_suffix(".segment")?.split_once('-')?;
+    let (first_batch, first_sequence) = (batch.parse().ok()?, sequence.parse().ok()?);
+    Some(SegmentHeader {
+        log_id,
+        first_batch,
+        first_sequence,
+    })
+}
+
+/// All segments of a log.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    log_id: u64,
+    /// All segments in order; the last one is the one that is appended to.
+    list: RwLock<Vec<SegmentHeader>>,
+    newest: RwLock<Option<Arc<OpenSegment>>>,
+    /// Most recently used first.
+    open: Mutex<VecDeque<Arc<OpenSegment>>>,
+    batches: Mutex<VecDeque<Arc<Batch>>>,
+    /// Damage found so far, at start and while reading.
+    damage: Mutex<Vec<Damage>>,
+}
+
+impl Segments {
+    pub(crate) fn new(disk: Arc<dyn Disk>, folder: PathBuf, log_id: u64) -> io::Result<Self> {
+        disk.create_folder(&folder)?;
+        let names = disk.list(&folder)?;
+        let list = names
+            .iter()
+            .filter_map(|name| parse_name(name, log_id))
+            .collect();
+        Ok(Self {
+            disk,
+            folder,
+            log_id,
+            list: RwLock::new(list),
+            newest: RwLock::default(),
+            open: Mutex::default(),
+            batches: Mutex::default(),
+            damage: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn headers(&self) -> Vec<SegmentHeader> {
+        read_locked(&self.list).clone()
+    }
+
+    pub(crate) fn damage(&self) -> Vec<Damage> {
+        locked(&self.damage).clone()
+    }
+
+    /// Records damage once.
+    pub(crate) fn report(&self, damage: Damage) {
+        let mut known = locked(&self.damage);
+        if !known.contains(&damage) {
+            tracing::error!(
+                first = damage.range.start, end = damage.range.end, reason = %damage.reason,
+                "entries are damaged; restore this segment from a backup"
+            );
+            known.push(damage);
+        }
+    }
+
+    fn path(&self, header: &SegmentHeader) -> PathBuf {
+        self.folder.join(segment_name(header))
+    }
+
+    /// Walks one segment. `next` is the first sequence after it, when that is known.
+    pub(crate) fn load(
+        &self,
+        header: SegmentHeader,
+        next: Option<Sequence>,
+        check: Check,
+    ) -> Result<(OpenSegment, Scan), ReadError> {
+        let path = self.path(&header);
+        let fault = |source| io_fault(&path, source);
+        let file = self.disk.open(&path, Access::Read).map_err(fault)?;
+        let walk = Walk {
+            length: file.length().map_err(fault)?,
+            check,
+            log_id: Some(self.log_id),
+        };
+        let scan = walk
+            .run(|buffer, offset| file.read_at(buffer, offset))
+            .map_err(fault)?;
+        let (frames, mut damage) = classify(&scan, &header, next);
+        if scan.header != Some(header) {
+            let reason = format!("the header of {} is damaged", segment_name(&header));
+            damage.push(Damage {
+                range: header.first_sequence..header.first_sequence,
+                reason,
+            });
+        } else if next.is_some() && scan.debris && damage.is_empty() {
+            let reason = format!("{} has bytes outside of frames", segment_name(&header));
+            damage.push(Damage {
+                range: header.first_sequence..header.first_sequence,
+                reason,
+            });
+        }
+        Ok((
+            OpenSegment {
+                header,
+                path,
+                file,
+                frames: RwLock::new(frames),
+                damage,
+            },
+            scan,
+        ))
+    }
+
+    /// The segment that holds `wanted` by `key`, and the header after it.
+    fn segment_for(
+        &self,
+        wanted: u64,
+        key: impl Fn(&SegmentHeader) -> u64,
+    ) -> Result<Option<Arc<OpenSegment>>, ReadError> {
+        let (header, next) = {
+            let list = read_locked(&self.list);
+            let after = list.partition_point(|header| key(header) <= wanted);
+            let Some(at) = after.checked_sub(1) else {
+                return Ok(None);
+            };
+            (list[at], list.get(after).map(|next| next.first_sequence))
+        };
+        let newest = read_locked(&self.newest).clone();
+        if let Some(newest) = newest.filter(|newest| newest.header == header) {
+            return Ok(Some(newest));
+        }
+        let mut open = locked(&self.open);
+        if let Some(at) = open.iter().position(|segment| segment.header == header) {
+            let found = open.remove(at);
+            open.extend(found.clone());
+            return Ok(found);
+        }
+        let (segment, _) = self.load(header, next, Check::Headers)?;
+        segment
+            .damage
+            .iter()
+            .for_each(|damage| self.report(damage.clone()));
+        let segment = Arc::new(segment);
+        open.push_back(Arc::clone(&segment));
+        if open.len() > OPEN_SEGMENTS_MAX {
+            open.pop_front();
+        }
+        Ok(Some(segment))
+    }
+
+    /// The batch that holds `sequence`, checked.
+    pub(crate) fn batch_with(&self, sequence: Sequence) -> Result<Arc<Batch>, ReadError> {
+        let holds = |batch: &&Arc<Batch>| {
+            let header = &batch.header;
+            (header.first_sequence..header.first_sequence + u64::from(header.count))
+                .contains(&sequence)
+        };
+        if let Some(batch) = locked(&self.batches).iter().find(holds) {
+            return Ok(Arc::clone(batch));
+        }
+        let segment = self.segment_for(sequence, |header| header.first_sequence)?;
+        let damaged = |damage: &&Damage| damage.range.contains(&sequence);
+        if let Some(damage) = locked(&self.damage).iter().find(damaged) {
+            return Err(damage.to_error());
+        }
+        let segment = segment.ok_or(ReadError::Missing(sequence))?;
+        let frame = {
+            let frames = read_locked(&segment.frames);
+            let after = frames.partition_point(|frame| frame.header.first_sequence <= sequence);
+            after.checked_sub(1).map(|at| frames[at])
+        };
+        let frame = frame.filter(|frame| sequence < frame.header.end_sequence());
+        let frame = frame.ok_or(ReadError::Missing(sequence))?;
+        let batch = Arc::new(self.read_batch(&segment, &frame)?);
+        let mut batches = locked(&self.batches);
+        batches.push_back(Arc::clone(&batch));
+        if batches.len() > CACHED_BATCHES_MAX {
+            batches.pop_front();
+        }
+        Ok(batch)
+    }
+
+    fn read_batch(&self, segment: &OpenSegment, frame: &FrameAt) -> Result<Batch, ReadError> {
+        let mut bytes = vec![0; usize::try_from(frame.header.frame_bytes()).unwrap_or(0)];
+        let read = segment.file.read_at(&mut bytes, frame.offset);
+        let read = read.map_err(|source| io_fault(&segment.path, source))?;
+        bytes.truncate(read);
+        let body = segment::checked_body(&frame.header, &bytes).map(<[u8]>::len);
+        let parsed = body.and_then(|length| {
+            bytes.truncate(segment::HEADER_BYTES + length);
+            bytes.drain(..segment::HEADER_BYTES);
+            Batch::parse(bytes)
+                .ok()
+                .filter(|batch| is_same(&batch.header, &frame.header))
+        });
+        parsed.ok_or_else(|| {
+            let range = frame.header.first_sequence..frame.header.end_sequence();
+            let reason = format!(
+                "batch {} in {} fails its check",
+                frame.header.batch,
+                segment_name(&segment.header)
+            );
+            let damage = Damage { range, reason };
+            self.report(damage.clone());
+            damage.to_error()
+        })
+    }
+
+    /// The header of one batch, read without its records; its Merkle leaf is for the caller to
+    /// compare.
+    pub(crate) fn batch_header(&self, batch: u64) -> Result<BatchHeader, ReadError> {
+        let segment = self.segment_for(batch, |header| header.first_batch)?;
+        let segment = segment.ok_or(ReadError::Missing(batch))?;
+        let frame = {
+            let frames = read_locked(&segment.frames);
+            let at = frames
+                .binary_search_by_key(&batch, |frame| frame.header.batch)
+                .ok();
+            at.map(|at| frames[at])
+        };
+        let frame = frame.ok_or_else(|| ReadError::Damaged {
+            first: segment.header.first_sequence,
+            last: segment.header.first_sequence,
+            reason: format!("batch {batch} cannot be read"),
+        })?;
+        let mut bytes = [0; crate::batch::HEADER_BYTES];
+        let offset = frame.offset + segment::HEADER_BYTES as u64;
+        let read = segment.file.read_at(&mut bytes, offset);
+        let read = read.map_err(|source| io_fault(&segment.path, source))?;
+        let header = BatchHeader::parse(&bytes[..read]).ok();
+        header
+            .filter(|header| is_same(header, &frame.header))
+            .ok_or_else(|| {
+                let range = frame.header.first_sequence..frame.header.end_sequence();
+                let damage = Damage {
+                    range,
+                    reason: format!("the header of batch {batch} is damaged"),
+                };
+                self.report(damage.clone());
+                damage.to_error()
+            })
+    }
+
+    /// Makes `segment` the one that is appended to.
+    pub(crate) fn set_newest(&self, segment: Arc<OpenSegment>) {
+        let mut list = write_locked(&self.list);
+        if list.last() != Some(&segment.header) {
+            list.push(segment.header);
+        }
+        *write_locked(&self.newest) = Some(segment);
+    }
+
+    /// Forgets a segment file that never held a frame, and removes it.
+    pub(crate) fn drop_unused(&self, header: &SegmentHeader) -> io::Result<()> {
+        write_locked(&self.list).retain(|known| known != header);
+        self.disk.remove(&self.path(header))?;
+        self.disk.sync_folder(&self.folder)
+    }
+
+    /// Opens the newest segment for appending at `offset`, after cutting what lies behind it.
+    pub(crate) fn tail(&self, header: SegmentHeader, offset: u64, bytes: u64) -> io::Result<Tail> {
+        let file = self.disk.open(&self.path(&header), Access::Write)?;
+        file.set_len(offset)?;
+        // Frames that a killed process had written may not be durable yet.
+        file.sync()?;
+        let is_full = match file.preallocate(bytes.max(offset)) {
+            Ok(()) => false,
+            Err(error) if is_disk_full(&error) => true,
+            Err(error) => return Err(error),
+        };
+        let capacity = if is_full { offset } else { bytes.max(offset) };
+        Ok(Tail {
+            file,
+            offset,
+            capacity,
+            is_torn: is_full,
+        })
+    }
+
+    /// Creates the next segment, durably and with its space reserved.
+    pub(crate) fn create(&self, header: SegmentHeader, bytes: u64) -> io::Result<Tail> {
+        let path = self.path(&header);
+        let created = self.disk.open(&path, Access::Create).and_then(|file| {
+            file.preallocate(bytes)?;
+            file.write_at(&header.to_bytes(), 0)?;
+            file.sync()?;
+            self.disk.sync_folder(&self.folder)?;
+            Ok(file)
+        });
+        match created {
+            Ok(file) => {
+                let offset = segment::ALIGNMENT;
+                Ok(Tail {
+                    file,
+                    offset,
+                    capacity: bytes,
+                    is_torn: false,
+                })
+            }
+            Err(error) => {
+                if let Err(second) = self.disk.remove(&path) {
+                    tracing::warn!(error = %second, "cannot remove an unused segment");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The opened form of a fresh or recovered newest segment.
+    pub(crate) fn open_newest(
+        &self,
+        header: SegmentHeader,
+        file: Arc<dyn DiskFile>,
+        frames: Vec<FrameAt>,
+    ) -> Arc<OpenSegment> {
+        let path = self.path(&header);
+        Arc::new(OpenSegment {
+            header,
+            path,
+            file,
+            frames: RwLock::new(frames),
+            damage: vec![],
+        })
+    }
+}
+
+/// The place the next frame goes to.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    pub file: Arc<dyn DiskFile>,
+    pub offset: u64,
+    pub capacity: u64,
+    /// A write failed half-way: what lies behind `offset` must be cut first.
+    pub is_torn: bool,
+}
+
+pub(crate) fn is_disk_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+fn io_fault(path: &Path, source: io::Error) -> ReadError {
+    ReadError::Io {
+        path: path.display().to_string(),
+        source,
+    }
+}
+
+fn is_same(batch: &BatchHeader, frame: &FrameHeader) -> bool {
+    (batch.batch, batch.first_sequence, batch.count)
+        == (frame.batch, frame.first_sequence, frame.count)
+}
+
+/// Frames that can be served, and the ranges that cannot. `next` is the first sequence after the
+/// segment, when that is known.
+fn classify(
+    scan: &Scan,
+    header: &SegmentHeader,
+    next: Option<Sequence>,
+) -> (Vec<FrameAt>, Vec<Damage>) {
+    let name = segment_name(header);
+    let (mut frames, mut damage) = (Vec::new(), Vec::new());
+    let mut expected = header.first_sequence;
+    let missing = |range: Range<u64>| Damage {
+        range,
+        reason: format!("frames are missing or unreadable in {name}"),
+    };
+    for frame in scan.frames.iter().filter(|frame| frame.intact) {
+        let first = frame.header.first_sequence;
+        if first < expected || next.is_some_and(|next| frame.header.end_sequence() > next) {
+            continue;
+        }
+        if first > expected {
+            damage.push(missing(expected..first));
+        }
+        expected = frame.header.end_sequence();
+        frames.push(*frame);
+    }
+    if let Some(next) = next.filter(|next| expected < *next) {
+        damage.push(missing(expected..next));
+    }
+    (frames, damage)
+}

@@ -1,0 +1,187 @@
+//! What the threads of a log share, and the sealing of checkpoints.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use deedtrail_core::port::Clock;
+use deedtrail_core::port::log::Sequence;
+use sha2::{Digest as _, Sha256};
+
+use crate::batch::Compressors;
+use crate::disk::{Access, Disk, DiskFile, read_file, replace_file};
+use crate::index::IndexStore;
+use crate::note::{Checkpoint, NoteSigner};
+use crate::queue::{Queue, Refusal};
+use crate::segments::Segments;
+use crate::tree::Tree;
+use crate::{locked, read_locked, write_locked};
+
+/// Why a checkpoint was not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error("the checkpoint store {path} was changed by someone else; nothing is signed any more")]
+    Forked { path: String },
+    #[error("entries are damaged; nothing is signed")]
+    Damaged,
+    #[error("cannot write the checkpoint: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Newest signed checkpoint, kept outside of the data folder.
+#[derive(Debug)]
+pub(crate) struct CheckpointStore {
+    pub path: PathBuf,
+}
+
+impl CheckpointStore {
+    /// The store of one origin below `folder`.
+    pub(crate) fn new(folder: &std::path::Path, origin: &str) -> Self {
+        let name = hex::encode(&Sha256::digest(origin)[..16]);
+        Self {
+            path: folder.join(format!("{name}.checkpoint")),
+        }
+    }
+
+    pub(crate) fn load(&self, disk: &dyn Disk) -> io::Result<Option<String>> {
+        let Some(bytes) = read_file(disk, &self.path)? else {
+            return Ok(None);
+        };
+        String::from_utf8(bytes).map(Some).map_err(io::Error::other)
+    }
+}
+
+/// State shared by callers, the writer and the upkeep threads.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub folder: PathBuf,
+    pub log_id: u64,
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    pub signer: NoteSigner,
+    pub origin: String,
+    pub store: CheckpointStore,
+    pub queue: Queue,
+    pub segments: Segments,
+    pub compressors: Compressors,
+    pub index: Arc<IndexStore>,
+    pub tree: Mutex<Tree>,
+    pub watermark_file: Arc<dyn DiskFile>,
+    pub progress: Mutex<Progress>,
+    pub changed: Condvar,
+    /// Newest signed checkpoint and the size of its tree.
+    pub checkpoint: RwLock<(String, u64)>,
+    /// Held while a checkpoint is made.
+    pub sealing: Mutex<()>,
+    pub is_damaged: bool,
+}
+
+/// What the callers of `wait_past` and the upkeep threads wait for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    pub end: Sequence,
+    pub is_closing: bool,
+}
+
+impl Shared {
+    pub(crate) fn end(&self) -> Sequence {
+        locked(&self.progress).end
+    }
+
+    pub(crate) fn advance(&self, end: Sequence) {
+        locked(&self.progress).end = end;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the log is longer than `sequence`, is closing, or `timeout` has passed.
+    pub(crate) fn wait_past(&self, sequence: Sequence, timeout: Duration) -> Sequence {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut progress = locked(&self.progress);
+        while progress.end <= sequence && !progress.is_closing {
+            let left = match deadline {
+                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+                None => timeout,
+            };
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.changed.wait_timeout(progress, left);
+            progress = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        progress.end
+    }
+
+    /// Waits for `period` or until the log is closing; true when it is.
+    pub(crate) fn wait_closing(&self, period: Duration) -> bool {
+        let deadline = Instant::now() + period;
+        let mut progress = locked(&self.progress);
+        while !progress.is_closing {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.changed.wait_timeout(progress, left);
+            progress = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        progress.is_closing
+    }
+
+    /// What is damaged, for people; `None` when nothing is.
+    pub(crate) fn damage_text(&self) -> Option<String> {
+        let damage = self.segments.damage();
+        let lines = damage.iter().map(|damage| {
+            let last = damage.range.end.saturating_sub(1).max(damage.range.start);
+            format!("entries {}..={last}: {}", damage.range.start, damage.reason)
+        });
+        let text = lines.collect::<Vec<_>>().join("; ");
+        (!text.is_empty()).then(|| format!("{text}; restore from a backup"))
+    }
+
+    /// Signs a checkpoint over everything durable, unless the newest one covers it already.
+    pub(crate) fn seal(&self) -> Result<(), SealError> {
+        let _sealing = locked(&self.sealing);
+        if self.is_damaged {
+            return Err(SealError::Damaged);
+        }
+        let (previous, size) = read_locked(&self.checkpoint).clone();
+        let snapshot = {
+            let tree = locked(&self.tree);
+            if tree.size() == size && !previous.is_empty() {
+                return Ok(());
+            }
+            tree.snapshot().map_err(io::Error::other)?
+        };
+        snapshot.write(&*self.disk, &self.folder)?;
+        locked(&self.tree).written(&snapshot);
+        self.watermark_file.sync()?;
+        self.compare_with_store(&previous)?;
+        let checkpoint = Checkpoint {
+            origin: self.origin.clone(),
+            head: snapshot.head,
+        };
+        let note = self.signer.sign_note(&checkpoint.to_text());
+        replace_file(
+            &*self.disk,
+            &self.store.path,
+            Access::Create,
+            note.as_bytes(),
+        )?;
+        let copy = self.folder.join("checkpoint");
+        replace_file(&*self.disk, &copy, Access::Create, note.as_bytes())?;
+        *write_locked(&self.checkpoint) = (note, snapshot.head.size);
+        Ok(())
+    }
+
+    /// The store must still hold what we signed last: otherwise a copy of this log is signing.
+    fn compare_with_store(&self, previous: &str) -> Result<(), SealError> {
+        let stored = self.store.load(&*self.disk)?.unwrap_or_default();
+        if stored == previous {
+            return Ok(());
+        }
+        let path = self.store.path.display().to_string();
+        let reason = format!("the checkpoint store {path} was changed by someone else");
+        self.queue.refuse(Refusal::ReadOnly { reason });
+        Err(SealError::Forked { path })
+    }
+}

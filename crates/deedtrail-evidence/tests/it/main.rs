@@ -1,0 +1,4 @@
+//! Integration tests of the evidence log.
+
+mod append;
+mod support;
