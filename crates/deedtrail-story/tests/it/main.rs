@@ -1,0 +1,3 @@
+//! The story as its readers see it.
+
+mod shape;
