@@ -1,1 +1,24 @@
-//! 
+//! The archive: canonical events in a Delta Lake table, the rows not yet stored beside it, and
+//! read-only SQL over both. The only crate that knows DataFusion, Delta Lake and Parquet.
+//!
+//! [`DeltaArchive`] implements the port [`Archive`](deedtrail_core::port::archive::Archive).
+//! Every column is declared once, in [`columns`]; rows, schema, statistics, Bloom filters and the
+//! reference page follow from it.
+
+mod archive;
+mod column;
+mod compact;
+mod engine;
+mod generation;
+mod hot;
+mod output;
+mod query;
+mod reference;
+mod rows;
+mod timeline;
+mod view;
+mod writer;
+
+pub use archive::{DeltaArchive, OpenError};
+pub use column::{Column, Kind, columns};
+pub use reference::reference;

@@ -8,7 +8,7 @@ use crate::id::{AliasUid, EventUid};
 use crate::port::log::Sequence;
 use crate::time::Timestamp;
 
-/// Which events a timeline shows. All filters are ANDed; empty means "any".
+/// Which events a timeline shows. All filters must hold; empty means "any".
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
     /// Actor, on-behalf-of or target alias is one of these.
@@ -99,6 +99,10 @@ pub enum ArchiveError {
     OverMemory { limit_bytes: usize },
     #[error("the query ran longer than {limit_s} s; narrow the time range or raise --timeout")]
     OverTime { limit_s: u64 },
+    #[error(
+        "the query yields more than {limit} rows; add LIMIT, narrow the time range or raise --rows"
+    )]
+    OverRows { limit: usize },
     #[error(
         "the archive at {folder} failed: {reason}; `deedtrail rebuild` makes it anew from the log"
     )]

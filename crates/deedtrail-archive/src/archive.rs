@@ -1,0 +1,458 @@
+//! [`DeltaArchive`]: the port's operations over generations, hot rows and the query engine.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use deedtrail_core::event::Event;
+use deedtrail_core::port::archive::{
+    ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, EventFilter, OutputFormat,
+    QueryBudget, QueryCost,
+};
+use deedtrail_core::port::log::Sequence;
+use deltalake::kernel::{Action, Transaction};
+use deltalake::protocol::{DeltaOperation, SaveMode};
+
+use crate::column::PARTITION_COLUMNS;
+use crate::engine::{Engine, EngineError};
+use crate::generation::{Generation, file_error, sync_all};
+use crate::hot::Hot;
+use crate::view::View;
+use crate::{compact, query, rows, timeline, writer};
+
+/// Name of the link to the live generation. Engines that read Delta tables open this path.
+const LIVE_LINK: &str = "events";
+
+/// The archive cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the archive at {folder} cannot be opened: {reason}; `deedtrail rebuild` makes it anew from the log"
+)]
+pub struct OpenError {
+    folder: String,
+    reason: String,
+}
+
+/// The archive in a folder: `events` links to the live table generation `events-NNNNNN`.
+///
+/// One process writes (the data folder's lock sees to that); other engines may read.
+#[derive(Debug)]
+pub struct DeltaArchive {
+    folder: PathBuf,
+    origin: String,
+    engine: Engine,
+    state: RwLock<State>,
+    /// Held by whoever fills the table, from reading the hot rows to releasing them.
+    filling: Mutex<()>,
+    /// Held by whoever rewrites files.
+    compacting: Mutex<()>,
+    /// Held around every append to a Delta log and the swap of the view that follows.
+    publishing: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    live: View,
+    /// The generation a rebuild fills, until it becomes the live one.
+    building: Option<View>,
+}
+
+impl State {
+    /// The view that new rows and commits go to.
+    fn filled(&mut self) -> &mut View {
+        self.building.as_mut().unwrap_or(&mut self.live)
+    }
+}
+
+impl DeltaArchive {
+    /// Opens or makes the archive in `folder` for rows of the log `log_origin`.
+    ///
+    /// A rebuild that did not finish is forgotten; the live table is as it was.
+    pub fn open(folder: &Path, log_origin: &str) -> Result<Self, OpenError> {
+        Self::open_at(folder, log_origin).map_err(|error| OpenError {
+            folder: folder.display().to_string(),
+            reason: error.to_string(),
+        })
+    }
+
+    fn open_at(folder: &Path, log_origin: &str) -> Result<Self, EngineError> {
+        std::fs::create_dir_all(folder).map_err(|source| file_error(folder, source))?;
+        let folder = folder
+            .canonicalize()
+            .map_err(|source| file_error(folder, source))?;
+        let engine = Engine::start()?;
+        let live = match std::fs::read_link(folder.join(LIVE_LINK)) {
+            Ok(name) => engine.run(load(folder.join(name), log_origin.to_owned()))??,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let first = free_folder(&folder)?;
+                let view = engine.run(create(first.clone()))??;
+                point_to(&folder, &first)?;
+                view
+            }
+            Err(source) => return Err(file_error(&folder.join(LIVE_LINK), source)),
+        };
+        remove_others(&folder, live.generation.folder())?;
+        Ok(Self {
+            folder,
+            origin: log_origin.to_owned(),
+            engine,
+            state: RwLock::new(State {
+                live,
+                building: None,
+            }),
+            filling: Mutex::new(()),
+            compacting: Mutex::new(()),
+            publishing: Mutex::new(()),
+        })
+    }
+
+    fn failed(&self, error: impl Into<EngineError>) -> ArchiveError {
+        ArchiveError::Failed {
+            folder: self.folder.display().to_string(),
+            reason: error.into().to_string(),
+        }
+    }
+
+    fn live(&self) -> View {
+        self.state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .live
+            .clone()
+    }
+
+    fn with_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl DeltaArchive {
+    /// Stores the hot rows of the filled view and the position they cover, in one transaction.
+    fn store(&self) -> Result<(), EngineError> {
+        self.settle()?;
+        let sealed = self.with_state(|state| {
+            let view = state.filled();
+            let news = view.hot.through() > view.covered;
+            news.then(|| (view.hot.seal(), view.hot.through(), view.clone()))
+        });
+        let Some((batches, through, view)) = sealed else {
+            return Ok(());
+        };
+        let generation = view.generation;
+        let files = if batches.is_empty() {
+            Vec::new()
+        } else {
+            let (table, log_store) = (view.table, generation.log_store());
+            self.engine
+                .run(async move { writer::write_files(&table, &log_store, &batches).await })??
+        };
+
+        let publishing = held(&self.publishing);
+        let mut base = self.with_state(|state| state.filled().table.clone());
+        let (origin, covered) = (self.origin.clone(), view.covered);
+        let table = self.engine.run(async move {
+            base.update(generation.log_store().as_ref(), None).await?;
+            let stored = generation.stored_position(&base, &origin).await?;
+            if stored != covered {
+                return Err(EngineError::OtherWriter { stored, covered });
+            }
+            let actions = files.into_iter().map(Action::Add).collect();
+            let position = Transaction::new(origin, to_version(through));
+            generation
+                .commit(&base, actions, append(), Some(position))
+                .await
+        })??;
+        self.with_state(|state| {
+            let view = state.filled();
+            view.table = table;
+            view.covered = through;
+            view.hot.release();
+        });
+        drop(publishing);
+        Ok(())
+    }
+
+    /// Finds out whether a commit that reported an error was stored all the same, so that its
+    /// rows are neither stored twice nor lost.
+    fn settle(&self) -> Result<(), EngineError> {
+        let view = self.with_state(|state| state.filled().clone());
+        let Some(sealed_through) = view.hot.unsettled() else {
+            return Ok(());
+        };
+        let _publishing = held(&self.publishing);
+        let origin = self.origin.clone();
+        let (table, stored) = self.engine.run(async move {
+            let mut table = view.table;
+            table
+                .update(view.generation.log_store().as_ref(), None)
+                .await?;
+            let stored = view.generation.stored_position(&table, &origin).await?;
+            Ok::<_, EngineError>((table, stored))
+        })??;
+        self.with_state(|state| {
+            let view = state.filled();
+            view.table = table;
+            if stored == sealed_through {
+                view.covered = stored;
+                view.hot.release();
+            }
+        });
+        Ok(())
+    }
+
+    /// Rewrites one set of small files of the live generation; false when there is none.
+    fn compact_once(&self) -> Result<bool, EngineError> {
+        let view = self.live();
+        let Some(group) = compact::next_group(&view.table) else {
+            return Ok(false);
+        };
+        let environment = self.engine.environment();
+        let generation = Arc::clone(&view.generation);
+        let actions = self
+            .engine
+            .run(async move { compact::rewrite(&view, group, environment).await })??;
+
+        let _publishing = held(&self.publishing);
+        let live = self.live();
+        if live.generation.folder() != generation.folder() {
+            return Ok(false);
+        }
+        let mut base = live.table;
+        let table = self.engine.run(async move {
+            base.update(generation.log_store().as_ref(), None).await?;
+            generation
+                .commit(&base, actions, compact::operation(), None)
+                .await
+        })??;
+        self.with_state(|state| state.live.table = table);
+        Ok(true)
+    }
+
+    /// Makes the filled generation the live one; the former live one goes with its last reader.
+    fn swap(&self) -> Result<(), EngineError> {
+        self.store()?;
+        let _publishing = held(&self.publishing);
+        let Some(built) = self.with_state(|state| state.building.take()) else {
+            return Err(EngineError::NoRebuild);
+        };
+        if let Err(error) = point_to(&self.folder, built.generation.folder()) {
+            self.with_state(|state| state.building = Some(built));
+            return Err(error);
+        }
+        let former = self.with_state(|state| std::mem::replace(&mut state.live, built));
+        former.generation.retire();
+        Ok(())
+    }
+}
+
+impl Archive for DeltaArchive {
+    fn covered(&self) -> Sequence {
+        self.with_state(|state| state.filled().covered)
+    }
+
+    fn add(&self, events: Vec<Event>, through: Sequence) {
+        let covered = self.covered();
+        let mut events = events;
+        events.retain(|event| position(event) >= covered);
+        let added = rows::to_batch(&events)
+            .and_then(|batch| self.with_state(|state| state.filled().hot.add(batch, through)));
+        if let Err(error) = added {
+            // The columns are declared in one place and always fit; were they not to, the rows
+            // would be missing until a rebuild, so say so.
+            tracing::error!(%error, rows = events.len(), "events did not reach the archive; run `deedtrail rebuild`");
+        }
+    }
+
+    fn commit(&self) -> Result<(), ArchiveError> {
+        let _filling = held(&self.filling);
+        self.store().map_err(|error| self.failed(error))
+    }
+
+    fn compact(&self) -> Result<(), ArchiveError> {
+        let _compacting = held(&self.compacting);
+        while self.compact_once().map_err(|error| self.failed(error))? {}
+        Ok(())
+    }
+
+    fn start_rebuild(&self) -> Result<(), ArchiveError> {
+        let _filling = held(&self.filling);
+        let make = || {
+            let folder = free_folder(&self.folder)?;
+            self.engine.run(create(folder))?
+        };
+        let building = make().map_err(|error| self.failed(error))?;
+        let former = self.with_state(|state| state.building.replace(building));
+        if let Some(former) = former {
+            former.generation.retire();
+        }
+        Ok(())
+    }
+
+    fn finish_rebuild(&self) -> Result<(), ArchiveError> {
+        let _filling = held(&self.filling);
+        self.swap().map_err(|error| self.failed(error))
+    }
+
+    fn events(
+        &self,
+        filter: &EventFilter,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Event>, ArchiveError> {
+        let (view, filter) = (self.live(), filter.clone());
+        let environment = self.engine.environment();
+        self.engine
+            .run(async move { timeline::events(&view, environment, &filter, cursor, limit).await })
+            .and_then(|events| events)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn histogram(&self, filter: &EventFilter, bucket_us: i64) -> Result<Vec<Bucket>, ArchiveError> {
+        let (view, filter) = (self.live(), filter.clone());
+        let environment = self.engine.environment();
+        self.engine
+            .run(async move { timeline::histogram(&view, environment, &filter, bucket_us).await })
+            .and_then(|buckets| buckets)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn actions(&self, filter: &EventFilter) -> Result<Vec<ActionCount>, ArchiveError> {
+        let (view, filter) = (self.live(), filter.clone());
+        let environment = self.engine.environment();
+        self.engine
+            .run(async move { timeline::actions(&view, environment, &filter).await })
+            .and_then(|counts| counts)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn query(
+        &self,
+        sql: &str,
+        format: OutputFormat,
+        budget: QueryBudget,
+        out: &mut (dyn Write + Send),
+    ) -> Result<QueryCost, ArchiveError> {
+        query::run(&self.engine, &self.live(), sql, format, budget, out).map_err(
+            |error| match error {
+                query::QueryError::Told(error) => error,
+                query::QueryError::Engine(error) => self.failed(error),
+            },
+        )
+    }
+
+    fn figures(&self) -> ArchiveFigures {
+        let view = self.live();
+        let mut figures = ArchiveFigures {
+            version: to_version(view.table.version()),
+            hot_rows: view.hot.rows() as u64,
+            ..ArchiveFigures::default()
+        };
+        for file in view.table.log_data().iter() {
+            figures.files += 1;
+            figures.bytes += u64::try_from(file.size()).unwrap_or(0);
+            figures.rows += file.num_records().unwrap_or(0) as u64;
+        }
+        figures
+    }
+}
+
+/// A row's place for progress: a record derived anew counts where it was derived, not where it
+/// was received.
+fn position(event: &Event) -> Sequence {
+    event.log_seq.max(event.derived_at)
+}
+
+/// Positions and versions as Delta stores them.
+pub(crate) fn to_version(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn append() -> DeltaOperation {
+    DeltaOperation::Write {
+        mode: SaveMode::Append,
+        partition_by: Some(PARTITION_COLUMNS.map(str::to_owned).to_vec()),
+        predicate: None,
+    }
+}
+
+fn held(lock: &Mutex<()>) -> MutexGuard<'_, ()> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn create(folder: PathBuf) -> Result<View, EngineError> {
+    let (generation, table) = Generation::create(folder).await?;
+    Ok(View {
+        generation: generation.into(),
+        table,
+        covered: 0,
+        hot: Hot::after(0),
+    })
+}
+
+async fn load(folder: PathBuf, origin: String) -> Result<View, EngineError> {
+    let (generation, table) = Generation::open(folder).await?;
+    let covered = generation.stored_position(&table, &origin).await?;
+    Ok(View {
+        generation: generation.into(),
+        table,
+        covered,
+        hot: Hot::after(covered),
+    })
+}
+
+/// The folder of the next generation: one past the highest there is.
+fn free_folder(folder: &Path) -> Result<PathBuf, EngineError> {
+    let numbers = generations(folder)?;
+    let next = numbers
+        .iter()
+        .filter_map(|path| number_of(path))
+        .max()
+        .map_or(1, |n| n + 1);
+    Ok(folder.join(format!("{LIVE_LINK}-{next:06}")))
+}
+
+fn number_of(generation: &Path) -> Option<u64> {
+    generation
+        .file_name()?
+        .to_str()?
+        .strip_prefix("events-")?
+        .parse()
+        .ok()
+}
+
+/// Folders of all generations in `folder`.
+fn generations(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
+    let entries = std::fs::read_dir(folder).map_err(|source| file_error(folder, source))?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let paths = paths
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|source| file_error(folder, source))?;
+    Ok(paths
+        .into_iter()
+        .filter(|path| number_of(path).is_some())
+        .collect())
+}
+
+/// Makes `events` link to `generation`, atomically and durably.
+fn point_to(folder: &Path, generation: &Path) -> Result<(), EngineError> {
+    let fresh = folder.join(format!("{LIVE_LINK}.new"));
+    let name = generation.strip_prefix(folder).unwrap_or(generation);
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(file_error(&fresh, error));
+        }
+        _ => {}
+    }
+    std::os::unix::fs::symlink(name, &fresh)
+        .and_then(|()| std::fs::rename(&fresh, folder.join(LIVE_LINK)))
+        .map_err(|source| file_error(&fresh, source))?;
+    sync_all([folder.to_path_buf()])
+}
+
+/// Removes what a rebuild that did not finish, or whose end was cut short, left behind.
+fn remove_others(folder: &Path, live: &Path) -> Result<(), EngineError> {
+    for other in generations(folder)?.iter().filter(|path| *path != live) {
+        std::fs::remove_dir_all(other).map_err(|source| file_error(other, source))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! One generation of the table: a folder with a Delta table that starts empty and grows.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use deedtrail_core::port::log::Sequence;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::{Action, StructType, Transaction};
+use deltalake::logstore::LogStoreRef;
+use deltalake::protocol::DeltaOperation;
+use deltalake::table::state::DeltaTableState;
+use deltalake::{DeltaTable, DeltaTableBuilder, ensure_table_uri};
+
+use crate::column::{INDEXED_COLUMNS, PARTITION_COLUMNS, schema};
+use crate::engine::EngineError;
+
+/// Commits between two checkpoints of the Delta log.
+const CHECKPOINT_COMMITS: u64 = 50;
+
+/// A folder with a Delta table. Its files go with the last user once it is retired.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    folder: PathBuf,
+    log_store: LogStoreRef,
+    retired: AtomicBool,
+}
+
+impl Generation {
+    /// Makes an empty table in `folder`.
+    pub(crate) async fn create(folder: PathBuf) -> Result<(Self, DeltaTableState), EngineError> {
+        std::fs::create_dir_all(&folder).map_err(|source| file_error(&folder, source))?;
+        let columns: StructType = schema().as_ref().try_into_kernel()?;
+        let properties = [
+            ("delta.checkpointInterval", CHECKPOINT_COMMITS.to_string()),
+            (
+                "delta.dataSkippingNumIndexedCols",
+                INDEXED_COLUMNS.to_string(),
+            ),
+            ("delta.logRetentionDuration", "interval 1 days".to_owned()),
+            ("delta.enableExpiredLogCleanup", "true".to_owned()),
+            (
+                "delta.deletedFileRetentionDuration",
+                "interval 1 days".to_owned(),
+            ),
+        ];
+        let table = table_at(&folder)?
+            .create()
+            .with_table_name("events")
+            .with_columns(columns.fields().cloned())
+            .with_partition_columns(PARTITION_COLUMNS)
+            .with_configuration(properties.map(|(name, value)| (name, Some(value))))
+            .await?;
+        Self::over(folder, &table)
+    }
+
+    /// Opens the table in `folder`.
+    pub(crate) async fn open(folder: PathBuf) -> Result<(Self, DeltaTableState), EngineError> {
+        let mut table = table_at(&folder)?;
+        table.load().await?;
+        Self::over(folder, &table)
+    }
+
+    fn over(folder: PathBuf, table: &DeltaTable) -> Result<(Self, DeltaTableState), EngineError> {
+        let state = table.snapshot()?.clone();
+        let log_store = table.log_store();
+        Ok((
+            Self {
+                folder,
+                log_store,
+                retired: AtomicBool::new(false),
+            },
+            state,
+        ))
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn log_store(&self) -> LogStoreRef {
+        Arc::clone(&self.log_store)
+    }
+
+    /// Position stored with the newest commit of `origin`; 0 when there is none.
+    pub(crate) async fn stored_position(
+        &self,
+        state: &DeltaTableState,
+        origin: &str,
+    ) -> Result<Sequence, EngineError> {
+        let version = state
+            .transaction_version(self.log_store.as_ref(), origin)
+            .await?;
+        Ok(version
+            .and_then(|position| Sequence::try_from(position).ok())
+            .unwrap_or(0))
+    }
+
+    /// Commits `actions` on top of `base` and, with `position`, the log position they cover:
+    /// one transaction, durable on return.
+    pub(crate) async fn commit(
+        &self,
+        base: &DeltaTableState,
+        actions: Vec<Action>,
+        operation: DeltaOperation,
+        position: Option<Transaction>,
+    ) -> Result<DeltaTableState, EngineError> {
+        let added = actions.iter().filter_map(|action| match action {
+            Action::Add(add) => Some(self.folder.join(&add.path)),
+            _ => None,
+        });
+        sync_all(added)?;
+        let properties = CommitProperties::default()
+            .with_application_transactions(position.into_iter().collect());
+        let done = CommitBuilder::from(properties)
+            .with_actions(actions)
+            .build(Some(base), self.log_store(), operation)
+            .await?;
+        let log = self.folder.join("_delta_log");
+        sync_all([log.join(format!("{:020}.json", done.version())), log])?;
+        Ok(done.snapshot())
+    }
+
+    /// The folder goes when nobody uses this generation any more.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        if self.retired.load(Ordering::Acquire)
+            && let Err(error) = std::fs::remove_dir_all(&self.folder)
+        {
+            tracing::warn!(folder = %self.folder.display(), %error, "an old archive generation stays on disk");
+        }
+    }
+}
+
+fn table_at(folder: &Path) -> Result<DeltaTable, EngineError> {
+    let location = ensure_table_uri(folder.to_string_lossy())?;
+    Ok(DeltaTableBuilder::from_url(location)?.build()?)
+}
+
+/// Flushes files and folders to disk.
+pub(crate) fn sync_all(paths: impl IntoIterator<Item = PathBuf>) -> Result<(), EngineError> {
+    for path in paths {
+        File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(|source| file_error(&path, source))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn file_error(path: &Path, source: std::io::Error) -> EngineError {
+    EngineError::File {
+        path: path.display().to_string(),
+        source,
+    }
+}

@@ -1,0 +1,6 @@
+//! The archive against real folders.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod fixture;
+mod storing;
