@@ -23,12 +23,22 @@ fn records(delivery: &Delivery) -> Vec<serde_json::Value> {
         .collect()
 }
 
+/// Records of a delivery as a reader of bytes sees them.
+fn count(delivery: &Delivery) -> usize {
+    let text = std::str::from_utf8(&delivery.body).expect("UTF-8");
+    if delivery.source == "otel.genai" {
+        text.matches("\"spanId\":").count()
+    } else {
+        text.lines().count()
+    }
+}
+
 #[test]
 fn fills_sixty_days_from_ten_sources() {
     let mut by_source: BTreeMap<&str, usize> = BTreeMap::new();
     let mut previous = Timestamp::default();
     for delivery in deliveries() {
-        assert_eq!(records(&delivery).len(), delivery.records);
+        assert_eq!(count(&delivery), delivery.records);
         assert!(delivery.records <= DELIVERY_RECORDS_MAX);
         assert!(delivery.at >= previous, "deliveries go forward in time");
         assert!(
@@ -48,7 +58,7 @@ fn same_seed_same_bytes() {
     let told = |seed| -> Vec<(Timestamp, Vec<u8>)> {
         Story::new(ANCHOR, seed)
             .deliveries()
-            .skip(700)
+            .skip(380)
             .take(60)
             .map(|delivery| (delivery.at, delivery.body))
             .collect()
@@ -79,7 +89,17 @@ fn days_do_not_depend_on_the_anchor_calendar() {
 fn every_fact_has_a_record_at_its_second() {
     let mut seconds: BTreeSet<(&str, i64)> = BTreeSet::new();
     let story = Story::new(ANCHOR, 7);
+    let facts = || {
+        story
+            .incidents()
+            .iter()
+            .flat_map(|incident| &incident.facts)
+    };
+    let days: BTreeSet<i64> = facts().map(|fact| fact.at.utc_day()).collect();
     for delivery in story.deliveries() {
+        if !days.contains(&delivery.at.utc_day()) {
+            continue;
+        }
         for record in records(&delivery) {
             if let Some(at) = time_of(&record) {
                 seconds.insert((delivery.source, at.as_micros() / Timestamp::SECOND_US));
