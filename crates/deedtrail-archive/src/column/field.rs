@@ -282,9 +282,12 @@ impl Field for BTreeMap<Text, Text> {
         if self.is_empty() {
             return Cell::Null;
         }
+        let pairs = self
+            .iter()
+            .map(|(key, value)| [key.as_str(), value.as_str()]);
         Cell::List(
-            self.iter()
-                .map(|(key, value)| vec![Some(Cow::Borrowed(key)), Some(Cow::Borrowed(value))])
+            pairs
+                .map(|pair| pair.map(|text| Some(Cow::Borrowed(text))).to_vec())
                 .collect(),
         )
     }

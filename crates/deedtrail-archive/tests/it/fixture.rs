@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use deedtrail_archive::DeltaArchive;
-use deedtrail_core::Text;
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{
     ActorKind, Alias, Change, CredentialKind, Delegation, DeviceTrust, Environment, Event,
@@ -21,7 +20,7 @@ use tempfile::TempDir;
 
 pub(crate) const ORIGIN: &str = "example.com/log";
 /// 2026-11-18T00:00:00Z.
-pub(crate) const START_US: i64 = 1_795_651_200_000_000;
+pub(crate) const START_US: i64 = 1_794_960_000_000_000;
 
 pub(crate) fn archive() -> (TempDir, DeltaArchive) {
     let folder = tempfile::tempdir().unwrap();
@@ -93,29 +92,21 @@ pub(crate) fn events(range: std::ops::Range<Sequence>) -> Vec<Event> {
         .collect()
 }
 
-fn some(text: &str) -> Option<Text> {
-    Some(text.into())
-}
-
-fn id<K>(byte: u8) -> Option<Id<K>> {
-    Some(Id::from_bytes([byte; 16]))
-}
-
 /// An event with every field set to something that is not its default.
 pub(crate) fn full_event() -> Event {
     Event {
-        source_uid: some("vendor-1"),
+        source_uid: Some("vendor-1".into()),
         ordinal: 3,
         derived_at: 99,
         time_quality: TimeQuality::Suspicious,
         actor_alias_uid: Some(alias_uid("jo@example.com")),
-        on_behalf_of_uid: id(2),
+        on_behalf_of_uid: Some(Id::from_bytes([2; 16])),
         credential_uid: Some(CredentialUid::derive(&[b"key"])),
         session_uid: Some(SessionUid::derive(&[b"session"])),
         target_uid: Some(ReferenceUid::derive(&[b"bucket"])),
-        device_uid: id(3),
-        message_uid: id(4),
-        link_uid: id(5),
+        device_uid: Some(Id::from_bytes([3; 16])),
+        message_uid: Some(Id::from_bytes([4; 16])),
+        link_uid: Some(Id::from_bytes([5; 16])),
         risk_decision: Some(FindingId::from_bytes([6; 16])),
         id_conflict: true,
         evidence_grade: EvidenceGrade::B,
@@ -132,10 +123,10 @@ fn full_mapped() -> MappedEvent {
         activity_id: 2,
         time: Some(Timestamp::from_micros(START_US - 5)),
         system: "aws".into(),
-        account: some("111122223333"),
+        account: Some("111122223333".into()),
         duration_ms: Some(12),
-        actor_ref: some("arn:aws:iam::111122223333:user/jo"),
-        actor_name: some("Jo \"=x\", Ünïcode\n"),
+        actor_ref: Some("arn:aws:iam::111122223333:user/jo".into()),
+        actor_name: Some("Jo \"=x\", Ünïcode\n".into()),
         actor_kind: ActorKind::AiAgent,
         actor_aliases: vec![alias("jo@example.com"), alias("")],
         delegation: vec![Delegation {
@@ -143,12 +134,12 @@ fn full_mapped() -> MappedEvent {
             alias: alias("al@example.com"),
         }],
         credential_kind: Some(CredentialKind::AccessKey),
-        credential_ref: some("AKIAEXAMPLE"),
-        session_ref: some("s-1"),
+        credential_ref: Some("AKIAEXAMPLE".into()),
+        session_ref: Some("s-1".into()),
         operation: "s3:GetObject".into(),
         action: Action::SecretRead,
-        permission: some("s3:GetObject"),
-        command: some("aws s3 cp ***"),
+        permission: Some("s3:GetObject".into()),
+        command: Some("aws s3 cp ***".into()),
         tool_arguments: vec![
             ToolArgument {
                 name: "url".into(),
@@ -163,13 +154,20 @@ fn full_mapped() -> MappedEvent {
                 entities: Vec::new(),
             },
         ],
-        approver: some("boss@example.com"),
-        change_ticket: some("CHG-1"),
-        workload: some("github-actions"),
+        approver: Some("boss@example.com".into()),
+        change_ticket: Some("CHG-1".into()),
+        workload: Some("github-actions".into()),
         meaningful: true,
-        target_kind: some("bucket"),
-        target_ref: some("arn:aws:s3:::payroll"),
-        target_name: some("payroll"),
+        ..full_target()
+    }
+}
+
+/// The second half of the fields.
+fn full_target() -> MappedEvent {
+    MappedEvent {
+        target_kind: Some("bucket".into()),
+        target_ref: Some("arn:aws:s3:::payroll".into()),
+        target_name: Some("payroll".into()),
         target_aliases: vec![alias("payroll@example.com")],
         target_environment: Environment::Production,
         target_sensitivity: Sensitivity::Secret,
@@ -177,11 +175,11 @@ fn full_mapped() -> MappedEvent {
             Change {
                 path: "a".into(),
                 before: None,
-                after: some(""),
+                after: Some("".into()),
             },
             Change {
                 path: "b".into(),
-                before: some("x"),
+                before: Some("x".into()),
                 after: None,
             },
         ],
@@ -189,31 +187,32 @@ fn full_mapped() -> MappedEvent {
         bytes_out: Some(0),
         object_count: Some(-1),
         outcome: OutcomeClass::Denied,
-        outcome_detail: some("AccessDenied"),
-        src_ip: some("2001:db8::1"),
+        outcome_detail: Some("AccessDenied".into()),
+        src_ip: Some("2001:db8::1".into()),
         src_asn: Some(36459),
-        src_country: some("DE"),
+        src_country: Some("DE".into()),
         src_port: Some(443),
-        user_agent: some("curl/8"),
-        client_fingerprint: some("t13d"),
-        device_ref: some("laptop-1"),
+        user_agent: Some("curl/8".into()),
+        client_fingerprint: Some("t13d".into()),
+        device_ref: Some("laptop-1".into()),
         device_trust: DeviceTrust::Unmanaged,
-        message_ref: some("<m@example.com>"),
-        link_ref: some("l-1"),
-        url_domain: some("example.net"),
-        url_hash: some("ff"),
+        message_ref: Some("<m@example.com>".into()),
+        link_ref: Some("l-1".into()),
+        url_domain: Some("example.net".into()),
+        url_hash: Some("ff".into()),
         verdict: Some(Verdict::Block),
-        verdict_detail: some("engine a: bad"),
-        threat: some("phish"),
+        verdict_detail: Some("engine a: bad".into()),
+        threat: Some("phish".into()),
         policy_decision: Some(PolicyDecision {
             allowed: false,
-            policy_id: some("p-1"),
+            policy_id: Some("p-1".into()),
         }),
-        trace_uid: some("t"),
-        span_uid: some("s"),
-        parent_uid: some("p"),
+        trace_uid: Some("t".into()),
+        span_uid: Some("s".into()),
+        parent_uid: Some("p".into()),
         labels: BTreeMap::from([("team".into(), "red".into()), ("empty".into(), "".into())]),
         unmapped: vec!["a.b".into(), "c[0]".into()],
+        ..MappedEvent::default()
     }
 }
 

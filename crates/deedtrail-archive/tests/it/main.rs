@@ -3,4 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod fixture;
+mod query;
+mod rebuild;
+mod reference;
 mod storing;
+mod timeline;
