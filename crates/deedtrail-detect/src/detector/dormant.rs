@@ -1,0 +1,178 @@
+//! Use after a long silence, with three explanations weighed.
+
+use deedtrail_core::event::ActorKind;
+use deedtrail_core::finding::{FindingDraft, Severity};
+
+use super::draft::Weighing;
+use super::{CodeDetector, Context, draft};
+use crate::fact;
+use crate::profile::{self, Profile};
+
+pub(super) const DETECTOR: CodeDetector = CodeDetector {
+    id: "code/dormant",
+    findings: &["dormant_reactivation"],
+    meaning: "Use after at least 90 days of silence that are also more than 3 periods of the \
+              identity's or credential's own cadence; weighs compromise, reactivated automation \
+              and ownership gap.",
+    detect,
+};
+
+fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
+    if !profile::is_work(context.observation.event) {
+        return Vec::new();
+    }
+    let identity = context.facts.days_since_use;
+    let credential = context.facts.credential_days_since_use;
+    let Some(days) = identity.max(credential) else {
+        return Vec::new();
+    };
+    let cadence = profile.cadence_days();
+    let patient = cadence.is_none_or(|period| days > period * context.settings.dormant_periods)
+        || credential == Some(days) && identity != Some(days);
+    if days < context.settings.dormant_days || !patient {
+        return Vec::new();
+    }
+    let by_credential = identity.is_none_or(|identity| identity < days);
+    let what = context.observation.credential.filter(|_| by_credential);
+    let pattern = what.map_or_else(
+        || "identity".to_owned(),
+        |c| format!("credential {}", c.uid),
+    );
+    let name = fact::actor_name(&context.observation);
+    let mut draft = draft::of(
+        &context.observation,
+        "dormant_reactivation",
+        DETECTOR.id,
+        &pattern,
+    );
+    draft.title = format!(
+        "{name}: {} used again after {days} days of silence",
+        what.map_or_else(
+            || "identity".to_owned(),
+            |c| format!("credential {}", fact::cut(&c.reference, 40))
+        ),
+    );
+    draft.reasons = vec![
+        format!(
+            "observed: {} after {days} days without use (limit {})",
+            fact::sentence(context.observation.event),
+            context.settings.dormant_days,
+        ),
+        match cadence {
+            Some(period) => format!(
+                "usual: active every {period} days over {} active days, longest gap {} days",
+                profile.active_days,
+                profile.longest_gap_days(),
+            ),
+            None => format!(
+                "usual: no cadence known from {} active days",
+                profile.active_days
+            ),
+        },
+    ];
+    draft.hypotheses = draft::weigh(explanations(context, profile, days));
+    let likeliest = draft
+        .hypotheses
+        .first()
+        .map(|h| h.name.clone())
+        .unwrap_or_default();
+    draft.severity = if likeliest == "compromise" {
+        Severity::High
+    } else {
+        Severity::Medium
+    };
+    draft.confidence = 0.8;
+    vec![draft]
+}
+
+fn explanations(context: &Context<'_>, profile: &Profile, days: i64) -> Vec<Weighing> {
+    let mut compromise = Weighing::new("compromise", 1.0);
+    let mut automation = Weighing::new("reactivated_automation", 1.0);
+    let mut gap = Weighing::new("ownership_gap", 0.8);
+    weigh_network(context, &mut compromise, &mut automation);
+    weigh_owner(context, &mut automation, &mut gap);
+    weigh_action(context, &mut compromise, &mut automation);
+    let age = context.facts.credential_age_days;
+    if let Some(age) = age.filter(|age| *age > days) {
+        gap.speaks_for(
+            1.3,
+            format!("the credential is {age} days old and outlived the silence"),
+        );
+    }
+    if profile.longest_gap_days() >= 60 {
+        let longest = profile.longest_gap_days();
+        automation.speaks_for(2.0, format!("it has rested for {longest} days before"));
+    }
+    vec![compromise, automation, gap]
+}
+
+fn weigh_network(context: &Context<'_>, compromise: &mut Weighing, automation: &mut Weighing) {
+    let from = fact::origin(context.observation.event).unwrap_or_else(|| "its network".to_owned());
+    match context.facts.network_seen_before {
+        Some(false) => {
+            compromise.speaks_for(4.0, format!("{from} was never seen for this identity"));
+            automation.speaks_against(2.0, format!("{from} is new"));
+        }
+        Some(true) => {
+            compromise.speaks_against(3.0, format!("{from} is known for this identity"));
+            automation.speaks_for(2.0, format!("it runs from {from} as before"));
+        }
+        None => {}
+    }
+    if context.facts.country_seen_before == Some(false) {
+        let country = context
+            .observation
+            .event
+            .mapped
+            .src_country
+            .as_deref()
+            .unwrap_or("?");
+        compromise.speaks_for(1.5, format!("the country {} is new", fact::cut(country, 8)));
+    }
+}
+
+fn weigh_owner(context: &Context<'_>, automation: &mut Weighing, gap: &mut Weighing) {
+    let Some(identity) = context.observation.identity else {
+        return;
+    };
+    let declared = &identity.declared;
+    match (&declared.owner, declared.orphaned_since) {
+        (_, Some(since)) => {
+            let days = context.at().micros_since(since) / deedtrail_core::time::Timestamp::DAY_US;
+            gap.speaks_for(
+                4.0,
+                format!("the owner left {days} days ago and nobody took over"),
+            );
+            automation.speaks_against(1.5, "nobody is there who could have started it again");
+        }
+        (None, None) => gap.speaks_for(3.0, "nobody is recorded as its owner"),
+        (Some(owner), None) => {
+            gap.speaks_against(3.0, format!("{} answers for it", fact::cut(owner, 60)));
+            automation.speaks_for(
+                1.3,
+                format!("its owner {} can confirm", fact::cut(owner, 60)),
+            );
+        }
+    }
+    if let Some(ticket) = &context.observation.event.mapped.change_ticket {
+        let ticket = fact::cut(ticket, 40);
+        automation.speaks_for(4.0, format!("the event names the change ticket {ticket}"));
+        gap.speaks_against(1.5, format!("somebody filed {ticket}"));
+    }
+    if identity.kind == ActorKind::Human {
+        automation.speaks_against(4.0, "the identity is a person");
+    }
+}
+
+fn weigh_action(context: &Context<'_>, compromise: &mut Weighing, automation: &mut Weighing) {
+    let event = context.observation.event;
+    if context.facts.first_time_operation == Some(true) {
+        let operation = fact::cut(&event.mapped.operation, 60);
+        compromise.speaks_for(2.0, format!("it never used {operation} before"));
+    } else if context.facts.first_time_operation == Some(false) {
+        automation.speaks_for(2.0, "it does what it did before the silence");
+    }
+    if profile::sensitive(event) || profile::changes_something(event.mapped.action) {
+        compromise.speaks_for(1.3, format!("first act: {}", fact::sentence(event)));
+    }
+}

@@ -1,0 +1,101 @@
+//! Code detectors: what Sigma cannot say. One file each, one line in [`DETECTORS`].
+
+mod click;
+
+mod dormant;
+pub(crate) mod draft;
+
+mod secret;
+mod zombie;
+
+use std::collections::BTreeMap;
+
+use deedtrail_core::finding::{FindingDraft, FindingEvent};
+use deedtrail_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::ROTATIONS_MAX;
+use crate::profile::{CredentialProfile, Facts, Profile, TraceKind};
+use crate::{Observation, Settings};
+
+pub use secret::PendingRead;
+pub(crate) use secret::settle as settle_secret_reads;
+
+/// What a detector may look at beside the actor's profile.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub observation: Observation<'a>,
+    pub facts: &'a Facts,
+    pub settings: &'a Settings,
+    /// What kinds of trace this event left in the profile.
+    pub kinds: &'a [TraceKind],
+    /// The credential's history, with this event.
+    pub credential: Option<&'a CredentialProfile>,
+    pub rotations: &'a Rotations,
+    /// Number of ticks so far.
+    pub tick: u64,
+}
+
+impl Context<'_> {
+    pub(crate) fn at(&self) -> Timestamp {
+        self.observation.event.time_effective
+    }
+
+    pub(crate) fn left(&self, kind: TraceKind) -> bool {
+        self.kinds.contains(&kind)
+    }
+}
+
+/// One code detector.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeDetector {
+    /// Name a finding carries as its rule, e.g. `code/click`.
+    pub id: &'static str,
+    /// Finding types it makes.
+    pub findings: &'static [&'static str],
+    /// What it looks for, in one or two sentences with its default numbers.
+    pub meaning: &'static str,
+    pub(crate) detect: fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>,
+}
+
+/// Every code detector, in the order they run.
+pub const DETECTORS: &[CodeDetector] = &[
+    click::DETECTOR,
+    dormant::DETECTOR,
+    zombie::DETECTOR,
+    secret::DETECTOR,
+];
+
+/// Credentials that were rotated or revoked, by hash of system and public id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotations {
+    entries: BTreeMap<u64, (Timestamp, FindingEvent)>,
+}
+
+impl Rotations {
+    pub(crate) fn note(&mut self, credential: u64, event: FindingEvent) {
+        let at = event.time;
+        let entry = self
+            .entries
+            .entry(credential)
+            .or_insert_with(|| (at, event.clone()));
+        if entry.0 < at {
+            *entry = (at, event);
+        }
+        if self.entries.len() > ROTATIONS_MAX {
+            let oldest = self
+                .entries
+                .iter()
+                .min_by_key(|(key, (at, _))| (*at, **key));
+            if let Some(key) = oldest.map(|(key, _)| *key) {
+                self.entries.remove(&key);
+            }
+        }
+    }
+
+    /// The newest rotation of a credential before `at`.
+    pub(crate) fn before(&self, credential: u64, at: Timestamp) -> Option<&FindingEvent> {
+        let (rotated, event) = self.entries.get(&credential)?;
+        (*rotated < at).then_some(event)
+    }
+}

@@ -1,0 +1,237 @@
+//! The detector: profiles, code detectors and rules over one log, as a value that can be saved.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use deedtrail_core::action::Action;
+use deedtrail_core::event::OutcomeClass;
+use deedtrail_core::finding::FindingDraft;
+use deedtrail_core::id::{CredentialUid, IdentityId, SourceName};
+use deedtrail_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::detector::{Context, DETECTORS, Rotations, draft, settle_secret_reads};
+use crate::field::View;
+use crate::limits::{CREDENTIALS_MAX, PROFILES_MAX, SNAPSHOT_BYTES_MAX};
+use crate::profile::{self, CredentialProfile, Facts, Profile};
+use crate::rule::{CorrelationState, RuleSet, SourceRules};
+use crate::{Observation, Settings};
+
+/// First bytes of a snapshot: format and version. A new version rebuilds by replay.
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.1\n";
+
+/// Everything that was learned; equal states give equal findings for equal input.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct State {
+    profiles: BTreeMap<IdentityId, Profile>,
+    credentials: BTreeMap<CredentialUid, CredentialProfile>,
+    rotations: Rotations,
+    correlations: CorrelationState,
+    /// Newest tick.
+    now: Timestamp,
+    /// Number of ticks.
+    ticks: u64,
+}
+
+/// Detection over one log. The caller holds the position that the state covers.
+#[derive(Debug)]
+pub struct Detector {
+    rules: Arc<RuleSet>,
+    settings: Settings,
+    /// Rules chosen per source; derived, not part of the state.
+    by_source: BTreeMap<SourceName, SourceRules>,
+    state: State,
+}
+
+/// Why a snapshot cannot be used; rebuild the state by replaying the log.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    #[error("the detection snapshot has another format; it is rebuilt by replaying the log")]
+    OtherFormat,
+    #[error("the detection snapshot is damaged ({0}); it is rebuilt by replaying the log")]
+    Damaged(String),
+}
+
+impl Detector {
+    pub fn new(rules: Arc<RuleSet>, settings: Settings) -> Self {
+        Self {
+            rules,
+            settings,
+            by_source: BTreeMap::new(),
+            state: State::default(),
+        }
+    }
+
+    /// Looks at one event, in the order of the log, and learns from it.
+    pub fn observe(&mut self, observation: &Observation<'_>) -> Vec<FindingDraft> {
+        let event = observation.event;
+        let (subject, _) = draft::subject(observation);
+        make_room(&mut self.state.profiles, &subject, PROFILES_MAX, |p| {
+            p.last_seen
+        });
+        let profile = self.state.profiles.entry(subject).or_default();
+        let credential = event.credential_uid.map(|uid| {
+            make_room(&mut self.state.credentials, &uid, CREDENTIALS_MAX, |c| {
+                c.last_used
+            });
+            self.state.credentials.entry(uid).or_default()
+        });
+        let facts = Facts::of(observation, profile, credential.as_deref());
+        let credential = credential.map(|credential| {
+            let window_us = self
+                .settings
+                .burst_seconds
+                .saturating_mul(Timestamp::SECOND_US);
+            credential.learn(event, window_us);
+            &*credential
+        });
+        let read_only = observation
+            .identity
+            .is_some_and(|identity| identity.declared.read_only);
+        let kinds = profile.trace(event, &facts, read_only);
+        let context = Context {
+            observation: *observation,
+            facts: &facts,
+            settings: &self.settings,
+            kinds: &kinds,
+            credential,
+            rotations: &self.state.rotations,
+            tick: self.state.ticks,
+        };
+        let mut drafts = Vec::new();
+        for detector in DETECTORS {
+            drafts.append(&mut (detector.detect)(&context, profile));
+        }
+        let view = View {
+            observation: *observation,
+            facts: &facts,
+        };
+        let rules = chosen(&mut self.by_source, &self.rules, observation);
+        drafts.append(&mut rules.observe(&view, &mut self.state.correlations));
+        profile.learn(event);
+        note_rotation(&mut self.state.rotations, observation);
+        drafts
+    }
+
+    /// Takes a tick of the log: settles what waited for something that did not come.
+    pub fn advance(&mut self, now: Timestamp) -> Vec<FindingDraft> {
+        self.state.now = self.state.now.max(now);
+        self.state.ticks = self.state.ticks.saturating_add(1);
+        let mut drafts = Vec::new();
+        for profile in self.state.profiles.values_mut() {
+            if !profile.pending_reads.is_empty() {
+                drafts.append(&mut settle_secret_reads(
+                    profile,
+                    self.state.now,
+                    Some(self.state.ticks),
+                    &self.settings,
+                ));
+            }
+        }
+        if self.state.ticks.is_multiple_of(60) {
+            let rules = &self.rules;
+            self.state
+                .correlations
+                .expire(self.state.now, |key| rules.window_us(key));
+        }
+        drafts
+    }
+
+    /// The state as bytes; equal states give equal bytes.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut bytes = SNAPSHOT_HEADER.to_vec();
+        // Writing plain data to memory cannot fail; an empty body would be refused by `restore`.
+        bytes.extend(postcard::to_allocvec(&self.state).unwrap_or_default());
+        bytes
+    }
+
+    /// A detector that goes on where `snapshot` was taken, with the rules of now.
+    pub fn restore(
+        rules: Arc<RuleSet>,
+        settings: Settings,
+        snapshot: &[u8],
+    ) -> Result<Self, RestoreError> {
+        if snapshot.len() > SNAPSHOT_BYTES_MAX {
+            return Err(RestoreError::Damaged("larger than any state".to_owned()));
+        }
+        let body = snapshot
+            .strip_prefix(SNAPSHOT_HEADER)
+            .ok_or(RestoreError::OtherFormat)?;
+        let state = postcard::from_bytes(body).map_err(|e| RestoreError::Damaged(e.to_string()))?;
+        Ok(Self {
+            state,
+            ..Self::new(rules, settings)
+        })
+    }
+
+    /// Goes on with other rules, e.g. after a change of the rules folder. Windows of rules that
+    /// stay are kept.
+    pub fn replace_rules(&mut self, rules: Arc<RuleSet>) {
+        self.rules = rules;
+        self.by_source.clear();
+    }
+
+    /// What is known about an identity.
+    pub fn profile(&self, identity: IdentityId) -> Option<&Profile> {
+        self.state.profiles.get(&identity)
+    }
+}
+
+/// The rules for the observation's source, chosen again when its mapping changed.
+fn chosen<'s>(
+    by_source: &'s mut BTreeMap<SourceName, SourceRules>,
+    rules: &Arc<RuleSet>,
+    observation: &Observation<'_>,
+) -> &'s SourceRules {
+    let source = observation.source;
+    let known = by_source.get(&source.name);
+    if known.is_none_or(|rules| rules.mapping_version != source.mapping_version) {
+        by_source.insert(source.name.clone(), rules.for_source(source));
+    }
+    by_source
+        .entry(source.name.clone())
+        .or_insert_with(|| rules.for_source(source))
+}
+
+/// Forgets the tenth that was unseen for longest when a new key would be one too many.
+fn make_room<K: Ord + Copy, V>(
+    map: &mut BTreeMap<K, V>,
+    key: &K,
+    capacity: usize,
+    last: impl Fn(&V) -> Option<Timestamp>,
+) {
+    if map.len() < capacity || map.contains_key(key) {
+        return;
+    }
+    let mut ages = map
+        .iter()
+        .map(|(key, value)| (last(value), *key))
+        .collect::<Vec<_>>();
+    ages.sort_unstable();
+    for (_, key) in ages.iter().take((capacity / 10).max(1)) {
+        map.remove(key);
+    }
+}
+
+/// Remembers which credential an event rotated or revoked.
+fn note_rotation(rotations: &mut Rotations, observation: &Observation<'_>) {
+    let mapped = &observation.event.mapped;
+    let ends = matches!(
+        mapped.action,
+        Action::CredentialRotate | Action::CredentialRevoke
+    );
+    if !ends || matches!(mapped.outcome, OutcomeClass::Failure | OutcomeClass::Denied) {
+        return;
+    }
+    let event = profile::finding_event(observation.event);
+    let aliases = mapped.target_aliases.iter().map(|alias| &alias.value);
+    let names = mapped
+        .target_ref
+        .iter()
+        .chain(mapped.target_name.iter())
+        .chain(aliases);
+    for name in names {
+        let tenant = observation.event.tenant.as_str();
+        rotations.note(profile::key(&[tenant, &mapped.system, name]), event.clone());
+    }
+}

@@ -1,0 +1,42 @@
+//! Every limit of detection, with its unit and what happens at it.
+
+use deedtrail_core::time::Timestamp;
+
+/// How late an event may come and still complete a pattern, microseconds (house contract: 48 h).
+pub const LATENESS_US_MAX: i64 = 48 * Timestamp::HOUR_US;
+/// Identities whose profile is kept; beyond it the one unseen for longest is forgotten.
+pub const PROFILES_MAX: usize = 100_000;
+/// Credentials whose profile is kept; beyond it the one unused for longest is forgotten.
+pub const CREDENTIALS_MAX: usize = 100_000;
+/// Rotated or revoked credentials remembered; beyond it the oldest rotation is forgotten.
+pub const ROTATIONS_MAX: usize = 10_000;
+/// Networks remembered per identity; beyond it the one unseen for longest is forgotten.
+pub const NETWORKS_MAX: usize = 64;
+/// Operations remembered per identity; beyond it "first time" is no longer claimed.
+pub const OPERATIONS_MAX: usize = 256;
+/// Targets remembered per identity; beyond it "first time" is no longer claimed.
+pub const TARGETS_MAX: usize = 512;
+/// Classes of (system, action, target) remembered per identity; likewise.
+pub const CLASSES_MAX: usize = 256;
+/// Sessions remembered per identity; beyond it the oldest is forgotten.
+pub const SESSIONS_MAX: usize = 8;
+/// Largest serialised profile of one identity, bytes (a test holds it).
+pub const PROFILE_BYTES_MAX: usize = 32 << 10;
+/// Distinct targets of one credential remembered for bursts; a larger burst is counted as this many.
+pub const BURST_TARGETS_MAX: usize = 512;
+/// Longest text kept from an event inside detection state, bytes; longer text is cut.
+pub const TRACE_TEXT_BYTES_MAX: usize = 120;
+/// Events one draft lists; further ones are counted in its reasons.
+pub const DRAFT_EVENTS_MAX: usize = 50;
+/// Largest rule file, bytes. A larger one is a problem and is not loaded.
+pub const RULE_BYTES_MAX: usize = 1 << 20;
+/// Most rules of one set; the rest are problems and are not loaded.
+pub const RULES_MAX: usize = 20_000;
+/// Groups kept over all correlations; beyond it the one unseen for longest is forgotten.
+pub const CORRELATION_GROUPS_MAX: usize = 100_000;
+/// Matches kept per correlation and group; beyond it the oldest is dropped (counts saturate).
+pub const CORRELATION_MATCHES_MAX: usize = 512;
+/// Deepest nesting of correlations that refer to correlations.
+pub const CORRELATION_DEPTH_MAX: usize = 8;
+/// Largest snapshot `Detector::restore` accepts, bytes.
+pub const SNAPSHOT_BYTES_MAX: usize = 1 << 30;

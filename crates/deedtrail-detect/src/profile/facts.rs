@@ -1,0 +1,173 @@
+//! What an event's actor was known by just before it: what Sigma cannot say by itself.
+
+use deedtrail_core::event::{Event, EventKind};
+use deedtrail_core::time::Timestamp;
+
+use super::{CredentialProfile, Profile, TraceKind, key, target_key};
+use crate::{Observation, fact};
+
+/// Enrichment of one event. `None` means that it does not apply or is not known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    pub days_since_use: Option<i64>,
+    pub credential_age_days: Option<i64>,
+    pub credential_days_since_rotation: Option<i64>,
+    pub credential_days_since_use: Option<i64>,
+    pub tool_declared: Option<bool>,
+    pub network_seen_before: Option<bool>,
+    pub asn_seen_before: Option<bool>,
+    pub country_seen_before: Option<bool>,
+    pub first_time_action: Option<bool>,
+    pub first_time_operation: Option<bool>,
+    pub first_time_target: Option<bool>,
+    pub first_time_target_kind: Option<bool>,
+    pub first_time_system: Option<bool>,
+    pub actor_events_total: i64,
+    pub actor_active_days: i64,
+    pub session_age_minutes: Option<i64>,
+    pub minutes_since_sign_in: Option<i64>,
+    pub minutes_since_click: Option<i64>,
+    pub minutes_since_consent: Option<i64>,
+    pub after_failed_change_minutes: Option<i64>,
+    pub hour_of_day: i64,
+    pub day_of_week: i64,
+    pub hour_share_percent: Option<i64>,
+    pub is_new_identity: bool,
+}
+
+impl Facts {
+    /// Facts about the actor and credential as they stood before this event.
+    pub fn of(
+        observation: &Observation<'_>,
+        profile: &Profile,
+        credential: Option<&CredentialProfile>,
+    ) -> Self {
+        let event = observation.event;
+        let at = event.time_effective;
+        let mut facts = Self {
+            days_since_use: days_since_use(observation, profile),
+            tool_declared: tool_declared(observation),
+            actor_events_total: i64::try_from(profile.events_total).unwrap_or(i64::MAX),
+            actor_active_days: i64::from(profile.active_days),
+            session_age_minutes: event
+                .session_uid
+                .and_then(|uid| profile.session(uid))
+                .map(|session| minutes(at.micros_since(session.started))),
+            minutes_since_sign_in: since(profile, TraceKind::SignIn, at),
+            minutes_since_click: since(profile, TraceKind::Click, at),
+            minutes_since_consent: since(profile, TraceKind::ConsentGrant, at),
+            after_failed_change_minutes: since(profile, TraceKind::FailedChange, at),
+            hour_of_day: at.as_micros().div_euclid(Timestamp::HOUR_US).rem_euclid(24),
+            day_of_week: (at.utc_day() + 3).rem_euclid(7) + 1,
+            is_new_identity: profile.events_total == 0,
+            ..Self::default()
+        };
+        facts.compare_places(event, profile);
+        facts.hour_share_percent = hour_share(profile, facts.hour_of_day);
+        facts.judge_credential(observation, credential);
+        facts
+    }
+
+    fn compare_places(&mut self, event: &Event, profile: &Profile) {
+        let mapped = &event.mapped;
+        let seen = |is_new: Option<bool>| is_new.map(|new| !new);
+        if !profile.networks.is_empty() {
+            let network = fact::network(event).map(|n| profile.networks.contains(key(&[&n])));
+            let asn = mapped.src_asn.filter(|_| !profile.asns.is_empty());
+            self.asn_seen_before =
+                asn.and_then(|asn| seen(profile.asns.is_new(asn.unsigned_abs())));
+            let country = mapped
+                .src_country
+                .as_ref()
+                .filter(|_| !profile.countries.is_empty());
+            self.country_seen_before =
+                country.and_then(|country| seen(profile.countries.is_new(key(&[country]))));
+            self.network_seen_before = match (network, self.asn_seen_before) {
+                (Some(network), Some(asn)) => Some(network || asn),
+                (network, asn) => network.or(asn),
+            };
+        }
+        let target_known = mapped.target_ref.is_some() || mapped.target_name.is_some();
+        self.first_time_action = Some(!profile.actions.contains_key(&mapped.action));
+        self.first_time_operation = profile
+            .operations
+            .is_new(key(&[&mapped.system, &mapped.operation]));
+        self.first_time_system = profile.systems.is_new(key(&[&mapped.system]));
+        self.first_time_target = profile
+            .targets
+            .is_new(target_key(event))
+            .filter(|_| target_known);
+        self.first_time_target_kind = mapped
+            .target_kind
+            .as_ref()
+            .and_then(|kind| profile.target_kinds.is_new(key(&[&mapped.system, kind])));
+    }
+
+    fn judge_credential(
+        &mut self,
+        observation: &Observation<'_>,
+        used: Option<&CredentialProfile>,
+    ) {
+        let at = observation.event.time_effective;
+        let Some(record) = observation.credential else {
+            return;
+        };
+        let days = |earlier: Timestamp| {
+            (earlier <= at).then(|| at.micros_since(earlier) / Timestamp::DAY_US)
+        };
+        self.credential_age_days = record.created.and_then(days);
+        self.credential_days_since_rotation = record.last_rotated.and_then(days);
+        let last_used = used
+            .and_then(|profile| profile.last_used)
+            .or(record.last_used.filter(|last| *last < at));
+        self.credential_days_since_use = last_used.and_then(days);
+    }
+}
+
+/// Days since the last use; from the inventory where no event has shown one yet.
+fn days_since_use(observation: &Observation<'_>, profile: &Profile) -> Option<i64> {
+    let at = observation.event.time_effective;
+    let imported = observation.identity.and_then(|identity| identity.last_seen);
+    let imported = imported.filter(|last| *last < at && profile.events_total == 0);
+    let last = profile.last_use.or(imported)?;
+    (last <= at).then(|| at.micros_since(last) / Timestamp::DAY_US)
+}
+
+/// Whether the tool called is among those the agent declares; `*` at the end of a declared name
+/// stands for anything.
+fn tool_declared(observation: &Observation<'_>) -> Option<bool> {
+    let declared = &observation.identity?.declared.declared_tools;
+    if declared.is_empty() || observation.event.mapped.kind != EventKind::ToolCall {
+        return None;
+    }
+    let called = observation.event.mapped.operation.as_str();
+    let name = called.rsplit([' ', ':', '/']).next().unwrap_or(called);
+    Some(declared.iter().any(|tool| match tool.strip_suffix('*') {
+        Some(start) => name.starts_with(start) || called.starts_with(start),
+        None => tool.eq_ignore_ascii_case(name) || tool.eq_ignore_ascii_case(called),
+    }))
+}
+
+/// Share of earlier events within one hour of this hour of day, percent; `None` below 100 events.
+fn hour_share(profile: &Profile, hour: i64) -> Option<i64> {
+    let total: u64 = profile.hours.iter().map(|count| u64::from(*count)).sum();
+    if total < 100 {
+        return None;
+    }
+    let near: u64 = (-1..=1)
+        .map(|offset| usize::try_from((hour + offset).rem_euclid(24)).unwrap_or(0))
+        .map(|place| u64::from(profile.hours[place]))
+        .sum();
+    i64::try_from(near.saturating_mul(100) / total).ok()
+}
+
+fn since(profile: &Profile, kind: TraceKind, at: Timestamp) -> Option<i64> {
+    profile
+        .traces
+        .latest(kind, at)
+        .map(|trace| minutes(at.micros_since(trace.time)))
+}
+
+const fn minutes(micros: i64) -> i64 {
+    micros / Timestamp::MINUTE_US
+}

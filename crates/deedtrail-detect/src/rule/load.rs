@@ -1,0 +1,392 @@
+//! From files to a rule set, with every problem named, placed and answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deedtrail_core::Text;
+use deedtrail_core::finding::Severity;
+use deedtrail_core::port::mapper::SourceFacts;
+
+use super::block::{Block, BlockError};
+use super::correlation::Window;
+use super::sigma::{self, Compiler, Header, ParsedCorrelation, ParsedFilter, ParsedRule};
+use super::{Correlation, ProblemSeverity, Rule, RuleFile, RuleProblem, RuleSet, is_canonical};
+use crate::limits::{CORRELATION_DEPTH_MAX, RULE_BYTES_MAX, RULES_MAX};
+use crate::profile::key;
+use crate::{fact, field};
+
+struct Loader {
+    set: RuleSet,
+    compiler: Compiler,
+    problems: Vec<RuleProblem>,
+    /// Id or name of a rule -> its place.
+    places: BTreeMap<String, usize>,
+    /// Correlations and filters wait until every rule is there.
+    correlations: Vec<(usize, ParsedCorrelation)>,
+    filters: Vec<(usize, ParsedFilter)>,
+}
+
+pub(super) fn load(files: &[RuleFile]) -> (RuleSet, Vec<RuleProblem>) {
+    let mut loader = Loader {
+        set: RuleSet::default(),
+        compiler: Compiler::default(),
+        problems: Vec::new(),
+        places: BTreeMap::new(),
+        correlations: Vec::new(),
+        filters: Vec::new(),
+    };
+    let mut order = (0..files.len()).collect::<Vec<_>>();
+    order.sort_by_key(|file| &files[*file].path);
+    for file in order {
+        loader.file(files, file);
+    }
+    loader.correlations(files);
+    for (file, filter) in std::mem::take(&mut loader.filters) {
+        loader.filter(&files[file], &filter);
+    }
+    loader.set.matchers = loader.compiler.finish();
+    loader
+        .problems
+        .sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+    (loader.set, loader.problems)
+}
+
+impl Loader {
+    fn file(&mut self, files: &[RuleFile], place: usize) {
+        let file = &files[place];
+        if file.text.len() > RULE_BYTES_MAX {
+            let message = format!("the file is over {RULE_BYTES_MAX} bytes");
+            return self.error(file, "", message, Some("split it".to_owned()));
+        }
+        let parsed = sigma::parse(&file.text);
+        for error in parsed.errors {
+            self.error(file, &quoted(&error), error, None);
+        }
+        for rule in parsed.rules {
+            self.rule(file, rule);
+        }
+        for correlation in parsed.correlations {
+            match correlation {
+                Ok(correlation) => self.correlations.push((place, correlation)),
+                Err(message) => self.error(file, "correlation:", message, None),
+            }
+        }
+        let filters = parsed.filters.into_iter();
+        self.filters.extend(filters.map(|filter| (place, filter)));
+    }
+
+    fn rule(&mut self, file: &RuleFile, parsed: ParsedRule) {
+        if self.set.rules.len() >= RULES_MAX {
+            let message = format!("more than {RULES_MAX} rules; this one is not loaded");
+            return self.error(file, &parsed.header.title, message, None);
+        }
+        let canonical = is_canonical(&parsed.logsource);
+        if canonical && !self.fields_exist(file, parsed.fields.iter()) {
+            return;
+        }
+        let Some(block) = self.block(file, &parsed.header) else {
+            return;
+        };
+        if let Err(message) = self.compiler.add(&parsed) {
+            return self.error(file, &quoted(&message), message, None);
+        }
+        let place = self.set.rules.len();
+        self.set.singles.push(place);
+        let header = &parsed.header;
+        let mut rule = self.described(file, header, block);
+        rule.logsource = Some(parsed.logsource);
+        rule.fields = parsed.fields;
+        self.name(file, header, place);
+        self.set.rules.push(rule);
+    }
+
+    /// Whether every field exists among the canonical ones.
+    fn fields_exist<'n>(
+        &mut self,
+        file: &RuleFile,
+        names: impl Iterator<Item = &'n String>,
+    ) -> bool {
+        let mut sound = true;
+        for name in names.filter(|name| field::find(name).is_none()) {
+            sound = false;
+            self.block_error(file, BlockError::unknown_field(name));
+        }
+        sound
+    }
+
+    /// The block if there is one; `None` when it is wrong, which is a problem.
+    fn block(&mut self, file: &RuleFile, header: &Header) -> Option<Option<Block>> {
+        match header.block.clone().map(Block::read).transpose() {
+            Ok(block) => Some(block),
+            Err(error) => {
+                self.block_error(file, error);
+                None
+            }
+        }
+    }
+
+    fn described(&self, file: &RuleFile, header: &Header, block: Option<Block>) -> Rule {
+        let finding = block.as_ref().map_or("sigma_rule", |block| &block.finding);
+        Rule {
+            name: rule_name(&file.path),
+            sigma_id: header.id.clone(),
+            title: fact::cut(&header.title, 200),
+            description: header.description.clone(),
+            severity: header.severity.unwrap_or(Severity::Medium),
+            finding: Text::new(finding),
+            techniques: techniques(&header.tags),
+            false_positives: header.false_positives.clone(),
+            logsource: None,
+            fields: BTreeSet::new(),
+            confidence: block
+                .as_ref()
+                .and_then(|b| b.confidence)
+                .unwrap_or(header.confidence),
+            block,
+            alone: true,
+            correlation: None,
+        }
+    }
+
+    /// Makes a rule known by its id and name.
+    fn name(&mut self, file: &RuleFile, header: &Header, place: usize) {
+        for name in [&header.id, &header.name].into_iter().flatten() {
+            if self.places.insert(name.clone(), place).is_some() {
+                let message =
+                    format!("`{name}` names more than one rule; references mean this one");
+                self.problem(file, name, ProblemSeverity::Warning, message, None);
+            }
+        }
+    }
+
+    /// Loads correlations, those first whose inputs are all there, so that chains resolve.
+    fn correlations(&mut self, files: &[RuleFile]) {
+        let mut waiting = std::mem::take(&mut self.correlations);
+        for _ in 0..CORRELATION_DEPTH_MAX {
+            let known = |input: &String| self.places.contains_key(input);
+            let (ready, rest) = waiting
+                .into_iter()
+                .partition::<Vec<_>, _>(|(_, c)| c.inputs.iter().all(known));
+            waiting = rest;
+            for (file, correlation) in ready {
+                self.correlation(&files[file], correlation);
+            }
+        }
+        for (file, correlation) in waiting {
+            let missing = correlation
+                .inputs
+                .iter()
+                .find(|input| !self.places.contains_key(*input));
+            let name = missing.cloned().unwrap_or_default();
+            let message = format!("no loaded rule has the id or name `{name}`");
+            let hint = field::nearest(&name, self.places.keys().map(String::as_str))
+                .map(|near| format!("did you mean `{near}`?"));
+            self.error(&files[file], &name, message, hint);
+        }
+    }
+
+    fn correlation(&mut self, file: &RuleFile, parsed: ParsedCorrelation) {
+        let inputs = parsed
+            .inputs
+            .iter()
+            .filter_map(|name| self.places.get(name))
+            .copied();
+        let inputs = inputs.collect::<Vec<_>>();
+        let canonical = inputs.iter().all(|input| self.is_canonical(*input));
+        let aliased = |name: &&String| !parsed.aliases.contains_key(*name);
+        let grouped = parsed
+            .group_by
+            .iter()
+            .filter(aliased)
+            .chain(&parsed.value_fields);
+        if canonical && !self.fields_exist(file, grouped) {
+            return;
+        }
+        if let Some(unknown) = unknown_name(&parsed) {
+            let message = format!("the condition names `{unknown}`, which is not under `rules`");
+            return self.error(file, &unknown, message, None);
+        }
+        let Some(block) = self.block(file, &parsed.header) else {
+            return;
+        };
+        let place = self.set.rules.len();
+        for input in &inputs {
+            self.set.rules[*input].alone &= parsed.generate;
+            let counted_by = self.set.counted_by.entry(*input).or_default();
+            if !counted_by.contains(&place) {
+                counted_by.push(place);
+            }
+        }
+        let mut rule = self.described(file, &parsed.header, block);
+        let own = parsed.header.id.as_deref().unwrap_or(&parsed.header.title);
+        rule.fields = parsed
+            .group_by
+            .iter()
+            .chain(&parsed.value_fields)
+            .cloned()
+            .collect();
+        rule.correlation = Some(Correlation {
+            key: key(&[&rule.name, own]),
+            inputs,
+            group_by: parsed.group_by,
+            aliases: parsed.aliases,
+            value_fields: parsed.value_fields,
+            window: Window {
+                measure: parsed.measure,
+                inputs: parsed.inputs,
+                window_us: parsed.window_us,
+                comparisons: parsed.comparisons,
+                expression: parsed.expression,
+            },
+        });
+        self.name(file, &parsed.header, place);
+        self.set.rules.push(rule);
+    }
+
+    fn is_canonical(&self, place: usize) -> bool {
+        let rule = &self.set.rules[place];
+        match &rule.correlation {
+            Some(correlation) => correlation
+                .inputs
+                .iter()
+                .all(|input| self.is_canonical(*input)),
+            None => rule.is_canonical(),
+        }
+    }
+
+    fn filter(&mut self, file: &RuleFile, filter: &ParsedFilter) {
+        let singles = &self.set.singles;
+        let place = |name: &str| {
+            let rule = self.places.get(name)?;
+            singles.iter().position(|single| single == rule)
+        };
+        if let Err(message) = self.compiler.filter(filter, place) {
+            self.error(file, &quoted(&message), message, None);
+        }
+    }
+
+    fn block_error(&mut self, file: &RuleFile, error: BlockError) {
+        self.error(file, &error.needle, error.message, error.suggestion);
+    }
+
+    fn error(&mut self, file: &RuleFile, needle: &str, message: String, hint: Option<String>) {
+        self.problem(file, needle, ProblemSeverity::Error, message, hint);
+    }
+
+    fn problem(
+        &mut self,
+        file: &RuleFile,
+        needle: &str,
+        severity: ProblemSeverity,
+        message: String,
+        suggestion: Option<String>,
+    ) {
+        self.problems.push(RuleProblem {
+            path: file.path.clone(),
+            line: line_of(&file.text, needle),
+            severity,
+            message: fact::cut(&message, 400),
+            suggestion,
+        });
+    }
+}
+
+/// The first line that holds `needle`, 1-based; 1 when none does.
+fn line_of(text: &str, needle: &str) -> usize {
+    if needle.is_empty() {
+        return 1;
+    }
+    text.lines()
+        .position(|line| line.contains(needle))
+        .map_or(1, |line| line + 1)
+}
+
+/// What stands in quotes in a message: the word to look for in the file.
+fn quoted(message: &str) -> String {
+    let mut parts = message.split(['\'', '`', '"']);
+    parts.nth(1).unwrap_or_default().to_owned()
+}
+
+/// `agent/scope-departure/rule.yml` and `agent/scope-departure.yml` are `agent/scope-departure`.
+fn rule_name(path: &str) -> Text {
+    let path = path
+        .strip_suffix(".yml")
+        .or_else(|| path.strip_suffix(".yaml"))
+        .unwrap_or(path);
+    Text::from(fact::cut(path.strip_suffix("/rule").unwrap_or(path), 200))
+}
+
+/// `attack.t1098.001` and `atlas.aml.t0051` as `T1098.001` and `AML.T0051`; tactics are left out.
+fn techniques(tags: &[String]) -> Vec<Text> {
+    let technique = |tag: &String| {
+        let lower = tag.to_ascii_lowercase();
+        let id = lower
+            .strip_prefix("attack.")
+            .or_else(|| lower.strip_prefix("atlas."))?;
+        let number = id.strip_prefix("aml.").unwrap_or(id).strip_prefix('t')?;
+        number
+            .starts_with(|c: char| c.is_ascii_digit())
+            .then(|| Text::from(id.to_ascii_uppercase()))
+    };
+    tags.iter().filter_map(technique).collect()
+}
+
+/// A name in the condition that is no input.
+fn unknown_name(parsed: &ParsedCorrelation) -> Option<String> {
+    let mut names = BTreeSet::new();
+    parsed.expression.as_ref()?.names(&mut names);
+    names.into_iter().find(|name| !parsed.inputs.contains(name))
+}
+
+pub(super) fn check_sources(
+    set: &RuleSet,
+    sources: &[SourceFacts],
+    known_fields: &BTreeMap<String, BTreeSet<String>>,
+) -> Vec<RuleProblem> {
+    let mut problems = Vec::new();
+    for place in set
+        .singles
+        .iter()
+        .filter(|place| !set.rules[**place].is_canonical())
+    {
+        let rule = &set.rules[*place];
+        let serving = sources
+            .iter()
+            .filter(|source| set.serves(*place, source))
+            .collect::<Vec<_>>();
+        let mut warn = |message: String, suggestion: String| {
+            problems.push(RuleProblem {
+                path: rule.name.to_string(),
+                line: 1,
+                severity: ProblemSeverity::Warning,
+                message,
+                suggestion: Some(suggestion),
+            });
+        };
+        if serving.is_empty() {
+            let hint = "`deedtrail source list` shows the log sources that are served";
+            warn(
+                "no source serves this rule's log source".to_owned(),
+                hint.to_owned(),
+            );
+        }
+        for source in serving {
+            let Some(known) = known_fields.get(source.name.as_str()) else {
+                continue;
+            };
+            let exists = |name: &String| {
+                known.contains(name) || source.field_aliases.iter().any(|(from, _)| from == name)
+            };
+            for name in rule.fields.iter().filter(|name| !exists(name)) {
+                let hint = field::nearest(name, known.iter().map(String::as_str)).map_or_else(
+                    || "add an alias to the source's mapping".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                warn(
+                    format!("`{name}` was never seen in records of {}", source.name),
+                    hint,
+                );
+            }
+        }
+    }
+    problems
+}

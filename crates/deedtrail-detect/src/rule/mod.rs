@@ -1,0 +1,219 @@
+//! Sigma rules: loading, checking, choosing by log source, and what a match becomes.
+//!
+//! A rule of log source `product: deedtrail` sees canonical fields ([`crate::field`]) of every
+//! source; `category` then is the kind of telemetry and `service` the system. Any other rule sees
+//! the vendor's own field names of the sources that serve its log source, so public rule sets work
+//! unchanged.
+
+mod block;
+mod correlation;
+mod explain;
+mod load;
+mod record;
+mod run;
+mod sigma;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use deedtrail_core::Text;
+use deedtrail_core::finding::Severity;
+use deedtrail_core::port::mapper::{SigmaLogsource, SourceFacts};
+use serde::Serialize;
+
+use crate::field::{FieldValue, View};
+use block::Block;
+pub use correlation::CorrelationState;
+use correlation::Window;
+use record::Record;
+pub(crate) use run::SourceRules;
+
+/// Product of rules that see canonical fields.
+pub const CANONICAL_PRODUCT: &str = "deedtrail";
+
+/// One file of rules as read from a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFile {
+    /// Path below the rules folder, e.g. `agent/scope-departure/rule.yml`.
+    pub path: String,
+    pub text: String,
+}
+
+/// Whether a problem keeps its rule from being loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemSeverity {
+    Warning,
+    Error,
+}
+
+/// What is wrong with a rule file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RuleProblem {
+    pub path: String,
+    /// 1-based line.
+    pub line: usize,
+    pub severity: ProblemSeverity,
+    pub message: String,
+    pub suggestion: Option<String>,
+}
+
+/// One rule that was loaded.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Path below the rules folder without file name or extension: `agent/scope-departure`.
+    pub name: Text,
+    /// Id the author gave it.
+    pub sigma_id: Option<String>,
+    pub title: String,
+    pub description: String,
+    pub severity: Severity,
+    /// Finding type its matches become.
+    pub finding: Text,
+    pub techniques: Vec<Text>,
+    pub false_positives: Vec<String>,
+    /// `None` for a correlation.
+    pub logsource: Option<SigmaLogsource>,
+    /// Field names it compares or groups by.
+    pub fields: BTreeSet<String>,
+    confidence: f64,
+    block: Option<Block>,
+    /// Whether a match is a finding by itself, or only counts for correlations.
+    alone: bool,
+    correlation: Option<Correlation>,
+}
+
+/// What a correlation needs at run time.
+#[derive(Clone, Debug)]
+struct Correlation {
+    /// Hash of its name: key of its groups.
+    key: u64,
+    window: Window,
+    /// Places of the inputs among the rules, in order.
+    inputs: Vec<usize>,
+    group_by: Vec<String>,
+    aliases: BTreeMap<String, BTreeMap<String, String>>,
+    value_fields: Vec<String>,
+}
+
+/// Rules that were loaded together.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    matchers: sigma::Matchers,
+    /// Places of the single-event rules among `rules`, in the order of `matchers`.
+    singles: Vec<usize>,
+    /// Rule -> correlations it is an input of.
+    counted_by: BTreeMap<usize, Vec<usize>>,
+}
+
+impl RuleSet {
+    /// Loads every rule that is sound; the rest, and doubts about the sound ones, are problems.
+    ///
+    /// Never fails and never panics, whatever the files hold.
+    pub fn load(files: &[RuleFile]) -> (Self, Vec<RuleProblem>) {
+        load::load(files)
+    }
+
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rule of that name or id.
+    pub fn find(&self, name: &str) -> Option<&Rule> {
+        let named = |rule: &&Rule| rule.name == name || rule.sigma_id.as_deref() == Some(name);
+        self.rules.iter().find(named)
+    }
+
+    /// What a rule looks at and what comes of it, for people.
+    pub fn explain(&self, name: &str, sources: &[SourceFacts]) -> Option<String> {
+        self.find(name)
+            .map(|rule| explain::explain(self, rule, sources))
+    }
+
+    /// Warnings that need the sources: rules no source serves, and fields of vendor rules that are
+    /// in none of `known_fields` (paths seen in the source's fixtures), by source.
+    pub fn check_sources(
+        &self,
+        sources: &[SourceFacts],
+        known_fields: &BTreeMap<String, BTreeSet<String>>,
+    ) -> Vec<RuleProblem> {
+        load::check_sources(self, sources, known_fields)
+    }
+
+    /// The rules that apply to one source, indexed.
+    pub(crate) fn for_source(self: &Arc<Self>, source: &SourceFacts) -> SourceRules {
+        SourceRules::new(self, source)
+    }
+
+    fn serves(&self, rule: usize, source: &SourceFacts) -> bool {
+        let logsource = self.rules[rule].logsource.as_ref();
+        logsource.is_some_and(|wanted| source.sigma.iter().any(|given| serves(wanted, given)))
+    }
+
+    pub(crate) fn window_us(&self, key: u64) -> Option<i64> {
+        let mut correlations = self
+            .rules
+            .iter()
+            .filter_map(|rule| rule.correlation.as_ref());
+        correlations
+            .find(|c| c.key == key)
+            .map(|c| c.window.window_us)
+    }
+}
+
+impl Rule {
+    /// Whether it sees canonical fields.
+    pub fn is_canonical(&self) -> bool {
+        self.logsource.as_ref().is_some_and(is_canonical)
+    }
+}
+
+fn is_canonical(logsource: &SigmaLogsource) -> bool {
+    logsource
+        .product
+        .as_deref()
+        .is_some_and(|p| p.eq_ignore_ascii_case(CANONICAL_PRODUCT))
+}
+
+/// Every part a rule names must be what the source gives.
+fn serves(wanted: &SigmaLogsource, given: &SigmaLogsource) -> bool {
+    let part = |wanted: &Option<String>, given: &Option<String>| match (wanted, given) {
+        (None, _) => true,
+        (Some(wanted), Some(given)) => wanted.eq_ignore_ascii_case(given),
+        (Some(_), None) => false,
+    };
+    part(&wanted.product, &given.product)
+        && part(&wanted.service, &given.service)
+        && part(&wanted.category, &given.category)
+}
+
+/// What a rule is evaluated on.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Subject<'a> {
+    Canonical(View<'a>),
+    Vendor(Record<'a>),
+}
+
+impl<'a> Subject<'a> {
+    fn get(&self, name: &str) -> Option<FieldValue<'a>> {
+        match self {
+            Self::Canonical(view) => view.get(name),
+            Self::Vendor(record) => record.get(name),
+        }
+    }
+
+    fn visit_texts(&self, visit: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Canonical(view) => view.visit_texts(visit),
+            Self::Vendor(record) => record.visit_texts(visit),
+        }
+    }
+
+    fn visit_keys(&self, visit: &mut dyn FnMut(&str)) -> bool {
+        match self {
+            Self::Canonical(_) => false,
+            Self::Vendor(record) => record.visit_keys(visit),
+        }
+    }
+}

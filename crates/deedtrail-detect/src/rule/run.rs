@@ -1,0 +1,265 @@
+//! Evaluating one event: single rules first, then the correlations they count for.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use deedtrail_core::finding::FindingDraft;
+use deedtrail_core::port::mapper::SourceFacts;
+use sonic_rs::Value;
+
+use super::correlation::{CorrelationState, Fired, Match};
+use super::record::Record;
+use super::sigma::Matching;
+use super::{Rule, RuleSet, Subject};
+use crate::detector::draft;
+use crate::field::View;
+use crate::limits::{CORRELATION_DEPTH_MAX, DRAFT_EVENTS_MAX};
+use crate::{fact, profile};
+
+/// The rules that apply to one source.
+#[derive(Debug)]
+pub(crate) struct SourceRules {
+    set: Arc<RuleSet>,
+    canonical: Matching,
+    vendor: Matching,
+    /// Version of the source they were chosen for.
+    pub(crate) mapping_version: String,
+}
+
+impl SourceRules {
+    pub(super) fn new(set: &Arc<RuleSet>, source: &SourceFacts) -> Self {
+        let chosen = |canonical: bool| {
+            set.singles
+                .iter()
+                .enumerate()
+                .filter_map(move |(matcher, place)| {
+                    let fits = if canonical {
+                        set.rules[*place].is_canonical()
+                    } else {
+                        !set.rules[*place].is_canonical() && set.serves(*place, source)
+                    };
+                    fits.then_some(matcher)
+                })
+        };
+        Self {
+            canonical: set.matchers.select(chosen(true)),
+            vendor: set.matchers.select(chosen(false)),
+            mapping_version: source.mapping_version.clone(),
+            set: Arc::clone(set),
+        }
+    }
+
+    /// What the rules say about one event.
+    pub(crate) fn observe(
+        &self,
+        view: &View<'_>,
+        state: &mut CorrelationState,
+    ) -> Vec<FindingDraft> {
+        let mut drafts = Vec::new();
+        if !self.canonical.is_empty() {
+            self.evaluate(
+                &self.canonical,
+                &Subject::Canonical(*view),
+                view,
+                state,
+                &mut drafts,
+            );
+        }
+        let observation = &view.observation;
+        // Rules on vendor names see the record, not one of its events: once is enough.
+        if !self.vendor.is_empty() && observation.event.ordinal == 0 {
+            if let Ok(value) = sonic_rs::from_slice::<Value>(observation.record) {
+                let record = Record {
+                    value: &value,
+                    aliases: &observation.source.field_aliases,
+                };
+                self.evaluate(
+                    &self.vendor,
+                    &Subject::Vendor(record),
+                    view,
+                    state,
+                    &mut drafts,
+                );
+            }
+        }
+        drafts
+    }
+
+    fn evaluate(
+        &self,
+        matching: &Matching,
+        subject: &Subject<'_>,
+        view: &View<'_>,
+        state: &mut CorrelationState,
+        drafts: &mut Vec<FindingDraft>,
+    ) {
+        for matcher in matching.matches(subject) {
+            let place = self.set.singles[matcher];
+            let rule = &self.set.rules[place];
+            if !rule.selects(view) {
+                continue;
+            }
+            if rule.alone {
+                drafts.push(single(rule, view));
+            }
+            self.count(place, subject, view, state, drafts, 0);
+        }
+    }
+
+    /// Hands a match to the correlations that count it, and their firings to those above.
+    fn count(
+        &self,
+        place: usize,
+        subject: &Subject<'_>,
+        view: &View<'_>,
+        state: &mut CorrelationState,
+        drafts: &mut Vec<FindingDraft>,
+        depth: usize,
+    ) {
+        if depth >= CORRELATION_DEPTH_MAX {
+            return;
+        }
+        for above in self.set.counted_by.get(&place).into_iter().flatten() {
+            let rule = &self.set.rules[*above];
+            let Some(fired) = self.add(rule, place, subject, view, state) else {
+                continue;
+            };
+            if rule.alone {
+                drafts.push(correlated(rule, &fired, view));
+            }
+            self.count(*above, subject, view, state, drafts, depth + 1);
+        }
+    }
+
+    fn add(
+        &self,
+        rule: &Rule,
+        place: usize,
+        subject: &Subject<'_>,
+        view: &View<'_>,
+        state: &mut CorrelationState,
+    ) -> Option<Fired> {
+        let correlation = rule.correlation.as_ref()?;
+        let event = view.observation.event;
+        let input = correlation
+            .inputs
+            .iter()
+            .position(|input| *input == place)?;
+        let name = &correlation.window.inputs[input];
+        let text = |field: &str| {
+            let own = correlation
+                .aliases
+                .get(field)
+                .and_then(|inputs| inputs.get(name));
+            let value = subject.get(own.map_or(field, String::as_str))?;
+            Some(fact::cut(&value.to_text(), 256))
+        };
+        let group = correlation
+            .group_by
+            .iter()
+            .map(|field| text(field))
+            .collect();
+        let values = correlation.value_fields.iter().map(|field| text(field));
+        let value = values
+            .collect::<Option<Vec<_>>>()
+            .map(|values| values.join("\u{1f}"));
+        if value.is_none() && !correlation.value_fields.is_empty() {
+            return None;
+        }
+        let found = Match {
+            time: event.time_effective,
+            input: u16::try_from(input).ok()?,
+            value,
+            event: profile::finding_event(event),
+        };
+        state.add(
+            (correlation.key, event.tenant.clone(), group),
+            &correlation.window,
+            found,
+        )
+    }
+}
+
+impl Rule {
+    /// For canonical rules: `category` is the kind of telemetry, `service` the system.
+    fn selects(&self, view: &View<'_>) -> bool {
+        let Some(logsource) = self.logsource.as_ref().filter(|_| self.is_canonical()) else {
+            return true;
+        };
+        let mapped = &view.observation.event.mapped;
+        let is = |wanted: &Option<String>, given: &str| {
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| wanted.eq_ignore_ascii_case(given))
+        };
+        is(&logsource.category, mapped.kind.name()) && is(&logsource.service, &mapped.system)
+    }
+}
+
+fn single(rule: &Rule, view: &View<'_>) -> FindingDraft {
+    words(rule, view, &[])
+}
+
+fn correlated(rule: &Rule, fired: &Fired, view: &View<'_>) -> FindingDraft {
+    let window_us = rule.correlation.as_ref().map_or(0, |c| c.window.window_us);
+    let extra = [
+        ("correlation_value", fired.value.to_string()),
+        ("correlation_minutes", (window_us / 60_000_000).to_string()),
+    ];
+    let mut draft = words(rule, view, &extra);
+    let first = fired.events.first().map_or(draft.at, |event| event.time);
+    let last = fired.events.last().map_or(draft.at, |event| event.time);
+    draft.reasons.push(format!(
+        "{} within {} (measure {}, window {})",
+        fact::counted(fired.events.len(), "matching event"),
+        fact::span(last.micros_since(first)),
+        fired.value,
+        fact::span(window_us),
+    ));
+    draft.events = newest(&fired.events);
+    draft
+}
+
+fn newest(
+    events: &[deedtrail_core::finding::FindingEvent],
+) -> Vec<deedtrail_core::finding::FindingEvent> {
+    events[events.len().saturating_sub(DRAFT_EVENTS_MAX)..].to_vec()
+}
+
+/// The draft in the words of the rule's block; public rules speak by their title.
+fn words(rule: &Rule, view: &View<'_>, extra: &[(&str, String)]) -> FindingDraft {
+    let observation = &view.observation;
+    let block = rule.block.as_ref();
+    let title = match block.and_then(|block| block.title.as_ref()) {
+        Some(template) => template.fill(view, extra),
+        None => format!("{}: {}", rule.title, fact::actor_name(observation)),
+    };
+    let pattern = pattern(rule, view);
+    let mut draft = draft::of(observation, &rule.finding, &rule.name, &pattern);
+    draft.title = title;
+    draft.severity = rule.severity;
+    draft.confidence = rule.confidence;
+    draft.techniques.clone_from(&rule.techniques);
+    match block.filter(|block| !block.reasons.is_empty()) {
+        Some(block) => draft.reasons = block.reasons.iter().map(|r| r.fill(view, extra)).collect(),
+        None => draft.reasons = vec![format!("rule `{}`: {}", rule.name, rule.title)],
+    }
+    draft
+}
+
+fn pattern<'r>(rule: &'r Rule, view: &View<'_>) -> Cow<'r, str> {
+    let fields = rule.block.as_ref().map_or(&[][..], |block| &block.pattern);
+    if fields.is_empty() {
+        return Cow::Borrowed(&rule.name);
+    }
+    let value = |name: &String| {
+        view.get(name)
+            .map_or_else(String::new, |value| value.to_text())
+    };
+    let values = fields.iter().map(value).map(|text| fact::cut(&text, 200));
+    Cow::Owned(format!(
+        "{} {}",
+        rule.name,
+        values.collect::<Vec<_>>().join(" ")
+    ))
+}

@@ -1,0 +1,64 @@
+//! Thresholds of the code detectors.
+
+use serde::{Deserialize, Serialize};
+
+/// Thresholds an operator may change; the defaults are what the reference documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Silence after which a use is a reactivation, days.
+    pub dormant_days: i64,
+    /// Periods of its own cadence an identity must have been silent for, beside `dormant_days`.
+    pub dormant_periods: i64,
+    /// Active days of history before a departure from the pattern is claimed.
+    pub history_days_min: i64,
+    /// Age at which an unrotated credential is old, days.
+    pub credential_age_days_max: i64,
+    /// Time for which a workload must be gone before its credential is a zombie, days.
+    pub zombie_days: i64,
+    /// Sign-ins without any work that make an account login-only.
+    pub login_only_sign_ins: u64,
+    /// Time those sign-ins must span, days.
+    pub login_only_days: i64,
+    /// Time within which failures follow a click, minutes.
+    pub click_failure_minutes: i64,
+    /// Failed sign-ins after a click that make it credential harvesting.
+    pub click_failures_min: usize,
+    /// Time within which other actions follow a click, minutes.
+    pub click_follow_minutes: i64,
+    /// Time within which a rotation or change ticket belongs to a secret read, minutes.
+    pub secret_pair_minutes: i64,
+    /// Listings of roles, policies or identities within an hour that make an enumeration.
+    pub enumeration_min: usize,
+    /// Time within which write attempts follow a failed change, hours.
+    pub control_gap_hours: i64,
+    /// Distinct targets of one credential that make a burst.
+    pub burst_targets_min: usize,
+    /// Time within which they are touched, seconds.
+    pub burst_seconds: i64,
+    /// Time within which an escalation follows a sign-in, minutes.
+    pub escalation_minutes: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            dormant_days: 90,
+            dormant_periods: 3,
+            history_days_min: 14,
+            credential_age_days_max: 180,
+            zombie_days: 30,
+            login_only_sign_ins: 30,
+            login_only_days: 30,
+            click_failure_minutes: 30,
+            click_failures_min: 3,
+            click_follow_minutes: 60,
+            secret_pair_minutes: 60,
+            enumeration_min: 10,
+            control_gap_hours: 24,
+            burst_targets_min: 300,
+            burst_seconds: 60,
+            escalation_minutes: 60,
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Sigma rules: public ones on vendor names, ours on canonical fields, correlations, problems.
+
+use deedtrail_core::action::Action;
+use deedtrail_core::event::{ActorKind, EventKind};
+use deedtrail_core::finding::Severity;
+use deedtrail_detect::{ProblemSeverity, RuleFile, RuleSet};
+
+use crate::builder::{Step, at, findings, identity, kinds, rules, run_with, source};
+
+const VENDOR: &str = r"
+title: Access Key Made For Another User
+id: 11111111-2222-4333-8444-555555555555
+status: stable
+description: An access key is made for a user other than the caller.
+logsource:
+    product: aws
+    service: cloudtrail
+detection:
+    selection:
+        eventSource: iam.amazonaws.com
+        eventName: CreateAccessKey
+    filter:
+        userIdentity.arn|contains: 'terraform'
+    condition: selection and not filter
+falsepositives:
+    - Onboarding
+level: medium
+tags:
+    - attack.persistence
+    - attack.t1098.001
+";
+
+const OURS: &str = r#"
+title: Agent used an undeclared tool
+id: deedtrail-agent-undeclared-tool
+status: stable
+logsource:
+    product: deedtrail
+    category: tool_call
+detection:
+    selection:
+        actor_kind: ai_agent
+        tool_declared: false
+    condition: selection
+level: high
+deedtrail:
+    finding: scope_departure
+    title: "{actor_name} used {operation}, which it does not declare"
+    pattern: [operation]
+    reasons:
+        - "declared: {declared_tools}; used: {operation}"
+    confidence: 0.9
+"#;
+
+#[test]
+fn public_rule_loads_unchanged_and_sees_vendor_names() {
+    let rules = rules(&[("aws/key.yml", VENDOR)]);
+    let alice = identity("alice@example.com", ActorKind::Human);
+    let step = |json: &str| {
+        Step::new(
+            &alice,
+            at(1, 0),
+            Action::CredentialCreate,
+            "iam:CreateAccessKey",
+        )
+        .record(json)
+    };
+    let drafts = run_with(
+        &rules,
+        vec![step(
+            r#"{"eventSource":"iam.amazonaws.com","eventName":"CreateAccessKey","userIdentity":{"arn":"arn:aws:iam::1:user/alice"}}"#,
+        )],
+    );
+    assert_eq!(kinds(&drafts), ["sigma_rule"]);
+    assert_eq!(drafts[0].rule, "aws/key");
+    assert_eq!(drafts[0].severity, Severity::Medium);
+    assert_eq!(drafts[0].techniques, ["T1098.001"]);
+    for quiet in [
+        r#"{"eventSource":"iam.amazonaws.com","eventName":"CreateAccessKey","userIdentity":{"arn":"arn:aws:iam::1:role/terraform"}}"#,
+        r#"{"eventName":"CreateAccessKey"}"#,
+        "not json",
+    ] {
+        assert_eq!(
+            kinds(&run_with(&rules, vec![step(quiet)])),
+            [""; 0],
+            "{quiet}"
+        );
+    }
+    let mut other = step(r#"{"eventSource":"iam.amazonaws.com","eventName":"CreateAccessKey"}"#);
+    other.source = source("okta.system", "okta", "okta");
+    assert_eq!(
+        kinds(&run_with(&rules, vec![other])),
+        [""; 0],
+        "another log source"
+    );
+}
+
+#[test]
+fn our_rule_sees_every_source_through_canonical_fields() {
+    let rules = rules(&[("agent/undeclared-tool/rule.yml", OURS)]);
+    let mut agent = identity("coding-agent", ActorKind::AiAgent);
+    agent.declared.declared_tools = vec!["tickets.*".into(), "pr.open".into()];
+    let call = |tool: &str| {
+        Step::new(&agent, at(1, 0), Action::Execute, tool)
+            .with(|mapped| mapped.kind = EventKind::ToolCall)
+    };
+    let drafts = run_with(&rules, vec![call("tickets.read"), call("pr.open")]);
+    assert_eq!(kinds(&drafts), [""; 0]);
+    let drafts = run_with(&rules, vec![call("vault.read")]);
+    let by_rule = drafts
+        .iter()
+        .find(|d| d.rule == "agent/undeclared-tool")
+        .unwrap();
+    assert_eq!(
+        by_rule.title,
+        "coding-agent used vault.read, which it does not declare"
+    );
+    assert_eq!(
+        by_rule.reasons,
+        ["declared: tickets.*, pr.open; used: vault.read"]
+    );
+    assert!((by_rule.confidence - 0.9).abs() < 1e-9);
+}
+
+const COUNT: &str = r"
+title: Failed read
+name: failed_read
+logsource:
+    product: deedtrail
+detection:
+    selection:
+        action: read
+        outcome: denied
+    condition: selection
+level: low
+---
+title: Many refused reads
+correlation:
+    type: event_count
+    rules: [failed_read]
+    group-by: [actor_name]
+    timespan: 10m
+    condition:
+        gte: 3
+level: high
+deedtrail:
+    finding: refused_repeatedly
+    title: '{actor_name}: {correlation_value} refused reads within {correlation_minutes} min'
+";
+
+fn refused(minute: i64) -> Step {
+    let bot = identity("bot", ActorKind::ServiceAccount);
+    Step::new(&bot, at(1, minute), Action::Read, "GetObject")
+        .on("bucket/x")
+        .ended(deedtrail_core::event::OutcomeClass::Denied)
+}
+
+#[test]
+fn correlation_counts_in_event_time_whatever_the_order() {
+    let rules = rules(&[("access/refused/rule.yml", COUNT)]);
+    let orders = [[0, 4, 8], [8, 0, 4], [4, 8, 0]];
+    for minutes in orders {
+        let findings = findings(run_with(&rules, minutes.map(refused).to_vec()));
+        assert_eq!(findings.len(), 1, "{minutes:?}");
+        let draft = &findings[0].draft;
+        assert_eq!(draft.title, "bot: 3 refused reads within 10 min");
+        assert_eq!(draft.events.len(), 3);
+        assert!(draft.events.is_sorted_by_key(|event| event.time));
+    }
+    let spread = [0, 8, 16, 24].map(refused).to_vec();
+    assert_eq!(
+        kinds(&run_with(&rules, spread)),
+        [""; 0],
+        "never three within ten minutes"
+    );
+    // A late event far before the others must not be counted with them.
+    let late = [100, 104, 0].map(refused).to_vec();
+    assert_eq!(kinds(&run_with(&rules, late)), [""; 0]);
+}
+
+const ORDERED: &str = r"
+title: Config change
+name: config
+logsource:
+    product: deedtrail
+detection:
+    selection:
+        action: config_change
+    condition: selection
+---
+title: Export
+name: export
+logsource:
+    product: deedtrail
+detection:
+    selection:
+        action: export
+    condition: selection
+---
+title: Config change then export
+correlation:
+    type: temporal_ordered
+    rules: [config, export]
+    group-by: [actor_name]
+    timespan: 1h
+level: high
+";
+
+#[test]
+fn ordered_correlation_needs_the_order_of_events_not_of_arrival() {
+    let rules = rules(&[("x/ordered.yml", ORDERED)]);
+    let bot = identity("bot", ActorKind::ServiceAccount);
+    let config = |minute| Step::new(&bot, at(1, minute), Action::ConfigChange, "Modify").on("db");
+    let export = |minute| Step::new(&bot, at(1, minute), Action::Export, "Export").on("db");
+    let fires = |steps| findings(run_with(&rules, steps)).len() == 1;
+    assert!(fires(vec![config(0), export(10)]));
+    assert!(
+        fires(vec![export(10), config(0)]),
+        "the change arrived late"
+    );
+    assert!(!fires(vec![export(0), config(10)]));
+    assert!(!fires(vec![config(0), export(100)]));
+}
+
+#[test]
+fn filter_takes_matches_away() {
+    let filter = r"
+title: Not the deployer
+logsource:
+    product: aws
+    service: cloudtrail
+filter:
+    rules: ['11111111-2222-4333-8444-555555555555']
+    selection:
+        userIdentity.arn|endswith: '/deployer'
+    condition: not selection
+";
+    let rules = rules(&[("aws/filter.yml", filter), ("aws/key.yml", VENDOR)]);
+    let alice = identity("alice@example.com", ActorKind::Human);
+    let made = |who: &str| {
+        let json = format!(
+            r#"{{"eventSource":"iam.amazonaws.com","eventName":"CreateAccessKey","userIdentity":{{"arn":"arn:{who}"}}}}"#
+        );
+        vec![Step::new(&alice, at(1, 0), Action::CredentialCreate, "x").record(&json)]
+    };
+    assert_eq!(kinds(&run_with(&rules, made("role/deployer"))), [""; 0]);
+    assert_eq!(kinds(&run_with(&rules, made("user/alice"))), ["sigma_rule"]);
+}
+
+fn problems(text: &str) -> Vec<deedtrail_detect::RuleProblem> {
+    RuleSet::load(&[RuleFile {
+        path: "x/rule.yml".to_owned(),
+        text: text.to_owned(),
+    }])
+    .1
+}
+
+#[test]
+fn problems_say_where_and_what_instead() {
+    let misspelt = OURS.replace("tool_declared", "tool_declard");
+    let found = problems(&misspelt);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].severity, ProblemSeverity::Error);
+    assert_eq!(found[0].line, 11);
+    assert_eq!(
+        found[0].suggestion.as_deref(),
+        Some("did you mean `tool_declared`?")
+    );
+
+    let found = problems(&OURS.replace("finding: scope_departure", "finding: scope_depature"));
+    assert_eq!(
+        found[0].suggestion.as_deref(),
+        Some("did you mean `scope_departure`?")
+    );
+
+    let found = problems(&OURS.replace("confidence: 0.9", "confidance: 0.9"));
+    assert!(
+        found[0].message.contains("confidance"),
+        "{}",
+        found[0].message
+    );
+
+    let found = problems(&COUNT.replace("rules: [failed_read]", "rules: [failed_reads]"));
+    assert_eq!(
+        found[0].suggestion.as_deref(),
+        Some("did you mean `failed_read`?")
+    );
+    assert!(problems(VENDOR).is_empty());
+}
+
+#[test]
+fn hostile_files_are_problems_not_panics() {
+    let deep = format!(
+        "title: x\ndetection: {}1{}",
+        "[".repeat(3000),
+        "]".repeat(3000)
+    );
+    let bomb = "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c]";
+    let huge = "x".repeat((1 << 20) + 1);
+    for text in [
+        deep.as_str(),
+        bomb,
+        huge.as_str(),
+        "\0",
+        "- 1",
+        "title: [",
+        "correlation: 3",
+    ] {
+        assert!(
+            !problems(text).is_empty(),
+            "{}",
+            &text[..text.len().min(40)]
+        );
+    }
+}
+
+#[test]
+fn explain_names_sources_fields_finding_and_controls() {
+    let rules = rules(&[
+        ("aws/key.yml", VENDOR),
+        ("agent/undeclared-tool/rule.yml", OURS),
+    ]);
+    let sources = [source("aws.cloudtrail", "aws", "cloudtrail")];
+    let text = rules.explain("aws/key", &sources).unwrap();
+    insta::assert_snapshot!("explain_vendor", text);
+    let text = rules.explain("agent/undeclared-tool", &sources).unwrap();
+    assert!(
+        text.contains("every source") && text.contains("Controls"),
+        "{text}"
+    );
+    assert!(rules.explain("no-such-rule", &sources).is_none());
+}

@@ -1,0 +1,102 @@
+//! Dormant, zombie and login-only (acceptance U9, U12, U18).
+
+use deedtrail_core::action::Action;
+use deedtrail_core::event::ActorKind;
+
+use crate::builder::{Step, at, findings, identity, kinds, routine, run};
+
+#[test]
+fn use_after_silence_from_a_new_network_weighs_three_explanations() {
+    let mut service = identity("reporting-bot", ActorKind::ServiceAccount);
+    service.declared.owner = None;
+    let mut steps = routine(&service, 0..30);
+    steps.push(
+        Step::new(&service, at(170, 130), Action::SecretRead, "GetSecretValue")
+            .on("prod/db")
+            .from("203.0.113.5", 64999),
+    );
+    let findings = findings(run(steps));
+    let draft = &findings[0].draft;
+    assert_eq!(draft.kind, "dormant_reactivation");
+    assert!(
+        draft.title.contains("140 days") || draft.title.contains("141 days"),
+        "{}",
+        draft.title
+    );
+    let names = draft
+        .hypotheses
+        .iter()
+        .map(|h| h.name.as_str())
+        .collect::<Vec<_>>();
+    assert_eq!(names.len(), 3);
+    assert_eq!(names[0], "compromise");
+    let total: f64 = draft.hypotheses.iter().map(|h| h.score).sum();
+    assert!((total - 1.0).abs() < 0.02, "{total}");
+    insta::assert_json_snapshot!("dormant", draft.hypotheses);
+}
+
+#[test]
+fn known_owner_network_and_work_point_to_automation() {
+    let service = identity("quarter-close", ActorKind::ServiceAccount);
+    let mut steps = routine(&service, 0..5);
+    steps.extend(routine(&service, 120..121));
+    let findings = findings(run(steps));
+    assert_eq!(
+        findings[0].draft.hypotheses[0].name,
+        "reactivated_automation"
+    );
+}
+
+#[test]
+fn quarterly_job_is_not_dormant() {
+    let service = identity("quarter-close", ActorKind::ServiceAccount);
+    let steps = (0..8).flat_map(|quarter| routine(&service, quarter * 92..quarter * 92 + 1));
+    let drafts = run(steps.collect());
+    // Until the third gap nothing tells a quarterly job from a forgotten one.
+    let late = at(4 * 92, 0);
+    assert!(
+        drafts.iter().all(|draft| draft.at < late),
+        "{:?}",
+        kinds(&drafts)
+    );
+}
+
+#[test]
+fn short_silence_says_nothing() {
+    let service = identity("reporting-bot", ActorKind::ServiceAccount);
+    let mut steps = routine(&service, 0..30);
+    steps.extend(routine(&service, 100..101));
+    assert_eq!(kinds(&run(steps)), [""; 0]);
+}
+
+#[test]
+fn token_that_outlives_its_workload_is_a_zombie() {
+    let mut service = identity("old-exporter", ActorKind::Workload);
+    service.declared.workload = Some("deployment/exporter".into());
+    let mut steps = routine(&service, 0..10);
+    service.declared.workload_gone_since = Some(at(10, 0));
+    let login = |day| {
+        Step::new(
+            &service,
+            at(day, 60),
+            Action::Authenticate,
+            "auth/kubernetes/login",
+        )
+        .using("token-1", at(0, 0))
+        .with(|mapped| mapped.meaningful = false)
+    };
+    let mut gone = steps.clone();
+    gone.push(login(30));
+    assert_eq!(kinds(&run(gone)), [""; 0], "gone for 20 days only");
+    steps.extend((30..75).map(login));
+    let findings = findings(run(steps));
+    let zombies = findings
+        .iter()
+        .filter(|f| f.draft.kind == "zombie_credential")
+        .count();
+    assert_eq!(zombies, 5, "once a week");
+    insta::assert_json_snapshot!(
+        "zombie",
+        (&findings[0].draft.title, &findings[0].draft.reasons)
+    );
+}
