@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{Access, Disk, read_file, replace_file};
 
 /// Version of the data layout below the log's folder.
-pub const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 const KEY_FIRST_LINE: &str = "deedtrail-signing-key-v1";
 
 /// A name the log signs under, and since when.

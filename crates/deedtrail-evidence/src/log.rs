@@ -40,7 +40,7 @@ pub struct Log {
 impl Log {
     /// Opens or creates a log. With damaged entries it opens read-only (see `damage`).
     pub fn open(
-        config: LogConfig,
+        config: &LogConfig,
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
@@ -50,14 +50,14 @@ impl Log {
             clock,
             entropy,
         };
-        let opened = open::open(&config, &around, None)?;
-        Self::start(&config, opened)
+        let opened = open::open(config, &around, None)?;
+        Self::start(config, opened)
     }
 
     /// Takes over a log that was rolled back, forked or moved: it goes on under a new origin, and
     /// says so in an entry of its own.
     pub fn adopt(
-        config: LogConfig,
+        config: &LogConfig,
         around: (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Entropy>),
         origin: &str,
         reason: &str,
@@ -72,9 +72,9 @@ impl Log {
             origin: origin.to_owned(),
             reason: reason.to_owned(),
         };
-        let opened = open::open(&config, &around, Some(&adoption))?;
+        let opened = open::open(config, &around, Some(&adoption))?;
         let now = around.clock.now();
-        let log = Self::start(&config, opened)?;
+        let log = Self::start(config, opened)?;
         let recorded = log.append(vec![adoption_entry(now, &adoption)]);
         recorded.map_err(|error| OpenError::Io {
             operation: "record the adoption".to_owned(),
@@ -94,11 +94,11 @@ impl Log {
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         };
-        if !shared.is_damaged {
-            log.seal().map_err(|error| OpenError::Io {
-                operation: "sign the first checkpoint".to_owned(),
-                source: std::io::Error::other(error),
-            })?;
+        if !shared.is_read_only()
+            && let Err(error) = log.seal()
+        {
+            // A full disk must not keep the log from being read.
+            tracing::warn!(%error, "no checkpoint was signed at start");
         }
         log.spawn("evidence-writer", move || writer.run())?;
         if let Upkeep::Every(period) = config.upkeep {
@@ -170,7 +170,7 @@ impl Log {
                 tracing::error!("a thread of the log panicked");
             }
         }
-        let sealed = if self.shared.is_damaged {
+        let sealed = if self.shared.is_read_only() {
             Ok(())
         } else {
             self.seal()

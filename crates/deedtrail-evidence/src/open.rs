@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::time::Duration;
 
@@ -118,6 +119,18 @@ pub(crate) struct Adoption {
     pub reason: String,
 }
 
+impl Adoption {
+    fn to_origin(&self, from_batch: u64, around: &Surroundings) -> Origin {
+        let since = around.clock.now();
+        Origin {
+            origin: self.origin.clone(),
+            from_batch,
+            since,
+            reason: self.reason.clone(),
+        }
+    }
+}
+
 /// The surroundings of a log.
 #[derive(Clone, Debug)]
 pub(crate) struct Surroundings {
@@ -145,7 +158,7 @@ pub(crate) fn open(
         "read or create the signing key",
         &config.signing_key,
     ))?;
-    let signer = NoteSigner::new(identity.current(), &seed)?;
+    let mut signer = NoteSigner::new(identity.current(), &seed)?;
     let folder = config.folder.join("segments");
     let segments =
         Segments::new(Arc::clone(disk), folder.clone(), log_id).map_err(during("list", &folder))?;
@@ -154,45 +167,51 @@ pub(crate) fn open(
         Watermark::open(&**disk, &mark_path).map_err(during("open", &mark_path))?;
     let recovered = recover(&segments, marked, config)?;
     let tree = restore_tree(config, disk, &signer, &segments, recovered.batches)?;
-    let signer = match adoption {
-        None => signer,
-        Some(adoption) => {
-            let signer = NoteSigner::new(&adoption.origin, &seed)?;
-            identity.origins.push(Origin {
-                origin: adoption.origin.clone(),
-                from_batch: tree.size(),
-                since: around.clock.now(),
-                reason: adoption.reason.clone(),
-            });
-            save_identity(&identity, config, &**disk)?;
-            signer
-        }
-    };
+    if let Some(adoption) = adoption {
+        signer = NoteSigner::new(&adoption.origin, &seed)?;
+        identity
+            .origins
+            .push(adoption.to_origin(tree.size(), around));
+        save_identity(&identity, config, &**disk)?;
+    }
     let store = CheckpointStore::new(&config.checkpoint_store, identity.current());
     let is_damaged = !segments.damage().is_empty();
     let checkpoint = compare_with_store(&store, &**disk, &signer, &tree, is_damaged)?;
-    let (shared, covered) = share(
-        config,
-        around,
-        Parts {
-            log_id,
-            origin: identity.current().to_owned(),
-            signer,
-            store,
-            segments,
-            tree,
-            checkpoint,
-            watermark: &watermark,
-            end: recovered.end,
-        },
-    )?;
     let previous = match recovered.batches.checked_sub(1) {
-        Some(last) if !is_damaged => shared.segments.batch_header(last)?.leaf(),
+        Some(last) if !is_damaged => segments.batch_header(last)?.leaf(),
         _ => [0; 32],
     };
+    let index_folder = config.folder.join("index");
+    let index_disk = Arc::clone(disk);
+    let rows = config.index_rows_in_memory;
+    let (index, covered) = IndexStore::open(index_disk, index_folder.clone(), rows, recovered.end)
+        .map_err(during("open", &index_folder))?;
+    let shared = Arc::new(Shared {
+        folder: config.folder.clone(),
+        log_id,
+        disk: Arc::clone(disk),
+        clock: Arc::clone(&around.clock),
+        signer,
+        origin: identity.current().to_owned(),
+        store,
+        queue: Queue::default(),
+        segments,
+        compressors: Compressors::default(),
+        index,
+        tree: Mutex::new(tree),
+        watermark_file: watermark.file(),
+        progress: Mutex::new(Progress {
+            end: recovered.end,
+            is_closing: false,
+        }),
+        changed: Condvar::new(),
+        checkpoint: RwLock::new(checkpoint),
+        sealing: Mutex::default(),
+        is_read_only: AtomicBool::new(is_damaged),
+    });
     let mut writer = Writer {
         index: Index::new(Arc::clone(&shared.index), covered),
-        shared: Arc::clone(&shared),
+        shared,
         watermark,
         end: End {
             batch: recovered.batches,
@@ -202,21 +221,28 @@ pub(crate) fn open(
         tail: recovered.tail,
         segment_bytes: config.segment_bytes,
     };
-    if is_damaged {
-        let reason = shared.damage_text().unwrap_or_default();
-        shared.queue.refuse(Refusal::ReadOnly { reason });
-    } else {
-        catch_up(&mut writer, covered)?;
-        writer
-            .watermark
-            .set(recovered.end)
-            .map_err(during("write", &mark_path))?;
-    }
+    prepare(&mut writer, covered, config)?;
     Ok(Opened {
-        shared,
+        shared: Arc::clone(&writer.shared),
         writer,
         lock,
     })
+}
+
+/// Makes the writer ready, or the log read-only when it is damaged.
+fn prepare(writer: &mut Writer, covered: Sequence, config: &LogConfig) -> Result<(), OpenError> {
+    let caught_up = match writer.shared.is_read_only() {
+        true => Ok(()),
+        false => catch_up(writer, covered),
+    };
+    if let Some(reason) = writer.shared.damage_text() {
+        writer.shared.is_read_only.store(true, Ordering::Release);
+        writer.shared.queue.refuse(Refusal::ReadOnly { reason });
+        return Ok(());
+    }
+    caught_up?;
+    let marked = writer.watermark.set(writer.end.sequence);
+    marked.map_err(during("write the watermark in", &config.folder))
 }
 
 fn take_lock(config: &LogConfig, disk: &dyn Disk) -> Result<Box<dyn DiskLock>, OpenError> {
@@ -241,13 +267,13 @@ fn take_lock(config: &LogConfig, disk: &dyn Disk) -> Result<Box<dyn DiskLock>, O
 fn identity(config: &LogConfig, around: &Surroundings) -> Result<(Identity, u64), OpenError> {
     let path = config.folder.join("identity.json");
     let wanted = config.origin.as_deref();
-    let identity = match Identity::load(&*around.disk, &path).map_err(during("read", &path))? {
-        Some(identity) => identity,
-        None => {
-            let identity = Identity::create(wanted, around.clock.now(), &*around.entropy);
-            save_identity(&identity, config, &*around.disk)?;
-            identity
-        }
+    let loaded = Identity::load(&*around.disk, &path).map_err(during("read", &path))?;
+    let identity = if let Some(identity) = loaded {
+        identity
+    } else {
+        let identity = Identity::create(wanted, around.clock.now(), &*around.entropy);
+        save_identity(&identity, config, &*around.disk)?;
+        identity
     };
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "the log id is not a number");
     let log_id = identity
@@ -455,59 +481,9 @@ fn compare_with_store(
     Ok((note, signed.size))
 }
 
-struct Parts<'a> {
-    log_id: u64,
-    origin: String,
-    signer: NoteSigner,
-    store: CheckpointStore,
-    segments: Segments,
-    tree: Tree,
-    checkpoint: (String, u64),
-    watermark: &'a Watermark,
-    end: Sequence,
-}
-
-fn share(
-    config: &LogConfig,
-    around: &Surroundings,
-    parts: Parts<'_>,
-) -> Result<(Arc<Shared>, Sequence), OpenError> {
-    let folder = config.folder.join("index");
-    let disk = Arc::clone(&around.disk);
-    let (index, covered) =
-        IndexStore::open(disk, folder.clone(), config.index_rows_in_memory, parts.end)
-            .map_err(during("open", &folder))?;
-    let is_damaged = !parts.segments.damage().is_empty();
-    let shared = Shared {
-        folder: config.folder.clone(),
-        log_id: parts.log_id,
-        disk: Arc::clone(&around.disk),
-        clock: Arc::clone(&around.clock),
-        signer: parts.signer,
-        origin: parts.origin,
-        store: parts.store,
-        queue: Queue::default(),
-        segments: parts.segments,
-        compressors: Compressors::default(),
-        index,
-        tree: Mutex::new(parts.tree),
-        watermark_file: parts.watermark.file(),
-        progress: Mutex::new(Progress {
-            end: parts.end,
-            is_closing: false,
-        }),
-        changed: Condvar::new(),
-        checkpoint: RwLock::new(parts.checkpoint),
-        sealing: Mutex::default(),
-        is_damaged,
-    };
-    Ok((Arc::new(shared), covered))
-}
-
 /// Reads the keyed entries that no run of the index covers.
-fn catch_up(writer: &mut Writer, covered: Sequence) -> Result<(), OpenError> {
+fn catch_up(writer: &mut Writer, covered: Sequence) -> Result<(), ReadError> {
     let end = writer.end.sequence;
-    let folder = writer.shared.folder.clone();
     let mut at = covered;
     while at < end {
         let batch = writer.shared.segments.batch_with(at)?;
@@ -529,10 +505,7 @@ fn catch_up(writer: &mut Writer, covered: Sequence) -> Result<(), OpenError> {
             reason: error.to_string(),
         })?;
         at = first + u64::from(batch.header.count);
-        writer
-            .index
-            .freeze_when_due(at)
-            .map_err(during("write the index in", &folder))?;
+        writer.freeze_index(at);
     }
     Ok(())
 }

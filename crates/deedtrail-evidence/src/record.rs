@@ -52,14 +52,13 @@ pub(crate) fn key_print(tenant: &TenantId, source: Option<&SourceName>, key: &st
 
 /// The 128-bit print of the joined bytes of the parts.
 fn content_print(parts: &[Part], part_hashes: &[Hash]) -> u128 {
-    match part_hashes {
-        [only] => first_16(only),
-        _ => {
-            let mut hash = Sha256::new();
-            parts.iter().for_each(|part| hash.update(&part.bytes));
-            first_16(&hash.finalize().into())
-        }
+    if let [only] = part_hashes {
+        return first_16(only);
     }
+    let joined = parts
+        .iter()
+        .fold(Sha256::new(), |hash, part| hash.chain_update(&part.bytes));
+    first_16(&joined.finalize().into())
 }
 
 fn first_16(hash: &Hash) -> u128 {
@@ -129,7 +128,7 @@ fn length_u16(length: usize) -> Result<[u8; 2], String> {
 
 fn check_limits(entry: &NewEntry) -> Result<(), String> {
     let bytes: usize = entry.parts.iter().map(|part| part.bytes.len()).sum();
-    let key = entry.idempotency_key.as_ref().map_or(0, |key| key.len());
+    let key = entry.idempotency_key.as_ref().map_or(0, Text::len);
     let checks = [
         (bytes, RECORD_BYTES_MAX, "record bytes"),
         (key, KEY_BYTES_MAX, "idempotency key bytes"),
@@ -150,7 +149,7 @@ pub(crate) fn leaf_of(head: &[u8], part_hashes: &[Hash]) -> Hash {
     let hash = Sha256::new_with_prefix([0]).chain_update(head);
     part_hashes
         .iter()
-        .fold(hash, |hash, part| hash.chain_update(part))
+        .fold(hash, Sha256::chain_update)
         .finalize()
         .into()
 }

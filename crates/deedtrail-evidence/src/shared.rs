@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,8 @@ pub(crate) struct Shared {
     pub checkpoint: RwLock<(String, u64)>,
     /// Held while a checkpoint is made.
     pub sealing: Mutex<()>,
-    pub is_damaged: bool,
+    /// Set at start when acknowledged entries are damaged: nothing is written, nothing signed.
+    pub is_read_only: AtomicBool,
 }
 
 /// What the callers of `wait_past` and the upkeep threads wait for.
@@ -85,6 +87,10 @@ pub(crate) struct Progress {
 }
 
 impl Shared {
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.is_read_only.load(Ordering::Acquire)
+    }
+
     pub(crate) fn end(&self) -> Sequence {
         locked(&self.progress).end
     }
@@ -141,7 +147,7 @@ impl Shared {
     /// Signs a checkpoint over everything durable, unless the newest one covers it already.
     pub(crate) fn seal(&self) -> Result<(), SealError> {
         let _sealing = locked(&self.sealing);
-        if self.is_damaged {
+        if self.is_read_only() {
             return Err(SealError::Damaged);
         }
         let (previous, size) = read_locked(&self.checkpoint).clone();

@@ -167,15 +167,14 @@ impl Writer {
                 count,
             };
             let compressors = &self.shared.compressors;
-            match append.blocks.take().filter(|_| as_prepared) {
-                Some(blocks) => draft.blocks.push_blocks(&blocks, compressors),
-                None => {
-                    let kept = append.entries.iter().zip(&outcomes);
-                    for (entry, _) in kept.filter(|(_, o)| !matches!(o, Outcome::Duplicate(_))) {
-                        draft
-                            .blocks
-                            .push(&append.records[entry.record.clone()], compressors);
-                    }
+            if let Some(blocks) = append.blocks.take().filter(|_| as_prepared) {
+                draft.blocks.push_blocks(&blocks, compressors);
+            } else {
+                let kept = append.entries.iter().zip(&outcomes);
+                for (entry, _) in kept.filter(|(_, o)| !matches!(o, Outcome::Duplicate(_))) {
+                    draft
+                        .blocks
+                        .push(&append.records[entry.record.clone()], compressors);
                 }
             }
             draft.replies.push(Committed {
@@ -332,7 +331,12 @@ impl Writer {
             tracing::warn!(%error, "cannot write the watermark");
         }
         self.shared.advance(self.end.sequence);
-        if let Err(error) = self.index.freeze_when_due(self.end.sequence) {
+        self.freeze_index(self.end.sequence);
+    }
+
+    /// Hands index rows over to the upkeep when there are enough; entries before `end` are durable.
+    pub(crate) fn freeze_index(&mut self, end: Sequence) {
+        if let Err(error) = self.index.freeze_when_due(end) {
             tracing::warn!(%error, "cannot write a run of the index; it stays in memory");
         }
     }

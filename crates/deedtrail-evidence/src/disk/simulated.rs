@@ -356,7 +356,7 @@ fn survive(change: &Change, mood: u64, dice: &mut Dice, durable: &mut Vec<u8>) {
     }
 }
 
-/// SplitMix64: the same seed gives the same crash.
+/// `SplitMix64`: the same seed gives the same crash.
 struct Dice(u64);
 
 impl Dice {

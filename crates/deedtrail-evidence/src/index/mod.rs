@@ -283,9 +283,9 @@ impl Index {
 
     /// Takes rows back whose commit did not happen.
     pub(crate) fn undo(&mut self, rows: &[(u128, Sequence)]) {
-        rows.iter().for_each(|row| {
+        for row in rows {
             self.memory.remove(row);
-        });
+        }
     }
 
     /// Hands the rows in memory over to the upkeep once there are enough. `end` is one past the

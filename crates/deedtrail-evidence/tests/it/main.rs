@@ -1,4 +1,9 @@
 //! Integration tests of the evidence log.
 
 mod append;
+mod crash;
+mod damage;
+mod dedupe;
+mod identity;
 mod support;
+mod trees;

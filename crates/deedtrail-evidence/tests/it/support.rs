@@ -24,7 +24,7 @@ impl Clock for TestClock {
     }
 }
 
-/// Repeatable numbers (SplitMix64); also the generator of the random tests.
+/// Repeatable numbers (`SplitMix64`); also the generator of the random tests.
 #[derive(Debug)]
 pub(crate) struct TestEntropy(AtomicU64);
 
@@ -68,7 +68,7 @@ pub(crate) fn config(root: &Path) -> LogConfig {
 }
 
 pub(crate) fn open_on(config: LogConfig, disk: Arc<dyn Disk>) -> Result<Log, OpenError> {
-    Log::open(config, disk, clock(), Arc::new(TestEntropy::new(7)))
+    Log::open(&config, disk, clock(), Arc::new(TestEntropy::new(7)))
 }
 
 pub(crate) fn open(root: &Path) -> Log {

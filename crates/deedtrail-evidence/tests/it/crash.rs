@@ -1,0 +1,239 @@
+//! The power is cut at every step; what was acknowledged is there afterwards, exactly once.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use deedtrail_core::port::log::{AppendError, EvidenceLog as _, Outcome};
+use deedtrail_evidence::Log;
+use deedtrail_evidence::disk::simulated::{SimulatedDisk, Syncing};
+
+use crate::support::{TestEntropy, config, entry, open_on, read_all};
+
+/// What a client knows: key -> sequence of every acknowledged entry, and every key it ever sent.
+#[derive(Default)]
+struct Client {
+    acknowledged: BTreeMap<String, u64>,
+    sent: Vec<String>,
+}
+
+impl Client {
+    /// Sends an append of `keys`; false when it was not acknowledged.
+    fn send(&mut self, log: &Log, keys: &[String]) -> bool {
+        self.sent.extend_from_slice(keys);
+        let entries = keys.iter().map(|key| entry(key, &content(key))).collect();
+        let Ok(appended) = log.append(entries) else {
+            return false;
+        };
+        for (key, outcome) in keys.iter().zip(appended.outcomes) {
+            let (Outcome::Accepted(at) | Outcome::Duplicate(at)) = outcome else {
+                panic!("no entry was sent with two contents");
+            };
+            let known = *self.acknowledged.entry(key.clone()).or_insert(at);
+            assert_eq!(known, at, "{key} was acknowledged at two places");
+        }
+        true
+    }
+
+    /// What is wrong after a restart, if anything.
+    fn complaint(&self, log: &Log) -> Option<String> {
+        if let Some(damage) = log.damage() {
+            return Some(format!("damage: {damage}"));
+        }
+        let mut seen = BTreeMap::new();
+        for stored in read_all(log, 1 << 20) {
+            let key = stored.entry.idempotency_key.clone().unwrap().to_string();
+            if stored.bytes() != content(&key).as_bytes() {
+                return Some(format!("{key} has other bytes"));
+            }
+            if seen.insert(key.clone(), stored.sequence).is_some() {
+                return Some(format!("{key} is there twice"));
+            }
+        }
+        let lost = self
+            .acknowledged
+            .iter()
+            .find(|(key, at)| seen.get(*key) != Some(at));
+        let invented = seen.keys().find(|key| !self.sent.contains(key));
+        match (lost, invented) {
+            (Some((key, at)), _) => Some(format!("{key} at {at} is lost")),
+            (_, Some(key)) => Some(format!("{key} was never sent")),
+            _ => None,
+        }
+    }
+}
+
+fn content(key: &str) -> String {
+    format!("{key}:{}", "content ".repeat(key.len() * 20))
+}
+
+/// Appends, checkpoints and restarts until done or until the power goes.
+fn work(disk: &SimulatedDisk, client: &mut Client, seed: u64) {
+    let dice = TestEntropy::new(seed);
+    for _ in 0..2 {
+        let Ok(log) = open_on(config(Path::new("/sim")), Arc::new(disk.clone())) else {
+            return;
+        };
+        for round in 0..6 {
+            let from = dice.below(20);
+            let keys: Vec<String> = (from..=from + dice.below(6))
+                .map(|at| format!("key-{seed}-{at}"))
+                .collect();
+            if !client.send(&log, &keys) {
+                return;
+            }
+            if round % 2 == 1 && log.upkeep().is_err() {
+                return;
+            }
+        }
+        if log.close().is_err() {
+            return;
+        }
+    }
+}
+
+/// Opens the log after a crash; `Err` says what a client would complain about.
+fn check(disk: &SimulatedDisk, client: &mut Client) -> Result<(), String> {
+    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone()))
+        .map_err(|error| error.to_string())?;
+    if let Some(complaint) = client.complaint(&log) {
+        return Err(complaint);
+    }
+    // Everything is retried, as a client would that got no answer.
+    let sent = client.sent.clone();
+    for keys in sent.chunks(7) {
+        if !client.send(&log, keys) {
+            return Err("a retry was refused".to_owned());
+        }
+    }
+    if let Some(newest) = log.end().checked_sub(1) {
+        log.prove(newest).map_err(|error| error.to_string())?;
+        log.prove(newest / 2).map_err(|error| error.to_string())?;
+    }
+    client.complaint(&log).map_or(Ok(()), Err)
+}
+
+fn steps_of_a_whole_run(seed: u64) -> u64 {
+    let disk = SimulatedDisk::new(Syncing::Honest);
+    let mut client = Client::default();
+    work(&disk, &mut client, seed);
+    assert_eq!(check(&disk, &mut client), Ok(()));
+    disk.steps()
+}
+
+#[test]
+fn a_power_cut_at_any_step_loses_nothing_acknowledged() {
+    for seed in 0..3 {
+        for step in 1..=steps_of_a_whole_run(seed) {
+            let disk = SimulatedDisk::new(Syncing::Honest);
+            let mut client = Client::default();
+            disk.crash_at(step);
+            work(&disk, &mut client, seed);
+            disk.restart(seed * 10_000 + step);
+            assert_eq!(
+                check(&disk, &mut client),
+                Ok(()),
+                "seed {seed}, step {step}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_second_power_cut_during_recovery_loses_nothing_either() {
+    let steps = steps_of_a_whole_run(0);
+    for round in 0..150 {
+        let dice = TestEntropy::new(round);
+        let disk = SimulatedDisk::new(Syncing::Honest);
+        let mut client = Client::default();
+        for _ in 0..3 {
+            disk.crash_at(disk.steps() + 1 + dice.below(steps));
+            work(&disk, &mut client, 0);
+            disk.restart(dice.next());
+        }
+        assert_eq!(check(&disk, &mut client), Ok(()), "round {round}");
+    }
+}
+
+#[test]
+fn negative_control_a_disk_that_ignores_syncs_is_found_out() {
+    let mut found = 0;
+    for step in 1..=50 {
+        let disk = SimulatedDisk::new(Syncing::Ignored);
+        let mut client = Client::default();
+        disk.crash_at(40 + step);
+        work(&disk, &mut client, 0);
+        disk.restart(step);
+        found += u32::from(check(&disk, &mut client).is_err());
+    }
+    assert!(
+        found > 10,
+        "only {found} of 50 crashes without sync were noticed"
+    );
+}
+
+#[test]
+fn an_error_at_any_step_is_never_acknowledged_and_never_corrupts() {
+    for kind in [ErrorKind::Other, ErrorKind::StorageFull] {
+        for step in 1..=steps_of_a_whole_run(1) {
+            let disk = SimulatedDisk::new(Syncing::Honest);
+            let mut client = Client::default();
+            disk.fail_at(step, kind);
+            work(&disk, &mut client, 1);
+            disk.restart(step);
+            assert_eq!(check(&disk, &mut client), Ok(()), "{kind} at step {step}");
+        }
+    }
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
+    let disk = SimulatedDisk::new(Syncing::Honest);
+    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    log.append(vec![entry("a", "1")]).unwrap();
+    // The next append writes, then syncs.
+    disk.fail_at(disk.steps() + 2, ErrorKind::Other);
+    assert!(matches!(
+        log.append(vec![entry("b", "1")]),
+        Err(AppendError::Failed { .. })
+    ));
+    assert!(matches!(
+        log.append(vec![entry("c", "1")]),
+        Err(AppendError::Failed { .. })
+    ));
+    assert_eq!(log.end(), 1);
+    assert_eq!(read_all(&log, 100).len(), 1);
+}
+
+#[test]
+fn a_full_disk_refuses_keeps_serving_and_recovers_by_itself() {
+    let disk = SimulatedDisk::new(Syncing::Honest);
+    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    let mut client = Client::default();
+    disk.set_capacity(Some(disk.used() + (40 << 10)));
+    let mut cycles = 0;
+    for at in 0..400 {
+        let key = format!("key-{at}-{}", "x".repeat(20));
+        client.sent.push(key.clone());
+        match log.append(vec![entry(&key, &content(&key))]) {
+            Ok(appended) => {
+                let Outcome::Accepted(sequence) = appended.outcomes[0] else {
+                    panic!("{at}")
+                };
+                client.acknowledged.insert(key, sequence);
+            }
+            Err(AppendError::DiskFull { .. }) => {
+                assert_eq!(read_all(&log, 1 << 20).len() as u64, log.end());
+                disk.set_capacity(Some(disk.used() + (40 << 10)));
+                cycles += 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(cycles > 1, "the disk was never full");
+    assert_eq!(client.complaint(&log), None);
+    drop(log);
+    disk.set_capacity(None);
+    assert_eq!(check(&disk, &mut client), Ok(()));
+}

@@ -1,0 +1,258 @@
+//! Bits flip and tails tear: all of it is noticed, no wrong byte is served, the rest is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use deedtrail_core::port::log::{AppendError, EvidenceLog as _, ReadError, StoredEntry};
+use deedtrail_evidence::Log;
+use deedtrail_evidence::disk::simulated::{SimulatedDisk, Syncing};
+use deedtrail_evidence::segment;
+
+use crate::support::{config, entry, open_on, read_all};
+
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+/// A closed log of several small segments and what it holds.
+fn sample(batches: u32) -> (Files, Vec<StoredEntry>) {
+    let disk = SimulatedDisk::new(Syncing::Honest);
+    let mut config = config(Path::new("/sim"));
+    config.segment_bytes = 2 << 10;
+    let log = open_on(config, Arc::new(disk.clone())).unwrap();
+    for batch in 0..batches {
+        let entries =
+            (0..2).map(|at| entry(&format!("k{batch}.{at}"), &format!("content {batch}")));
+        log.append(entries.collect()).unwrap();
+        log.upkeep().unwrap();
+    }
+    log.close().unwrap();
+    let entries = read_all(&log, usize::MAX);
+    (disk.snapshot(), entries)
+}
+
+fn open_copy(files: &Files) -> (SimulatedDisk, Log) {
+    let disk = SimulatedDisk::with_files(files);
+    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    (disk, log)
+}
+
+fn segments(files: &Files) -> Vec<PathBuf> {
+    files
+        .keys()
+        .filter(|path| path.extension().is_some_and(|e| e == "segment"))
+        .cloned()
+        .collect()
+}
+
+/// Reads everything that can be read, skipping what is reported as damaged.
+fn readable(log: &Log) -> Vec<StoredEntry> {
+    let (mut all, mut at) = (Vec::new(), 0);
+    while at < log.end() {
+        match log.read(at, usize::MAX) {
+            Ok(entries) => {
+                at += entries.len() as u64;
+                all.extend(entries);
+            }
+            Err(ReadError::Damaged { first, last, .. }) => {
+                assert!(
+                    first <= at && at <= last,
+                    "{first}..={last} does not hold {at}"
+                );
+                at = last + 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    all
+}
+
+#[test]
+fn every_flipped_bit_of_a_closed_segment_fails_its_scan() {
+    let (files, _) = sample(20);
+    let bytes = &files[&segments(&files)[1]];
+    let good = segment::scan(bytes);
+    assert!(good.frames.len() > 2 && good.frames.iter().all(|frame| frame.intact) && !good.debris);
+    let mut flipped = bytes.clone();
+    for bit in 0..bytes.len() * 8 {
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let scan = segment::scan(&flipped);
+        let whole = scan.header == good.header
+            && scan.frames.len() == good.frames.len()
+            && scan.frames.iter().all(|frame| frame.intact);
+        assert!(!whole, "bit {bit} was not noticed");
+        flipped[bit / 8] ^= 1 << (bit % 8);
+    }
+}
+
+#[test]
+fn a_flipped_bit_of_a_closed_segment_makes_the_log_read_only_and_the_rest_is_served() {
+    let (files, entries) = sample(20);
+    let victim = segments(&files)[1].clone();
+    for at in 0..files[&victim].len() {
+        let mut files = files.clone();
+        files.get_mut(&victim).unwrap()[at] ^= 1 << (at % 8);
+        let (_, log) = open_copy(&files);
+        assert!(log.damage().is_some(), "byte {at} was not noticed");
+        let refused = log.append(vec![entry("new", "x")]);
+        assert!(
+            matches!(refused, Err(AppendError::ReadOnly { .. })),
+            "byte {at}"
+        );
+        let read = readable(&log);
+        assert!(
+            read.iter().all(|stored| entries.contains(stored)),
+            "byte {at}: wrong bytes"
+        );
+        let lost = entries.len() - read.len();
+        assert!(lost <= 2, "byte {at}: {lost} entries lost for one batch");
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_the_newest_acknowledged_batch_is_damage_not_a_torn_tail() {
+    let (files, entries) = sample(3);
+    let victim = segments(&files).pop().unwrap();
+    let used = usize::try_from(segment::scan(&files[&victim]).end).unwrap();
+    let last = segment::scan(&files[&victim]).frames.last().unwrap().offset;
+    for bit in usize::try_from(last).unwrap() * 8..used * 8 {
+        let mut files = files.clone();
+        files.get_mut(&victim).unwrap()[bit / 8] ^= 1 << (bit % 8);
+        let (_, log) = open_copy(&files);
+        assert!(log.damage().is_some(), "bit {bit} was not noticed");
+        assert_eq!(
+            log.end(),
+            entries.len() as u64,
+            "bit {bit}: acknowledged entries forgotten"
+        );
+        assert_eq!(readable(&log), entries[..entries.len() - 2], "bit {bit}");
+    }
+}
+
+#[test]
+fn damage_in_an_old_segment_is_found_when_it_is_read_and_by_a_full_check() {
+    let (mut files, entries) = sample(20);
+    assert!(segments(&files).len() > 3);
+    let victim = segments(&files)[0].clone();
+    let middle = usize::try_from(segment::scan(&files[&victim]).frames[0].offset).unwrap() + 100;
+    files.get_mut(&victim).unwrap()[middle] ^= 1;
+    let disk = SimulatedDisk::with_files(&files);
+    let mut config = config(Path::new("/sim"));
+    config.check_on_open_bytes = 1;
+    let log = open_on(config, Arc::new(disk)).unwrap();
+    assert_eq!(log.damage(), None);
+    log.append(vec![entry("new", "x")]).unwrap();
+    log.check_everything().unwrap();
+    assert!(
+        log.damage().unwrap().starts_with("entries 0..=1: "),
+        "{:?}",
+        log.damage()
+    );
+    assert_eq!(readable(&log)[..entries.len() - 2], entries[2..]);
+}
+
+/// The files as they were before the newest batch was acknowledged, with its frame written.
+fn with_unacknowledged_frame() -> (Files, Vec<StoredEntry>, PathBuf, std::ops::Range<usize>) {
+    let disk = SimulatedDisk::new(Syncing::Honest);
+    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    log.append(vec![entry("a", "1"), entry("b", "2")]).unwrap();
+    let before = disk.snapshot();
+    log.append(vec![entry("c", &"3".repeat(300))]).unwrap();
+    let after = disk.snapshot();
+    let path = segments(&after)[0].clone();
+    let frame = *segment::scan(&after[&path]).frames.last().unwrap();
+    let start = usize::try_from(frame.offset).unwrap();
+    let end = start + usize::try_from(frame.header.frame_bytes()).unwrap();
+    let mut files = before;
+    files.insert(path.clone(), after[&path].clone());
+    (files, read_all(&log, usize::MAX), path, start..end)
+}
+
+#[test]
+fn a_tail_torn_at_any_byte_is_cut_and_the_log_goes_on() {
+    let (files, entries, path, frame) = with_unacknowledged_frame();
+    for cut in frame.clone() {
+        let mut files = files.clone();
+        files.get_mut(&path).unwrap()[cut..].fill(0);
+        let (_, log) = open_copy(&files);
+        assert_eq!(log.damage(), None, "cut at {cut}");
+        let read = read_all(&log, usize::MAX);
+        // A frame may end in padding: then nothing of it is missing.
+        assert!(
+            read == entries[..2] || (read == entries && cut > frame.end - 64),
+            "cut at {cut}"
+        );
+        log.append(vec![entry("d", "4")]).unwrap();
+        drop(log);
+    }
+}
+
+#[test]
+fn the_same_torn_tail_below_the_watermark_is_refused() {
+    let (files, _, path, frame) = with_unacknowledged_frame();
+    let (disk, log) = open_copy(&files);
+    log.close().unwrap();
+    let mut acknowledged = disk.snapshot();
+    acknowledged.get_mut(&path).unwrap()[frame.start + 70..].fill(0);
+    let (_, log) = open_copy(&acknowledged);
+    assert!(
+        log.damage().unwrap().contains("entries 2..=2"),
+        "{:?}",
+        log.damage()
+    );
+}
+
+#[test]
+fn a_record_that_looks_like_a_frame_is_not_taken_for_one() {
+    let disk = SimulatedDisk::new(Syncing::Honest);
+    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    let header = segment::FrameHeader {
+        log_id: 1,
+        batch: 1,
+        first_sequence: 1,
+        count: 1,
+        body_bytes: 0,
+        body_crc: 0,
+        watermark: 1,
+    };
+    let forged = segment::encode_frame(header, b"forged");
+    let mut disguised = entry("a", "");
+    // Alignment is a matter of luck for an attacker: repeat the frame at every offset.
+    disguised.parts[0].bytes = (0..64)
+        .flat_map(|shift| [vec![0xA5; shift], forged.clone()].concat())
+        .collect();
+    log.append(vec![disguised]).unwrap();
+    log.close().unwrap();
+    let mut files = disk.snapshot();
+    let path = segments(&files)[0].clone();
+    files.get_mut(&path).unwrap()[64] ^= 1;
+    let (_, log) = open_copy(&files);
+    assert!(log.damage().is_some());
+    assert!(matches!(log.read(0, 100), Err(ReadError::Damaged { .. })));
+}
+
+#[test]
+fn damaged_tiles_and_index_runs_are_rebuilt() {
+    let (files, entries) = sample(20);
+    let derived: Vec<PathBuf> = files
+        .keys()
+        .filter(|path| {
+            path.to_str()
+                .is_some_and(|p| p.contains("/tile/") || p.contains("/index/"))
+        })
+        .cloned()
+        .collect();
+    assert!(!derived.is_empty());
+    for victim in derived {
+        let mut files = files.clone();
+        files.get_mut(&victim).unwrap()[20] ^= 1;
+        let (_, log) = open_copy(&files);
+        assert_eq!(log.damage(), None);
+        let retried = log.append(vec![entry("k3.1", "content 3")]).unwrap();
+        assert_eq!(
+            retried.outcomes,
+            [deedtrail_core::port::log::Outcome::Duplicate(7)]
+        );
+        assert_eq!(read_all(&log, 1000), entries);
+        log.prove(5).unwrap();
+    }
+}
