@@ -41,9 +41,9 @@ pub(super) const TYPES: &[FindingType] = &[
     }),
     click(Entry {
         id: "token_link_use",
-        title: "Token-bearing link opened",
+        title: "Link opened, then a sensitive target tried from elsewhere",
         severity: Severity::Medium,
-        meaning: "A link that carries a credential in its address was opened; whoever holds the address holds the access.",
+        meaning: "After a click, worst on a link that carries a credential in its address, the same identity was refused at a sensitive target from a network it never used.",
         response: &[
             "Find out which service issued the token and what it opens.",
             "End the token, and ask the sender for a link that asks for a sign-in.",
@@ -53,9 +53,9 @@ pub(super) const TYPES: &[FindingType] = &[
     }),
     click(Entry {
         id: "click_followed_by",
-        title: "Click followed by access from an unusual place",
+        title: "Click followed by access that stays",
         severity: Severity::High,
-        meaning: "After a click the same identity tried something sensitive, changed its mailbox, granted consent or made a credential, in a way that is not usual for it.",
+        meaning: "Soon after a click the same identity changed its mailbox, gave consent, made a credential, granted rights or signed in from a network it never used.",
         response: &[
             "Confirm the sequence with the person, by telephone.",
             "Contain: isolate the mailbox, revoke sessions and credentials made since the click.",

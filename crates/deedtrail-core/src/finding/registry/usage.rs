@@ -155,4 +155,27 @@ pub(super) const TYPES: &[FindingType] = &[
         ],
         mapped_ref: &["PR.AA-01", "PR.AA-05", "DE.CM-03", "T1078"],
     }),
+    usage(Entry {
+        id: "retired_identity_use",
+        title: "Disabled or deleted identity still acts",
+        severity: Severity::High,
+        meaning: "An identity that was off-boarded did something with success: a credential of it was missed.",
+        response: &[
+            "Revoke the credential that was used.",
+            "List all other credentials and grants of the identity and end them.",
+            "Add the system where it happened to the off-boarding.",
+        ],
+        mapped_ref: &["PR.AA-01", "ID.AM-08", "NHI1:2025", "T1078"],
+    }),
+    usage(Entry {
+        id: "human_use_of_machine",
+        title: "Person uses a machine's account",
+        severity: Severity::Medium,
+        meaning: "A service account, workload or runner was used the way a person works: what was done cannot be traced to anybody.",
+        response: &[
+            "Find the person by network and time, and ask.",
+            "Give them an account of their own; change the machine's credential.",
+        ],
+        mapped_ref: &["PR.AA-01", "DE.CM-03", "NHI10:2025"],
+    }),
 ];
