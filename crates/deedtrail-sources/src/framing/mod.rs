@@ -1,0 +1,230 @@
+//! Cuts a delivery into records: NDJSON, arrays, concatenated and pretty-printed JSON, envelopes.
+//!
+//! Nothing is dropped: a piece that is not JSON comes out as a record, for quarantine. Records
+//! borrow from the body unless it was compressed.
+
+mod decompress;
+mod scan;
+
+use std::borrow::Cow;
+
+use deedtrail_core::limits::{RECORD_BYTES_MAX, REQUEST_BYTES_MAX};
+use deedtrail_core::port::mapper::{Encoding, FrameError, Framed};
+
+use scan::{Span, elements, member, value_end};
+
+/// Cuts `body` into records. `envelopes` are keys under which a list of records may stand.
+pub(crate) fn frame<'a>(
+    envelopes: &[String],
+    encoding: Encoding,
+    body: &'a [u8],
+) -> Result<Vec<Framed<'a>>, FrameError> {
+    if let Some(decompressed) = decompress::decompress(encoding, body)? {
+        let spans = cut(envelopes, &decompressed)?;
+        let owned = spans.into_iter().map(|(line, span)| Framed {
+            line,
+            bytes: Cow::Owned(decompressed.get(span).unwrap_or_default().to_vec()),
+        });
+        return Ok(owned.collect());
+    }
+    if body.len() > REQUEST_BYTES_MAX {
+        return Err(too_large(body));
+    }
+    let spans = cut(envelopes, body)?;
+    let borrowed = spans.into_iter().map(|(line, span)| Framed {
+        line,
+        bytes: Cow::Borrowed(body.get(span).unwrap_or_default()),
+    });
+    Ok(borrowed.collect())
+}
+
+/// Names the record that is too large, if it is one record.
+fn too_large(body: &[u8]) -> FrameError {
+    let mut line_start = 0;
+    for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
+        if line.len() > RECORD_BYTES_MAX {
+            return FrameError::RecordTooLarge {
+                line: index as u64 + 1,
+                limit_bytes: RECORD_BYTES_MAX,
+            };
+        }
+        line_start += line.len() + 1;
+        if line_start > REQUEST_BYTES_MAX {
+            break;
+        }
+    }
+    FrameError::TooLarge {
+        limit_bytes: REQUEST_BYTES_MAX,
+    }
+}
+
+type Numbered = (u64, Span);
+
+fn cut(envelopes: &[String], body: &[u8]) -> Result<Vec<Numbered>, FrameError> {
+    let pieces = pieces(body);
+    // One value alone is numbered by its elements; of several, each keeps its line.
+    let alone = pieces.len() == 1;
+    let mut records = Vec::with_capacity(pieces.len());
+    for (line, piece) in pieces {
+        let before = records.len();
+        open(envelopes, body, piece, line, &mut records);
+        if alone {
+            for (index, record) in records[before..].iter_mut().enumerate() {
+                record.0 = index as u64 + 1;
+            }
+        }
+    }
+    for (line, span) in &records {
+        if span.len() > RECORD_BYTES_MAX {
+            return Err(FrameError::RecordTooLarge {
+                line: *line,
+                limit_bytes: RECORD_BYTES_MAX,
+            });
+        }
+    }
+    Ok(records)
+}
+
+/// Top-level values with the line they begin in.
+fn pieces(body: &[u8]) -> Vec<Numbered> {
+    let mut pieces = Vec::new();
+    let mut at = if body.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+    let mut line = 1;
+    while let Some(start) = skip_blank(body, at, &mut line) {
+        let end = piece_end(body, start);
+        pieces.push((line, start..trim_end(body, start, end)));
+        line += newlines(body, start, end);
+        at = end;
+    }
+    pieces
+}
+
+fn newlines(body: &[u8], start: usize, end: usize) -> u64 {
+    memchr::memchr_iter(b'\n', body.get(start..end).unwrap_or_default()).count() as u64
+}
+
+fn skip_blank(body: &[u8], mut at: usize, line: &mut u64) -> Option<usize> {
+    loop {
+        match body.get(at)? {
+            b'\n' => *line += 1,
+            b' ' | b'\t' | b'\r' => {}
+            _ => return Some(at),
+        }
+        at += 1;
+    }
+}
+
+fn trim_end(body: &[u8], start: usize, mut end: usize) -> usize {
+    while end > start && body[end - 1].is_ascii_whitespace() {
+        end -= 1;
+    }
+    end
+}
+
+/// Where the value that begins at `start` ends; a line of something else ends with the line.
+fn piece_end(body: &[u8], start: usize) -> usize {
+    let line_end = memchr::memchr(b'\n', &body[start..]).map_or(body.len(), |at| start + at);
+    if !matches!(body[start], b'{' | b'[') {
+        return line_end;
+    }
+    // The usual line: `{ … }`, and another value or nothing after it.
+    let last = trim_end(body, start, line_end);
+    let next = skip_blank(body, line_end, &mut 0).map(|at| body[at]);
+    if body[start] == b'{' && body[last - 1] == b'}' && last > start + 1 && matches!(next, None | Some(b'{')) {
+        let single = memchr::memmem::find(&body[start..last], b"}{").is_none()
+            && memchr::memmem::find(&body[start..last], b"} {").is_none();
+        if single {
+            return line_end;
+        }
+    }
+    value_end(body, start).unwrap_or(line_end)
+}
+
+/// Opens arrays and envelopes; anything else is a record.
+fn open(envelopes: &[String], body: &[u8], piece: Span, line: u64, into: &mut Vec<Numbered>) {
+    let bytes = body.get(piece.clone()).unwrap_or_default();
+    if bytes.first() == Some(&b'[') {
+        let Some(list) = elements(bytes) else {
+            into.push((line, piece));
+            return;
+        };
+        for element in list {
+            let element = piece.start + element.start..piece.start + element.end;
+            let nested = body.get(element.start) == Some(&b'[');
+            if nested {
+                into.push((line, element));
+            } else {
+                open(envelopes, body, element, line, into);
+            }
+        }
+        return;
+    }
+    for key in envelopes {
+        let quoted = format!("\"{key}\"");
+        if memchr::memmem::find(bytes, quoted.as_bytes()).is_none() {
+            continue;
+        }
+        if let Some(list) = member(bytes, key)
+            && let Some(list_elements) = elements(bytes.get(list.clone()).unwrap_or_default())
+        {
+            let start = piece.start + list.start;
+            into.extend(list_elements.map(|one| (line, start + one.start..start + one.end)));
+            return;
+        }
+    }
+    into.push((line, piece));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(envelopes: &[&str], body: &str, records: &[(u64, &str)]) {
+        let envelopes: Vec<String> = envelopes.iter().map(|key| (*key).to_owned()).collect();
+        let framed = frame(&envelopes, Encoding::Identity, body.as_bytes()).unwrap();
+        let found: Vec<(u64, String)> = framed
+            .into_iter()
+            .map(|one| (one.line, String::from_utf8_lossy(&one.bytes).into_owned()))
+            .collect();
+        let wanted: Vec<(u64, String)> =
+            records.iter().map(|(line, text)| (*line, (*text).to_owned())).collect();
+        assert_eq!(found, wanted, "{body}");
+    }
+
+    #[test]
+    fn cuts_every_usual_form() {
+        check(&[], "", &[]);
+        check(&[], "{\"a\":1}\n\n{\"b\":2}\r\n", &[(1, "{\"a\":1}"), (3, "{\"b\":2}")]);
+        check(&[], "{\n \"a\": {}\n}\n{\"b\":2}", &[(1, "{\n \"a\": {}\n}"), (4, "{\"b\":2}")]);
+        check(&[], "{ \"a\": {}\n}\n", &[(1, "{ \"a\": {}\n}")]);
+        check(&[], "{\"a\":1}{\"b\":\"}{\"} {\"c\":3}", &[(1, "{\"a\":1}"), (1, "{\"b\":\"}{\"}"), (1, "{\"c\":3}")]);
+        check(&[], "[{\"a\":1}, 2 ,\"x]\"]", &[(1, "{\"a\":1}"), (2, "2"), (3, "\"x]\"")]);
+        check(&[], "[]", &[]);
+        check(&["Records"], "{\"Records\":[{\"a\":1},{\"b\":2}]}", &[(1, "{\"a\":1}"), (2, "{\"b\":2}")]);
+        check(&["Records"], "{\"x\":\"Records\",\"Records\": []}", &[]);
+        check(&["Records"], "{\"a\":{\"Records\":[1]}}", &[(1, "{\"a\":{\"Records\":[1]}}")]);
+        check(&["value"], "{\"value\":\"text\"}", &[(1, "{\"value\":\"text\"}")]);
+        check(&["value"], "{\"value\":[{}]}\n{\"value\":[{},{}]}", &[(1, "{}"), (2, "{}"), (2, "{}")]);
+    }
+
+    #[test]
+    fn malformed_pieces_come_out() {
+        check(&[], "{\"a\":\nnot json\n{\"b\":2}", &[(1, "{\"a\":"), (2, "not json"), (3, "{\"b\":2}")]);
+        check(&[], "[{\"a\":1},", &[(1, "[{\"a\":1},")]);
+        check(&["Records"], "{\"Records\":[{\"a\":1}", &[(1, "{\"Records\":[{\"a\":1}")]);
+        check(&[], "}{", &[(1, "}{")]);
+    }
+
+    #[test]
+    fn sizes_are_limited() {
+        let long = format!("{{}}\n\"{}\"", "x".repeat(RECORD_BYTES_MAX));
+        let refused = frame(&[], Encoding::Identity, long.as_bytes());
+        assert!(matches!(refused, Err(FrameError::RecordTooLarge { line: 2, .. })));
+        let huge = "x".repeat(REQUEST_BYTES_MAX + 1);
+        let refused = frame(&[], Encoding::Identity, huge.as_bytes());
+        assert!(matches!(refused, Err(FrameError::RecordTooLarge { line: 1, .. })));
+        let many = "{}\n".repeat(REQUEST_BYTES_MAX / 3 + 1);
+        let refused = frame(&[], Encoding::Identity, many.as_bytes());
+        assert!(matches!(refused, Err(FrameError::TooLarge { .. })));
+    }
+}

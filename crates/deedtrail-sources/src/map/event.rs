@@ -1,0 +1,406 @@
+//! Fills canonical events from a parsed record.
+
+use std::cell::RefCell;
+
+use deedtrail_core::Text;
+use deedtrail_core::event::{Alias, Change, Delegation, MappedEvent, PolicyDecision};
+use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, UNMAPPED_PATHS_MAX};
+use deedtrail_core::mapping::{MapError, MappedRecord};
+
+use super::argument;
+use super::read::Reader;
+use super::value::{self, BadTime};
+use crate::mapping::plan::{Choices, LEVELS_MAX, Party, Plan, Value};
+use crate::mapping::rules::Rules;
+use crate::record::{Node, Tree, View, parse};
+
+/// Most changes kept of one event.
+const CHANGES_MAX: usize = 256;
+
+/// For each canonical field that is filled, the path of the raw field it came from.
+pub type Provenance = Vec<(String, String)>;
+
+/// Maps a record. `trace` receives the provenance of each event's fields.
+pub(crate) fn map(
+    plan: &Plan,
+    source: &str,
+    record: &[u8],
+    tree: &mut Tree,
+    trace: Option<&mut Vec<Provenance>>,
+) -> Result<MappedRecord, MapError> {
+    let view = parse(record, &plan.shapes, tree)?;
+    let reader = Reader::new(view);
+    if !matches!(view.root(), Node::Object { .. }) || !reader.holds(&plan.identify) {
+        return Err(MapError::WrongSource {
+            source_name: source.to_owned(),
+            detail: "it lacks the fields that identify this log".into(),
+        });
+    }
+    let mut filling = Filling {
+        plan,
+        unmapped: view.unmapped(&plan.shapes, UNMAPPED_PATHS_MAX),
+        events: Vec::with_capacity(1),
+        trace,
+    };
+    filling.level(view, [Node::Absent; LEVELS_MAX], 0)?;
+    if filling.events.is_empty() {
+        filling.event(view, [Node::Absent; LEVELS_MAX])?;
+    }
+    Ok(MappedRecord {
+        source_uid: text(&reader, plan.id.as_ref()),
+        mapping_version: plan.version.clone(),
+        events: filling.events,
+    })
+}
+
+/// Whether a record is one of this log.
+pub(crate) fn matches(plan: &Plan, record: &[u8], tree: &mut Tree) -> bool {
+    let Ok(view) = parse(record, &plan.shapes, tree) else {
+        return false;
+    };
+    matches!(view.root(), Node::Object { .. }) && Reader::new(view).holds(&plan.identify)
+}
+
+fn text(reader: &Reader<'_>, value: Option<&Value>) -> Option<Text> {
+    reader.text(value?).map(|text| value::column(&text))
+}
+
+/// The events of one record under construction.
+struct Filling<'p, 't> {
+    plan: &'p Plan,
+    unmapped: Vec<Text>,
+    events: Vec<MappedEvent>,
+    trace: Option<&'t mut Vec<Provenance>>,
+}
+
+impl Filling<'_, '_> {
+    /// Goes through the lists of the plan from `depth` on; the innermost elements are events.
+    fn level(
+        &mut self,
+        view: View<'_>,
+        mut bound: [Node; LEVELS_MAX],
+        depth: usize,
+    ) -> Result<(), MapError> {
+        let Some(list) = self.plan.each.get(depth) else {
+            return self.event(view, bound);
+        };
+        let mut reader = Reader::new(view);
+        reader.level = bound;
+        for element in view.elements(reader.node(list)) {
+            bound[depth] = element;
+            self.level(view, bound, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, view: View<'_>, bound: [Node; LEVELS_MAX]) -> Result<(), MapError> {
+        if self.events.len() == EVENTS_PER_RECORD_MAX {
+            return Err(MapError::TooManyEvents {
+                limit: EVENTS_PER_RECORD_MAX,
+            });
+        }
+        let paths = RefCell::new(Vec::new());
+        let mut reader = Reader::new(view);
+        reader.level = bound;
+        reader.trace = self.trace.is_some().then_some(&paths);
+        let mut event = EventBuilder {
+            plan: self.plan,
+            reader,
+            paths: &paths,
+            provenance: Vec::new(),
+            event: MappedEvent {
+                meaningful: true,
+                ..MappedEvent::default()
+            },
+        };
+        event.fill()?;
+        let EventBuilder {
+            event: mut filled,
+            provenance,
+            ..
+        } = event;
+        filled.unmapped.clone_from(&self.unmapped);
+        self.events.push(filled);
+        if let Some(trace) = &mut self.trace {
+            trace.push(provenance);
+        }
+        Ok(())
+    }
+}
+
+/// One event under construction.
+struct EventBuilder<'a> {
+    plan: &'a Plan,
+    reader: Reader<'a>,
+    paths: &'a RefCell<Vec<Text>>,
+    provenance: Provenance,
+    event: MappedEvent,
+}
+
+impl EventBuilder<'_> {
+    /// Notes where `field` came from, if somebody asks.
+    fn note(&mut self, field: &str) {
+        if self.reader.trace.is_some() {
+            for path in self.paths.borrow_mut().drain(..) {
+                self.provenance.push((field.to_owned(), path.to_string()));
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), MapError> {
+        let plan = self.plan;
+        self.operation();
+        self.time()?;
+        for field in &plan.fields {
+            if let Some(text) = self.reader.text(&field.value) {
+                (field.set)(&mut self.event, &text);
+            }
+            self.note(field.name);
+        }
+        self.actor();
+        for field in &plan.listed {
+            if let Some(index) = self.reader.choose(&field.choices) {
+                (field.set)(&mut self.event, index);
+            }
+            self.note(field.name);
+        }
+        self.target();
+        self.delegation();
+        self.labels();
+        self.changes();
+        self.rest();
+        Ok(())
+    }
+
+    /// Operation, action and outcome: what later choices may ask for.
+    fn operation(&mut self) {
+        let plan = self.plan;
+        if let Some(operation) = self.reader.text(&plan.operation) {
+            self.event.operation = value::column(&operation);
+            self.reader.operation = operation;
+        }
+        self.note("operation");
+        self.event.action = self.reader.choose(&plan.action).unwrap_or_default();
+        self.reader.action = self.event.action.name();
+        self.note("action");
+        let facts = self.event.action.facts();
+        self.event.class_uid = facts.class_uid;
+        self.event.activity_id = facts.activity_id;
+        self.event.outcome = self.reader.choose(&plan.outcome).unwrap_or_default();
+        self.reader.outcome = self.event.outcome.name();
+        self.note("outcome");
+    }
+
+    fn time(&mut self) -> Result<(), MapError> {
+        let Some((value, formats)) = &self.plan.time else {
+            return Ok(());
+        };
+        if let Some(text) = self.reader.text(value) {
+            match value::time(&text, formats) {
+                Ok(at) => self.event.time = Some(at),
+                Err(BadTime::Unreadable) => {}
+                Err(BadTime::Absurd) => {
+                    return Err(MapError::OutOfRange {
+                        field: "time".into(),
+                        detail: "no clock shows this".into(),
+                    });
+                }
+            }
+        }
+        self.note("time");
+        Ok(())
+    }
+
+    fn actor(&mut self) {
+        let plan = self.plan;
+        let Some((party, found)) = self.party(&plan.actor, "actor") else {
+            return;
+        };
+        self.event.actor_kind = self.reader.choose(&party.actor_kind).unwrap_or_default();
+        self.reader.actor_kind = self.event.actor_kind.name();
+        self.note("actor_kind");
+        self.event.actor_ref = found.reference;
+        self.event.actor_name = found.name;
+        self.event.actor_aliases = found.aliases;
+    }
+
+    fn target(&mut self) {
+        let plan = self.plan;
+        let Some((party, found)) = self.party(&plan.target, "target") else {
+            return;
+        };
+        if found.is_empty() {
+            self.paths.borrow_mut().clear();
+            return;
+        }
+        self.event.target_kind = text(&self.reader, party.target_kind.as_ref());
+        self.note("target_kind");
+        self.event.target_ref = found.reference;
+        self.event.target_name = found.name;
+        self.event.target_aliases = found.aliases;
+        self.event.target_environment = self.choose(&party.environment, "target_environment");
+        self.event.target_sensitivity = self.choose(&party.sensitivity, "target_sensitivity");
+    }
+
+    fn choose<T: Copy + PartialEq + Default>(&mut self, choices: &Choices<T>, field: &str) -> T {
+        let chosen = self.reader.choose(choices).unwrap_or_default();
+        self.note(field);
+        chosen
+    }
+
+    /// The first rule that holds and names somebody; else the first that holds.
+    fn party<'p>(&mut self, rules: &'p Rules<Party>, role: &str) -> Option<(&'p Party, Found)> {
+        let mut first = None;
+        for party in self.reader.candidates(rules) {
+            if !self.reader.allows(party.when.as_ref()) {
+                continue;
+            }
+            let found = self.found(party, role);
+            if !found.is_empty() {
+                return Some((party, found));
+            }
+            first = first.or(Some(party));
+        }
+        first.map(|party| (party, Found::default()))
+    }
+
+    fn found(&mut self, party: &Party, role: &str) -> Found {
+        let reference = text(&self.reader, party.reference.as_ref());
+        self.note_role(role, "ref");
+        let name = text(&self.reader, party.name.as_ref());
+        self.note_role(role, "name");
+        let mut aliases: Vec<Alias> = Vec::with_capacity(party.aliases.len());
+        for (namespace, from) in &party.aliases {
+            if let Some(text) = self.reader.text(from)
+                && let Some(value) = alias_value(namespace, &text)
+            {
+                let alias = Alias {
+                    namespace: namespace.clone(),
+                    value,
+                };
+                if !aliases.contains(&alias) {
+                    aliases.push(alias);
+                }
+            }
+        }
+        self.note_role(role, "aliases");
+        Found {
+            reference,
+            name,
+            aliases,
+        }
+    }
+
+    fn note_role(&mut self, role: &str, part: &str) {
+        if self.reader.trace.is_some() {
+            self.note(&format!("{role}_{part}"));
+        }
+    }
+
+    fn delegation(&mut self) {
+        let plan = self.plan;
+        for link in &plan.delegation {
+            if !self.reader.allows(link.when.as_ref()) {
+                continue;
+            }
+            if let Some(text) = self.reader.text(&link.value)
+                && let Some(value) = alias_value(&link.namespace, &text)
+            {
+                self.event.delegation.push(Delegation {
+                    relation: link.relation.clone(),
+                    alias: Alias {
+                        namespace: link.namespace.clone(),
+                        value,
+                    },
+                });
+            }
+            self.note("delegation");
+        }
+    }
+
+    fn labels(&mut self) {
+        let plan = self.plan;
+        for (name, from) in &plan.labels {
+            if let Some(text) = text(&self.reader, Some(from)) {
+                self.event.labels.insert(name.clone(), text);
+            }
+            self.note("labels");
+        }
+    }
+
+    fn changes(&mut self) {
+        let plan = self.plan;
+        for change in &plan.changes {
+            if !self.reader.allows(change.when.as_ref()) {
+                continue;
+            }
+            let elements: Vec<Option<Node>> = match &change.each {
+                None => vec![None],
+                Some((list, _)) => {
+                    let list = self.reader.node(list);
+                    let elements = self.reader.view.elements(list).take(CHANGES_MAX);
+                    elements.map(Some).collect()
+                }
+            };
+            for element in elements {
+                if let (Some(element), Some((_, level))) = (element, &change.each) {
+                    self.reader.level[usize::from(*level)] = element;
+                }
+                let before = text(&self.reader, change.before.as_ref());
+                let after = text(&self.reader, change.after.as_ref());
+                if let Some(path) = text(&self.reader, Some(&change.path))
+                    && (before.is_some() || after.is_some())
+                {
+                    self.event.changes.push(Change {
+                        path,
+                        before,
+                        after,
+                    });
+                }
+                self.note("changes");
+            }
+        }
+    }
+
+    /// Tool arguments and what an authoriser said.
+    fn rest(&mut self) {
+        let plan = self.plan;
+        if let Some(from) = &plan.tool_arguments {
+            let node = self.reader.whole(from);
+            self.event.tool_arguments = argument::arguments(self.reader.view, node);
+        }
+        if let Some((allowed, id)) = &plan.policy
+            && let Some(allowed) = self.reader.choose(allowed)
+        {
+            self.event.policy_decision = Some(PolicyDecision {
+                allowed,
+                policy_id: text(&self.reader, id.as_ref()),
+            });
+        }
+        self.note("policy_decision");
+    }
+}
+
+/// Who a rule leads to.
+#[derive(Default)]
+struct Found {
+    reference: Option<Text>,
+    name: Option<Text>,
+    aliases: Vec<Alias>,
+}
+
+impl Found {
+    fn is_empty(&self) -> bool {
+        self.reference.is_none() && self.name.is_none() && self.aliases.is_empty()
+    }
+}
+
+/// The value of an alias in its canonical form: e-mail addresses are lower-case addresses.
+fn alias_value(namespace: &str, text: &str) -> Option<Text> {
+    if namespace != "email" && namespace != "gcp.email" {
+        return Some(value::column(text));
+    }
+    let (user, host) = text.split_once('@')?;
+    let address = !user.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace);
+    address.then(|| value::column(&text.to_lowercase()))
+}

@@ -1,0 +1,9 @@
+//! From one record to canonical events, by a compiled mapping.
+
+mod argument;
+mod event;
+mod read;
+pub(crate) mod value;
+
+pub use event::Provenance;
+pub(crate) use event::{map, matches};

@@ -1,0 +1,248 @@
+//! Evaluates paths, values, conditions and choices over a parsed record.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fmt::Write as _;
+
+use deedtrail_core::Text;
+
+use super::value;
+use crate::mapping::plan::{
+    Choices, Condition, LEVELS_MAX, Made, Own, Path, Step, Value,
+};
+use crate::mapping::rules::Rules;
+use crate::mapping::spec::Conversion;
+use crate::record::{Node, View};
+
+/// A record with the list elements in hand and the facts of the event so far.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    pub(super) view: View<'a>,
+    pub(super) level: [Node; LEVELS_MAX],
+    pub(super) operation: Cow<'a, str>,
+    pub(super) action: &'static str,
+    pub(super) outcome: &'static str,
+    pub(super) actor_kind: &'static str,
+    /// Paths that gave the values read, if somebody asks.
+    pub(super) trace: Option<&'a RefCell<Vec<Text>>>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(view: View<'a>) -> Self {
+        Self {
+            view,
+            level: [Node::Absent; LEVELS_MAX],
+            operation: Cow::Borrowed(""),
+            action: "",
+            outcome: "",
+            actor_kind: "",
+            trace: None,
+        }
+    }
+
+    fn start(&self, path: &Path) -> Node {
+        match path.level {
+            None => self.view.root(),
+            Some(level) => self.level[usize::from(level)],
+        }
+    }
+
+    /// The value at a path as it stands.
+    pub(super) fn node(&self, path: &Path) -> Node {
+        self.walk(self.start(path), &path.steps, &|node| {
+            (!matches!(node, Node::Absent | Node::Null)).then_some(node)
+        })
+        .unwrap_or(Node::Absent)
+    }
+
+    /// The first value behind `steps` that `take` accepts.
+    fn walk<T>(&self, mut at: Node, steps: &[Step], take: &dyn Fn(Node) -> Option<T>) -> Option<T> {
+        for (index, step) in steps.iter().enumerate() {
+            let rest = &steps[index + 1..];
+            match step {
+                Step::Slot(slot) => at = self.view.child(at, *slot),
+                Step::Index(wanted) => at = self.view.elements(at).nth(*wanted)?,
+                Step::Each => {
+                    return self.view.elements(at).find_map(|one| self.walk(one, rest, take));
+                }
+                Step::Where { key, patterns } => {
+                    let fits = |element: &Node| {
+                        let found = key.iter().fold(*element, |at, slot| self.view.child(at, *slot));
+                        patterns.match_value(self.view.text(found).as_deref())
+                    };
+                    let mut fitting = self.view.elements(at).filter(fits);
+                    return fitting.find_map(|one| self.walk(one, rest, take));
+                }
+            }
+            if at == Node::Absent {
+                return None;
+            }
+        }
+        take(at)
+    }
+
+    fn path_text(&self, path: &Path) -> Option<Cow<'a, str>> {
+        let text = self.walk(self.start(path), &path.steps, &|node| match node {
+            Node::List { .. } => self.view.elements(node).find_map(|one| self.view.text(one)),
+            _ => self.view.text(node),
+        });
+        if let (Some(_), Some(trace)) = (&text, self.trace) {
+            trace.borrow_mut().push(path.text.clone());
+        }
+        text
+    }
+
+    /// A value as text; absent, blank and `-` are `None`.
+    pub(super) fn text(&self, value: &Value) -> Option<Cow<'a, str>> {
+        match value {
+            Value::Path(path) => self.path_text(path),
+            Value::Constant(text) => Some(Cow::Owned(text.as_str().to_owned())),
+            Value::First(all) => all.iter().find_map(|one| self.text(one)),
+            Value::Template(parts) => self.template(parts),
+            Value::Made(made) => self.made(made),
+            Value::Own(own) => {
+                let text = match own {
+                    Own::Operation => self.operation.clone(),
+                    Own::Action => Cow::Borrowed(self.action),
+                    Own::Outcome => Cow::Borrowed(self.outcome),
+                    Own::ActorKind => Cow::Borrowed(self.actor_kind),
+                };
+                (!text.is_empty()).then_some(text)
+            }
+        }
+    }
+
+    fn template(&self, parts: &[Value]) -> Option<Cow<'a, str>> {
+        let mut whole = String::with_capacity(48);
+        for part in parts {
+            match part {
+                Value::Constant(text) => whole.push_str(text),
+                other => whole.push_str(&self.text(other)?),
+            }
+        }
+        Some(Cow::Owned(whole))
+    }
+
+    fn made(&self, made: &Made) -> Option<Cow<'a, str>> {
+        if let Some(when) = &made.when
+            && !self.holds(when)
+        {
+            return None;
+        }
+        let made_value = if made.conversion == Some(Conversion::Count) {
+            self.count(&made.from)
+        } else {
+            self.text(&made.from).and_then(|text| steps(made, text))
+        };
+        let text = made_value.or_else(|| made.default.as_ref().map(|text| text.to_string().into()))?;
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn count(&self, from: &Value) -> Option<Cow<'a, str>> {
+        let Value::Path(path) = from else { return None };
+        match self.node(path) {
+            list @ Node::List { .. } => Some(self.view.elements(list).count().to_string().into()),
+            _ => None,
+        }
+    }
+
+    /// What stands at the first path of a value that leads somewhere.
+    pub(super) fn whole(&self, value: &Value) -> Node {
+        match value {
+            Value::Path(path) => self.node(path),
+            Value::First(all) => {
+                let mut nodes = all.iter().map(|one| self.whole(one));
+                nodes.find(|node| *node != Node::Absent).unwrap_or(Node::Absent)
+            }
+            Value::Made(made) if self.allows(made.when.as_ref()) => self.whole(&made.from),
+            Value::Made(_) | Value::Own(_) | Value::Constant(_) | Value::Template(_) => Node::Absent,
+        }
+    }
+
+    pub(super) fn holds(&self, condition: &Condition) -> bool {
+        let untraced = self.trace.map(|trace| trace.borrow().len());
+        let holds = condition.fields.iter().all(|(value, patterns)| {
+            patterns.match_value(self.text(value).as_deref())
+        }) && condition.all_of.iter().all(|one| self.holds(one))
+            && (condition.any_of.is_empty() || condition.any_of.iter().any(|one| self.holds(one)))
+            && !condition.none_of.iter().any(|one| self.holds(one));
+        if let (Some(trace), Some(len)) = (self.trace, untraced) {
+            trace.borrow_mut().truncate(len);
+        }
+        holds
+    }
+
+    pub(super) fn allows(&self, when: Option<&Condition>) -> bool {
+        when.is_none_or(|when| self.holds(when))
+    }
+
+    /// The first answer.
+    pub(super) fn choose<T: Copy + PartialEq>(&self, choices: &Choices<T>) -> Option<T> {
+        choices.0.iter().find_map(|choice| {
+            if !self.allows(choice.when.as_ref()) {
+                return None;
+            }
+            let found = choice.lookup.as_ref().and_then(|lookup| match &choice.of {
+                Some(of) => lookup.find(&self.text(of)?),
+                None => lookup.find(&self.operation),
+            });
+            found.or(choice.set)
+        })
+    }
+
+    /// The rules that may hold, in order.
+    pub(super) fn candidates<'p, R>(&self, rules: &'p Rules<R>) -> impl Iterator<Item = &'p R> + use<'p, R> {
+        let key = rules.key().and_then(|key| self.text(key));
+        rules.candidates(key.as_deref())
+    }
+}
+
+/// What is made of a text, step by step.
+fn steps<'a>(made: &Made, mut text: Cow<'a, str>) -> Option<Cow<'a, str>> {
+    if let Some(end) = &made.before
+        && let Some(at) = text.find(end.as_str())
+    {
+        text = cut(text, 0, at);
+    }
+    if let Some(start) = &made.after {
+        let at = text.find(start.as_str())? + start.len();
+        let end = text.len();
+        text = cut(text, at, end);
+    }
+    if let Some(start) = &made.after_last
+        && let Some(at) = text.rfind(start.as_str())
+    {
+        let end = text.len();
+        text = cut(text, at + start.len(), end);
+    }
+    if let Some(pattern) = &made.capture {
+        let found = pattern.captures(&text)?;
+        let group = found.get(1).or_else(|| found.get(0))?;
+        let (start, end) = (group.start(), group.end());
+        text = cut(text, start, end);
+    }
+    if let Some(table) = &made.table {
+        text = Cow::Owned(table.get(text.as_ref())?.clone());
+    }
+    match made.conversion {
+        None | Some(Conversion::Count) => Some(text),
+        Some(Conversion::Lower) => Some(text.to_lowercase().into()),
+        Some(Conversion::Upper) => Some(text.to_uppercase().into()),
+        Some(Conversion::Hash) => Some(value::hash(text.as_bytes()).to_string().into()),
+        Some(Conversion::Domain) => value::domain(&text).map(Cow::Owned),
+        Some(Conversion::SecondsToMs) => {
+            let seconds = text.parse::<f64>().ok()?;
+            let mut ms = String::new();
+            write!(ms, "{:.0}", seconds * 1_000.0).ok()?;
+            Some(ms.into())
+        }
+    }
+}
+
+/// `text[start..end]` of borrowed or owned text.
+fn cut(text: Cow<'_, str>, start: usize, end: usize) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(start..end).unwrap_or_default()),
+        Cow::Owned(text) => Cow::Owned(text.get(start..end).unwrap_or_default().to_owned()),
+    }
+}

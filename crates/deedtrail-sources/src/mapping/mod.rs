@@ -1,0 +1,14 @@
+//! Mapping files: as written ([`spec`]), checked and compiled ([`plan`]).
+
+mod compile;
+mod error;
+mod fields;
+mod path;
+mod pattern;
+pub(crate) mod plan;
+pub(crate) mod rules;
+mod schema;
+pub mod spec;
+
+pub(crate) use compile::{SharedTables, compile};
+pub use error::MappingError;

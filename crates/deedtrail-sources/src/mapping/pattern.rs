@@ -1,0 +1,207 @@
+//! Patterns on values, and look-ups of values in lists of patterns.
+
+use deedtrail_core::Text;
+use regex::Regex;
+
+use crate::record::KeyTable;
+
+/// One pattern.
+#[derive(Clone, Debug)]
+enum Pattern {
+    Present,
+    Exact(Text),
+    /// `prefix*suffix`; either may be empty.
+    Around(Text, Text),
+    /// `*inside*`.
+    Inside(Text),
+    Regex(Box<Regex>),
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "*" {
+            return Ok(Self::Present);
+        }
+        if text.len() > 2 && text.starts_with('/') && text.ends_with('/') {
+            let inside = text.trim_start_matches('/').trim_end_matches('/');
+            let regex = Regex::new(inside).map_err(|error| error.to_string())?;
+            return Ok(Self::Regex(Box::new(regex)));
+        }
+        let parts: Vec<&str> = text.split('*').collect();
+        Ok(match parts.as_slice() {
+            [exact] => Self::Exact((*exact).into()),
+            [before, after] => Self::Around((*before).into(), (*after).into()),
+            ["", inside, ""] => Self::Inside((*inside).into()),
+            _ => return Err(format!("`{text}`: use at most one `*`, or one at each end")),
+        })
+    }
+
+    fn matches(&self, value: &str) -> bool {
+        match self {
+            Self::Present => true,
+            Self::Exact(exact) => value == exact.as_str(),
+            Self::Around(before, after) => {
+                value.len() >= before.len() + after.len()
+                    && value.starts_with(before.as_str())
+                    && value.ends_with(after.as_str())
+            }
+            Self::Inside(inside) => value.contains(inside.as_str()),
+            Self::Regex(regex) => regex.is_match(value),
+        }
+    }
+}
+
+/// Patterns of which one must match, and negated ones of which none may.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Patterns {
+    wanted: Vec<Pattern>,
+    refused: Vec<Pattern>,
+}
+
+impl Patterns {
+    pub(crate) fn parse<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Self, String> {
+        let mut patterns = Self::default();
+        for text in texts {
+            match text.strip_prefix('!') {
+                Some(refused) => patterns.refused.push(Pattern::parse(refused)?),
+                None => patterns.wanted.push(Pattern::parse(text)?),
+            }
+        }
+        Ok(patterns)
+    }
+
+    /// Whether a value, or its absence, fits.
+    pub(crate) fn match_value(&self, value: Option<&str>) -> bool {
+        match value {
+            Some(value) => {
+                (self.wanted.is_empty() || self.wanted.iter().any(|one| one.matches(value)))
+                    && !self.refused.iter().any(|one| one.matches(value))
+            }
+            None => self.wanted.is_empty(),
+        }
+    }
+
+    /// The texts it is a plain list of, if it is one.
+    pub(crate) fn exact_values(&self) -> Option<Vec<&str>> {
+        let exact = |pattern: &'_ Pattern| matches!(pattern, Pattern::Exact(_));
+        if !self.refused.is_empty() || !self.wanted.iter().all(exact) {
+            return None;
+        }
+        let values = self.wanted.iter().filter_map(|pattern| match pattern {
+            Pattern::Exact(text) => Some(text.as_str()),
+            _ => None,
+        });
+        Some(values.collect())
+    }
+}
+
+/// Values to answers by exact name, else by the longest pattern that fits.
+#[derive(Clone, Debug)]
+pub(crate) struct Lookup<T> {
+    names: KeyTable,
+    answers: Vec<T>,
+    /// `(first byte, prefix, answer)`, longest prefix first; index by first byte in `heads`.
+    prefixes: Vec<(Text, T)>,
+    heads: Vec<Vec<u16>>,
+    /// All other patterns, most literal characters first.
+    others: Vec<(usize, Pattern, T)>,
+}
+
+impl<T> Default for Lookup<T> {
+    fn default() -> Self {
+        Self {
+            names: KeyTable::default(),
+            answers: Vec::new(),
+            prefixes: Vec::new(),
+            heads: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+}
+
+impl<T: Copy + PartialEq> Lookup<T> {
+    /// Adds a pattern. Refuses an exact name that already has another answer.
+    pub(crate) fn add(&mut self, text: &str, answer: T) -> Result<(), String> {
+        match Pattern::parse(text)? {
+            Pattern::Exact(name) => {
+                let index = self.names.insert(&name) as usize;
+                if index == self.answers.len() {
+                    self.answers.push(answer);
+                } else if self.answers[index] != answer {
+                    return Err(format!("`{text}` has two answers"));
+                }
+            }
+            Pattern::Around(prefix, after) if after.is_empty() && !prefix.is_empty() => {
+                self.prefixes.push((prefix, answer));
+            }
+            other => self
+                .others
+                .push((text.chars().filter(|c| *c != '*').count(), other, answer)),
+        }
+        Ok(())
+    }
+
+    /// To be called once after the last [`Lookup::add`].
+    pub(crate) fn finish(&mut self) {
+        self.prefixes
+            .sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        self.others
+            .sort_by_key(|(literal, _, _)| std::cmp::Reverse(*literal));
+        self.heads = vec![Vec::new(); 256];
+        for (index, (prefix, _)) in self.prefixes.iter().enumerate() {
+            let head = prefix.as_bytes().first().copied().unwrap_or_default();
+            self.heads[usize::from(head)].push(u16::try_from(index).unwrap_or(u16::MAX));
+        }
+    }
+
+    pub(crate) fn find(&self, value: &str) -> Option<T> {
+        if let Some(index) = self.names.find(value) {
+            return self.answers.get(index as usize).copied();
+        }
+        let head = usize::from(*value.as_bytes().first()?);
+        let candidates = self.heads.get(head).map_or(&[][..], Vec::as_slice);
+        let prefix = candidates
+            .iter()
+            .map(|index| &self.prefixes[usize::from(*index)])
+            .find(|(prefix, _)| value.starts_with(prefix.as_str()));
+        let least = prefix.map_or(0, |(prefix, _)| prefix.len());
+        let other = self
+            .others
+            .iter()
+            .take_while(|(literal, _, _)| prefix.is_none() || *literal > least)
+            .find(|(_, pattern, _)| pattern.matches(value));
+        other
+            .map(|(_, _, answer)| *answer)
+            .or(prefix.map(|(_, answer)| *answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_beats_longest_beats_shorter() {
+        let mut lookup = Lookup::default();
+        for (text, answer) in [("List*", 1), ("ListKeys", 2), ("ListK*", 3), ("*Tags", 4), ("*", 5)] {
+            lookup.add(text, answer).unwrap();
+        }
+        assert!(lookup.add("ListKeys", 9).is_err());
+        lookup.finish();
+        for (value, answer) in [("ListKeys", 2), ("ListKings", 3), ("ListXTags", 1), ("PutTags", 4), ("Q", 5)] {
+            assert_eq!(lookup.find(value), Some(answer), "{value}");
+        }
+    }
+
+    #[test]
+    fn negated_patterns_hold_for_absent_values() {
+        let patterns = |texts: &[&str]| Patterns::parse(texts.iter().copied()).unwrap();
+        assert!(patterns(&["!*"]).match_value(None));
+        assert!(!patterns(&["!*"]).match_value(Some("x")));
+        assert!(!patterns(&["*"]).match_value(None));
+        assert!(patterns(&["a*z", "/^q+$/"]).match_value(Some("abcz")));
+        assert!(patterns(&["a*z", "/^q+$/"]).match_value(Some("qq")));
+        assert!(patterns(&["!Yes", "!No"]).match_value(Some("maybe")));
+        assert!(Patterns::parse(["a*b*c"].into_iter()).is_err());
+    }
+}

@@ -1,0 +1,193 @@
+//! A compiled mapping: what is evaluated for each record.
+
+use std::collections::BTreeMap;
+
+use deedtrail_core::Text;
+use deedtrail_core::action::Action;
+use deedtrail_core::event::{ActorKind, Environment, MappedEvent, OutcomeClass, Sensitivity};
+use deedtrail_core::port::mapper::SigmaLogsource;
+use regex::Regex;
+
+use super::pattern::{Lookup, Patterns};
+use super::rules::Rules;
+use super::spec::Conversion;
+use crate::record::{ShapeId, Shapes};
+
+/// Most lists within lists that one mapping goes through.
+pub(crate) const LEVELS_MAX: usize = 6;
+
+/// A compiled mapping.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) title: String,
+    pub(crate) sigma: Vec<SigmaLogsource>,
+    pub(crate) field_aliases: Vec<(String, String)>,
+    pub(crate) version: Text,
+    pub(crate) planes: Vec<String>,
+    pub(crate) envelopes: Vec<String>,
+    /// Lists of which each element is an event, outermost first; each from the level before it.
+    pub(crate) each: Vec<Path>,
+    pub(crate) shapes: Shapes,
+    pub(crate) identify: Condition,
+    pub(crate) id: Option<Value>,
+    pub(crate) time: Option<(Value, Vec<TimeFormat>)>,
+    pub(crate) operation: Value,
+    pub(crate) action: Choices<Action>,
+    pub(crate) outcome: Choices<OutcomeClass>,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) listed: Vec<ListedField>,
+    pub(crate) actor: Rules<Party>,
+    pub(crate) delegation: Vec<DelegationPlan>,
+    pub(crate) target: Rules<Party>,
+    pub(crate) labels: Vec<(Text, Value)>,
+    pub(crate) changes: Vec<ChangePlan>,
+    pub(crate) tool_arguments: Option<Value>,
+    pub(crate) policy: Option<(Choices<bool>, Option<Value>)>,
+}
+
+/// A field with one value.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) value: Value,
+    pub(crate) set: fn(&mut MappedEvent, &str),
+}
+
+/// A field whose values are a closed list: `set` takes the index its `choices` give.
+#[derive(Debug)]
+pub(crate) struct ListedField {
+    pub(crate) name: &'static str,
+    pub(crate) choices: Choices<u8>,
+    pub(crate) set: fn(&mut MappedEvent, u8),
+}
+
+/// A compiled path.
+#[derive(Clone, Debug)]
+pub(crate) struct Path {
+    /// For people.
+    pub(crate) text: Text,
+    /// Where it ends.
+    pub(crate) shape: ShapeId,
+    /// `None`: from the record; else from the element of that level.
+    pub(crate) level: Option<u8>,
+    pub(crate) steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Slot(u32),
+    Each,
+    Index(usize),
+    Where { key: Vec<u32>, patterns: Patterns },
+}
+
+/// Facts of the event that later choices may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    Operation,
+    Action,
+    Outcome,
+    ActorKind,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Path(Path),
+    Own(Own),
+    Constant(Text),
+    First(Vec<Value>),
+    /// Absent when one of its parts is.
+    Template(Vec<Value>),
+    Made(Box<Made>),
+}
+
+/// A value made from another.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    pub(crate) when: Option<Condition>,
+    pub(crate) from: Value,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    pub(crate) after_last: Option<String>,
+    pub(crate) capture: Option<Regex>,
+    pub(crate) table: Option<BTreeMap<String, String>>,
+    pub(crate) default: Option<Text>,
+    pub(crate) conversion: Option<Conversion>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Condition {
+    pub(crate) fields: Vec<(Value, Patterns)>,
+    pub(crate) any_of: Vec<Condition>,
+    pub(crate) all_of: Vec<Condition>,
+    pub(crate) none_of: Vec<Condition>,
+}
+
+impl Condition {
+    /// How much it asks for.
+    pub(crate) fn weight(&self) -> usize {
+        let nested = |all: &[Self]| all.iter().map(Self::weight).sum::<usize>();
+        let any = self.any_of.iter().map(Self::weight).min().unwrap_or(0);
+        self.fields.len() + nested(&self.all_of) + any + self.none_of.len()
+    }
+}
+
+/// A decision; the first choice with an answer wins.
+#[derive(Debug)]
+pub(crate) struct Choices<T>(pub(crate) Vec<Choice<T>>);
+
+#[derive(Debug)]
+pub(crate) struct Choice<T> {
+    pub(crate) when: Option<Condition>,
+    /// What is looked up; the operation if `None`.
+    pub(crate) of: Option<Value>,
+    pub(crate) lookup: Option<Lookup<T>>,
+    pub(crate) set: Option<T>,
+}
+
+impl<T> Default for Choices<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// Someone or something referred to: an actor or a target.
+#[derive(Debug)]
+pub(crate) struct Party {
+    pub(crate) when: Option<Condition>,
+    pub(crate) actor_kind: Choices<ActorKind>,
+    pub(crate) target_kind: Option<Value>,
+    pub(crate) reference: Option<Value>,
+    pub(crate) name: Option<Value>,
+    pub(crate) aliases: Vec<(Text, Value)>,
+    pub(crate) environment: Choices<Environment>,
+    pub(crate) sensitivity: Choices<Sensitivity>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DelegationPlan {
+    pub(crate) when: Option<Condition>,
+    pub(crate) relation: Text,
+    pub(crate) namespace: Text,
+    pub(crate) value: Value,
+}
+
+#[derive(Debug)]
+pub(crate) struct ChangePlan {
+    pub(crate) when: Option<Condition>,
+    /// The list and the level its elements take.
+    pub(crate) each: Option<(Path, u8)>,
+    pub(crate) path: Value,
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+}
+
+/// How a time is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TimeFormat {
+    Rfc3339,
+    /// Units per second.
+    Unix(i64),
+    /// `strptime` pattern; without a zone in it, UTC.
+    Pattern(String),
+}

@@ -1,0 +1,480 @@
+//! The mapping file as written: what serde reads and the JSON Schema describes.
+//!
+//! docs/reference/mapping-format.md explains it with examples.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// A `mapping.toml`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MappingFile {
+    /// Name for people, e.g. `AWS CloudTrail`.
+    pub title: String,
+    /// Sigma log sources this log serves.
+    #[serde(default)]
+    pub sigma: Vec<SigmaSpec>,
+    /// Field names of public rules that differ from the vendor's: rule's name = path.
+    #[serde(default)]
+    pub field_aliases: BTreeMap<String, String>,
+    /// How records come.
+    #[serde(default)]
+    pub records: RecordsSpec,
+    /// What a record of this log looks like; others are refused as `wrong_source`.
+    pub identify: ConditionSpec,
+    /// Shorthands for paths: `attr = "attributes[key=$].value.stringValue"` makes `attr:NAME`.
+    #[serde(default)]
+    pub lookup: BTreeMap<String, OneOrMany>,
+    /// Named values, used as `$name` wherever a value may stand.
+    #[serde(default)]
+    pub values: BTreeMap<String, ValueSpec>,
+    /// Named lists of patterns, used by `use = "name"`: answer = patterns.
+    #[serde(default)]
+    pub tables: BTreeMap<String, BTreeMap<String, OneOrMany>>,
+    pub event: EventSpec,
+    /// Operation to action; the first that answers wins.
+    #[serde(default)]
+    pub action: Vec<ChoiceSpec>,
+    /// How it ended; the first that answers wins.
+    #[serde(default)]
+    pub outcome: Vec<ChoiceSpec>,
+    /// Who acted; the first that holds and gives a reference, name or alias is taken.
+    #[serde(default)]
+    pub actor: Vec<ActorSpec>,
+    /// Who stands behind the actor, nearest first; all that hold are taken.
+    #[serde(default)]
+    pub delegation: Vec<DelegationSpec>,
+    /// What was acted on; the first that holds and gives a reference, name or alias is taken.
+    #[serde(default)]
+    pub target: Vec<TargetSpec>,
+    /// Labels: name = value.
+    #[serde(default)]
+    pub labels: BTreeMap<String, ValueSpec>,
+    /// Before and after of attributes.
+    #[serde(default)]
+    pub changes: Vec<ChangeSpec>,
+    /// Arguments of a tool call: names and hashes, never text.
+    pub tool_arguments: Option<ValueSpec>,
+    /// What an authoriser said.
+    pub policy: Option<PolicySpec>,
+}
+
+/// One path or text, or a list of them.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub(crate) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// The log source of public Sigma rules.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SigmaSpec {
+    pub product: Option<String>,
+    pub service: Option<String>,
+    pub category: Option<String>,
+}
+
+/// How records come. NDJSON, arrays, pretty-printed and concatenated JSON need no word here.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordsSpec {
+    /// Keys of the delivery under which a list of records may stand, e.g. `Records`.
+    #[serde(default)]
+    pub envelope: Vec<String>,
+    /// The list inside a record of which each element is an event of its own, e.g. `events[]`.
+    pub each: Option<String>,
+}
+
+/// Fields with one value.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventSpec {
+    /// Vendor's id of the record: the idempotency key.
+    pub id: Option<ValueSpec>,
+    pub time: Option<TimeSpec>,
+    pub system: ValueSpec,
+    pub account: Option<ValueSpec>,
+    /// The vendor's verb.
+    pub operation: ValueSpec,
+    /// An event kind, or choices.
+    pub kind: Option<ChoicesSpec>,
+    /// A plane, or choices.
+    pub plane: Option<ChoicesSpec>,
+    /// `true`, `false`, or choices; true where nothing answers.
+    pub meaningful: Option<ChoicesSpec>,
+    /// Milliseconds.
+    pub duration_ms: Option<ValueSpec>,
+    pub credential_kind: Option<ChoicesSpec>,
+    pub credential_ref: Option<ValueSpec>,
+    pub session_ref: Option<ValueSpec>,
+    pub permission: Option<ValueSpec>,
+    /// Command line or query; secrets in it are masked.
+    pub command: Option<ValueSpec>,
+    pub approver: Option<ValueSpec>,
+    pub change_ticket: Option<ValueSpec>,
+    pub workload: Option<ValueSpec>,
+    pub audience_count: Option<ValueSpec>,
+    pub bytes_out: Option<ValueSpec>,
+    pub object_count: Option<ValueSpec>,
+    pub outcome_detail: Option<ValueSpec>,
+    /// An address; `1.2.3.4:443` and `[::1]:443` also fill `src_port`.
+    pub src_ip: Option<ValueSpec>,
+    pub src_port: Option<ValueSpec>,
+    pub src_asn: Option<ValueSpec>,
+    /// ISO 3166 two-letter code.
+    pub src_country: Option<ValueSpec>,
+    pub user_agent: Option<ValueSpec>,
+    pub client_fingerprint: Option<ValueSpec>,
+    pub device_ref: Option<ValueSpec>,
+    pub device_trust: Option<ChoicesSpec>,
+    pub message_ref: Option<ValueSpec>,
+    pub link_ref: Option<ValueSpec>,
+    /// The full URL: gives `url_domain` and `url_hash`; the URL itself is not kept.
+    pub url: Option<ValueSpec>,
+    pub url_domain: Option<ValueSpec>,
+    pub verdict: Option<ChoicesSpec>,
+    pub verdict_detail: Option<ValueSpec>,
+    pub threat: Option<ValueSpec>,
+    pub trace_uid: Option<ValueSpec>,
+    pub span_uid: Option<ValueSpec>,
+    pub parent_uid: Option<ValueSpec>,
+}
+
+/// When it happened.
+#[derive(Debug)]
+pub enum TimeSpec {
+    /// RFC 3339.
+    Plain(ValueSpec),
+    Formatted(FormattedTime),
+}
+
+/// A time in another format.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FormattedTime {
+    pub from: ValueSpec,
+    /// `rfc3339`, `unix_s`, `unix_ms`, `unix_us`, `unix_ns`, or a `strptime` pattern; first that fits.
+    pub format: OneOrMany,
+}
+
+/// Where a value comes from: a path, a `'constant'`, a `template {path}`, a list of these of which
+/// the first with a value wins, or a table.
+#[derive(Debug)]
+pub enum ValueSpec {
+    Text(String),
+    First(Vec<ValueSpec>),
+    Table(Box<ValueTable>),
+}
+
+/// A value that is made from another or holds under a condition. Steps apply in this order.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueTable {
+    /// Only if this holds.
+    pub when: Option<ConditionSpec>,
+    pub from: ValueSpec,
+    /// Only what stands before the first of this; all of it if there is none.
+    pub before: Option<String>,
+    /// Only what stands after the first of this; nothing if there is none.
+    pub after: Option<String>,
+    /// Only what stands after the last of this; all of it if there is none.
+    pub after_last: Option<String>,
+    /// A regular expression; its first group (else the whole match) is the value.
+    #[serde(rename = "match")]
+    pub capture: Option<String>,
+    /// Value table: found = given. Others give `default`, or nothing.
+    pub table: Option<BTreeMap<String, String>>,
+    pub default: Option<String>,
+    /// `lower`, `upper`, `hash`, `domain` (of a URL or e-mail address), `count` (of a list),
+    /// `seconds_to_ms`.
+    #[serde(rename = "as")]
+    pub conversion: Option<Conversion>,
+}
+
+/// What to make of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Conversion {
+    Lower,
+    Upper,
+    /// SHA-256 would be guessable from short inputs too: BLAKE3, hex, for equality only.
+    Hash,
+    /// Host of a URL, or what follows `@` in an address.
+    Domain,
+    /// Number of elements of a list.
+    Count,
+    /// Seconds to milliseconds.
+    SecondsToMs,
+}
+
+/// All must hold: path = pattern. `any_of`, `all_of` and `none_of` nest.
+#[derive(Debug, Default)]
+pub struct ConditionSpec {
+    pub fields: Vec<(String, PatternSpec)>,
+    pub any_of: Vec<ConditionSpec>,
+    pub all_of: Vec<ConditionSpec>,
+    pub none_of: Vec<ConditionSpec>,
+}
+
+/// `"text"`, `"glob*"`, `"*"` (present), `"!text"`, `"!*"` (absent), `"/regex/"`, a number, a
+/// boolean, or a list of which one must match.
+#[derive(Clone, Debug)]
+pub struct PatternSpec(pub Vec<String>);
+
+/// A single answer or choices.
+#[derive(Debug)]
+pub enum ChoicesSpec {
+    Always(String),
+    Choices(Vec<ChoiceSpec>),
+}
+
+/// One step of a decision: under `when`, look `of` up in `is` or the table `use`, or `set` it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChoiceSpec {
+    pub when: Option<ConditionSpec>,
+    /// What is looked up; the operation unless said.
+    pub of: Option<ValueSpec>,
+    /// Answer = patterns (`Exact`, `Prefix*`, `*Suffix`, `*Inside*`); exact names win, then the
+    /// longest pattern.
+    #[serde(default)]
+    pub is: BTreeMap<String, OneOrMany>,
+    /// Name of a table of this file or of `sources/tables.toml`.
+    #[serde(rename = "use")]
+    pub table: Option<String>,
+    /// The answer if nothing above gave one.
+    pub set: Option<AnswerSpec>,
+}
+
+/// A text, `true` or `false`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AnswerSpec {
+    Truth(bool),
+    Name(String),
+}
+
+impl AnswerSpec {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Truth(true) => "true",
+            Self::Truth(false) => "false",
+            Self::Name(name) => name,
+        }
+    }
+}
+
+/// A reference: namespace and where its value comes from, e.g. `{ "aws.arn" = "userIdentity.arn" }`.
+pub type AliasSpec = BTreeMap<String, ValueSpec>;
+
+/// Who acted, under a condition.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActorSpec {
+    pub when: Option<ConditionSpec>,
+    /// An actor kind, or choices.
+    pub kind: Option<ChoicesSpec>,
+    #[serde(rename = "ref")]
+    pub reference: Option<ValueSpec>,
+    pub name: Option<ValueSpec>,
+    /// The first that has a value is the stable one.
+    #[serde(default)]
+    pub aliases: Vec<AliasSpec>,
+}
+
+/// Someone behind the actor.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DelegationSpec {
+    pub when: Option<ConditionSpec>,
+    /// `assumed_role`, `on_behalf_of`, `deployed_as`, `acting_as`, `consented_app`, `federated`.
+    pub relation: String,
+    pub namespace: String,
+    pub value: ValueSpec,
+}
+
+/// What was acted on, under a condition.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetSpec {
+    pub when: Option<ConditionSpec>,
+    /// What kind of thing it is.
+    pub kind: Option<ValueSpec>,
+    #[serde(rename = "ref")]
+    pub reference: Option<ValueSpec>,
+    pub name: Option<ValueSpec>,
+    #[serde(default)]
+    pub aliases: Vec<AliasSpec>,
+    pub environment: Option<ChoicesSpec>,
+    pub sensitivity: Option<ChoicesSpec>,
+}
+
+/// Before and after; with `each`, one per element (`@` is the element).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeSpec {
+    pub when: Option<ConditionSpec>,
+    pub each: Option<String>,
+    /// Name of what changed.
+    pub path: ValueSpec,
+    pub before: Option<ValueSpec>,
+    pub after: Option<ValueSpec>,
+}
+
+/// What an authoriser said.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySpec {
+    /// `true`, `false`, or choices.
+    pub allowed: ChoicesSpec,
+    pub id: Option<ValueSpec>,
+}
+
+impl<'de> Deserialize<'de> for ValueSpec {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = ValueSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path, a 'constant', a {template}, a list of these, or a table")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<ValueSpec, E> {
+                Ok(ValueSpec::Text(text.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ValueSpec, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(ValueSpec::First(values))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ValueSpec, A::Error> {
+                let table = ValueTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ValueSpec::Table(Box::new(table)))
+            }
+        }
+        source.deserialize_any(Shape)
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeSpec {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = TimeSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path, a list of paths, or { from = …, format = … }")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<TimeSpec, E> {
+                Ok(TimeSpec::Plain(ValueSpec::Text(text.to_owned())))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TimeSpec, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(TimeSpec::Plain(ValueSpec::First(values)))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TimeSpec, A::Error> {
+                FormattedTime::deserialize(MapAccessDeserializer::new(map)).map(TimeSpec::Formatted)
+            }
+        }
+        source.deserialize_any(Shape)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChoicesSpec {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = ChoicesSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an answer, or a list of choices such as { when = …, set = … }")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<ChoicesSpec, E> {
+                Ok(ChoicesSpec::Always(text.to_owned()))
+            }
+            fn visit_bool<E>(self, answer: bool) -> Result<ChoicesSpec, E> {
+                Ok(ChoicesSpec::Always(answer.to_string()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ChoicesSpec, A::Error> {
+                let mut choices = Vec::new();
+                while let Some(choice) = list.next_element()? {
+                    choices.push(choice);
+                }
+                Ok(ChoicesSpec::Choices(choices))
+            }
+        }
+        source.deserialize_any(Shape)
+    }
+}
+
+impl<'de> Deserialize<'de> for PatternSpec {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = PatternSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, number or boolean to match, or a list of them")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<PatternSpec, E> {
+                Ok(PatternSpec(vec![text.to_owned()]))
+            }
+            fn visit_bool<E>(self, answer: bool) -> Result<PatternSpec, E> {
+                Ok(PatternSpec(vec![answer.to_string()]))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<PatternSpec, E> {
+                Ok(PatternSpec(vec![number.to_string()]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<PatternSpec, A::Error> {
+                let mut all = Vec::new();
+                while let Some(PatternSpec(some)) = list.next_element()? {
+                    all.extend(some);
+                }
+                Ok(PatternSpec(all))
+            }
+        }
+        source.deserialize_any(Shape)
+    }
+}
+
+impl<'de> Deserialize<'de> for ConditionSpec {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = ConditionSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of path = pattern")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ConditionSpec, A::Error> {
+                let mut condition = ConditionSpec::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "any_of" => condition.any_of = map.next_value()?,
+                        "all_of" => condition.all_of = map.next_value()?,
+                        "none_of" => condition.none_of = map.next_value()?,
+                        _ => condition.fields.push((key, map.next_value()?)),
+                    }
+                }
+                Ok(condition)
+            }
+        }
+        source.deserialize_map(Shape)
+    }
+}

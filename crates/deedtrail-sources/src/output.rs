@@ -1,0 +1,177 @@
+//! What `deedtrail source map` and `deedtrail source test` print: rows and coverage.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use deedtrail_core::action::Action;
+use deedtrail_core::event::MappedEvent;
+use deedtrail_core::id::SourceName;
+use deedtrail_core::mapping::MappedRecord;
+use deedtrail_core::port::mapper::{Encoding, FrameError, Mapper as _};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::registry::Registry;
+
+/// Why rows cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum RowsError {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
+    #[error(transparent)]
+    Source(#[from] deedtrail_core::mapping::MapError),
+}
+
+/// One input record as `source map` prints it.
+#[derive(Debug, Serialize)]
+pub struct MappedRow {
+    /// 1-based line or element number.
+    pub line: u64,
+    /// Canonical events; times are RFC 3339.
+    pub events: Vec<Value>,
+    /// Why it is quarantined.
+    pub error: Option<String>,
+}
+
+/// How much of a log a mapping uses.
+#[derive(Debug, Default, Serialize)]
+pub struct Coverage {
+    pub records: u64,
+    pub events: u64,
+    /// Records per reason of quarantine.
+    pub quarantined: BTreeMap<String, u64>,
+    /// Canonical fields: in how many events each is filled.
+    pub fields: BTreeMap<String, u64>,
+    /// Raw paths that gave a value: in how many events.
+    pub used: BTreeMap<String, u64>,
+    /// Raw paths the mapping does not use: in how many records.
+    pub unmapped: BTreeMap<String, u64>,
+    /// Operations whose action is `other`, with their number.
+    pub other: BTreeMap<String, u64>,
+}
+
+impl Coverage {
+    /// Share of events whose action is `other`.
+    pub fn other_share(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a share for people")]
+        let share = self.other.values().sum::<u64>() as f64 / self.events.max(1) as f64;
+        share
+    }
+}
+
+impl Registry {
+    /// One row per input record, in order; records that stand in one line share its row.
+    pub fn rows(&self, source: &SourceName, body: &[u8]) -> Result<Vec<MappedRow>, RowsError> {
+        self.plan(source)?;
+        let mut rows: Vec<MappedRow> = Vec::new();
+        for framed in self.frame(source, Encoding::Identity, body)? {
+            let mapped = self.map(source, &framed.bytes);
+            let (events, error) = match &mapped {
+                Ok(record) => (rendered(record), None),
+                Err(error) => (Vec::new(), Some(error.to_string())),
+            };
+            match rows.last_mut() {
+                Some(row) if row.line == framed.line => {
+                    row.events.extend(events);
+                    row.error = row.error.take().or(error);
+                }
+                _ => rows.push(MappedRow {
+                    line: framed.line,
+                    events,
+                    error,
+                }),
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Writes the rows as NDJSON.
+    pub fn write_rows(
+        &self,
+        source: &SourceName,
+        body: &[u8],
+        into: &mut dyn Write,
+    ) -> Result<(), RowsError> {
+        for row in self.rows(source, body)? {
+            serde_json::to_writer(&mut *into, &row).map_err(io::Error::from)?;
+            into.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// What of the records in `body` the mapping uses.
+    pub fn coverage(&self, source: &SourceName, body: &[u8]) -> Result<Coverage, RowsError> {
+        self.plan(source)?;
+        let mut coverage = Coverage::default();
+        for framed in self.frame(source, Encoding::Identity, body)? {
+            coverage.records += 1;
+            match self.map(source, &framed.bytes) {
+                Ok(record) => {
+                    coverage.add(&record);
+                    for trace in self.provenance(source, &framed.bytes)? {
+                        let paths: BTreeSet<String> = trace.into_iter().map(|(_, path)| path).collect();
+                        paths.into_iter().for_each(|path| add(&mut coverage.used, path));
+                    }
+                }
+                Err(error) => add(&mut coverage.quarantined, error.code().to_owned()),
+            }
+        }
+        Ok(coverage)
+    }
+}
+
+impl Coverage {
+    fn add(&mut self, record: &MappedRecord) {
+        for path in record.events.first().map(|event| &event.unmapped).into_iter().flatten() {
+            add(&mut self.unmapped, path.to_string());
+        }
+        for event in &record.events {
+            self.events += 1;
+            if event.action == Action::Other {
+                add(&mut self.other, event.operation.to_string());
+            }
+            for (name, value) in filled(event) {
+                if !is_empty(&value) && name != "unmapped" {
+                    add(&mut self.fields, name);
+                }
+            }
+        }
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, key: String) {
+    *counts.entry(key).or_default() += 1;
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty() || text == "unknown",
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn filled(event: &MappedEvent) -> Map<String, Value> {
+    match serde_json::to_value(event) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+/// The events of a record as rows show them: RFC 3339 times, `target_uid` the vendor's id.
+fn rendered(record: &MappedRecord) -> Vec<Value> {
+    let events = record.events.iter().map(|event| {
+        let mut map = filled(event);
+        map.insert("time".into(), json!(event.time.map(|at| at.to_string())));
+        map.insert("target_uid".into(), json!(event.target_ref));
+        map.insert("source_uid".into(), json!(record.source_uid));
+        map.insert("mapping_version".into(), json!(record.mapping_version));
+        map.retain(|_, value| !matches!(value, Value::Null));
+        Value::Object(map)
+    });
+    events.collect()
+}

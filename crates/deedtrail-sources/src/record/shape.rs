@@ -1,0 +1,187 @@
+//! The shape of what a mapping reads: a trie over the paths of its file.
+//!
+//! Every path a mapping mentions is added once, when the mapping is compiled. While a record is
+//! parsed, each key is looked up in the shape of the object it stands in; values land in slots
+//! that the compiled paths address by number.
+
+use deedtrail_core::Text;
+
+/// Index of a shape; [`ShapeId::SKIP`] stands for parts of a record no path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ShapeId(pub(crate) u32);
+
+impl ShapeId {
+    /// The record itself.
+    pub(crate) const ROOT: Self = Self(0);
+    /// Not read by the mapping: checked, not kept.
+    pub(crate) const SKIP: Self = Self(u32::MAX);
+    /// Kept whole, whatever it is.
+    pub(crate) const WHOLE: Self = Self(u32::MAX - 1);
+}
+
+/// What is read below one place of a record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shape {
+    /// Path from the root as people write it, e.g. `userIdentity.arn`, `target[].id`.
+    pub(crate) path: Text,
+    names: KeyTable,
+    children: Vec<ShapeId>,
+    /// Shape of list elements, if a path selects among them.
+    pub(crate) element: Option<ShapeId>,
+    /// The value is kept whole (tool arguments).
+    pub(crate) whole: bool,
+}
+
+impl Shape {
+    pub(crate) fn child_count(&self) -> usize {
+        self.children.len()
+    }
+
+    /// Slot and shape of a key, if a path goes through it.
+    pub(crate) fn child(&self, key: &str) -> Option<(u32, ShapeId)> {
+        let slot = self.names.find(key)?;
+        Some((slot, self.children[slot as usize]))
+    }
+}
+
+/// Names known when a mapping is compiled, found by one hash and one comparison.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyTable {
+    names: Vec<Text>,
+    /// Open-addressed, a power of two long; 0 is free, else index + 1.
+    table: Vec<u32>,
+}
+
+impl KeyTable {
+    /// Index of a name, in the order of insertion.
+    pub(crate) fn find(&self, name: &str) -> Option<u32> {
+        if self.table.is_empty() {
+            return None;
+        }
+        let mask = self.table.len() - 1;
+        let mut at = hash(name.as_bytes()) & mask;
+        loop {
+            let index = self.table[at].checked_sub(1)?;
+            if self.names[index as usize].as_str() == name {
+                return Some(index);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Index of a name, made if new.
+    pub(crate) fn insert(&mut self, name: &str) -> u32 {
+        if let Some(known) = self.find(name) {
+            return known;
+        }
+        self.names.push(name.into());
+        if self.names.len() * 2 > self.table.len() {
+            self.table = vec![0; (self.names.len() * 4).next_power_of_two()];
+            for index in 0..self.names.len() {
+                self.place(index);
+            }
+        } else {
+            self.place(self.names.len() - 1);
+        }
+        u32::try_from(self.names.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// All names, in the order of insertion.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(Text::as_str)
+    }
+
+    fn place(&mut self, index: usize) {
+        let mask = self.table.len() - 1;
+        let mut at = hash(self.names[index].as_bytes()) & mask;
+        while self.table[at] != 0 {
+            at = (at + 1) & mask;
+        }
+        self.table[at] = u32::try_from(index + 1).unwrap_or(u32::MAX);
+    }
+}
+
+/// A cheap hash over length, first and last bytes; the keys in a table are the mapping's own.
+fn hash(key: &[u8]) -> usize {
+    let mut word = [0_u8; 8];
+    let head = key.len().min(8);
+    word[..head].copy_from_slice(&key[..head]);
+    let first = u64::from_le_bytes(word);
+    let tail = key.len().saturating_sub(8);
+    let mut word = [0_u8; 8];
+    word[..key.len() - tail].copy_from_slice(&key[tail..]);
+    let last = u64::from_le_bytes(word);
+    let mixed = (first ^ last.rotate_left(29) ^ (key.len() as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 40) as usize
+}
+
+/// All shapes of one mapping; the first is the record's.
+#[derive(Clone, Debug)]
+pub(crate) struct Shapes(Vec<Shape>);
+
+impl Default for Shapes {
+    fn default() -> Self {
+        Self(vec![Shape::default()])
+    }
+}
+
+impl Shapes {
+    /// Most keys one object of a mapping may name.
+    pub(crate) const CHILDREN_MAX: usize = 4096;
+
+    pub(crate) fn get(&self, id: ShapeId) -> &Shape {
+        &self.0[id.0 as usize]
+    }
+
+    /// The slot of `name` below `parent`, made if new. `None` when the object is full.
+    pub(crate) fn add_child(&mut self, parent: ShapeId, name: &str) -> Option<(u32, ShapeId)> {
+        if let Some(known) = self.get(parent).child(name) {
+            return Some(known);
+        }
+        let shape = &self.0[parent.0 as usize];
+        if shape.children.len() >= Self::CHILDREN_MAX {
+            return None;
+        }
+        let path = join(&shape.path, name);
+        let id = self.add(path);
+        let shape = &mut self.0[parent.0 as usize];
+        let slot = shape.names.insert(name);
+        shape.children.push(id);
+        Some((slot, id))
+    }
+
+    /// The shape of the elements of the list at `parent`.
+    pub(crate) fn add_element(&mut self, parent: ShapeId) -> ShapeId {
+        if let Some(known) = self.get(parent).element {
+            return known;
+        }
+        let path = format!("{}[]", self.get(parent).path);
+        let id = self.add(path.into());
+        self.0[parent.0 as usize].element = Some(id);
+        id
+    }
+
+    pub(crate) fn keep_whole(&mut self, id: ShapeId) {
+        self.0[id.0 as usize].whole = true;
+    }
+
+    fn add(&mut self, path: Text) -> ShapeId {
+        let id = ShapeId(u32::try_from(self.0.len()).unwrap_or(ShapeId::WHOLE.0 - 1));
+        self.0.push(Shape {
+            path,
+            ..Shape::default()
+        });
+        id
+    }
+}
+
+/// `parent.name`, with quotes around names that a path could not say otherwise.
+pub(crate) fn join(parent: &str, name: &str) -> Text {
+    let plain = !name.is_empty() && !name.contains(['.', '[', ']', '"', '@', '{', '}', '\'']);
+    match (parent.is_empty(), plain) {
+        (true, true) => name.into(),
+        (true, false) => format!("\"{name}\"").into(),
+        (false, true) => format!("{parent}.{name}").into(),
+        (false, false) => format!("{parent}.\"{name}\"").into(),
+    }
+}

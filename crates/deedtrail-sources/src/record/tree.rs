@@ -1,0 +1,197 @@
+//! The pruned tree a record is parsed into. Its buffers are reused from record to record.
+
+use std::borrow::Cow;
+
+use deedtrail_core::Text;
+
+use super::shape::{ShapeId, Shapes, join};
+
+/// A piece of text: in the record itself, or decoded into the tree's side buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TextRef {
+    pub(super) start: u32,
+    pub(super) len: u32,
+    pub(super) decoded: bool,
+}
+
+/// A value of the record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Node {
+    /// Not in the record.
+    Absent,
+    Null,
+    Bool(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+    Text(TextRef),
+    /// Slots `first..` hold the children the shape names.
+    Object { first: u32 },
+    /// First link of the elements, 0 for none.
+    List { first: u32 },
+    /// An object kept whole: first link of its members, 0 for none.
+    Members { first: u32 },
+}
+
+/// One element of a list or member of a whole object.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub(super) key: TextRef,
+    pub(super) node: Node,
+    /// Next link + 1 within the list, 0 at its end.
+    pub(super) next: u32,
+}
+
+/// Buffers of one parsed record.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    pub(super) nodes: Vec<Node>,
+    pub(super) links: Vec<Link>,
+    pub(super) decoded: String,
+    /// Keys no path leads to: (shape of their object, key).
+    pub(super) unmapped: Vec<(ShapeId, TextRef)>,
+    /// Keys of the objects being walked that the shape does not name.
+    pub(super) open_keys: Vec<TextRef>,
+    pub(super) fault: Option<super::parse::Fault>,
+    pub(super) root: Option<Node>,
+}
+
+impl Tree {
+    pub(super) fn clear(&mut self) {
+        self.nodes.clear();
+        self.links.clear();
+        self.decoded.clear();
+        self.unmapped.clear();
+        self.open_keys.clear();
+        self.fault = None;
+        self.root = None;
+    }
+
+    /// Gives memory back after an unusually large record.
+    pub(crate) fn shrink(&mut self) {
+        const KEPT: usize = 1 << 16;
+        self.nodes.shrink_to(KEPT);
+        self.links.shrink_to(KEPT);
+        self.decoded.shrink_to(KEPT);
+        self.unmapped.shrink_to(KEPT);
+        self.open_keys.shrink_to(KEPT);
+    }
+
+    pub(super) fn text<'a>(&'a self, record: &'a str, text: TextRef) -> &'a str {
+        let from = if text.decoded { &self.decoded } else { record };
+        let start = text.start as usize;
+        from.get(start..start + text.len as usize).unwrap_or("")
+    }
+}
+
+/// A parsed record with its text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) record: &'a str,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn root(self) -> Node {
+        self.tree.root.unwrap_or(Node::Absent)
+    }
+
+    /// The child in `slot`; lists are looked through for the first that has it.
+    pub(crate) fn child(self, node: Node, slot: u32) -> Node {
+        match node {
+            Node::Object { first } => {
+                let at = (first + slot) as usize;
+                self.tree.nodes.get(at).copied().unwrap_or(Node::Absent)
+            }
+            _ => Node::Absent,
+        }
+    }
+
+    /// Elements of a list; anything else that is present counts as a list of one.
+    pub(crate) fn elements(self, node: Node) -> Elements<'a> {
+        let (next, single) = match node {
+            Node::List { first } => (first, None),
+            Node::Absent | Node::Null => (0, None),
+            other => (0, Some(other)),
+        };
+        Elements {
+            tree: self.tree,
+            next,
+            single,
+        }
+    }
+
+    /// Members of an object that was kept whole.
+    pub(crate) fn members(self, node: Node) -> impl Iterator<Item = (&'a str, Node)> {
+        let mut next = match node {
+            Node::Members { first } => first,
+            _ => 0,
+        };
+        std::iter::from_fn(move || {
+            let link = self.tree.links.get((next as usize).checked_sub(1)?)?;
+            next = link.next;
+            Some((self.tree.text(self.record, link.key), link.node))
+        })
+    }
+
+    /// The text of a text value, as it stands.
+    pub(crate) fn raw_text(self, node: Node) -> Option<&'a str> {
+        match node {
+            Node::Text(text) => Some(self.tree.text(self.record, text)),
+            _ => None,
+        }
+    }
+
+    /// A scalar as text. Blank text and `-` count as absent.
+    pub(crate) fn text(self, node: Node) -> Option<Cow<'a, str>> {
+        match node {
+            Node::Text(text) => {
+                let text = self.tree.text(self.record, text).trim();
+                (!text.is_empty() && text != "-").then_some(Cow::Borrowed(text))
+            }
+            Node::Bool(true) => Some(Cow::Borrowed("true")),
+            Node::Bool(false) => Some(Cow::Borrowed("false")),
+            Node::Signed(number) => Some(number.to_string().into()),
+            Node::Unsigned(number) => Some(number.to_string().into()),
+            Node::Float(number) => Some(number.to_string().into()),
+            _ => None,
+        }
+    }
+
+    /// Paths the mapping did not use, at most `limit`, without repeats.
+    pub(crate) fn unmapped(self, shapes: &Shapes, limit: usize) -> Vec<Text> {
+        let mut paths: Vec<Text> = Vec::with_capacity(self.tree.unmapped.len().min(limit));
+        for &(shape, key) in &self.tree.unmapped {
+            if paths.len() == limit {
+                break;
+            }
+            let parent = &shapes.get(shape).path;
+            let path = join(parent, self.tree.text(self.record, key));
+            if self.tree.links.is_empty() || !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        paths
+    }
+}
+
+/// Iterator over the elements of a list.
+#[derive(Debug)]
+pub(crate) struct Elements<'a> {
+    tree: &'a Tree,
+    next: u32,
+    single: Option<Node>,
+}
+
+impl Iterator for Elements<'_> {
+    type Item = Node;
+
+    fn next(&mut self) -> Option<Node> {
+        if let Some(single) = self.single.take() {
+            return Some(single);
+        }
+        let link = self.tree.links.get((self.next as usize).checked_sub(1)?)?;
+        self.next = link.next;
+        Some(link.node)
+    }
+}

@@ -1,0 +1,199 @@
+//! All sources: those of this build, and the operator's folders.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use deedtrail_core::id::SourceName;
+use deedtrail_core::mapping::{MapError, MappedRecord};
+use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
+
+use crate::map::{self, Provenance};
+use crate::mapping::plan::Plan;
+use crate::mapping::{MappingError, SharedTables, compile};
+use crate::record::Tree;
+use crate::framing;
+
+/// Name, mapping text and README of every source of this build, and the shared tables.
+mod built_in {
+    include!(concat!(env!("OUT_DIR"), "/sources.rs"));
+}
+
+/// Why the operator's sources cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    #[error("cannot read {path}: {source}")]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{path}: {source}; name the folder `<vendor>.<log>`")]
+    Name {
+        path: PathBuf,
+        source: deedtrail_core::id::BadName,
+    },
+}
+
+/// Every source by name.
+#[derive(Debug)]
+pub struct Registry {
+    sources: BTreeMap<SourceName, Source>,
+}
+
+#[derive(Debug)]
+struct Source {
+    plan: Plan,
+    readme: String,
+}
+
+thread_local! {
+    /// Buffers reused from record to record.
+    static TREE: RefCell<Tree> = RefCell::default();
+}
+
+/// From this record size on, buffers are given back afterwards.
+const LARGE_RECORD_BYTES: usize = 1 << 20;
+
+impl Registry {
+    /// The sources of this build.
+    pub fn built_in() -> Result<Self, LoadError> {
+        let shared = shared_tables()?;
+        let mut sources = BTreeMap::new();
+        for (name, mapping, readme) in built_in::SOURCES {
+            let file = format!("sources/{name}/mapping.toml");
+            let plan = compile(&file, mapping, &shared)?;
+            let name = name_of(Path::new(&file), name)?;
+            sources.insert(
+                name,
+                Source {
+                    plan,
+                    readme: (*readme).to_owned(),
+                },
+            );
+        }
+        Ok(Self { sources })
+    }
+
+    /// The sources of this build and those in the folders below `extra`, which win by name.
+    pub fn load(extra: &Path) -> Result<Self, LoadError> {
+        let mut registry = Self::built_in()?;
+        let shared = shared_tables()?;
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| LoadError::Read { path, source }
+        };
+        for entry in std::fs::read_dir(extra).map_err(failed(extra))? {
+            let folder = entry.map_err(failed(extra))?.path();
+            let file = folder.join("mapping.toml");
+            let text = match std::fs::read_to_string(&file) {
+                Ok(text) => text,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => continue,
+                Err(error) => return Err(failed(&file)(error)),
+            };
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let name = name_of(&folder, &name)?;
+            let plan = compile(&file.display().to_string(), &text, &shared)?;
+            let readme = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
+            registry.sources.insert(name, Source { plan, readme });
+        }
+        Ok(registry)
+    }
+
+    /// What a source's README says.
+    pub fn readme(&self, source: &SourceName) -> Option<&str> {
+        self.sources.get(source).map(|source| source.readme.as_str())
+    }
+
+    /// The source an unlabelled record is of: of those whose conditions hold, the one that asks
+    /// for most; names decide between equals.
+    pub fn identify(&self, record: &[u8]) -> Option<&SourceName> {
+        let fitting = self.sources.iter().filter(|(_, source)| {
+            with_tree(record, |tree| map::matches(&source.plan, record, tree))
+        });
+        fitting
+            .max_by_key(|(name, source)| (source.plan.identify.weight(), std::cmp::Reverse(*name)))
+            .map(|(name, _)| name)
+    }
+
+    /// For each event of a record: canonical field and the raw path it came from.
+    pub fn provenance(
+        &self,
+        source: &SourceName,
+        record: &[u8],
+    ) -> Result<Vec<Provenance>, MapError> {
+        let plan = self.plan(source)?;
+        let mut trace = Vec::new();
+        with_tree(record, |tree| {
+            map::map(plan, source.as_str(), record, tree, Some(&mut trace))
+        })?;
+        Ok(trace)
+    }
+
+    pub(crate) fn plan(&self, source: &SourceName) -> Result<&Plan, MapError> {
+        let found = self.sources.get(source).map(|source| &source.plan);
+        found.ok_or_else(|| MapError::UnknownSource {
+            source_name: source.to_string(),
+        })
+    }
+}
+
+impl Mapper for Registry {
+    fn sources(&self) -> Vec<SourceFacts> {
+        let facts = self.sources.iter().map(|(name, source)| SourceFacts {
+            name: name.clone(),
+            title: source.plan.title.clone(),
+            sigma: source.plan.sigma.clone(),
+            mapping_version: source.plan.version.to_string(),
+            planes: source.plan.planes.clone(),
+            field_aliases: source.plan.field_aliases.clone(),
+        });
+        facts.collect()
+    }
+
+    fn frame<'a>(
+        &self,
+        source: &SourceName,
+        encoding: Encoding,
+        body: &'a [u8],
+    ) -> Result<Vec<Framed<'a>>, FrameError> {
+        let plan = self
+            .plan(source)
+            .map_err(|_| FrameError::UnknownSource(source.to_string()))?;
+        framing::frame(&plan.envelopes, encoding, body)
+    }
+
+    fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError> {
+        let plan = self.plan(source)?;
+        with_tree(record, |tree| {
+            map::map(plan, source.as_str(), record, tree, None)
+        })
+    }
+}
+
+/// Runs `work` with this thread's buffers.
+fn with_tree<T>(record: &[u8], work: impl FnOnce(&mut Tree) -> T) -> T {
+    TREE.with(|tree| match tree.try_borrow_mut() {
+        Ok(mut tree) => {
+            let done = work(&mut tree);
+            if record.len() >= LARGE_RECORD_BYTES {
+                tree.shrink();
+            }
+            done
+        }
+        Err(_) => work(&mut Tree::default()),
+    })
+}
+
+fn name_of(path: &Path, name: &str) -> Result<SourceName, LoadError> {
+    SourceName::new(name).map_err(|source| LoadError::Name {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn shared_tables() -> Result<SharedTables, MappingError> {
+    SharedTables::parse("sources/tables.toml", built_in::TABLES)
+}
