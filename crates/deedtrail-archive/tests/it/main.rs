@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod fixture;
+mod foreign;
 mod query;
 mod rebuild;
 mod reference;

@@ -97,7 +97,7 @@ fn filters_narrow_and_combine() {
             text: Some("USER1@".into()),
             ..none()
         },
-        &[1],
+        &[8, 1],
     );
     check(
         EventFilter {
