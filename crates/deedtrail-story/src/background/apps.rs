@@ -6,10 +6,9 @@ use crate::record::{Source, entra};
 use crate::rhythm::timer;
 
 /// The network a vendor's application comes from.
-pub(crate) fn vendor_network(app: &str) -> Origin {
+fn vendor_network(app: &str) -> Origin {
     let (ip, asn, as_org) = match app {
         "calendar-sync" => ("2001:db8:ca1::20", 64504, "Calendarium"),
-        "archive-connector" => ("2001:db8:a7c::20", 64505, "Kellerworks Archive"),
         "crm-connector" => ("2001:db8:c73::20", 64506, "Salesmoor"),
         _ => ("2001:db8:5aa5::20", 64508, "Broadloom Hosting"),
     };
@@ -24,13 +23,7 @@ pub(crate) fn vendor_network(app: &str) -> Origin {
     }
 }
 
-pub(crate) fn app_sign_in(
-    day: &mut Day,
-    app: &str,
-    origin: &Origin,
-    resource: &'static str,
-    of_day: i64,
-) {
+fn app_sign_in(day: &mut Day, app: &str, origin: &Origin, resource: &'static str, of_day: i64) {
     day.put(Source::Entra, of_day, |at, chance| {
         entra::app_sign_in(at, machine(app), origin, resource, chance)
     });

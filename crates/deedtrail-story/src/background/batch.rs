@@ -13,15 +13,14 @@ use crate::rhythm::{HOUR, MINUTE, SECOND, timer, weekday};
 /// Address from which the company's own servers reach the cloud.
 pub(crate) const SERVERS_IP: &str = "192.0.2.200";
 const CLI_AGENT: &str = "aws-cli/2.31.0 md/awscrt#0.27.6 ua/2.1 os/linux#6.12 lang/python#3.13";
-/// Days before the anchor on which the quarterly figures were built.
-const QUARTERS: [i64; 3] = [3, 94, 185];
+/// Days before the anchor on which the quarterly figures were built: draft, correction, final.
+const QUARTERS: [i64; 9] = [3, 4, 5, 94, 95, 96, 185, 186, 187];
 
 pub(super) fn tell(day: &mut Day) {
     backup(day);
     billing_export(day);
     docs_sync(day);
     status_page(day);
-    ledger_sync(day);
     rotation(day);
     quarterly_report(day);
 }
@@ -96,7 +95,7 @@ fn target_of(service: &str, target: &str) -> (Value, (&'static str, String)) {
     }
 }
 
-pub(super) fn backup(day: &mut Day) {
+fn backup(day: &mut Day) {
     let mut of_day = timer(1, 30, 6, &mut day.chance);
     for database in ["orders", "customers", "ledger"] {
         for step in [
@@ -209,8 +208,8 @@ fn status_page(day: &mut Day) {
     }
 }
 
-/// Its deployment is gone, its token still signs in every hour.
-fn ledger_sync(day: &mut Day) {
+/// Signs in every hour. The work ended with its deployment, the signing in did not.
+pub(super) fn ledger_sync(day: &mut Day) {
     for hour in 0..24 {
         let of_day = timer(hour, 7, 2, &mut day.chance);
         vault_act(
@@ -306,7 +305,7 @@ pub(crate) fn rotate(
 }
 
 /// Four times a year, always the same: rare is not dormant.
-pub(super) fn quarterly_report(day: &mut Day) {
+fn quarterly_report(day: &mut Day) {
     if !QUARTERS.contains(&day.ago()) {
         return;
     }

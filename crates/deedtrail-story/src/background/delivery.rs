@@ -116,10 +116,6 @@ pub(crate) fn ci_call(
             json!({ "name": "production" }),
             Some(("AWS::EKS::Cluster", arn("eks", "cluster/production"))),
         ),
-        "ssm" => (
-            json!({ "name": "/shop/release", "withDecryption": false }),
-            Some(("AWS::SSM::Parameter", arn("ssm", "parameter/shop/release"))),
-        ),
         _ => (serde_json::Value::Null, None),
     };
     day.put(Source::CloudTrail, of_day, |at, chance| {
@@ -156,7 +152,7 @@ pub(crate) fn release(day: &mut Day, start: i64) {
         (0, "sts", "GetCallerIdentity", true),
         (4, "ecr", "DescribeImages", true),
         (9, "eks", "DescribeCluster", true),
-        (15, "ssm", "GetParameter", true),
+        (15, "ecs", "DescribeTaskDefinition", true),
         (60, "ecs", "UpdateService", false),
         (95, "ecs", "DescribeServices", true),
     ] {

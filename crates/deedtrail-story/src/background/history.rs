@@ -1,55 +1,57 @@
-//! The sparse months before: enough to know who was there and when.
+//! The sparse months before: each part of ordinary life in its turn, so that little is new when
+//! the dense days begin.
 
-use super::{DENSE_DAYS, batch, people};
-use crate::background::apps::{app_sign_in, vendor_network};
+use super::{agents, apps, batch, clicks, cluster, delivery, people, workers};
+use crate::chance::Chance;
 use crate::day::Day;
 use crate::incident;
 use crate::organisation::PEOPLE;
-use crate::record::Source;
-use crate::record::kubernetes::{self, Request};
-use crate::rhythm::{HOUR, arrival, timer, weekday};
+use crate::rhythm::{HOUR, MINUTE, SECOND, arrival, weekday};
+
+/// Every how many days a part has its turn.
+const TURN_DAYS: i64 = 20;
 
 pub(super) fn tell(day: &mut Day) {
+    batch::tell(day);
+    ledger_sync_at_work(day);
+    incident::profile_sync_at_work(day);
+    let turn = day.number.rem_euclid(TURN_DAYS);
+    match turn {
+        0 => agents::tell(day),
+        5 => workers::tell(day),
+        10 => cluster::tell(day),
+        15 => apps::tell(day),
+        _ => {}
+    }
     if day.is_workday() {
-        for _ in 0..4 {
-            let person = day.chance.pick(&PEOPLE);
-            let origin = people::whereabouts(day, person);
-            let arrives = arrival(person, &mut day.chance);
-            people::sign_in(day, person, &origin, arrives);
-        }
-    }
-    batch::backup(day);
-    batch::quarterly_report(day);
-    if day.number <= incident::archive_connector_last_day(day.anchor) && weekday(day.number) < 5 {
-        let of_day = timer(1, 0, 30, &mut day.chance);
-        let origin = vendor_network("archive-connector");
-        app_sign_in(
-            day,
-            "archive-connector",
-            &origin,
-            "Office 365 Exchange Online",
-            of_day,
-        );
-    }
-    if day.ago() == DENSE_DAYS + 1 {
-        retire_ledger_sync(day);
+        office(day, turn);
     }
 }
 
-/// The day its deployment was deleted.
-fn retire_ledger_sync(day: &mut Day) {
-    day.put(Source::Kubernetes, 15 * HOUR, |at, chance| {
-        let request = Request {
-            username: "mara.lind@larkfield.example",
-            verb: "delete",
-            version: "apps/v1",
-            resource: "deployments",
-            namespace: "finance",
-            name: "ledger-sync",
-            code: 200,
-            ip: "192.0.2.16",
-            user_agent: "kubectl/v1.34.1 (linux/amd64)",
-        };
-        kubernetes::event(at, &request, chance)
-    });
+/// Four people sign in; the one whose turn it is works the whole day.
+fn office(day: &mut Day, turn: i64) {
+    for _ in 0..4 {
+        let person = day.chance.pick(&PEOPLE);
+        let origin = people::whereabouts(day, person);
+        let arrives = arrival(person, &mut day.chance);
+        people::sign_in(day, person, &origin, arrives);
+    }
+    let mut pushes = Vec::new();
+    let place = usize::try_from(turn).unwrap_or(0) % PEOPLE.len();
+    people::work(day, &PEOPLE[place], &mut pushes);
+    delivery::tell(day, &pushes);
+    if turn % 4 == 0 {
+        clicks::tell(day);
+    }
+}
+
+/// While its deployment lived, it read the ledger's password each weekday morning.
+fn ledger_sync_at_work(day: &mut Day) {
+    if weekday(day.number) < 5 {
+        let of_day = 6 * HOUR + Chance::of(1, day.number).between(0, MINUTE);
+        let login = ("update", "approle", "auth/approle/login");
+        batch::vault_act(day, "svc-ledger-sync", login, None, of_day);
+        let secret = ("read", "kv", "secret/data/finance/ledger");
+        batch::vault_act(day, "svc-ledger-sync", secret, None, of_day + SECOND);
+    }
 }

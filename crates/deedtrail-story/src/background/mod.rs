@@ -15,11 +15,10 @@ mod workers;
 use crate::day::Day;
 use crate::organisation::Person;
 
-pub(crate) use apps::{app_sign_in, vendor_network};
 pub(crate) use batch::{bot_push, data_call, rotate, token_act, vault_act};
 pub(crate) use clicks::click;
 pub(crate) use delivery::{ci_call, release, roll_out};
-pub(crate) use people::session_of;
+pub(crate) use people::{session_of, whereabouts};
 
 /// Days told in full before the anchor; older days are sparse.
 pub(crate) const DENSE_DAYS: i64 = 60;
@@ -45,6 +44,7 @@ pub(crate) fn tell(day: &mut Day) {
     delivery::tell(day, &pushes);
     clicks::tell(day);
     batch::tell(day);
+    batch::ledger_sync(day);
     workers::tell(day);
     cluster::tell(day);
     apps::tell(day);

@@ -1,6 +1,7 @@
 //! People at work: signing in, opening applications, files and mail, code.
 
 use super::Pushed;
+use crate::chance::Chance;
 use crate::day::Day;
 use crate::organisation::{Origin, PEOPLE, Person, stable_number};
 use crate::record::cloudtrail::{self, Call, Caller};
@@ -42,26 +43,31 @@ pub(super) fn tell(day: &mut Day) -> Vec<Pushed> {
     let mut pushes = Vec::new();
     for person in &PEOPLE {
         let works = if day.is_workday() { 920 } else { 40 };
-        if !day.chance.in_thousand(works) {
-            continue;
-        }
-        let origin = whereabouts(day, person);
-        let arrives = arrival(person, &mut day.chance);
-        sign_in(day, person, &origin, arrives);
-        office_work(day, person, &origin, arrives);
-        if person.writes_code() {
-            code(day, person, &origin, arrives, &mut pushes);
-        }
-        if person.department == "Platform" {
-            operate(day, person, &origin, arrives);
+        if day.chance.in_thousand(works) {
+            work(day, person, &mut pushes);
         }
     }
     pushes
 }
 
-/// Office on most days, home otherwise.
-pub(super) fn whereabouts(day: &mut Day, person: &Person) -> Origin {
-    if day.is_workday() && day.chance.in_thousand(650) {
+/// One person's working day.
+pub(super) fn work(day: &mut Day, person: &'static Person, pushes: &mut Vec<Pushed>) {
+    let origin = whereabouts(day, person);
+    let arrives = arrival(person, &mut day.chance);
+    sign_in(day, person, &origin, arrives);
+    office_work(day, person, &origin, arrives);
+    if person.writes_code() {
+        code(day, person, &origin, arrives, pushes);
+    }
+    if person.department == "Platform" {
+        operate(day, person, &origin, arrives);
+    }
+}
+
+/// Office on most workdays, home otherwise; the same place all day.
+pub(crate) fn whereabouts(day: &Day, person: &Person) -> Origin {
+    let mut chance = Chance::of(stable_number(person.login), day.number);
+    if day.is_workday() && chance.in_thousand(650) {
         person.at_office()
     } else {
         person.at_home()
@@ -233,7 +239,7 @@ fn operate(day: &mut Day, person: &Person, origin: &Origin, arrives: i64) {
         ("cloudwatch", "GetMetricData"),
         ("elasticloadbalancing", "DescribeTargetHealth"),
     ];
-    for _ in 0..day.chance.between(5, 10) {
+    for _ in 0..day.chance.between(3, 7) {
         let (service, name) = *day.chance.pick_skewed(&CALLS);
         let moment = office_moment(person, arrives, &mut day.chance);
         day.put(Source::CloudTrail, moment, |at, chance| {
@@ -251,7 +257,7 @@ fn operate(day: &mut Day, person: &Person, origin: &Origin, arrives: i64) {
         });
     }
     let username = person.email();
-    for _ in 0..day.chance.between(4, 9) {
+    for _ in 0..day.chance.between(3, 6) {
         let (verb, resource) =
             *day.chance
                 .pick_skewed(&[("list", "pods"), ("get", "deployments"), ("get", "pods")]);

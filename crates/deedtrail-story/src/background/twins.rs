@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::background::clicks::click;
-use crate::background::people::session_of;
+use crate::background::people::{session_of, whereabouts};
 use crate::day::Day;
 use crate::organisation::{Origin, person};
 use crate::record::cloudtrail::{self, Call, Caller};
@@ -30,7 +30,7 @@ pub(super) fn tell(day: &mut Day) {
 fn config_change_second_try(day: &mut Day) {
     let admin = person("jonas.weil");
     let start = 13 * HOUR + day.chance.between(0, HOUR);
-    let origin = admin.at_office();
+    let origin = whereabouts(day, admin);
     for (wait, role, error) in [
         (0, "Operator", Some("AccessDenied")),
         (4 * MINUTE, "Administrator", None),
@@ -51,10 +51,10 @@ fn config_change_second_try(day: &mut Day) {
     }
 }
 
-/// A contractor opens a shared link, then the portal, from home, and is let in.
+/// A contractor opens a shared link, then the portal, from the same place, and is let in.
 fn contractor_opens_portal(day: &mut Day) {
     let contractor = person("ana.sorel");
-    let origin = contractor.at_home();
+    let origin = whereabouts(day, contractor);
     let url = ["https://files.example/share?token=", &day.chance.hex(32)].concat();
     token_click(day, (contractor.login, &url), &origin, 11 * HOUR);
     let session = session_of(day, contractor);
@@ -67,7 +67,7 @@ fn contractor_opens_portal(day: &mut Day) {
 /// A link, two typing mistakes from the same laptop, then in.
 fn click_then_typing_mistake(day: &mut Day) {
     let clicker = person("greta.mohn");
-    let origin = clicker.at_office();
+    let origin = whereabouts(day, clicker);
     token_click(
         day,
         (clicker.login, "https://invoices.example/open/5530"),
@@ -96,7 +96,7 @@ fn travel(day: &mut Day) {
         city: "Lyon",
         ..traveller.at_office()
     };
-    let session = session_of(day, traveller);
+    let session = [&session_of(day, traveller), "h"].concat();
     day.put(Source::Okta, 15 * HOUR, |at, chance| {
         okta::event(at, traveller, &hotel, &okta::sign_in(&session), chance)
     });

@@ -19,7 +19,7 @@ struct Worker {
 const WORKERS: [Worker; 10] = [
     Worker {
         name: "svc-order-worker",
-        rounds: 16,
+        rounds: 11,
         steps: &[
             ("sqs", "ReceiveMessage", false, "orders"),
             ("dynamodb", "PutItem", false, "bookings"),
@@ -28,7 +28,7 @@ const WORKERS: [Worker; 10] = [
     },
     Worker {
         name: "svc-invoice-worker",
-        rounds: 10,
+        rounds: 7,
         steps: &[
             ("sqs", "ReceiveMessage", false, "invoices"),
             ("s3", "PutObject", false, "invoices/invoice.pdf"),
@@ -36,7 +36,7 @@ const WORKERS: [Worker; 10] = [
     },
     Worker {
         name: "svc-notify-worker",
-        rounds: 10,
+        rounds: 7,
         steps: &[
             ("sqs", "ReceiveMessage", false, "notices"),
             ("ses", "SendEmail", false, "larkfield.example"),
@@ -44,7 +44,7 @@ const WORKERS: [Worker; 10] = [
     },
     Worker {
         name: "svc-image-worker",
-        rounds: 8,
+        rounds: 5,
         steps: &[
             ("s3", "GetObject", true, "pictures/original.png"),
             ("s3", "PutObject", false, "pictures/small.png"),
@@ -52,7 +52,7 @@ const WORKERS: [Worker; 10] = [
     },
     Worker {
         name: "payments-api",
-        rounds: 12,
+        rounds: 8,
         steps: &[
             ("dynamodb", "GetItem", true, "payment-methods"),
             ("dynamodb", "PutItem", false, "payments"),
@@ -60,12 +60,12 @@ const WORKERS: [Worker; 10] = [
     },
     Worker {
         name: "web-frontend",
-        rounds: 12,
+        rounds: 8,
         steps: &[("s3", "GetObject", true, "catalogue/pages.json")],
     },
     Worker {
         name: "cart",
-        rounds: 12,
+        rounds: 8,
         steps: &[
             ("dynamodb", "GetItem", true, "baskets"),
             ("dynamodb", "UpdateItem", false, "baskets"),
@@ -73,7 +73,7 @@ const WORKERS: [Worker; 10] = [
     },
     Worker {
         name: "search-indexer",
-        rounds: 12,
+        rounds: 8,
         steps: &[
             ("dynamodb", "Query", true, "products"),
             ("s3", "GetObject", true, "catalogue/products.json"),
@@ -82,7 +82,7 @@ const WORKERS: [Worker; 10] = [
     },
     Worker {
         name: "fraud-scorer",
-        rounds: 10,
+        rounds: 7,
         steps: &[
             ("dynamodb", "GetItem", true, "orders"),
             ("dynamodb", "UpdateItem", false, "scores"),
@@ -90,7 +90,7 @@ const WORKERS: [Worker; 10] = [
     },
     Worker {
         name: "inventory-reader",
-        rounds: 15,
+        rounds: 10,
         steps: &[
             ("dynamodb", "GetItem", true, "stock"),
             ("dynamodb", "Query", true, "stock"),

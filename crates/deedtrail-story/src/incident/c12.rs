@@ -2,7 +2,7 @@
 //! from a network it was never seen on.
 
 use super::{Fact, Incident, fact, workday_before};
-use crate::background::{click, session_of};
+use crate::background::{click, session_of, whereabouts};
 use crate::day::Day;
 use crate::organisation::{QUAYMARK, person};
 use crate::record::defender::Click;
@@ -32,7 +32,7 @@ pub(super) fn tell(day: &mut Day) {
         person: contractor,
         url: &url,
         workload: "Email",
-        ip: &contractor.at_home().ip,
+        ip: &whereabouts(day, contractor).ip,
         action: "ClickAllowed",
         clicked_through: true,
         threat: "",

@@ -1,7 +1,7 @@
 //! C13: a click, then six failed sign-ins from another network within twenty minutes.
 
 use super::{Incident, fact, workday_before};
-use crate::background::click;
+use crate::background::{click, whereabouts};
 use crate::day::Day;
 use crate::organisation::{VELLUM, person};
 use crate::record::defender::Click;
@@ -27,7 +27,7 @@ pub(super) fn tell(day: &mut Day) {
         person: clerk,
         url: "https://larkfield-signin.example/office/verify",
         workload: "Email",
-        ip: &clerk.at_office().ip,
+        ip: &whereabouts(day, clerk).ip,
         action: "ClickAllowed",
         clicked_through: true,
         threat: "",

@@ -17,7 +17,7 @@ use crate::day::Day;
 use crate::organisation::machine;
 use crate::rhythm;
 
-pub(crate) use u18::archive_connector_last_day;
+pub(crate) use u18::profile_sync_at_work;
 
 /// One record of an incident, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,7 @@ pub(crate) fn tell(day: &mut Day) {
     b10::tell(day);
     b11::tell(day);
     b12::tell(day);
+    u12::tell(day);
     u18::tell(day);
 }
 

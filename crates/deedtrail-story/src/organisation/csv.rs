@@ -70,12 +70,13 @@ fn email_or_nothing(login: &str) -> String {
     }
 }
 
-/// RFC 3339 midnight `days` before the anchor; empty for 0.
+/// 15:00 UTC `days` before the anchor (RFC 3339); empty for 0.
 fn days_ago(anchor_day: i64, days: i64) -> String {
     if days == 0 {
         return String::new();
     }
-    Timestamp::from_micros((anchor_day - days) * Timestamp::DAY_US).to_string()
+    let midnight = Timestamp::from_micros((anchor_day - days) * Timestamp::DAY_US);
+    midnight.plus_micros(15 * Timestamp::HOUR_US).to_string()
 }
 
 fn row(table: &mut String, fields: &[String; 16]) {

@@ -1,6 +1,6 @@
 //! What the organisation knows about one non-human identity.
 
-use super::{AWS_PRODUCTION, stable_hex, stable_uuid};
+use super::{AWS_PRODUCTION, DOMAIN, stable_hex, stable_uuid};
 
 /// The account a machine acts with; its alias is derived from the machine's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(crate) enum Account {
     /// Namespace of the Kubernetes service account.
     Kubernetes(&'static str),
     EntraApp,
+    /// A user in Okta that only programs use.
+    OktaUser,
     Agent,
 }
 
@@ -55,6 +57,10 @@ impl Machine {
                     ["entra.app_id:", &self.app_id()].concat(),
                     ["entra.object_id:", &self.entra_object_id()].concat(),
                 ],
+                Account::OktaUser => vec![
+                    ["email:", &self.email()].concat(),
+                    ["okta.id:", &self.okta_id()].concat(),
+                ],
                 Account::Agent => vec![["agent.id:", self.name].concat()],
             })
             .collect()
@@ -87,6 +93,19 @@ impl Machine {
     pub(crate) fn access_key_id(&self) -> String {
         let digits = stable_hex(&[self.name, " key"].concat(), 16);
         ["AKIA", &digits.to_uppercase()].concat()
+    }
+
+    pub(crate) fn email(&self) -> String {
+        [self.name, "@", DOMAIN].concat()
+    }
+
+    pub(crate) fn okta_id(&self) -> String {
+        ["00u", &stable_hex(self.name, 17)].concat()
+    }
+
+    /// Public id of the machine's Okta API token.
+    pub(crate) fn okta_token_id(&self) -> String {
+        ["00T", &stable_hex(&[self.name, " token"].concat(), 17)].concat()
     }
 
     pub(crate) fn vault_entity(&self) -> String {

@@ -1,7 +1,7 @@
 //! The forty non-human identities of the story.
 
 use super::machine::{
-    Account::{Agent, AwsRole, AwsUser, EntraApp, GitHubLogin, Kubernetes, VaultEntity},
+    Account::{Agent, AwsRole, AwsUser, EntraApp, GitHubLogin, Kubernetes, OktaUser, VaultEntity},
     Machine,
 };
 
@@ -194,6 +194,15 @@ pub(crate) static MACHINES: [Machine; 40] = [
         ..COMMON
     },
     Machine {
+        name: "svc-profile-sync",
+        accounts: &[OktaUser],
+        owner: "",
+        backup_owner: "",
+        department: "Human Resources",
+        purpose: "Copied job titles from the old personnel system.",
+        ..COMMON
+    },
+    Machine {
         name: "svc-status-page",
         accounts: &[GitHubLogin],
         undeclared: true,
@@ -304,13 +313,6 @@ pub(crate) static MACHINES: [Machine; 40] = [
         owner: "iris.talbot",
         department: "Sales",
         purpose: "Turns notes into slides.",
-        ..APP
-    },
-    Machine {
-        name: "archive-connector",
-        owner: "",
-        department: "Finance",
-        purpose: "Moved old mail into the archive.",
         ..APP
     },
     // AI agents.

@@ -107,7 +107,7 @@ fn role(at: i64, machine: &Machine, session: &str) -> Value {
         "principalId": joined(&[&unique_id, ":", session]),
         "arn": joined(&["arn:aws:sts::", AWS_PRODUCTION, ":assumed-role/", machine.name, "/", session]),
         "accountId": AWS_PRODUCTION,
-        "accessKeyId": joined(&["ASIA", &stable_hex(session, 16).to_uppercase()]),
+        "accessKeyId": session_key(at, session),
         "sessionContext": {
             "sessionIssuer": {
                 "type": "Role", "principalId": unique_id, "arn": machine.role_arn(),
@@ -129,7 +129,7 @@ fn signed_on(at: i64, person: &Person, role: &str) -> Value {
         "principalId": joined(&[&unique_id, ":", &email]),
         "arn": joined(&["arn:aws:sts::", AWS_PRODUCTION, ":assumed-role/", &role_name, "/", &email]),
         "accountId": AWS_PRODUCTION,
-        "accessKeyId": joined(&["ASIA", &stable_hex(&email, 16).to_uppercase()]),
+        "accessKeyId": session_key(at, &email),
         "sessionContext": {
             "sessionIssuer": {
                 "type": "Role", "principalId": unique_id,
@@ -147,4 +147,11 @@ fn signed_on(at: i64, person: &Person, role: &str) -> Value {
 /// The full hour before `at`, when the session's credentials were issued.
 fn hour_before(at: i64) -> i64 {
     at - at.rem_euclid(crate::rhythm::HOUR)
+}
+
+/// Public id of a session's temporary key: another one each day.
+fn session_key(at: i64, session: &str) -> String {
+    let day = at.div_euclid(crate::rhythm::DAY).to_string();
+    let digits = stable_hex(&joined(&[session, &day]), 16);
+    joined(&["ASIA", &digits.to_uppercase()])
 }

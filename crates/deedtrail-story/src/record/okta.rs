@@ -4,10 +4,13 @@ use serde_json::{Value, json};
 
 use super::{joined, utc_text};
 use crate::chance::Chance;
-use crate::organisation::{Origin, Person, stable_hex};
+use crate::organisation::{Machine, Origin, Person, stable_hex};
 
 /// An application behind Okta: (instance id seed, label).
 pub(crate) type App = (&'static str, &'static str);
+
+/// Event type and display message.
+pub(crate) type Verb = (&'static str, &'static str);
 
 /// What happened, beside who and when.
 #[derive(Clone, Debug)]
@@ -107,6 +110,57 @@ pub(crate) fn event(
             { "ip": origin.ip, "version": "V4", "source": null, "geographicalContext": place(origin) }
         ] },
         "target": target(act.app)
+    })
+}
+
+/// A management call with an API token: done by the token's user, named in the transaction.
+pub(crate) fn token_event(
+    at: i64,
+    machine: &Machine,
+    origin: &Origin,
+    (event_type, message): Verb,
+    target: &Person,
+    chance: &mut Chance,
+) -> Value {
+    let request = chance.hex(27);
+    json!({
+        "actor": {
+            "id": machine.okta_id(), "type": "User", "alternateId": machine.email(),
+            "displayName": machine.name, "detailEntry": null
+        },
+        "client": client(origin),
+        "device": null,
+        "authenticationContext": {
+            "authenticationProvider": null, "credentialProvider": null, "credentialType": null,
+            "issuer": null, "interface": null, "authenticationStep": 0,
+            "externalSessionId": joined(&["trs", &request]), "rootSessionId": null
+        },
+        "displayMessage": message,
+        "eventType": event_type,
+        "outcome": { "result": "SUCCESS", "reason": null },
+        "published": utc_text(at, 3),
+        "securityContext": {
+            "asNumber": origin.asn, "asOrg": origin.as_org, "isp": origin.as_org,
+            "domain": null, "isProxy": false
+        },
+        "severity": "INFO",
+        "debugContext": { "debugData": {
+            "requestId": request, "requestUri": "/api/v1/users", "url": "/api/v1/users?"
+        } },
+        "legacyEventType": null,
+        "transaction": {
+            "type": "WEB", "id": request,
+            "detail": { "requestApiTokenId": machine.okta_token_id() }
+        },
+        "uuid": chance.uuid(),
+        "version": "0",
+        "request": { "ipChain": [
+            { "ip": origin.ip, "version": "V6", "source": null, "geographicalContext": place(origin) }
+        ] },
+        "target": [{
+            "id": target.okta_id(), "type": "User", "alternateId": target.email(),
+            "displayName": target.name, "detailEntry": null
+        }]
     })
 }
 

@@ -1,6 +1,7 @@
 //! Size, order, determinism and names of the story.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use deedtrail_core::time::Timestamp;
 use deedtrail_story::{DELIVERY_RECORDS_MAX, Delivery, Story};
@@ -50,7 +51,7 @@ fn fills_sixty_days_from_ten_sources() {
     }
     let total: usize = by_source.values().sum();
     assert_eq!(by_source.len(), 10, "{by_source:?}");
-    assert!((48_000..58_000).contains(&total), "{total} {by_source:#?}");
+    assert!((50_000..60_000).contains(&total), "{total} {by_source:#?}");
 }
 
 #[test]
@@ -148,10 +149,30 @@ fn import_declares_people_and_machines() {
         .iter()
         .find(|row| row.contains("svc-ledger-sync"))
         .unwrap();
-    assert!(ledger.contains("2026-09-22T00:00:00"), "{ledger}");
+    assert!(ledger.contains("2026-09-22T15:00:00"), "{ledger}");
     let ids: BTreeSet<&str> = rows[1..]
         .iter()
         .map(|row| row.split(',').next().unwrap())
         .collect();
     assert_eq!(ids.len(), 56, "aliases are distinct");
+}
+
+#[test]
+fn addresses_are_reserved_for_documentation_or_private() {
+    let mut seen: BTreeSet<IpAddr> = BTreeSet::new();
+    for delivery in deliveries().iter().rev().take(200) {
+        let text = std::str::from_utf8(&delivery.body).unwrap();
+        seen.extend(
+            text.split('"')
+                .filter_map(|token| token.parse::<IpAddr>().ok()),
+        );
+    }
+    assert!(seen.len() > 50, "{seen:?}");
+    for address in seen {
+        let reserved = match address {
+            IpAddr::V4(v4) => v4.is_documentation() || v4.is_private(),
+            IpAddr::V6(v6) => v6.segments()[..2] == [0x2001, 0xdb8],
+        };
+        assert!(reserved, "{address}");
+    }
 }
