@@ -1,9 +1,9 @@
 //! Lists: events, identities, sources and what waits in quarantine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::event::Event;
-use deedtrail_core::id::{IdentityId, SourceName};
+use deedtrail_core::id::{AliasUid, IdentityId, SourceName};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::port::archive::{Cursor, EventFilter};
 use deedtrail_core::port::mapper::SourceFacts;
@@ -16,6 +16,9 @@ use crate::timeline::ReadingError;
 
 /// A source that has delivered before counts as silent after this much silence, µs.
 pub const SILENT_AFTER_US: i64 = Timestamp::DAY_US;
+
+/// Most aliases that one page of events is resolved for.
+pub const PEOPLE_MAX: usize = 500;
 
 /// One page of identities.
 #[derive(Clone, Debug)]
@@ -68,6 +71,26 @@ impl App {
             identities: self.ports.store.identities(filter)?,
             total: self.ports.store.identity_count(filter)?,
         })
+    }
+
+    /// Who stands behind the aliases that `events` name as actor, on whose behalf, or target. At
+    /// most [`PEOPLE_MAX`] aliases are looked up; the others are simply not in the map.
+    pub fn people(
+        &self,
+        principal: &Principal,
+        events: &[Event],
+    ) -> Result<BTreeMap<AliasUid, Identity>, ReadingError> {
+        principal.require(Scope::Read)?;
+        let uids: BTreeSet<AliasUid> = events.iter().flat_map(parties).collect();
+        let mut people = BTreeMap::new();
+        for uid in uids.into_iter().take(PEOPLE_MAX) {
+            let alias = self.ports.store.alias(uid)?;
+            let Some(alias) = alias else { continue };
+            if let Some(identity) = self.ports.store.identity(alias.identity)? {
+                people.insert(uid, identity);
+            }
+        }
+        Ok(people)
     }
 
     /// Names of the identities that exist among `ids`.
@@ -126,4 +149,13 @@ impl App {
         principal.require(Scope::Read)?;
         Ok(self.ports.store.quarantined(source, limit)?)
     }
+}
+
+/// Every alias an event names, as ids.
+fn parties(event: &Event) -> Vec<AliasUid> {
+    let targets = event.mapped.target_aliases.iter();
+    let targets =
+        targets.map(|alias| AliasUid::of(&event.tenant, &alias.namespace, &alias.value));
+    let parties = event.actor_alias_uid.into_iter().chain(event.on_behalf_of_uid);
+    parties.chain(targets).collect()
 }

@@ -2,9 +2,15 @@
 
 mod clock;
 mod entropy;
+mod fake_archive;
+mod fake_log;
+mod fake_mapper;
 mod memory_store;
 pub mod store_contract;
 
 pub use clock::FakeClock;
 pub use entropy::SeededEntropy;
+pub use fake_archive::FakeArchive;
+pub use fake_log::{FakeLog, Refusal};
+pub use fake_mapper::FakeMapper;
 pub use memory_store::MemoryStore;

@@ -1,0 +1,22 @@
+//! The JSON API under `/v1`, health and metrics.
+
+mod ask;
+mod events;
+mod evidence;
+mod findings;
+mod health;
+mod identities;
+mod ingest;
+mod metrics;
+mod sources;
+mod table;
+
+pub(crate) use ask::{Asked, cursor, id, next_cursor, time};
+pub(crate) use table::ENDPOINTS;
+
+use axum::Json;
+
+use crate::problem::Problem;
+
+/// What every endpoint of the API returns.
+type Answer<T> = Result<Json<T>, Problem>;

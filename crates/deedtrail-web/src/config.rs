@@ -1,0 +1,52 @@
+//! Limits and settings of the HTTP surface.
+
+use std::time::Duration;
+
+use deedtrail_core::limits::REQUEST_BYTES_MAX;
+
+/// How browsers reach the server; decides the name and the attributes of the session cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// Plain HTTP on loopback.
+    #[default]
+    LoopbackHttp,
+    /// HTTPS, here or at a proxy in front.
+    Https,
+}
+
+/// Settings of the HTTP surface.
+#[derive(Clone, Copy, Debug)]
+pub struct WebConfig {
+    pub transport: Transport,
+    /// Deliveries that are read and appended at the same time; further ones wait
+    /// `ingest_wait_max` and are then answered 429.
+    pub ingest_concurrent_max: usize,
+    /// How long a delivery waits for its turn.
+    pub ingest_wait_max: Duration,
+    /// Largest body of a delivery as sent (still compressed), bytes. Beyond it: 413.
+    pub ingest_bytes_max: usize,
+    /// An answer takes at most this long. Beyond it: 408; a delivery may be sent again safely.
+    pub request_time_max: Duration,
+    /// `/readyz` fails while more log entries than this wait for the pipeline.
+    pub ready_lag_max: u64,
+}
+
+impl Default for WebConfig {
+    fn default() -> Self {
+        Self {
+            transport: Transport::LoopbackHttp,
+            ingest_concurrent_max: 8,
+            ingest_wait_max: Duration::from_millis(500),
+            ingest_bytes_max: REQUEST_BYTES_MAX,
+            request_time_max: Duration::from_secs(60),
+            ready_lag_max: 1_000_000,
+        }
+    }
+}
+
+/// Largest body of any request that is not a delivery, bytes. Beyond it: 413.
+pub(crate) const FORM_BYTES_MAX: usize = 64 << 10;
+/// Most rows one list answers with; a larger `limit` is cut to it.
+pub(crate) const LIST_MAX: usize = 1_000;
+/// Rows a list of the API answers with when it does not say.
+pub(crate) const LIST_DEFAULT: usize = 100;

@@ -1,0 +1,282 @@
+//! One finding: what happened, why it fired, what to do, how to prove it.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Form, Path, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use deedtrail_app::App;
+use deedtrail_app::access::Principal;
+use deedtrail_app::activity::Window;
+use deedtrail_app::findings::{DISPOSITIONS, FindingFile};
+use deedtrail_core::control;
+use deedtrail_core::finding::Hypothesis;
+use deedtrail_core::id::{EventUid, FindingId};
+use deedtrail_core::time::Timestamp;
+use serde::Deserialize;
+
+use super::{Chrome, Failure, Section, show};
+use crate::api::{Asked, id};
+use crate::problem::Problem;
+use crate::state::Shared;
+use crate::view::{
+    Badge, Bars, Checkpoint, Chip, EventPanel, Lanes, Order, Row, Selection, Shown, rows, span,
+    status,
+};
+
+/// A silence longer than this gets a row of its own, µs.
+const GAP_US: i64 = 2 * Timestamp::MINUTE_US;
+
+/// A scored explanation.
+#[derive(Debug)]
+struct HypothesisView {
+    name: String,
+    percent: String,
+    facts_for: Vec<Shown>,
+    facts_against: Vec<Shown>,
+}
+
+/// A control the finding answers to.
+#[derive(Debug)]
+struct ControlView {
+    id: &'static str,
+    framework: &'static str,
+    title: &'static str,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "finding.html")]
+struct FindingPage {
+    chrome: Chrome,
+    id: String,
+    badge: Badge,
+    title: Shown,
+    kind_title: Shown,
+    meaning: Option<&'static str>,
+    rule: Shown,
+    who: Option<Chip>,
+    owner: Option<Shown>,
+    purpose: Option<Shown>,
+    status: &'static str,
+    disposition: Option<Shown>,
+    analyst: Option<Shown>,
+    confidence: String,
+    repeats: u32,
+    event_count: usize,
+    duration: String,
+    reasons: Vec<Shown>,
+    hypotheses: Vec<HypothesisView>,
+    allowed: Vec<Shown>,
+    refused: Vec<Shown>,
+    response: &'static [&'static str],
+    controls: Vec<ControlView>,
+    techniques: Vec<Shown>,
+    printed: &'static [&'static str],
+    bars: Bars,
+    lanes: Option<Lanes>,
+    rows: Vec<Row>,
+    /// Events the finding rests on that the archive does not hold.
+    absent: usize,
+    panel: Option<EventPanel>,
+    checkpoint: Option<Checkpoint>,
+    states: [(&'static str, bool); 3],
+    dispositions: Vec<(&'static str, String, bool)>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct FindingAsked {
+    event: Option<String>,
+}
+
+/// What the form sends.
+#[derive(Debug, Deserialize)]
+pub(super) struct DecisionForm {
+    status: String,
+    #[serde(default)]
+    disposition: String,
+}
+
+pub(super) async fn page(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Path(finding): Path<String>,
+    Asked(asked): Asked<FindingAsked>,
+) -> Result<Response, Failure> {
+    let finding: FindingId = id(&finding)?;
+    let selected: Option<EventUid> = asked.event.as_deref().map(id).transpose()?;
+    let page = shared
+        .attempt(move |app| load(app, &principal, finding, selected))
+        .await?;
+    Ok(show(&page))
+}
+
+pub(super) async fn decide(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Path(finding): Path<String>,
+    Form(form): Form<DecisionForm>,
+) -> Result<Response, Failure> {
+    let finding: FindingId = id(&finding)?;
+    let wanted = status::from_name(&form.status);
+    let wanted = wanted.ok_or_else(|| Problem::invalid("choose open, acknowledged or closed"))?;
+    let disposition = (!form.disposition.is_empty()).then(|| form.disposition.into());
+    let decide = move |app: &App| app.decide_finding(&principal, finding, wanted, disposition);
+    shared.attempt(decide).await?;
+    Ok(Redirect::to(&format!("/findings/{finding}")).into_response())
+}
+
+fn load(
+    app: &App,
+    principal: &Principal,
+    id: FindingId,
+    selected: Option<EventUid>,
+) -> Result<FindingPage, Problem> {
+    let file = app.finding_file(principal, id)?;
+    let people = app.people(principal, &file.events)?;
+    let findings = std::slice::from_ref(&file.finding);
+    let selected = selected.or_else(|| file.events.last().map(|event| event.event_uid));
+    let selection = Selection {
+        people: &people,
+        marks: Selection::marks_of(findings),
+        selected,
+        address: format!("/findings/{id}?event="),
+        gap_us: GAP_US,
+    };
+    let panel = match selected {
+        Some(uid) => Some(EventPanel::new(&app.event_file(principal, uid)?, &people)),
+        None => None,
+    };
+    let lanes = Lanes::who_on_whom(&file.events, &people, |event| selection.class(event));
+    let timeline = rows(&file.events, &selection, Order::OldestFirst);
+    let chrome = Chrome::load(app, principal, Section::Findings)?;
+    let bars = activity(app, principal, &file)?;
+    let checkpoint = Checkpoint::parse(&app.ports.log.checkpoint());
+    Ok(view(
+        &file,
+        Parts {
+            chrome,
+            bars,
+            lanes,
+            rows: timeline,
+            panel,
+            checkpoint,
+        },
+    ))
+}
+
+/// What of the page is not the finding itself.
+struct Parts {
+    chrome: Chrome,
+    bars: Bars,
+    lanes: Option<Lanes>,
+    rows: Vec<Row>,
+    panel: Option<EventPanel>,
+    checkpoint: Option<Checkpoint>,
+}
+
+/// Activity of the identity around the finding; bars that hold its events are marked.
+fn activity(app: &App, principal: &Principal, file: &FindingFile) -> Result<Bars, Problem> {
+    let window = Window::around(file.finding.first_time, file.finding.last_time);
+    let hot: Vec<Timestamp> = file
+        .finding
+        .draft
+        .events
+        .iter()
+        .map(|event| event.time)
+        .collect();
+    let activity = match &file.identity {
+        Some(identity) => app.activity(principal, identity, window)?,
+        None => deedtrail_app::activity::Activity {
+            window,
+            buckets: Vec::new(),
+            actions: Vec::new(),
+        },
+    };
+    Ok(Bars::new(&activity, &hot))
+}
+
+fn view(file: &FindingFile, parts: Parts) -> FindingPage {
+    let finding = &file.finding;
+    let draft = &finding.draft;
+    let identity = file.identity.as_ref().map(|file| &file.identity);
+    let declared = identity.map(|identity| &identity.declared);
+    let texts = |lines: &[String]| lines.iter().map(|line| Shown::new(line)).collect();
+    FindingPage {
+        id: finding.id.to_string(),
+        badge: Badge::new(draft.severity),
+        title: Shown::cut(&draft.title, 400),
+        kind_title: Shown::new(file.kind.map_or(&draft.kind, |kind| kind.title)),
+        meaning: file.kind.map(|kind| kind.meaning),
+        rule: Shown::new(&draft.rule),
+        who: identity.map(Chip::of),
+        owner: declared.and_then(|d| d.owner.as_deref()).map(Shown::new),
+        purpose: declared.and_then(|d| d.purpose.as_deref()).map(Shown::new),
+        status: status::name(finding.status),
+        disposition: finding
+            .disposition
+            .as_deref()
+            .map(words)
+            .map(|text| Shown::new(&text)),
+        analyst: finding.analyst.as_deref().map(Shown::new),
+        confidence: format!("{:.0} %", draft.confidence * 100.0),
+        repeats: finding.repeats,
+        event_count: draft.events.len(),
+        duration: span(finding.last_time.micros_since(finding.first_time)),
+        reasons: texts(&draft.reasons),
+        hypotheses: draft.hypotheses.iter().map(hypothesis).collect(),
+        allowed: texts(&draft.allowed),
+        refused: texts(&draft.refused),
+        response: file.kind.map_or(&[], |kind| kind.response),
+        controls: file
+            .kind
+            .map_or(&[][..], |kind| kind.mapped_ref)
+            .iter()
+            .filter_map(|id| control_view(id))
+            .collect(),
+        techniques: draft.techniques.iter().map(|id| Shown::new(id)).collect(),
+        printed: file.kind.map_or(&[], |kind| kind.seed_ref),
+        absent: draft.events.len().saturating_sub(file.events.len()),
+        states: status::NAMES.map(|name| (name, name == status::name(finding.status))),
+        dispositions: dispositions(finding.disposition.as_deref()),
+        chrome: parts.chrome,
+        bars: parts.bars,
+        lanes: parts.lanes,
+        rows: parts.rows,
+        panel: parts.panel,
+        checkpoint: parts.checkpoint,
+    }
+}
+
+fn dispositions(chosen: Option<&str>) -> Vec<(&'static str, String, bool)> {
+    let names = DISPOSITIONS.into_iter();
+    names
+        .map(|name| (name, words(name), chosen == Some(name)))
+        .collect()
+}
+
+fn control_view(id: &str) -> Option<ControlView> {
+    let control = control::find(id)?;
+    Some(ControlView {
+        id: control.id,
+        framework: control.framework.title(),
+        title: control.title,
+    })
+}
+
+fn hypothesis(hypothesis: &Hypothesis) -> HypothesisView {
+    let texts = |lines: &[String]| lines.iter().map(|line| Shown::new(line)).collect();
+    HypothesisView {
+        name: words(&hypothesis.name),
+        percent: format!("{:.0} %", hypothesis.score * 100.0),
+        facts_for: texts(&hypothesis.facts_for),
+        facts_against: texts(&hypothesis.facts_against),
+    }
+}
+
+/// `control_gap` as `control gap`.
+fn words(name: &str) -> String {
+    name.chars()
+        .take(80)
+        .map(|c| if c == '_' { ' ' } else { c })
+        .collect()
+}

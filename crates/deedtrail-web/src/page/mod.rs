@@ -1,0 +1,126 @@
+//! Pages: every one is a view model made from a use case, and a template.
+
+pub(crate) mod failure;
+mod finding;
+mod findings;
+mod identities;
+mod identity;
+pub(crate) mod sign_in;
+mod source;
+mod sources;
+mod table;
+mod today;
+
+pub(crate) use table::ENDPOINTS;
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use deedtrail_app::App;
+use deedtrail_app::access::Principal;
+use deedtrail_app::timeline::ReadingError;
+
+use crate::problem::Problem;
+use crate::view::Shown;
+
+/// Open findings are counted up to here for the navigation.
+const OPEN_COUNT_MAX: usize = 100;
+
+/// What surrounds every page.
+#[derive(Clone, Debug)]
+pub(crate) struct Chrome {
+    pub(crate) section: Section,
+    /// Open findings, `99+` beyond that; empty for none.
+    pub(crate) open: String,
+    pub(crate) principal: Shown,
+}
+
+/// Entry of the navigation that is marked as current.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Today,
+    Findings,
+    Identities,
+    Sources,
+}
+
+impl Section {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Today, Self::Findings, Self::Identities, Self::Sources];
+
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Today => "Today",
+            Self::Findings => "Findings",
+            Self::Identities => "Identities",
+            Self::Sources => "Sources",
+        }
+    }
+
+    pub(crate) const fn address(self) -> &'static str {
+        match self {
+            Self::Today => "/",
+            Self::Findings => "/findings",
+            Self::Identities => "/identities",
+            Self::Sources => "/sources",
+        }
+    }
+}
+
+impl Chrome {
+    fn load(app: &App, principal: &Principal, section: Section) -> Result<Self, ReadingError> {
+        let open = app.open_findings_up_to(principal, OPEN_COUNT_MAX)?;
+        let open = match open {
+            0 => String::new(),
+            OPEN_COUNT_MAX.. => format!("{}+", OPEN_COUNT_MAX - 1),
+            few => few.to_string(),
+        };
+        Ok(Self {
+            section,
+            open,
+            principal: Shown::new(&principal.name),
+        })
+    }
+}
+
+/// A problem, shown as a page.
+#[derive(Debug)]
+pub(crate) struct Failure(Problem);
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        failure::page(&self.0)
+    }
+}
+
+/// Renders a page.
+pub(crate) fn show(page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            Problem::internal().into_response()
+        }
+    }
+}
+
+/// A query string of the pairs that have a value: `?a=1&b=2`, or nothing.
+fn query_string(pairs: &[(&str, &str)]) -> String {
+    let given = pairs.iter().filter(|(_, value)| !value.is_empty());
+    let pairs: Vec<String> = given
+        .map(|(name, value)| {
+            let value = askama::filters::urlencode_strict(value);
+            let value = value.map(|value| value.to_string()).unwrap_or_default();
+            format!("{name}={value}")
+        })
+        .collect();
+    if pairs.is_empty() {
+        return String::new();
+    }
+    format!("?{}", pairs.join("&"))
+}

@@ -1,0 +1,85 @@
+//! The pages: address, scope, handler.
+
+use axum::routing::{get, post};
+use deedtrail_core::port::store::Scope;
+
+use super::{finding, findings, identities, identity, source, sources, today};
+use crate::asset;
+use crate::endpoint::{Endpoint, Face, Needs};
+use crate::sign_in;
+
+const PAGE: Endpoint = Endpoint {
+    method: "GET",
+    path: "/",
+    needs: Needs::Scope(Scope::Read),
+    face: Face::Page,
+    route: || get(today::page),
+    document: None,
+};
+
+/// Every page, and what belongs to them.
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
+    PAGE,
+    Endpoint {
+        path: "/findings",
+        route: || get(findings::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/findings/{id}",
+        route: || get(finding::page),
+        ..PAGE
+    },
+    Endpoint {
+        method: "POST",
+        path: "/findings/{id}",
+        needs: Needs::Scope(Scope::Write),
+        route: || post(finding::decide),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/identities",
+        route: || get(identities::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/identities/{id}",
+        route: || get(identity::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/sources",
+        route: || get(sources::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/sources/{source}",
+        route: || get(source::page),
+        ..PAGE
+    },
+    Endpoint {
+        method: "POST",
+        path: "/sign-out",
+        route: || post(sign_in::sign_out),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/sign-in/{secret}",
+        needs: Needs::Nothing,
+        route: || get(sign_in::ask),
+        ..PAGE
+    },
+    Endpoint {
+        method: "POST",
+        path: "/sign-in/{secret}",
+        needs: Needs::Nothing,
+        route: || post(sign_in::redeem),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/assets/{name}",
+        needs: Needs::Nothing,
+        route: || get(asset::serve),
+        ..PAGE
+    },
+];

@@ -1,0 +1,149 @@
+//! Today: what needs a look first, which feeds went silent, is the evidence sound?
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use deedtrail_app::App;
+use deedtrail_app::access::Principal;
+use deedtrail_app::timeline::ReadingError;
+use deedtrail_app::today::Today;
+use deedtrail_core::finding::Severity;
+
+use super::findings::FindingRow;
+use super::{Chrome, Failure, Section, show};
+use crate::state::Shared;
+use crate::view::{Badge, Checkpoint, Shown, ago, grouped};
+
+/// Findings shown on the first page.
+const URGENT_MAX: usize = 12;
+
+/// Open findings of one severity.
+#[derive(Debug)]
+struct SeverityCount {
+    badge: Badge,
+    count: String,
+    none: bool,
+}
+
+#[derive(Debug)]
+struct SilentFeed {
+    name: String,
+    quiet: String,
+}
+
+/// Where log, pipeline and archive stand.
+#[derive(Debug)]
+struct EvidenceHealth {
+    log_end: String,
+    processed: String,
+    archived: String,
+    lag: u64,
+    damage: Option<Shown>,
+    checkpoint: Option<Checkpoint>,
+    origin: Shown,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "today.html")]
+struct TodayPage {
+    chrome: Chrome,
+    headline: String,
+    counts: Vec<SeverityCount>,
+    urgent: Vec<FindingRow>,
+    silent: Vec<SilentFeed>,
+    delivering: usize,
+    records: String,
+    identities: String,
+    unowned: u64,
+    evidence: EvidenceHealth,
+    empty: bool,
+}
+
+pub(super) async fn page(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+) -> Result<Response, Failure> {
+    let page = shared.attempt(move |app| load(app, &principal)).await?;
+    Ok(show(&page))
+}
+
+fn load(app: &App, principal: &Principal) -> Result<TodayPage, ReadingError> {
+    let today = app.today(principal, URGENT_MAX)?;
+    let ids = today.urgent.iter().map(|finding| finding.draft.identity);
+    let names = app.identity_names(principal, ids)?;
+    let urgent = today.urgent.iter();
+    let delivering = today
+        .sources
+        .iter()
+        .filter(|source| source.health.is_some())
+        .count();
+    let healths = today
+        .sources
+        .iter()
+        .filter_map(|source| source.health.as_ref());
+    let records: u64 = healths.map(|health| health.records).sum();
+    Ok(TodayPage {
+        chrome: Chrome::load(app, principal, Section::Today)?,
+        headline: headline(&today),
+        counts: counts(&today),
+        urgent: urgent
+            .map(|f| FindingRow::new(f, &names, today.now))
+            .collect(),
+        silent: silent(&today),
+        delivering,
+        records: grouped(records),
+        identities: grouped(today.identities),
+        unowned: today.unowned,
+        evidence: evidence(app, &today),
+        empty: today.figures.log_end == 0,
+    })
+}
+
+fn headline(today: &Today) -> String {
+    let open: u64 = today.open_by_severity.iter().sum();
+    let urgent: u64 = today.open_by_severity[Severity::High as usize..]
+        .iter()
+        .sum();
+    match (open, urgent) {
+        (0, _) => "Nothing is open".to_owned(),
+        (1, 0) => "One finding is open, not urgent".to_owned(),
+        (open, 0) => format!("{} findings are open, none urgent", grouped(open)),
+        (_, 1) => "One finding needs you now".to_owned(),
+        (_, urgent) => format!("{} findings need you now", grouped(urgent)),
+    }
+}
+
+fn counts(today: &Today) -> Vec<SeverityCount> {
+    let pairs = Severity::ALL.into_iter().zip(today.open_by_severity).rev();
+    pairs
+        .map(|(severity, count)| SeverityCount {
+            badge: Badge::new(severity),
+            count: grouped(count),
+            none: count == 0,
+        })
+        .collect()
+}
+
+fn silent(today: &Today) -> Vec<SilentFeed> {
+    let silent = today.sources.iter().filter(|source| source.silent());
+    silent
+        .map(|source| SilentFeed {
+            name: source.name.to_string(),
+            quiet: source.quiet_us.map(ago).unwrap_or_default(),
+        })
+        .collect()
+}
+
+fn evidence(app: &App, today: &Today) -> EvidenceHealth {
+    let figures = &today.figures;
+    EvidenceHealth {
+        log_end: grouped(figures.log_end),
+        processed: grouped(figures.processed),
+        archived: grouped(figures.archived),
+        lag: figures.log_end.saturating_sub(figures.processed),
+        damage: figures.damage.as_deref().map(Shown::new),
+        checkpoint: Checkpoint::parse(&app.ports.log.checkpoint()),
+        origin: Shown::new(app.ports.log.origin()),
+    }
+}

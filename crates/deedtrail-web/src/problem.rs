@@ -1,0 +1,233 @@
+//! Problem details (RFC 9457): what went wrong and what to do about it.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use deedtrail_app::access::{AccessError, Denied};
+use deedtrail_app::intake::IngestError;
+use deedtrail_app::timeline::ReadingError;
+use deedtrail_core::port::log::{AppendError, ReadError};
+use deedtrail_core::port::mapper::FrameError;
+use deedtrail_core::port::store::StoreError;
+use serde::Serialize;
+
+/// An error answer. `detail` says what to do next.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    /// Short stable name; `type` is `urn:deedtrail:problem:<kind>`.
+    pub(crate) kind: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) detail: String,
+    pub(crate) retry_after_s: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+            retry_after_s: None,
+        }
+    }
+
+    pub(crate) fn retry_after(self, seconds: u32) -> Self {
+        Self {
+            retry_after_s: Some(seconds),
+            ..self
+        }
+    }
+
+    /// Something of ours failed; the cause is in our log, not in the answer.
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "The server failed",
+            "Look in the server's log for the request id of this answer, then run `deedtrail doctor`.",
+        )
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "The request is not understood",
+            detail,
+        )
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            "A value is not allowed",
+            detail,
+        )
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+    }
+
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "Over a size limit",
+            detail,
+        )
+    }
+
+    pub(crate) fn busy(retry_after_s: u32) -> Self {
+        let detail = format!(
+            "Too many deliveries are being written; send this one again in {retry_after_s} s. \
+             Nothing of it was stored."
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Busy", detail).retry_after(retry_after_s)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = Body {
+            r#type: format!("urn:deedtrail:problem:{}", self.kind),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+        };
+        let text = serde_json::to_string(&body).unwrap_or_default();
+        let mut response = (self.status, text).into_response();
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"deedtrail\"");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let detail = denied.to_string();
+        match denied {
+            Denied::NotSignedIn => {
+                let title = "Not signed in";
+                Self::new(StatusCode::UNAUTHORIZED, "not-signed-in", title, detail)
+            }
+            Denied::Scope { .. } => {
+                let title = "Not allowed";
+                Self::new(StatusCode::FORBIDDEN, "missing-scope", title, detail)
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        failed(&error)
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Denied(denied) => denied.into(),
+            AccessError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReadingError> for Problem {
+    fn from(error: ReadingError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReadingError::Denied(denied) => denied.into(),
+            ReadingError::Nobody(_)
+            | ReadingError::NoEvent(_)
+            | ReadingError::NoFinding(_)
+            | ReadingError::Log(ReadError::Missing(_)) => Self::not_found(detail),
+            ReadingError::Ambiguous { .. } => {
+                Self::new(StatusCode::CONFLICT, "ambiguous", "Several match", detail)
+            }
+            ReadingError::UnknownDisposition(_) => Self::invalid(detail),
+            ReadingError::Log(ReadError::Damaged { .. }) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "damaged",
+                "Part of the evidence log is damaged",
+                detail,
+            ),
+            other => failed(&other),
+        }
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Denied(denied) => denied.into(),
+            IngestError::Frame(error) => frame_problem(&error),
+            IngestError::Append(error) => append_problem(&error),
+        }
+    }
+}
+
+fn frame_problem(error: &FrameError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        FrameError::TooLarge { .. } | FrameError::RecordTooLarge { .. } => {
+            Problem::too_large(format!("{detail}. Nothing of this delivery was stored."))
+        }
+        FrameError::Compression(_) => Problem::bad_request(detail),
+        FrameError::UnknownSource(_) => unknown_source(detail),
+    }
+}
+
+/// No such source; `detail` names the ones that come close.
+pub(crate) fn unknown_source(detail: String) -> Problem {
+    let title = "No such source";
+    Problem::new(StatusCode::NOT_FOUND, "unknown-source", title, detail)
+}
+
+fn append_problem(error: &AppendError) -> Problem {
+    let detail = error.to_string();
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    match error {
+        AppendError::Busy { retry_after_s } => Problem::busy(*retry_after_s),
+        AppendError::DiskFull { .. } => {
+            let status = StatusCode::INSUFFICIENT_STORAGE;
+            Problem::new(status, "disk-full", "The disk is full", detail).retry_after(30)
+        }
+        AppendError::ReadOnly { .. } => {
+            Problem::new(unavailable, "read-only", "The log is read-only", detail).retry_after(60)
+        }
+        AppendError::OverLimit { .. } => Problem::too_large(detail),
+        AppendError::Failed { .. } => {
+            Problem::new(unavailable, "log-failed", "The log failed", detail).retry_after(60)
+        }
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(%error, "a request failed");
+    Problem::internal()
+}

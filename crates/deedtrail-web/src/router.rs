@@ -1,0 +1,69 @@
+//! From the table of endpoints to a router.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, Uri};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use deedtrail_app::App;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
+
+use crate::config::{FORM_BYTES_MAX, WebConfig};
+use crate::endpoint::Endpoint;
+use crate::guard::guard;
+use crate::header::{entity_tag, observe, secure};
+use crate::page::failure;
+use crate::problem::Problem;
+use crate::state::Shared;
+use crate::{api, page};
+
+/// Every endpoint there is: pages first, then the API.
+pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
+    page::ENDPOINTS.iter().chain(api::ENDPOINTS)
+}
+
+/// Builds the whole HTTP surface over `app`.
+pub fn router(app: Arc<App>, config: WebConfig) -> Router {
+    let shared = Shared::new(app, config);
+    let mut router = Router::new();
+    for endpoint in endpoints() {
+        let checked = from_fn_with_state((shared.clone(), endpoint), guard);
+        router = router.route(endpoint.path, (endpoint.route)().route_layer(checked));
+    }
+    router
+        .fallback(nothing_there)
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(CsrfLayer::new().with_rejection_response(|_| from_elsewhere()))
+        .layer(from_fn(entity_tag))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::internal().into_response()
+        }))
+        .layer(from_fn_with_state(shared.clone(), observe))
+        .layer(CompressionLayer::new())
+        .layer(from_fn(secure))
+        .with_state(shared)
+}
+
+async fn nothing_there(uri: Uri) -> Response {
+    let detail = "Nothing is served at this address. The API is described in /v1/openapi.json.";
+    let problem = Problem::not_found(detail);
+    if uri.path().starts_with("/v1/") {
+        problem.into_response()
+    } else {
+        failure::page(&problem)
+    }
+}
+
+fn from_elsewhere() -> Response {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "cross-site",
+        "Sent by another site",
+        "The browser says another site sent this request. Open the page here and repeat it.",
+    )
+    .into_response()
+}

@@ -1,0 +1,18 @@
+//! What pages are made of: text that cannot break a page, times, pictures, timelines.
+
+mod bars;
+mod chip;
+mod lanes;
+mod moment;
+mod panel;
+pub(crate) mod status;
+mod text;
+mod trail;
+
+pub(crate) use bars::Bars;
+pub(crate) use chip::{Badge, Chip, People};
+pub(crate) use lanes::Lanes;
+pub(crate) use moment::{Moment, ago, span};
+pub(crate) use panel::{Checkpoint, EventPanel, Fact};
+pub(crate) use text::{Shown, grouped, share};
+pub(crate) use trail::{Order, Row, Selection, rows};
