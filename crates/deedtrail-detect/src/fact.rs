@@ -75,10 +75,10 @@ pub fn sentence(event: &Event) -> String {
             Some(domain) => format!("opened a link to {}", cut(domain, 80)),
             None => "opened a link".to_owned(),
         },
-        action => format!("{} {}", verb(action), target_name(event)),
+        action => format!("{} {}", verb(action), cut(&target_name(event), 60)),
     };
     if !mapped.operation.is_empty() {
-        text.push_str(&format!(" ({})", cut(&mapped.operation, 60)));
+        text.extend([" (", &cut(&mapped.operation, 40), ")"]);
     }
     if let Some(from) = origin(event) {
         text.push_str(" from ");
@@ -93,7 +93,7 @@ pub fn sentence(event: &Event) -> String {
     if let (OutcomeClass::Failure | OutcomeClass::Denied, Some(detail)) =
         (mapped.outcome, &mapped.outcome_detail)
     {
-        text.push_str(&format!(" ({})", cut(detail, 40)));
+        text.extend([" (", &cut(detail, 24), ")"]);
     }
     text
 }

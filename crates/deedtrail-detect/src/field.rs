@@ -165,14 +165,15 @@ pub fn reference_page() -> String {
          Generated from the code; do not edit.\n\n\
          | field | type | meaning |\n|---|---|---|\n",
     );
-    for field in FIELDS {
-        page.push_str(&format!(
+    let rows = FIELDS.iter().map(|field| {
+        format!(
             "| `{}` | {} | {} |\n",
             field.name,
             field.kind.name(),
             field.meaning
-        ));
-    }
+        )
+    });
+    page.extend(rows);
     page
 }
 

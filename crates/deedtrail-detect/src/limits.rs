@@ -13,19 +13,19 @@ pub const ROTATIONS_MAX: usize = 10_000;
 /// Networks remembered per identity; beyond it the one unseen for longest is forgotten.
 pub const NETWORKS_MAX: usize = 64;
 /// Operations remembered per identity; beyond it "first time" is no longer claimed.
-pub const OPERATIONS_MAX: usize = 256;
+pub const OPERATIONS_MAX: usize = 128;
 /// Targets remembered per identity; beyond it "first time" is no longer claimed.
-pub const TARGETS_MAX: usize = 512;
+pub const TARGETS_MAX: usize = 256;
 /// Classes of (system, action, target) remembered per identity; likewise.
-pub const CLASSES_MAX: usize = 256;
+pub const CLASSES_MAX: usize = 128;
 /// Sessions remembered per identity; beyond it the oldest is forgotten.
-pub const SESSIONS_MAX: usize = 8;
+pub const SESSIONS_MAX: usize = 4;
 /// Largest serialised profile of one identity, bytes (a test holds it).
 pub const PROFILE_BYTES_MAX: usize = 32 << 10;
 /// Distinct targets of one credential remembered for bursts; a larger burst is counted as this many.
 pub const BURST_TARGETS_MAX: usize = 512;
 /// Longest text kept from an event inside detection state, bytes; longer text is cut.
-pub const TRACE_TEXT_BYTES_MAX: usize = 120;
+pub const TRACE_TEXT_BYTES_MAX: usize = 100;
 /// Events one draft lists; further ones are counted in its reasons.
 pub const DRAFT_EVENTS_MAX: usize = 50;
 /// Largest rule file, bytes. A larger one is a problem and is not loaded.

@@ -1,11 +1,19 @@
 //! Code detectors: what Sigma cannot say. One file each, one line in [`DETECTORS`].
 
+mod burst;
 mod click;
-
+mod control_gap;
 mod dormant;
 pub(crate) mod draft;
-
+mod enumeration;
+mod escalation;
+mod login_only;
+mod manifest;
+mod old_key;
+mod pattern;
+mod scope;
 mod secret;
+mod session;
 mod zombie;
 
 use std::collections::BTreeMap;
@@ -63,7 +71,17 @@ pub const DETECTORS: &[CodeDetector] = &[
     click::DETECTOR,
     dormant::DETECTOR,
     zombie::DETECTOR,
+    login_only::DETECTOR,
+    old_key::DETECTOR,
     secret::DETECTOR,
+    pattern::DETECTOR,
+    scope::DETECTOR,
+    enumeration::DETECTOR,
+    control_gap::DETECTOR,
+    manifest::DETECTOR,
+    burst::DETECTOR,
+    escalation::DETECTOR,
+    session::DETECTOR,
 ];
 
 /// Credentials that were rotated or revoked, by hash of system and public id.

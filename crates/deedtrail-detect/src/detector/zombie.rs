@@ -1,12 +1,11 @@
 //! A credential that still authenticates for a workload that is gone.
 
-use deedtrail_core::action::Action;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::time::Timestamp;
 
 use super::{CodeDetector, Context, draft};
 use crate::fact;
-use crate::profile::Profile;
+use crate::profile::{self, Profile};
 
 pub(super) const DETECTOR: CodeDetector = CodeDetector {
     id: "code/zombie",
@@ -25,11 +24,7 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         return Vec::new();
     };
     let days = context.at().micros_since(gone) / Timestamp::DAY_US;
-    let proves = matches!(
-        event.mapped.action,
-        Action::Authenticate | Action::SessionChange
-    );
-    if days < context.settings.zombie_days || !(proves || !event.mapped.meaningful) {
+    if days < context.settings.zombie_days || profile::is_work(event) {
         return Vec::new();
     }
     let reference = event

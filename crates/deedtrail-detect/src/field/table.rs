@@ -89,7 +89,7 @@ pub static FIELDS: &[Field] = &[
     field(
         "asn_seen_before",
         FieldType::Boolean,
-        "The identity has been seen from this AS.",
+        "The identity was seen from this AS on an earlier day.",
         |v| boolean(v.facts.asn_seen_before),
     ),
     field(
@@ -140,7 +140,7 @@ pub static FIELDS: &[Field] = &[
     field(
         "country_seen_before",
         FieldType::Boolean,
-        "The identity has been seen from this country.",
+        "The identity was seen from this country on an earlier day.",
         |v| boolean(v.facts.country_seen_before),
     ),
     field(
@@ -274,7 +274,7 @@ pub static FIELDS: &[Field] = &[
     field(
         "first_time_operation",
         FieldType::Boolean,
-        "The identity never used this operation before; absent once more than 256 are known.",
+        "The identity never used this operation before; absent once more than 128 are known.",
         |v| boolean(v.facts.first_time_operation),
     ),
     field(
@@ -286,7 +286,7 @@ pub static FIELDS: &[Field] = &[
     field(
         "first_time_target",
         FieldType::Boolean,
-        "The identity never touched this target before; absent once more than 512 are known.",
+        "The identity never touched this target before; absent once more than 256 are known.",
         |v| boolean(v.facts.first_time_target),
     ),
     field(
@@ -371,7 +371,7 @@ pub static FIELDS: &[Field] = &[
     field(
         "network_seen_before",
         FieldType::Boolean,
-        "The identity has been seen from this /24 (IPv6: /48) or AS; absent for its first network.",
+        "The identity was seen from this /24 (IPv6: /48) or AS on an earlier day (on its first day: earlier that day); absent for its first network.",
         |v| boolean(v.facts.network_seen_before),
     ),
     field(

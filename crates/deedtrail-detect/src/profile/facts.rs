@@ -70,23 +70,19 @@ impl Facts {
 
     fn compare_places(&mut self, event: &Event, profile: &Profile) {
         let mapped = &event.mapped;
-        let seen = |is_new: Option<bool>| is_new.map(|new| !new);
-        if !profile.networks.is_empty() {
-            let network = fact::network(event).map(|n| profile.networks.contains(key(&[&n])));
-            let asn = mapped.src_asn.filter(|_| !profile.asns.is_empty());
-            self.asn_seen_before =
-                asn.and_then(|asn| seen(profile.asns.is_new(asn.unsigned_abs())));
-            let country = mapped
-                .src_country
-                .as_ref()
-                .filter(|_| !profile.countries.is_empty());
-            self.country_seen_before =
-                country.and_then(|country| seen(profile.countries.is_new(key(&[country]))));
-            self.network_seen_before = match (network, self.asn_seen_before) {
-                (Some(network), Some(asn)) => Some(network || asn),
-                (network, asn) => network.or(asn),
-            };
-        }
+        let day = event.time_effective.utc_day();
+        let network = fact::network(event);
+        let network = network.and_then(|n| profile.networks.seen_before(key(&[&n]), day));
+        self.asn_seen_before = mapped
+            .src_asn
+            .and_then(|asn| profile.asns.seen_before(asn.unsigned_abs(), day));
+        let country = mapped.src_country.as_ref();
+        self.country_seen_before =
+            country.and_then(|country| profile.countries.seen_before(key(&[country]), day));
+        self.network_seen_before = match (network, self.asn_seen_before) {
+            (Some(network), Some(asn)) => Some(network || asn),
+            (network, asn) => network.or(asn),
+        };
         let target_known = mapped.target_ref.is_some() || mapped.target_name.is_some();
         self.first_time_action = Some(!profile.actions.contains_key(&mapped.action));
         self.first_time_operation = profile

@@ -85,7 +85,7 @@ pub struct Profile {
     /// Sign-ins since the last work, and the first of them.
     pub sign_ins_since_use: u64,
     pub first_sign_in_since_use: Option<Timestamp>,
-    /// Meaningful changes so far, whatever came of them.
+    /// Changes that went through so far.
     pub changes_total: u64,
     /// Secret reads followed or preceded by a rotation.
     pub paired_reads: u32,
@@ -160,7 +160,7 @@ impl Profile {
                 .map_or(at, |first| first.min(at));
             self.first_sign_in_since_use = Some(first);
         }
-        if changes_something(mapped.action) {
+        if changes_something(mapped.action) && !refused(event) {
             self.changes_total = self.changes_total.saturating_add(1);
         }
         self.bytes_out_peak = self.bytes_out_peak.max(mapped.bytes_out.unwrap_or(0));
@@ -185,6 +185,10 @@ impl Profile {
             self.class_new_day = Some(self.class_new_day.map_or(day, |last| last.max(day)));
         }
         self.classes.insert(class, day, CLASSES_MAX);
+        // A refused attempt must not make its network familiar.
+        if refused(event) {
+            return;
+        }
         if let Some(network) = fact::network(event) {
             self.networks.insert(key(&[&network]), day, NETWORKS_MAX);
         }
@@ -321,6 +325,14 @@ impl CredentialProfile {
 pub fn is_work(event: &Event) -> bool {
     let mapped = &event.mapped;
     mapped.meaningful && !matches!(mapped.action, Action::Authenticate | Action::SessionChange)
+}
+
+/// Whether an event ended in failure or refusal.
+pub fn refused(event: &Event) -> bool {
+    matches!(
+        event.mapped.outcome,
+        OutcomeClass::Failure | OutcomeClass::Denied
+    )
 }
 
 /// The target as one hash.

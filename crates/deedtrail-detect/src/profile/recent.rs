@@ -1,14 +1,21 @@
-//! A bounded set of hashes with the day each was last seen.
+//! A bounded set of hashes with the days each was first and last seen.
 
 use serde::{Deserialize, Serialize};
 
 /// At most `capacity` keys; beyond it the one unseen for longest goes, and the set says so.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recent {
-    /// (key, day last seen), sorted by key.
-    entries: Vec<(u64, i32)>,
+    /// Sorted by key.
+    entries: Vec<Entry>,
     /// A key was forgotten: absence no longer means "never".
     forgot: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    key: u64,
+    first_day: i32,
+    last_day: i32,
 }
 
 impl Recent {
@@ -25,8 +32,23 @@ impl Recent {
         }
     }
 
+    /// The day `key` was last seen.
     pub fn day(&self, key: u64) -> Option<i64> {
-        self.place(key).ok().map(|at| i64::from(self.entries[at].1))
+        self.place(key)
+            .ok()
+            .map(|at| i64::from(self.entries[at].last_day))
+    }
+
+    /// Whether `key` was seen on a day before `day`; on the very first day, whether it was seen at
+    /// all. What is new today stays new all day, so that a first sign-in does not vouch for what
+    /// follows it. `None` when nothing was ever seen, or it may have been forgotten.
+    pub fn seen_before(&self, key: u64, day: i64) -> Option<bool> {
+        let earlier = |entry: &Entry| i64::from(entry.first_day) < day;
+        match self.place(key) {
+            Ok(at) => Some(earlier(&self.entries[at]) || !self.entries.iter().any(earlier)),
+            Err(_) if self.entries.is_empty() || self.forgot => None,
+            Err(_) => Some(false),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -41,9 +63,20 @@ impl Recent {
     pub fn insert(&mut self, key: u64, day: i64, capacity: usize) {
         let day = i32::try_from(day).unwrap_or(i32::MAX);
         match self.place(key) {
-            Ok(at) => self.entries[at].1 = self.entries[at].1.max(day),
+            Ok(at) => {
+                let entry = &mut self.entries[at];
+                entry.first_day = entry.first_day.min(day);
+                entry.last_day = entry.last_day.max(day);
+            }
             Err(at) => {
-                self.entries.insert(at, (key, day));
+                self.entries.insert(
+                    at,
+                    Entry {
+                        key,
+                        first_day: day,
+                        last_day: day,
+                    },
+                );
                 if self.entries.len() > capacity {
                     self.forget_oldest();
                 }
@@ -53,14 +86,14 @@ impl Recent {
 
     fn forget_oldest(&mut self) {
         let oldest = self.entries.iter().enumerate();
-        if let Some((at, _)) = oldest.min_by_key(|(_, (key, day))| (*day, *key)) {
+        if let Some((at, _)) = oldest.min_by_key(|(_, entry)| (entry.last_day, entry.key)) {
             self.entries.remove(at);
             self.forgot = true;
         }
     }
 
     fn place(&self, key: u64) -> Result<usize, usize> {
-        self.entries.binary_search_by_key(&key, |(known, _)| *known)
+        self.entries.binary_search_by_key(&key, |entry| entry.key)
     }
 }
 
@@ -94,6 +127,23 @@ mod tests {
         assert!(set.contains(1) && set.contains(3) && !set.contains(2));
         assert_eq!(set.is_new(2), None);
         assert_eq!(set.is_new(1), Some(false));
+    }
+
+    #[test]
+    fn new_today_stays_new_all_day() {
+        let mut set = Recent::default();
+        assert_eq!(set.seen_before(1, 10), None);
+        set.insert(1, 10, 8);
+        assert_eq!(
+            set.seen_before(1, 10),
+            Some(true),
+            "the first day is all there is"
+        );
+        assert_eq!(set.seen_before(2, 10), Some(false));
+        set.insert(2, 11, 8);
+        assert_eq!(set.seen_before(2, 11), Some(false));
+        assert_eq!(set.seen_before(2, 12), Some(true));
+        assert_eq!(set.seen_before(1, 11), Some(true));
     }
 
     #[test]

@@ -41,10 +41,11 @@ impl TraceKind {
     /// How many of this kind are kept per identity; beyond it the oldest by event time goes.
     const fn capacity(self) -> usize {
         match self {
-            Self::Enumeration => 24,
-            Self::SignInFailure => 12,
-            Self::Click | Self::Denied | Self::SecretRead | Self::WriteAttempt => 8,
-            _ => 4,
+            Self::Enumeration => 16,
+            Self::SignInFailure => 8,
+            Self::Denied | Self::SecretRead | Self::WriteAttempt => 6,
+            Self::Click => 4,
+            _ => 3,
         }
     }
 }
@@ -83,7 +84,7 @@ impl Trace {
             network: fact::network(event),
             device: event.device_uid,
             target: super::key(&[&event.mapped.system, &target]),
-            target_name: Text::from(fact::cut(&target, TRACE_TEXT_BYTES_MAX)),
+            target_name: Text::from(fact::cut(&target, TRACE_TEXT_BYTES_MAX / 2)),
             change_ticket: event
                 .mapped
                 .change_ticket
@@ -91,7 +92,7 @@ impl Trace {
                 .map(|t| Text::from(fact::cut(t, 40))),
             weight: weight(kind, event),
             network_seen,
-            sentence: Text::from(fact::cut(&fact::sentence(event), 2 * TRACE_TEXT_BYTES_MAX)),
+            sentence: Text::from(fact::cut(&fact::sentence(event), TRACE_TEXT_BYTES_MAX + 20)),
         }
     }
 

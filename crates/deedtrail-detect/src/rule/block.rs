@@ -8,15 +8,15 @@ use crate::limits::TRACE_TEXT_BYTES_MAX;
 
 /// What a match becomes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Block {
+pub(super) struct Block {
     /// Id of the finding type.
-    pub finding: String,
-    pub title: Option<Template>,
+    pub(super) finding: String,
+    pub(super) title: Option<Template>,
     /// Fields whose values, together, make two findings the same; empty: one per rule and day.
-    pub pattern: Vec<String>,
-    pub reasons: Vec<Template>,
+    pub(super) pattern: Vec<String>,
+    pub(super) reasons: Vec<Template>,
     /// 0 to 1.
-    pub confidence: Option<f64>,
+    pub(super) confidence: Option<f64>,
 }
 
 /// The block as written.
@@ -33,11 +33,11 @@ struct Written {
 }
 
 /// Names a correlation's templates may use beside the fields.
-pub const CORRELATION_NAMES: [&str; 2] = ["correlation_value", "correlation_minutes"];
+pub(super) const CORRELATION_NAMES: [&str; 2] = ["correlation_value", "correlation_minutes"];
 
 /// Text with fields in braces: `{actor_name} read {target_name}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
+pub(super) struct Template {
     pieces: Vec<Piece>,
 }
 
@@ -49,10 +49,10 @@ enum Piece {
 
 /// What is wrong with a block, the word to look for in the file, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockError {
-    pub message: String,
-    pub needle: String,
-    pub suggestion: Option<String>,
+pub(super) struct BlockError {
+    pub(super) message: String,
+    pub(super) needle: String,
+    pub(super) suggestion: Option<String>,
 }
 
 impl BlockError {
@@ -140,7 +140,7 @@ impl Template {
     }
 
     /// The text with the event's values; `extra` holds the correlation's.
-    pub fn fill(&self, view: &View<'_>, extra: &[(&str, String)]) -> String {
+    pub(super) fn fill(&self, view: &View<'_>, extra: &[(&str, String)]) -> String {
         let mut text = String::new();
         for piece in &self.pieces {
             match piece {

@@ -85,7 +85,8 @@ pub(super) struct Window {
     pub measure: Measure,
     /// Names of the inputs; a match carries its place among them.
     pub inputs: Vec<String>,
-    pub window_us: i64,
+    /// Length, microseconds.
+    pub length_us: i64,
     pub comparisons: Vec<Comparison>,
     pub expression: Option<Expression>,
 }
@@ -150,7 +151,7 @@ impl CorrelationState {
         let horizon = group
             .newest
             .plus_micros(-LATENESS_US_MAX)
-            .plus_micros(-window.window_us);
+            .plus_micros(-window.length_us);
         let stale = group.matches.partition_point(|known| known.time < horizon);
         let over = group.matches.len().saturating_sub(CORRELATION_MATCHES_MAX);
         group.matches.drain(..stale.max(over));
@@ -189,7 +190,7 @@ impl CorrelationState {
 impl Group {
     /// Looks at every window that ends at a match in `at..=at + window` and begins before `at`.
     fn look(&mut self, window: &Window, at: Timestamp) -> Option<Fired> {
-        let last_end = at.plus_micros(window.window_us);
+        let last_end = at.plus_micros(window.length_us);
         let first = self.matches.partition_point(|m| m.time < at);
         let mut best: Option<(Timestamp, f64, Vec<FindingEvent>)> = None;
         for place in first..self.matches.len() {
@@ -205,7 +206,7 @@ impl Group {
             {
                 continue;
             }
-            let begin = end.plus_micros(-window.window_us);
+            let begin = end.plus_micros(-window.length_us);
             let from = self.matches.partition_point(|m| m.time < begin);
             let inside = &self.matches[from..=place];
             if let Some(value) = window.complete(inside)
@@ -216,7 +217,7 @@ impl Group {
         }
         let (end, value, events) = best?;
         let rests = self.fired.is_some_and(|(fired, before)| {
-            end.micros_since(fired).abs() < window.window_us.max(1) && value < 2.0 * before
+            end.micros_since(fired).abs() < window.length_us.max(1) && value < 2.0 * before
         });
         if rests {
             return None;

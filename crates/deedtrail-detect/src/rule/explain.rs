@@ -1,32 +1,54 @@
 //! A rule in words: what it looks at, where, and what comes of a match.
 
+use std::fmt;
+
 use deedtrail_core::finding::registry;
 use deedtrail_core::port::mapper::{SigmaLogsource, SourceFacts};
 
 use super::{Rule, RuleSet};
 use crate::{fact, field};
 
+/// Writing to a string cannot fail.
+fn write_line(text: &mut String, line: fmt::Arguments<'_>) {
+    text.push_str(&fmt::format(line));
+}
+
 pub(super) fn explain(set: &RuleSet, rule: &Rule, sources: &[SourceFacts]) -> String {
     let mut text = format!("{}: {}\n", rule.name, rule.title);
     if !rule.description.is_empty() {
-        text.push_str(&format!("\n{}\n", rule.description.trim()));
+        write_line(&mut text, format_args!("\n{}\n", rule.description.trim()));
     }
-    text.push_str(&format!("\nLooks at   {}\n", looks_at(set, rule, sources)));
+    write_line(
+        &mut text,
+        format_args!("\nLooks at   {}\n", looks_at(set, rule, sources)),
+    );
     text.push_str("Compares\n");
     for name in &rule.fields {
         let meaning = field::find(name).map_or("field of the vendor's record", |f| f.meaning);
-        text.push_str(&format!("  {name:<28} {meaning}\n"));
+        write_line(&mut text, format_args!("  {name:<28} {meaning}\n"));
     }
-    text.push_str(&format!("Severity   {}\n", rule.severity.name()));
-    text.push_str(&format!("Finding    {}", rule.finding));
+    write_line(
+        &mut text,
+        format_args!("Severity   {}\n", rule.severity.name()),
+    );
+    write_line(&mut text, format_args!("Finding    {}", rule.finding));
     if let Some(kind) = registry::find(&rule.finding) {
-        text.push_str(&format!(": {}\n           {}\n", kind.title, kind.meaning));
-        text.push_str(&format!("Controls   {}\n", kind.mapped_ref.join(", ")));
+        write_line(
+            &mut text,
+            format_args!(": {}\n           {}\n", kind.title, kind.meaning),
+        );
+        write_line(
+            &mut text,
+            format_args!("Controls   {}\n", kind.mapped_ref.join(", ")),
+        );
     } else {
         text.push('\n');
     }
     if !rule.techniques.is_empty() {
-        text.push_str(&format!("Techniques {}\n", rule.techniques.join(", ")));
+        write_line(
+            &mut text,
+            format_args!("Techniques {}\n", rule.techniques.join(", ")),
+        );
     }
     if !rule.alone {
         text.push_str("Makes no finding by itself: it only counts for the correlations below.\n");
@@ -36,21 +58,27 @@ pub(super) fn explain(set: &RuleSet, rule: &Rule, sources: &[SourceFacts]) -> St
             .inputs
             .iter()
             .map(|place| set.rules[*place].title.as_str());
-        text.push_str(&format!(
-            "Counts     {}\n",
-            names.collect::<Vec<_>>().join("; ")
-        ));
-        text.push_str(&format!(
-            "Within     {}\n",
-            fact::span(correlation.window.window_us)
-        ));
-        text.push_str(&format!("Per        {}\n", per(&correlation.group_by)));
+        write_line(
+            &mut text,
+            format_args!("Counts     {}\n", names.collect::<Vec<_>>().join("; ")),
+        );
+        write_line(
+            &mut text,
+            format_args!("Within     {}\n", fact::span(correlation.window.length_us)),
+        );
+        write_line(
+            &mut text,
+            format_args!("Per        {}\n", per(&correlation.group_by)),
+        );
     }
     if !rule.false_positives.is_empty() {
-        text.push_str(&format!(
-            "May be harmless when: {}\n",
-            rule.false_positives.join("; ")
-        ));
+        write_line(
+            &mut text,
+            format_args!(
+                "May be harmless when: {}\n",
+                rule.false_positives.join("; ")
+            ),
+        );
     }
     text
 }

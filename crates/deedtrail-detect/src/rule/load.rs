@@ -55,11 +55,11 @@ impl Loader {
         let file = &files[place];
         if file.text.len() > RULE_BYTES_MAX {
             let message = format!("the file is over {RULE_BYTES_MAX} bytes");
-            return self.error(file, "", message, Some("split it".to_owned()));
+            return self.error(file, "", &message, Some("split it".to_owned()));
         }
         let parsed = sigma::parse(&file.text);
         for error in parsed.errors {
-            self.error(file, &quoted(&error), error, None);
+            self.error(file, &quoted(&error), &error, None);
         }
         for rule in parsed.rules {
             self.rule(file, rule);
@@ -67,7 +67,7 @@ impl Loader {
         for correlation in parsed.correlations {
             match correlation {
                 Ok(correlation) => self.correlations.push((place, correlation)),
-                Err(message) => self.error(file, "correlation:", message, None),
+                Err(message) => self.error(file, "correlation:", &message, None),
             }
         }
         let filters = parsed.filters.into_iter();
@@ -77,22 +77,22 @@ impl Loader {
     fn rule(&mut self, file: &RuleFile, parsed: ParsedRule) {
         if self.set.rules.len() >= RULES_MAX {
             let message = format!("more than {RULES_MAX} rules; this one is not loaded");
-            return self.error(file, &parsed.header.title, message, None);
+            return self.error(file, &parsed.header.title, &message, None);
         }
         let canonical = is_canonical(&parsed.logsource);
         if canonical && !self.fields_exist(file, parsed.fields.iter()) {
             return;
         }
-        let Some(block) = self.block(file, &parsed.header) else {
+        let Ok(block) = self.block(file, &parsed.header) else {
             return;
         };
         if let Err(message) = self.compiler.add(&parsed) {
-            return self.error(file, &quoted(&message), message, None);
+            return self.error(file, &quoted(&message), &message, None);
         }
         let place = self.set.rules.len();
         self.set.singles.push(place);
         let header = &parsed.header;
-        let mut rule = self.described(file, header, block);
+        let mut rule = described(file, header, block);
         rule.logsource = Some(parsed.logsource);
         rule.fields = parsed.fields;
         self.name(file, header, place);
@@ -113,38 +113,10 @@ impl Loader {
         sound
     }
 
-    /// The block if there is one; `None` when it is wrong, which is a problem.
-    fn block(&mut self, file: &RuleFile, header: &Header) -> Option<Option<Block>> {
-        match header.block.clone().map(Block::read).transpose() {
-            Ok(block) => Some(block),
-            Err(error) => {
-                self.block_error(file, error);
-                None
-            }
-        }
-    }
-
-    fn described(&self, file: &RuleFile, header: &Header, block: Option<Block>) -> Rule {
-        let finding = block.as_ref().map_or("sigma_rule", |block| &block.finding);
-        Rule {
-            name: rule_name(&file.path),
-            sigma_id: header.id.clone(),
-            title: fact::cut(&header.title, 200),
-            description: header.description.clone(),
-            severity: header.severity.unwrap_or(Severity::Medium),
-            finding: Text::new(finding),
-            techniques: techniques(&header.tags),
-            false_positives: header.false_positives.clone(),
-            logsource: None,
-            fields: BTreeSet::new(),
-            confidence: block
-                .as_ref()
-                .and_then(|b| b.confidence)
-                .unwrap_or(header.confidence),
-            block,
-            alone: true,
-            correlation: None,
-        }
+    /// The block, if there is one; `Err` when it is wrong, which is a problem.
+    fn block(&mut self, file: &RuleFile, header: &Header) -> Result<Option<Block>, ()> {
+        let block = header.block.clone().map(Block::read).transpose();
+        block.map_err(|error| self.block_error(file, error))
     }
 
     /// Makes a rule known by its id and name.
@@ -153,7 +125,7 @@ impl Loader {
             if self.places.insert(name.clone(), place).is_some() {
                 let message =
                     format!("`{name}` names more than one rule; references mean this one");
-                self.problem(file, name, ProblemSeverity::Warning, message, None);
+                self.problem(file, name, ProblemSeverity::Warning, &message, None);
             }
         }
     }
@@ -180,7 +152,7 @@ impl Loader {
             let message = format!("no loaded rule has the id or name `{name}`");
             let hint = field::nearest(&name, self.places.keys().map(String::as_str))
                 .map(|near| format!("did you mean `{near}`?"));
-            self.error(&files[file], &name, message, hint);
+            self.error(&files[file], &name, &message, hint);
         }
     }
 
@@ -203,9 +175,9 @@ impl Loader {
         }
         if let Some(unknown) = unknown_name(&parsed) {
             let message = format!("the condition names `{unknown}`, which is not under `rules`");
-            return self.error(file, &unknown, message, None);
+            return self.error(file, &unknown, &message, None);
         }
-        let Some(block) = self.block(file, &parsed.header) else {
+        let Ok(block) = self.block(file, &parsed.header) else {
             return;
         };
         let place = self.set.rules.len();
@@ -216,7 +188,7 @@ impl Loader {
                 counted_by.push(place);
             }
         }
-        let mut rule = self.described(file, &parsed.header, block);
+        let mut rule = described(file, &parsed.header, block);
         let own = parsed.header.id.as_deref().unwrap_or(&parsed.header.title);
         rule.fields = parsed
             .group_by
@@ -233,7 +205,7 @@ impl Loader {
             window: Window {
                 measure: parsed.measure,
                 inputs: parsed.inputs,
-                window_us: parsed.window_us,
+                length_us: parsed.window_us,
                 comparisons: parsed.comparisons,
                 expression: parsed.expression,
             },
@@ -260,15 +232,15 @@ impl Loader {
             singles.iter().position(|single| single == rule)
         };
         if let Err(message) = self.compiler.filter(filter, place) {
-            self.error(file, &quoted(&message), message, None);
+            self.error(file, &quoted(&message), &message, None);
         }
     }
 
     fn block_error(&mut self, file: &RuleFile, error: BlockError) {
-        self.error(file, &error.needle, error.message, error.suggestion);
+        self.error(file, &error.needle, &error.message, error.suggestion);
     }
 
-    fn error(&mut self, file: &RuleFile, needle: &str, message: String, hint: Option<String>) {
+    fn error(&mut self, file: &RuleFile, needle: &str, message: &str, hint: Option<String>) {
         self.problem(file, needle, ProblemSeverity::Error, message, hint);
     }
 
@@ -277,16 +249,40 @@ impl Loader {
         file: &RuleFile,
         needle: &str,
         severity: ProblemSeverity,
-        message: String,
+        message: &str,
         suggestion: Option<String>,
     ) {
         self.problems.push(RuleProblem {
             path: file.path.clone(),
             line: line_of(&file.text, needle),
             severity,
-            message: fact::cut(&message, 400),
+            message: fact::cut(message, 400),
             suggestion,
         });
+    }
+}
+
+/// The rule as far as its header tells.
+fn described(file: &RuleFile, header: &Header, block: Option<Block>) -> Rule {
+    let finding = block.as_ref().map_or("sigma_rule", |block| &block.finding);
+    Rule {
+        name: rule_name(&file.path),
+        sigma_id: header.id.clone(),
+        title: fact::cut(&header.title, 200),
+        description: header.description.clone(),
+        severity: header.severity.unwrap_or(Severity::Medium),
+        finding: Text::new(finding),
+        techniques: techniques(&header.tags),
+        false_positives: header.false_positives.clone(),
+        logsource: None,
+        fields: BTreeSet::new(),
+        confidence: block
+            .as_ref()
+            .and_then(|b| b.confidence)
+            .unwrap_or(header.confidence),
+        block,
+        alone: true,
+        correlation: None,
     }
 }
 

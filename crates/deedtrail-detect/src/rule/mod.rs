@@ -158,7 +158,7 @@ impl RuleSet {
             .filter_map(|rule| rule.correlation.as_ref());
         correlations
             .find(|c| c.key == key)
-            .map(|c| c.window.window_us)
+            .map(|c| c.window.length_us)
     }
 }
 
@@ -190,7 +190,7 @@ fn serves(wanted: &SigmaLogsource, given: &SigmaLogsource) -> bool {
 
 /// What a rule is evaluated on.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Subject<'a> {
+enum Subject<'a> {
     Canonical(View<'a>),
     Vendor(Record<'a>),
 }

@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use sonic_rs::{
-    JsonContainerTrait as _, JsonNumberTrait as _, JsonValueTrait as _, Value, ValueRef,
-};
+use sonic_rs::{JsonContainerTrait as _, JsonNumberTrait as _, Value, ValueRef};
 
 use crate::field::FieldValue;
 
@@ -13,16 +11,16 @@ const DEPTH_MAX: usize = 128;
 
 /// A parsed record with the source's aliases for field names.
 #[derive(Clone, Copy, Debug)]
-pub struct Record<'a> {
-    pub value: &'a Value,
+pub(super) struct Record<'a> {
+    pub(super) value: &'a Value,
     /// (name in public rules, path in the record).
-    pub aliases: &'a [(String, String)],
+    pub(super) aliases: &'a [(String, String)],
 }
 
 impl<'a> Record<'a> {
     /// The value at a field name: the alias's path if there is one; a key of just that name; else
     /// the dotted path, following every element of an array on the way (`[n]` picks one).
-    pub fn get(&self, name: &str) -> Option<FieldValue<'a>> {
+    pub(super) fn get(&self, name: &str) -> Option<FieldValue<'a>> {
         let alias = self.aliases.iter().find(|(from, _)| from == name);
         if let Some((_, path)) = alias
             && let Some(value) = self.at(path)
@@ -51,12 +49,12 @@ impl<'a> Record<'a> {
     }
 
     /// Every string in the record.
-    pub fn visit_texts(&self, visit: &mut dyn FnMut(&str)) {
+    pub(super) fn visit_texts(&self, visit: &mut dyn FnMut(&str)) {
         visit_texts(self.value, visit, 0);
     }
 
     /// Names at the top of the record; `false` when it is no object.
-    pub fn visit_keys(&self, visit: &mut dyn FnMut(&str)) -> bool {
+    pub(super) fn visit_keys(&self, visit: &mut dyn FnMut(&str)) -> bool {
         let Some(root) = self.value.as_object() else {
             return false;
         };

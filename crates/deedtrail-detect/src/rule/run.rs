@@ -56,113 +56,103 @@ impl SourceRules {
         state: &mut CorrelationState,
     ) -> Vec<FindingDraft> {
         let mut drafts = Vec::new();
-        if !self.canonical.is_empty() {
-            self.evaluate(
-                &self.canonical,
-                &Subject::Canonical(*view),
+        let mut evaluate = |matching: &Matching, subject| {
+            let set = &self.set;
+            let mut run = Run {
+                set,
+                subject,
                 view,
-                state,
-                &mut drafts,
-            );
+                state: &mut *state,
+                drafts: &mut drafts,
+            };
+            run.evaluate(matching);
+        };
+        if !self.canonical.is_empty() {
+            evaluate(&self.canonical, Subject::Canonical(*view));
         }
         let observation = &view.observation;
         // Rules on vendor names see the record, not one of its events: once is enough.
-        if !self.vendor.is_empty() && observation.event.ordinal == 0 {
-            if let Ok(value) = sonic_rs::from_slice::<Value>(observation.record) {
-                let record = Record {
+        if !self.vendor.is_empty()
+            && observation.event.ordinal == 0
+            && let Ok(value) = sonic_rs::from_slice::<Value>(observation.record)
+        {
+            let aliases = &observation.source.field_aliases;
+            evaluate(
+                &self.vendor,
+                Subject::Vendor(Record {
                     value: &value,
-                    aliases: &observation.source.field_aliases,
-                };
-                self.evaluate(
-                    &self.vendor,
-                    &Subject::Vendor(record),
-                    view,
-                    state,
-                    &mut drafts,
-                );
-            }
+                    aliases,
+                }),
+            );
         }
         drafts
     }
+}
 
-    fn evaluate(
-        &self,
-        matching: &Matching,
-        subject: &Subject<'_>,
-        view: &View<'_>,
-        state: &mut CorrelationState,
-        drafts: &mut Vec<FindingDraft>,
-    ) {
-        for matcher in matching.matches(subject) {
+/// Evaluation of one subject.
+struct Run<'r> {
+    set: &'r RuleSet,
+    subject: Subject<'r>,
+    view: &'r View<'r>,
+    state: &'r mut CorrelationState,
+    drafts: &'r mut Vec<FindingDraft>,
+}
+
+impl Run<'_> {
+    fn evaluate(&mut self, matching: &Matching) {
+        for matcher in matching.matches(&self.subject) {
             let place = self.set.singles[matcher];
             let rule = &self.set.rules[place];
-            if !rule.selects(view) {
+            if !rule.selects(self.view) {
                 continue;
             }
             if rule.alone {
-                drafts.push(single(rule, view));
+                self.drafts.push(words(rule, self.view, &[]));
             }
-            self.count(place, subject, view, state, drafts, 0);
+            self.count(place, 0);
         }
     }
 
     /// Hands a match to the correlations that count it, and their firings to those above.
-    fn count(
-        &self,
-        place: usize,
-        subject: &Subject<'_>,
-        view: &View<'_>,
-        state: &mut CorrelationState,
-        drafts: &mut Vec<FindingDraft>,
-        depth: usize,
-    ) {
+    fn count(&mut self, place: usize, depth: usize) {
         if depth >= CORRELATION_DEPTH_MAX {
             return;
         }
         for above in self.set.counted_by.get(&place).into_iter().flatten() {
             let rule = &self.set.rules[*above];
-            let Some(fired) = self.add(rule, place, subject, view, state) else {
+            let Some(fired) = self.add(rule, place) else {
                 continue;
             };
             if rule.alone {
-                drafts.push(correlated(rule, &fired, view));
+                self.drafts.push(correlated(rule, &fired, self.view));
             }
-            self.count(*above, subject, view, state, drafts, depth + 1);
+            self.count(*above, depth + 1);
         }
     }
 
-    fn add(
-        &self,
-        rule: &Rule,
-        place: usize,
-        subject: &Subject<'_>,
-        view: &View<'_>,
-        state: &mut CorrelationState,
-    ) -> Option<Fired> {
+    fn add(&mut self, rule: &Rule, place: usize) -> Option<Fired> {
         let correlation = rule.correlation.as_ref()?;
-        let event = view.observation.event;
+        let event = self.view.observation.event;
         let input = correlation
             .inputs
             .iter()
             .position(|input| *input == place)?;
         let name = &correlation.window.inputs[input];
-        let text = |field: &str| {
+        let text = |field: &String| {
             let own = correlation
                 .aliases
                 .get(field)
                 .and_then(|inputs| inputs.get(name));
-            let value = subject.get(own.map_or(field, String::as_str))?;
+            let value = self.subject.get(own.unwrap_or(field))?;
             Some(fact::cut(&value.to_text(), 256))
         };
-        let group = correlation
-            .group_by
+        let group = correlation.group_by.iter().map(text).collect();
+        let values = correlation
+            .value_fields
             .iter()
-            .map(|field| text(field))
-            .collect();
-        let values = correlation.value_fields.iter().map(|field| text(field));
-        let value = values
-            .collect::<Option<Vec<_>>>()
-            .map(|values| values.join("\u{1f}"));
+            .map(text)
+            .collect::<Option<Vec<_>>>();
+        let value = values.map(|values| values.join("\u{1f}"));
         if value.is_none() && !correlation.value_fields.is_empty() {
             return None;
         }
@@ -172,11 +162,8 @@ impl SourceRules {
             value,
             event: profile::finding_event(event),
         };
-        state.add(
-            (correlation.key, event.tenant.clone(), group),
-            &correlation.window,
-            found,
-        )
+        let key = (correlation.key, event.tenant.clone(), group);
+        self.state.add(key, &correlation.window, found)
     }
 }
 
@@ -196,12 +183,8 @@ impl Rule {
     }
 }
 
-fn single(rule: &Rule, view: &View<'_>) -> FindingDraft {
-    words(rule, view, &[])
-}
-
 fn correlated(rule: &Rule, fired: &Fired, view: &View<'_>) -> FindingDraft {
-    let window_us = rule.correlation.as_ref().map_or(0, |c| c.window.window_us);
+    let window_us = rule.correlation.as_ref().map_or(0, |c| c.window.length_us);
     let extra = [
         ("correlation_value", fired.value.to_string()),
         ("correlation_minutes", (window_us / 60_000_000).to_string()),

@@ -16,15 +16,15 @@ use deedtrail_core::time::Timestamp;
 use deedtrail_detect::{Detector, Observation, RuleFile, RuleSet, Settings};
 
 /// Start of every history here: a Monday.
-pub fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     Timestamp::parse_rfc3339("2026-03-02T00:00:00Z").unwrap()
 }
 
-pub fn at(day: i64, minute: i64) -> Timestamp {
+pub(crate) fn at(day: i64, minute: i64) -> Timestamp {
     start().plus_micros(day * Timestamp::DAY_US + minute * Timestamp::MINUTE_US)
 }
 
-pub fn identity(name: &str, kind: ActorKind) -> Identity {
+pub(crate) fn identity(name: &str, kind: ActorKind) -> Identity {
     let alias = AliasUid::of(&TenantId::default(), "email", name);
     Identity {
         id: IdentityId::discovered(alias),
@@ -44,7 +44,7 @@ pub fn identity(name: &str, kind: ActorKind) -> Identity {
     }
 }
 
-pub fn source(name: &str, product: &str, service: &str) -> SourceFacts {
+pub(crate) fn source(name: &str, product: &str, service: &str) -> SourceFacts {
     SourceFacts {
         name: SourceName::new(name).unwrap(),
         title: name.to_owned(),
@@ -61,16 +61,16 @@ pub fn source(name: &str, product: &str, service: &str) -> SourceFacts {
 
 /// One step of a story.
 #[derive(Clone, Debug)]
-pub struct Step {
-    pub identity: Option<Identity>,
-    pub credential: Option<CredentialRecord>,
-    pub event: Event,
-    pub record: Vec<u8>,
-    pub source: SourceFacts,
+pub(crate) struct Step {
+    pub(crate) identity: Option<Identity>,
+    pub(crate) credential: Option<CredentialRecord>,
+    pub(crate) event: Event,
+    pub(crate) record: Vec<u8>,
+    pub(crate) source: SourceFacts,
 }
 
 impl Step {
-    pub fn new(who: &Identity, time: Timestamp, action: Action, operation: &str) -> Self {
+    pub(crate) fn new(who: &Identity, time: Timestamp, action: Action, operation: &str) -> Self {
         let mapped = MappedEvent {
             kind: match action {
                 Action::Click => EventKind::Click,
@@ -103,37 +103,37 @@ impl Step {
         }
     }
 
-    pub fn with(mut self, change: impl FnOnce(&mut MappedEvent)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut MappedEvent)) -> Self {
         change(&mut self.event.mapped);
         self
     }
 
-    pub fn on(self, target: &str) -> Self {
+    pub(crate) fn on(self, target: &str) -> Self {
         self.with(|mapped| mapped.target_name = Some(target.into()))
     }
 
-    pub fn kind_of_target(self, kind: &str) -> Self {
+    pub(crate) fn kind_of_target(self, kind: &str) -> Self {
         self.with(|mapped| mapped.target_kind = Some(kind.into()))
     }
 
-    pub fn ended(self, outcome: OutcomeClass) -> Self {
+    pub(crate) fn ended(self, outcome: OutcomeClass) -> Self {
         self.with(|mapped| mapped.outcome = outcome)
     }
 
-    pub fn from(self, ip: &str, asn: i64) -> Self {
+    pub(crate) fn from(self, ip: &str, asn: i64) -> Self {
         self.with(|mapped| {
             mapped.src_ip = Some(ip.into());
             mapped.src_asn = Some(asn);
         })
     }
 
-    pub fn labelled(self, name: &str) -> Self {
+    pub(crate) fn labelled(self, name: &str) -> Self {
         self.with(|mapped| {
             mapped.labels.insert(name.into(), "true".into());
         })
     }
 
-    pub fn using(mut self, reference: &str, created: Timestamp) -> Self {
+    pub(crate) fn using(mut self, reference: &str, created: Timestamp) -> Self {
         let credential = credential(self.identity.as_ref().unwrap(), reference, created);
         self.event.credential_uid = Some(credential.uid);
         self.event.mapped.credential_ref = Some(reference.into());
@@ -141,18 +141,22 @@ impl Step {
         self
     }
 
-    pub fn in_session(mut self, session: &str) -> Self {
+    pub(crate) fn in_session(mut self, session: &str) -> Self {
         self.event.session_uid = Some(SessionUid::derive(&[session.as_bytes()]));
         self
     }
 
-    pub fn record(mut self, json: &str) -> Self {
+    pub(crate) fn record(mut self, json: &str) -> Self {
         self.record = json.as_bytes().to_vec();
         self
     }
 }
 
-pub fn credential(owner: &Identity, reference: &str, created: Timestamp) -> CredentialRecord {
+pub(crate) fn credential(
+    owner: &Identity,
+    reference: &str,
+    created: Timestamp,
+) -> CredentialRecord {
     CredentialRecord {
         uid: CredentialUid::derive(&[reference.as_bytes()]),
         identity: owner.id,
@@ -200,7 +204,7 @@ fn event(mapped: MappedEvent, time: Timestamp, alias: AliasUid) -> Event {
 }
 
 /// Gives the steps their places in the log, in this order.
-pub fn logged(mut steps: Vec<Step>) -> Vec<Step> {
+pub(crate) fn logged(mut steps: Vec<Step>) -> Vec<Step> {
     for (place, step) in steps.iter_mut().enumerate() {
         step.event.log_seq = u64::try_from(place).unwrap();
         step.event.event_uid = EventUid::derive(&[&step.event.log_seq.to_le_bytes()]);
@@ -208,7 +212,7 @@ pub fn logged(mut steps: Vec<Step>) -> Vec<Step> {
     steps
 }
 
-pub fn rules(files: &[(&str, &str)]) -> Arc<RuleSet> {
+pub(crate) fn rules(files: &[(&str, &str)]) -> Arc<RuleSet> {
     let files = files.iter().map(|(path, text)| RuleFile {
         path: (*path).to_owned(),
         text: (*text).to_owned(),
@@ -218,7 +222,7 @@ pub fn rules(files: &[(&str, &str)]) -> Arc<RuleSet> {
     Arc::new(rules)
 }
 
-pub fn observe(detector: &mut Detector, step: &Step) -> Vec<FindingDraft> {
+pub(crate) fn observe(detector: &mut Detector, step: &Step) -> Vec<FindingDraft> {
     detector.observe(&Observation {
         event: &step.event,
         identity: step.identity.as_ref(),
@@ -229,11 +233,11 @@ pub fn observe(detector: &mut Detector, step: &Step) -> Vec<FindingDraft> {
 }
 
 /// Runs the steps without rules, then a tick a day later.
-pub fn run(steps: Vec<Step>) -> Vec<FindingDraft> {
+pub(crate) fn run(steps: Vec<Step>) -> Vec<FindingDraft> {
     run_with(&rules(&[]), steps)
 }
 
-pub fn run_with(rules: &Arc<RuleSet>, steps: Vec<Step>) -> Vec<FindingDraft> {
+pub(crate) fn run_with(rules: &Arc<RuleSet>, steps: Vec<Step>) -> Vec<FindingDraft> {
     let mut detector = Detector::new(Arc::clone(rules), Settings::default());
     let steps = logged(steps);
     let mut drafts = Vec::new();
@@ -247,7 +251,7 @@ pub fn run_with(rules: &Arc<RuleSet>, steps: Vec<Step>) -> Vec<FindingDraft> {
 }
 
 /// The findings the drafts become: (type, pattern) with the newest draft, in order of first firing.
-pub fn findings(drafts: Vec<FindingDraft>) -> Vec<deedtrail_core::finding::Finding> {
+pub(crate) fn findings(drafts: Vec<FindingDraft>) -> Vec<deedtrail_core::finding::Finding> {
     let mut findings: Vec<deedtrail_core::finding::Finding> = Vec::new();
     for draft in drafts {
         let id = draft.id();
@@ -259,7 +263,7 @@ pub fn findings(drafts: Vec<FindingDraft>) -> Vec<deedtrail_core::finding::Findi
     findings
 }
 
-pub fn kinds(drafts: &[FindingDraft]) -> Vec<&str> {
+pub(crate) fn kinds(drafts: &[FindingDraft]) -> Vec<&str> {
     let mut kinds = drafts
         .iter()
         .map(|draft| draft.kind.as_str())
@@ -269,7 +273,7 @@ pub fn kinds(drafts: &[FindingDraft]) -> Vec<&str> {
 }
 
 /// `days` days of the identity's routine: one read a day at nine.
-pub fn routine(who: &Identity, days: std::ops::Range<i64>) -> Vec<Step> {
+pub(crate) fn routine(who: &Identity, days: std::ops::Range<i64>) -> Vec<Step> {
     days.map(|day| Step::new(who, at(day, 540), Action::Read, "GetObject").on("bucket/report"))
         .collect()
 }

@@ -40,7 +40,7 @@ fn step((who, action, minute, target, outcome, network): (u8, u8, i64, u8, u8, u
         ActorKind::ServiceAccount
     };
     let who = identity(&format!("actor-{who}"), kind);
-    let action = [
+    let actions = [
         Action::Authenticate,
         Action::Click,
         Action::SecretRead,
@@ -51,28 +51,23 @@ fn step((who, action, minute, target, outcome, network): (u8, u8, i64, u8, u8, u
         Action::CredentialCreate,
         Action::PrivilegeGrant,
         Action::CodeChange,
-    ][usize::from(action)];
-    let outcome = [
+    ];
+    let outcomes = [
         OutcomeClass::Success,
         OutcomeClass::Failure,
         OutcomeClass::Denied,
     ];
-    Step::new(&who, at(0, minute), action, "ListRoles")
-        .on(&format!("deploy/target-{target}"))
-        .ended(outcome[usize::from(outcome_of(action, outcome.len(), outcome_index(minute)))])
-        .from(&format!("192.0.{network}.1"), 64500 + i64::from(network))
-        .using(&format!("key-{target}"), at(-200, 0))
-        .in_session(&format!("session-{network}"))
-        .with(|mapped| mapped.meaningful = outcome_index(minute) != 7)
-        .with(|mapped| mapped.command = Some(format!("{outcome:?}").into()))
-}
-
-fn outcome_index(minute: i64) -> i64 {
-    minute.rem_euclid(11)
-}
-
-fn outcome_of(_action: Action, count: usize, index: i64) -> u8 {
-    u8::try_from(index.rem_euclid(i64::try_from(count).unwrap())).unwrap()
+    Step::new(
+        &who,
+        at(0, minute),
+        actions[usize::from(action)],
+        "ListRoles",
+    )
+    .on(&format!("portal-{target}"))
+    .ended(outcomes[usize::from(outcome)])
+    .from(&format!("192.0.{network}.1"), 64500 + i64::from(network))
+    .using(&format!("key-{target}"), at(-200, 0))
+    .in_session(&format!("session-{target}"))
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

@@ -1,8 +1,15 @@
 //! Detection as the pipeline sees it: observations in, finding drafts out.
 
+mod behaviour;
+#[cfg(test)]
 mod builder;
 mod click;
+#[cfg(test)]
 mod determinism;
+mod limits;
+mod post_authentication;
+#[cfg(test)]
+mod quiet;
 mod reference;
 mod rules;
 mod usage;

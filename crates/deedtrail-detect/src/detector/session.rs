@@ -1,0 +1,79 @@
+//! One session in two places, or in two clients, at once.
+
+use deedtrail_core::finding::FindingDraft;
+use deedtrail_core::time::Timestamp;
+
+use super::{CodeDetector, Context, draft};
+use crate::fact;
+use crate::profile::{self, Profile};
+
+pub(super) const DETECTOR: CodeDetector = CodeDetector {
+    id: "code/session",
+    findings: &["session_change"],
+    meaning: "One session goes on within an hour from another AS and with another client, or from \
+              another country.",
+    detect,
+};
+
+fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
+    let event = context.observation.event;
+    let Some(session) = event.session_uid.and_then(|uid| profile.session(uid)) else {
+        return Vec::new();
+    };
+    let apart = context.at().micros_since(session.last).abs();
+    if apart > Timestamp::HOUR_US {
+        return Vec::new();
+    }
+    let client = profile::client(event);
+    let differs =
+        |one: &Option<_>, other: &Option<_>| one.is_some() && other.is_some() && one != other;
+    let other_as = matches!((session.asn, event.mapped.src_asn), (Some(a), Some(b)) if a != b);
+    let other_client = differs(&session.client, &client);
+    let other_country = differs(&session.country, &event.mapped.src_country);
+    if !(other_as && (other_client || other_country)) {
+        return Vec::new();
+    }
+    let uid = session.uid.to_string();
+    let (before, was) = (session.event.clone(), session.asn.unwrap_or_default());
+    let countries = (session.country.clone(), event.mapped.src_country.clone());
+    let clients = (session.client.clone(), client);
+    if !profile.may_fire(&["session_change", &uid], context.at(), 1) {
+        return Vec::new();
+    }
+    let now = event.mapped.src_asn.unwrap_or_default();
+    let name = fact::actor_name(&context.observation);
+    let mut draft = draft::of(
+        &context.observation,
+        "session_change",
+        DETECTOR.id,
+        &format!("session {uid}"),
+    );
+    draft.title = format!(
+        "{name}: one session moved from AS{was} to AS{now} in {}",
+        fact::span(apart)
+    );
+    draft.reasons = vec![format!(
+        "observed: AS{was}, then AS{now} {} later",
+        fact::span(apart)
+    )];
+    if let (true, (Some(from), Some(to))) = (other_country, countries) {
+        draft.reasons.push(format!(
+            "countries: {} and {}",
+            fact::cut(&from, 8),
+            fact::cut(&to, 8)
+        ));
+    }
+    if let (true, (Some(from), Some(to))) = (other_client, clients) {
+        draft.reasons.push(format!("clients: {from} and {to}"));
+    }
+    draft
+        .reasons
+        .push("usual: a session stays with its network or its client (window 60 min)".to_owned());
+    draft.confidence = if other_client && other_country {
+        0.85
+    } else {
+        0.65
+    };
+    draft::rests_on(&mut draft, std::iter::once(before));
+    vec![draft]
+}
