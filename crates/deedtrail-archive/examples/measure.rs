@@ -133,25 +133,6 @@ fn event(number: u64, events: u64, days: u64) -> Event {
     let span = i64::try_from(days).unwrap_or(1) * Timestamp::DAY_US;
     let step = span / i64::try_from(events).unwrap_or(1).max(1);
     let at = Timestamp::from_micros(START_US + step * i64::try_from(number).unwrap_or(0));
-    let name = format!("user{actor}@example.com");
-    let actions = [
-        Action::Read,
-        Action::Read,
-        Action::Enumerate,
-        Action::Write,
-        Action::SecretRead,
-        Action::Authenticate,
-    ];
-    let operations = [
-        "GetObject",
-        "ListBuckets",
-        "DescribeInstances",
-        "PutObject",
-        "GetSecretValue",
-        "ConsoleLogin",
-    ];
-    let pick = usize::try_from(mix >> 40).unwrap_or(0) % actions.len();
-    let target = format!("arn:aws:s3:::bucket-{}", (mix >> 16) % 500);
     Event {
         event_uid: uid(number),
         log_origin: "example.com/measure".into(),
@@ -172,39 +153,62 @@ fn event(number: u64, events: u64, days: u64) -> Event {
             &actor.to_be_bytes(),
             &(number / 5_000).to_be_bytes(),
         ])),
-        target_uid: Some(ReferenceUid::derive(&[target.as_bytes()])),
+        target_uid: Some(ReferenceUid::derive(&[&((mix >> 16) % 500).to_be_bytes()])),
         device_uid: None,
         message_uid: None,
         link_uid: None,
         risk_decision: None,
         id_conflict: false,
         evidence_grade: EvidenceGrade::A,
-        mapped: MappedEvent {
-            kind: EventKind::Activity,
-            plane: Plane::Control,
-            class_uid: 6003,
-            activity_id: 2,
-            time: Some(at),
-            system: "aws".into(),
-            account: Some("111122223333".into()),
-            actor_ref: Some(name.as_str().into()),
-            actor_name: Some(name.as_str().into()),
-            actor_kind: ActorKind::Human,
-            actor_aliases: vec![Alias {
-                namespace: "email".into(),
-                value: name.as_str().into(),
-            }],
-            operation: operations[pick].into(),
-            action: actions[pick],
-            meaningful: true,
-            target_kind: Some("bucket".into()),
-            target_ref: Some(target.as_str().into()),
-            outcome: OutcomeClass::Success,
-            src_ip: Some(format!("198.51.{}.{}", actor % 250, (mix >> 24) % 250).into()),
-            user_agent: Some("aws-cli/2.17 Python/3.12".into()),
-            unmapped: vec!["eventVersion".into(), "managementEvent".into()],
-            ..MappedEvent::default()
-        },
+        mapped: mapped(mix, actor, at),
+    }
+}
+
+fn mapped(mix: u64, actor: u64, at: Timestamp) -> MappedEvent {
+    let name = format!("user{actor}@example.com");
+    let actions = [
+        Action::Read,
+        Action::Read,
+        Action::Enumerate,
+        Action::Write,
+        Action::SecretRead,
+        Action::Authenticate,
+    ];
+    let operations = [
+        "GetObject",
+        "ListBuckets",
+        "DescribeInstances",
+        "PutObject",
+        "GetSecretValue",
+        "ConsoleLogin",
+    ];
+    let pick = usize::try_from(mix >> 40).unwrap_or(0) % actions.len();
+    let target = format!("arn:aws:s3:::bucket-{}", (mix >> 16) % 500);
+    MappedEvent {
+        kind: EventKind::Activity,
+        plane: Plane::Control,
+        class_uid: 6003,
+        activity_id: 2,
+        time: Some(at),
+        system: "aws".into(),
+        account: Some("111122223333".into()),
+        actor_ref: Some(name.as_str().into()),
+        actor_name: Some(name.as_str().into()),
+        actor_kind: ActorKind::Human,
+        actor_aliases: vec![Alias {
+            namespace: "email".into(),
+            value: name.as_str().into(),
+        }],
+        operation: operations[pick].into(),
+        action: actions[pick],
+        meaningful: true,
+        target_kind: Some("bucket".into()),
+        target_ref: Some(target.as_str().into()),
+        outcome: OutcomeClass::Success,
+        src_ip: Some(format!("198.51.{}.{}", actor % 250, (mix >> 24) % 250).into()),
+        user_agent: Some("aws-cli/2.17 Python/3.12".into()),
+        unmapped: vec!["eventVersion".into(), "managementEvent".into()],
+        ..MappedEvent::default()
     }
 }
 

@@ -12,6 +12,7 @@ use deedtrail_core::port::archive::{
 use deedtrail_core::port::log::Sequence;
 use deltalake::kernel::{Action, Transaction};
 use deltalake::protocol::{DeltaOperation, SaveMode};
+use deltalake::table::state::DeltaTableState;
 
 use crate::column::PARTITION_COLUMNS;
 use crate::engine::{Engine, EngineError};
@@ -148,14 +149,11 @@ impl DeltaArchive {
         };
 
         let publishing = held(&self.publishing);
-        let mut base = self.with_state(|state| state.filled().table.clone());
+        let base = self.with_state(|state| state.filled().clone());
         let (origin, covered) = (self.origin.clone(), view.covered);
         let table = self.engine.run(async move {
-            base.update(generation.log_store().as_ref(), None).await?;
-            let stored = generation.stored_position(&base, &origin).await?;
-            if stored != covered {
-                return Err(EngineError::OtherWriter { stored, covered });
-            }
+            let (base, stored) = newest(base, origin.clone()).await?;
+            expect_position(stored, covered)?;
             let actions = files.into_iter().map(Action::Add).collect();
             let position = Transaction::new(origin, to_version(through));
             generation
@@ -180,24 +178,19 @@ impl DeltaArchive {
             return Ok(());
         };
         let _publishing = held(&self.publishing);
-        let origin = self.origin.clone();
-        let (table, stored) = self.engine.run(async move {
-            let mut table = view.table;
-            table
-                .update(view.generation.log_store().as_ref(), None)
-                .await?;
-            let stored = view.generation.stored_position(&table, &origin).await?;
-            Ok::<_, EngineError>((table, stored))
-        })??;
-        self.with_state(|state| {
-            let view = state.filled();
-            view.table = table;
-            if stored == sealed_through {
+        let (table, stored) = self
+            .engine
+            .run(newest(view.clone(), self.origin.clone()))??;
+        if stored == sealed_through {
+            self.with_state(|state| {
+                let view = state.filled();
+                view.table = table;
                 view.covered = stored;
                 view.hot.release();
-            }
-        });
-        Ok(())
+            });
+            return Ok(());
+        }
+        expect_position(stored, view.covered)
     }
 
     /// Rewrites one set of small files of the live generation; false when there is none.
@@ -217,9 +210,11 @@ impl DeltaArchive {
         if live.generation.folder() != generation.folder() {
             return Ok(false);
         }
-        let mut base = live.table;
+        let origin = self.origin.clone();
         let table = self.engine.run(async move {
-            base.update(generation.log_store().as_ref(), None).await?;
+            let covered = live.covered;
+            let (base, stored) = newest(live, origin).await?;
+            expect_position(stored, covered)?;
             generation
                 .commit(&base, actions, compact::operation(), None)
                 .await
@@ -271,7 +266,11 @@ impl Archive for DeltaArchive {
     fn compact(&self) -> Result<(), ArchiveError> {
         let _compacting = held(&self.compacting);
         while self.compact_once().map_err(|error| self.failed(error))? {}
-        Ok(())
+        let generation = self.live().generation;
+        self.engine
+            .run(async move { generation.clean().await })
+            .and_then(|cleaned| cleaned)
+            .map_err(|error| self.failed(error))
     }
 
     fn start_rebuild(&self) -> Result<(), ArchiveError> {
@@ -353,6 +352,24 @@ impl Archive for DeltaArchive {
             figures.rows += file.num_records().unwrap_or(0) as u64;
         }
         figures
+    }
+}
+
+/// The newest version of a view's table and the position stored with it.
+async fn newest(view: View, origin: String) -> Result<(DeltaTableState, Sequence), EngineError> {
+    let mut table = view.table;
+    table
+        .update(view.generation.log_store().as_ref(), None)
+        .await?;
+    let stored = view.generation.stored_position(&table, &origin).await?;
+    Ok((table, stored))
+}
+
+fn expect_position(stored: Sequence, covered: Sequence) -> Result<(), EngineError> {
+    if stored == covered {
+        Ok(())
+    } else {
+        Err(EngineError::OtherWriter { stored, covered })
     }
 }
 

@@ -1,74 +1,133 @@
 //! Small files become large sorted ones.
+//!
+//! A small installation ends with one file per month, a large one with a few per day: once a day
+//! has enough rows its files are kept apart, so that a query over a short time opens few of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datafusion::arrow::array::{AsArray, Date32Array, RecordBatch};
+use datafusion::arrow::compute::kernels::cmp::eq;
+use datafusion::arrow::compute::{SortOptions, filter_record_batch};
+use datafusion::arrow::datatypes::Date32Type;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_expr::expressions::col as physical_column;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::union::UnionExec;
 use datafusion::prelude::col;
-use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
+use deedtrail_core::time::Timestamp;
+use deltalake::datafile::writer::DeltaWriter;
 use deltalake::kernel::{Action, LogicalFileView};
 use deltalake::protocol::DeltaOperation;
 use deltalake::table::state::DeltaTableState;
+use futures::StreamExt as _;
 
-use crate::column::{PARTITION_COLUMNS, columns};
+use crate::column::{PARTITION_COLUMNS, columns, schema};
 use crate::engine::EngineError;
 use crate::view::View;
-use crate::writer;
+use crate::writer::{SORT_COLUMNS, file_writer};
 
-/// A file of this many bytes is left alone.
-const LARGE_BYTES: i64 = 64 << 20;
-/// Most rows rewritten at once: they are sorted in memory, about 1 KiB each.
-const REWRITE_ROWS_MAX: usize = 400_000;
-/// Small files of one partition that are worth a rewrite.
+/// A file of this many bytes is left alone, and a rewrite makes files of about this size.
+const LARGE_BYTES: i64 = 128 << 20;
+/// Most files merged at once: each holds one decoded row group in memory.
+const REWRITE_FILES_MAX: usize = 32;
+/// Small files of the newest month that are worth a rewrite; of an older month two are.
 const REWRITE_FILES_MIN: usize = 4;
 /// A file joins a rewrite when it is at most this many times as large as the smaller ones
 /// together, so that a large file is not rewritten for the sake of a few small ones.
 const GROWTH_MAX: i64 = 2;
+/// Rows of a day that are worth files of their own.
+const DAY_ROWS_MIN: i64 = 100_000;
 
-/// Files of one partition to be rewritten as one.
+/// Values of the partition columns.
+type Partition = Vec<Option<String>>;
+
+/// Files of one partition to be rewritten together.
+#[derive(Debug)]
 pub(crate) struct Group {
-    files: Vec<LogicalFileView>,
+    files: Vec<Candidate>,
 }
 
-/// The next files worth rewriting: in a month that is over any two small files, in the newest
-/// month four of like size.
+/// A file with what its statistics say.
+#[derive(Clone, Debug)]
+struct Candidate {
+    path: String,
+    bytes: i64,
+    rows: i64,
+    /// First and last `event_day`, days since the epoch.
+    days: (i64, i64),
+    remove: Action,
+}
+
+impl Candidate {
+    fn of(file: &LogicalFileView) -> Option<Self> {
+        let stats: serde_json::Value = serde_json::from_str(&file.stats()?).ok()?;
+        let day = |bound: &str| {
+            let date = stats.get(bound)?.get("event_day")?.as_str()?;
+            Some(Timestamp::parse_rfc3339(&format!("{date}T00:00:00Z"))?.utc_day())
+        };
+        Some(Self {
+            path: file.path().into_owned(),
+            bytes: file.size(),
+            rows: stats.get("numRecords")?.as_i64()?,
+            days: (day("minValues")?, day("maxValues")?),
+            remove: Action::Remove(file.remove_action(false)),
+        })
+    }
+
+    /// The day whose files this one is kept with; none while it is small or spans several.
+    fn own_day(&self) -> Option<i64> {
+        (self.days.0 == self.days.1 && self.rows >= DAY_ROWS_MIN).then_some(self.days.0)
+    }
+}
+
+/// The next files worth rewriting together, if there are any.
 pub(crate) fn next_group(table: &DeltaTableState) -> Option<Group> {
-    let mut partitions: std::collections::BTreeMap<Vec<Option<String>>, Vec<LogicalFileView>> =
-        std::collections::BTreeMap::new();
-    for file in table.log_data().iter() {
+    let mut groups: BTreeMap<(Partition, Option<i64>), Vec<Candidate>> = BTreeMap::new();
+    for file in table
+        .log_data()
+        .iter()
+        .filter(|file| file.size() < LARGE_BYTES)
+    {
         let mut values = file.partition_values_map();
-        let key = PARTITION_COLUMNS
+        let partition = PARTITION_COLUMNS
             .iter()
             .map(|name| values.remove(*name).flatten())
             .collect();
-        partitions.entry(key).or_default().push(file);
+        if let Some(candidate) = Candidate::of(&file) {
+            groups
+                .entry((partition, candidate.own_day()))
+                .or_default()
+                .push(candidate);
+        }
     }
-    let newest = partitions
+    let month_of = |partition: &[Option<String>]| partition.get(1).cloned().flatten();
+    let newest = groups
         .keys()
-        .filter_map(|key| key.get(1).cloned())
+        .filter_map(|(partition, _)| month_of(partition))
         .max();
-    partitions.into_iter().find_map(|(key, files)| {
-        let closed = key.get(1) < newest.as_ref();
+    groups.into_iter().find_map(|((partition, _), files)| {
+        let closed = month_of(&partition) < newest;
         pick(files, if closed { 2 } else { REWRITE_FILES_MIN })
     })
 }
 
 /// The smallest files that belong together, if they are at least `files_min`.
-fn pick(files: Vec<LogicalFileView>, files_min: usize) -> Option<Group> {
-    let mut small: Vec<_> = files
-        .into_iter()
-        .filter(|file| file.size() < LARGE_BYTES)
-        .collect();
-    small.sort_by_key(LogicalFileView::size);
-    let (mut rows, mut bytes) = (0_usize, 0_i64);
-    let mut group = Vec::new();
-    for file in small {
-        rows = rows.saturating_add(file.num_records().unwrap_or(REWRITE_ROWS_MAX));
-        let fits = rows <= REWRITE_ROWS_MAX
-            && (group.len() < files_min || file.size() <= bytes.saturating_mul(GROWTH_MAX));
-        if !fits {
+fn pick(files: Vec<Candidate>, files_min: usize) -> Option<Group> {
+    let mut files = files;
+    files.sort_by_key(|file| file.bytes);
+    let mut bytes = 0;
+    let mut group: Vec<Candidate> = Vec::new();
+    for file in files {
+        let of_like_size = group.len() < files_min || file.bytes <= bytes * GROWTH_MAX;
+        let fits = bytes + file.bytes <= LARGE_BYTES && group.len() < REWRITE_FILES_MAX;
+        if !(of_like_size && fits) {
             break;
         }
-        bytes = bytes.saturating_add(file.size());
+        bytes += file.bytes;
         group.push(file);
     }
     (group.len() >= files_min).then_some(Group { files: group })
@@ -80,35 +139,171 @@ pub(crate) async fn rewrite(
     group: Group,
     environment: Arc<RuntimeEnv>,
 ) -> Result<Vec<Action>, EngineError> {
-    let config = DeltaScanConfig {
-        wrap_partition_values: false,
-        schema_force_view_types: false,
-        ..DeltaScanConfig::new()
-    };
-    let scan = DeltaScanNext::new(view.table.snapshot().clone(), config)?
-        .with_file_paths(group.files.iter().map(|file| file.path().into_owned()));
-    let context = view.session(environment)?;
-    let names: Vec<_> = columns().iter().map(|column| col(column.name)).collect();
-    let batches = context
-        .read_table(Arc::new(scan))?
-        .select(names)?
-        .collect()
-        .await?;
-    let log_store = view.generation.log_store();
-    let mut added = writer::write_files(&view.table, &log_store, &batches).await?;
-    for add in &mut added {
-        add.data_change = false;
-    }
-    let removed = group
+    let first = group
         .files
         .iter()
-        .map(|file| Action::Remove(file.remove_action(false)));
-    Ok(removed.chain(added.into_iter().map(Action::Add)).collect())
+        .map(|file| file.days.0)
+        .min()
+        .unwrap_or(0);
+    let last = group
+        .files
+        .iter()
+        .map(|file| file.days.1)
+        .max()
+        .unwrap_or(0);
+    let rows: i64 = group.files.iter().map(|file| file.rows).sum();
+    let by_day = rows >= DAY_ROWS_MIN.saturating_mul(last - first + 1);
+
+    let mut merged = merge(view, &group, environment).await?;
+    let mut writers: BTreeMap<i32, DeltaWriter> = BTreeMap::new();
+    while let Some(batch) = merged.next().await {
+        for (day, rows) in split(&batch?, by_day)? {
+            let fresh = || file_writer(&view.table, &view.generation.log_store());
+            writers
+                .entry(day)
+                .or_insert_with(fresh)
+                .write(&rows)
+                .await?;
+        }
+    }
+    let mut actions: Vec<Action> = group.files.into_iter().map(|file| file.remove).collect();
+    for writer in writers.into_values() {
+        for mut add in writer.close().await? {
+            add.data_change = false;
+            actions.push(Action::Add(add));
+        }
+    }
+    Ok(actions)
+}
+
+/// The rows of the group's files in one sorted stream; each file is sorted already.
+async fn merge(
+    view: &View,
+    group: &Group,
+    environment: Arc<RuntimeEnv>,
+) -> Result<SendableRecordBatchStream, EngineError> {
+    let context = view.session(environment)?;
+    let names: Vec<_> = columns().iter().map(|column| col(column.name)).collect();
+    let mut inputs = Vec::new();
+    for file in &group.files {
+        let scan = view.scan()?.with_file_paths([file.path.as_str()]);
+        let frame = context.read_table(Arc::new(scan))?.select(names.clone())?;
+        inputs.push(frame.create_physical_plan().await?);
+    }
+    let options = SortOptions {
+        descending: false,
+        nulls_first: true,
+    };
+    let mut order = Vec::new();
+    for name in SORT_COLUMNS {
+        order.push(PhysicalSortExpr::new(
+            physical_column(name, &schema())?,
+            options,
+        ));
+    }
+    let input = UnionExec::try_new(inputs)?;
+    let plan = match LexOrdering::new(order) {
+        Some(order) => Arc::new(SortPreservingMergeExec::new(order, input)) as _,
+        None => input,
+    };
+    Ok(execute_stream(plan, context.task_ctx())?)
+}
+
+/// The rows of each day in their order, or all under day 0.
+fn split(batch: &RecordBatch, by_day: bool) -> Result<Vec<(i32, RecordBatch)>, EngineError> {
+    let days = batch.column_by_name("event_day").filter(|_| by_day);
+    let Some(days) = days.map(AsArray::as_primitive::<Date32Type>) else {
+        return Ok(vec![(0, batch.clone())]);
+    };
+    let mut different: Vec<i32> = days.values().to_vec();
+    different.sort_unstable();
+    different.dedup();
+    let rows_of = |day: i32| {
+        let wanted = eq(days, &Date32Array::new_scalar(day))?;
+        Ok((day, filter_record_batch(batch, &wanted)?))
+    };
+    different.into_iter().map(rows_of).collect()
 }
 
 pub(crate) fn operation() -> DeltaOperation {
     DeltaOperation::Optimize {
         predicate: None,
         target_size: LARGE_BYTES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(bytes: i64) -> Candidate {
+        let remove = Action::Remove(deltalake::kernel::Remove::default());
+        Candidate {
+            path: bytes.to_string(),
+            bytes,
+            rows: 1,
+            days: (0, 0),
+            remove,
+        }
+    }
+
+    fn picked(sizes: &[i64], files_min: usize) -> Vec<i64> {
+        let group = pick(sizes.iter().map(|bytes| file(*bytes)).collect(), files_min);
+        group.map_or_else(Vec::new, |group| {
+            group.files.iter().map(|file| file.bytes).collect()
+        })
+    }
+
+    #[test]
+    fn files_of_like_size_are_merged_and_large_ones_left() {
+        assert_eq!(picked(&[5, 1, 1], 4), [0; 0]);
+        assert_eq!(picked(&[5, 1, 2, 1, 100], 4), [1, 1, 2, 5]);
+        assert_eq!(picked(&[5, 1, 2, 1, 18], 4), [1, 1, 2, 5, 18]);
+        assert_eq!(picked(&[LARGE_BYTES - 1, 2], 2), [0; 0]);
+        assert_eq!(picked(&[1; 40], 4).len(), REWRITE_FILES_MAX);
+    }
+
+    #[test]
+    fn only_a_day_with_many_rows_keeps_its_own_files() {
+        let own = |rows, days| {
+            Candidate {
+                rows,
+                days,
+                ..file(1)
+            }
+            .own_day()
+        };
+        assert_eq!(own(DAY_ROWS_MIN, (7, 7)), Some(7));
+        assert_eq!(own(DAY_ROWS_MIN, (7, 8)), None);
+        assert_eq!(own(DAY_ROWS_MIN - 1, (7, 7)), None);
+    }
+
+    #[test]
+    fn a_split_keeps_all_rows_and_their_order() {
+        let days = Date32Array::from(vec![2, 1, 2, 3, 1]);
+        let order = deltalake::arrow::array::Int64Array::from(vec![0, 1, 2, 3, 4]);
+        let batch = RecordBatch::try_from_iter([
+            ("event_day", Arc::new(days) as _),
+            ("log_seq", Arc::new(order) as _),
+        ])
+        .unwrap();
+        let orders = |by_day| -> Vec<(i32, Vec<i64>)> {
+            let rows = |rows: &RecordBatch| {
+                rows.column(1)
+                    .as_primitive::<deltalake::arrow::datatypes::Int64Type>()
+                    .values()
+                    .to_vec()
+            };
+            split(&batch, by_day)
+                .unwrap()
+                .iter()
+                .map(|(day, part)| (*day, rows(part)))
+                .collect()
+        };
+        assert_eq!(
+            orders(true),
+            [(1, vec![1, 4]), (2, vec![0, 2]), (3, vec![3])]
+        );
+        assert_eq!(orders(false), [(0, vec![0, 1, 2, 3, 4])]);
     }
 }

@@ -10,6 +10,7 @@ use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::kernel::{Action, StructType, Transaction};
 use deltalake::logstore::LogStoreRef;
+use deltalake::operations::vacuum::VacuumMode;
 use deltalake::protocol::DeltaOperation;
 use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableBuilder, ensure_table_uri};
@@ -121,6 +122,15 @@ impl Generation {
         let log = self.folder.join("_delta_log");
         sync_all([log.join(format!("{:020}.json", done.version())), log])?;
         Ok(done.snapshot())
+    }
+
+    /// Deletes files that no version of the last day refers to: what rewrites replaced and what
+    /// commits that failed left behind.
+    pub(crate) async fn clean(&self) -> Result<(), EngineError> {
+        let mut table = table_at(&self.folder)?;
+        table.load().await?;
+        table.vacuum().with_mode(VacuumMode::Full).await?;
+        Ok(())
     }
 
     /// The folder goes when nobody uses this generation any more.

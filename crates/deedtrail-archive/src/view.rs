@@ -78,14 +78,16 @@ impl View {
     }
 
     fn stored(&self) -> Result<Arc<dyn TableProvider>, EngineError> {
+        Ok(Arc::new(self.scan()?))
+    }
+
+    /// The files of the pinned version, read with the column types of the table.
+    pub(crate) fn scan(&self) -> Result<DeltaScanNext, EngineError> {
         let config = DeltaScanConfig {
             wrap_partition_values: false,
             schema_force_view_types: false,
             ..DeltaScanConfig::new()
         };
-        Ok(Arc::new(DeltaScanNext::new(
-            self.table.snapshot().clone(),
-            config,
-        )?))
+        Ok(DeltaScanNext::new(self.table.snapshot().clone(), config)?)
     }
 }

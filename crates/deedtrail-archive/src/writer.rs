@@ -24,7 +24,7 @@ use crate::engine::EngineError;
 const ROW_GROUP_ROWS: usize = 128 << 10;
 /// False positives of a Bloom filter, share of look-ups.
 const BLOOM_FALSE_SHARE: f64 = 0.01;
-/// What files are sorted by, after the partition.
+/// What files are sorted by, after the partition; nulls first.
 pub(crate) const SORT_COLUMNS: [&str; 2] = ["actor_alias_uid", "time_effective"];
 
 /// Writes `batches` as one sorted file per partition. The files are not part of the table until
@@ -34,7 +34,13 @@ pub(crate) async fn write_files(
     log_store: &LogStoreRef,
     batches: &[RecordBatch],
 ) -> Result<Vec<Add>, EngineError> {
-    let rows = sorted(batches)?;
+    let mut writer = file_writer(state, log_store);
+    writer.write(&sorted(batches)?).await?;
+    Ok(writer.close().await?)
+}
+
+/// A writer of one file per partition; the rows have to come sorted.
+pub(crate) fn file_writer(state: &DeltaTableState, log_store: &LogStoreRef) -> DeltaWriter {
     let config = WriterConfig::new(
         schema(),
         PARTITION_COLUMNS.map(str::to_owned).to_vec(),
@@ -44,13 +50,11 @@ pub(crate) async fn write_files(
         state.table_config().num_indexed_cols(),
         None,
     );
-    let mut writer = DeltaWriter::new(log_store.object_store(None), config);
-    writer.write(&rows).await?;
-    Ok(writer.close().await?)
+    DeltaWriter::new(log_store.object_store(None), config)
 }
 
 /// All rows in one batch, by partition, then actor, then time.
-pub(crate) fn sorted(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
+fn sorted(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
     let rows = concat_batches(&schema(), batches)?;
     let keys = PARTITION_COLUMNS.iter().chain(&SORT_COLUMNS);
     let keys = keys.filter_map(|name| rows.column_by_name(name));

@@ -9,7 +9,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "",
         "The reference as the vendor wrote it: ARN, e-mail, login …",
         "actor.user.uid_alt",
-        "user.full_name"
+        "user.email"
     ),
     column!(
         Kind::Text,
@@ -33,14 +33,14 @@ pub(super) const COLUMNS: &[Column] = &[
         "",
         "Who stands behind the actor, nearest first: assumed_role, on_behalf_of, deployed_as, acting_as, consented_app, federated.",
         "actor.invoked_by",
-        "user.changes"
+        ""
     ),
     column!(
         Kind::Enum,
         credential_kind = mapped.credential_kind,
         "",
         "access_key, token, certificate, password, session_cookie, oauth_grant, ssh_key, role_session or unknown.",
-        "auth_protocol",
+        "",
         ""
     ),
     column!(
@@ -73,7 +73,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "hash",
         "The device used.",
         "device.uid",
-        "host.id"
+        "device.id"
     ),
     column!(
         Kind::Text,

@@ -13,7 +13,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "",
         "Where in the estate: identity_provider, control, application, data, message_queue, agent or mail.",
         "",
-        "event.module"
+        ""
     ),
     column!(
         Kind::Integer,

@@ -62,7 +62,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "µs, UTC",
         "When it happened by the vendor's clock; null when the record does not say.",
         "metadata.original_time",
-        "event.created"
+        "event.start"
     ),
     column!(
         Kind::Time,
@@ -110,7 +110,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "",
         "What the operation does in security terms (docs/reference/actions.md).",
         "activity_name",
-        "event.action"
+        "event.type"
     ),
     column!(
         Kind::Enum,
@@ -142,7 +142,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "",
         "The vendor's verb, verbatim.",
         "api.operation",
-        "event.code"
+        "event.action"
     ),
     column!(
         Kind::Enum,
@@ -150,7 +150,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "",
         "human, service_account, workload, oauth_app, ai_agent, automation_runner, scanner, system or unknown.",
         "actor.user.type",
-        "user.roles"
+        ""
     ),
     column!(
         Kind::Boolean,
@@ -174,7 +174,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "hash",
         "The session it happened in.",
         "actor.session.uid",
-        "session.id"
+        ""
     ),
     column!(
         Kind::Id,
@@ -182,7 +182,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "hash",
         "What was acted on.",
         "resources.uid",
-        "resource.id"
+        ""
     ),
     Column {
         name: "target_alias_uid",
@@ -199,7 +199,7 @@ pub(super) const COLUMNS: &[Column] = &[
         on_behalf_of_uid = on_behalf_of_uid,
         "hash of tenant, namespace and value",
         "Who the actor acts for: hash of that alias.",
-        "actor.process.user.uid",
+        "",
         "user.effective.id"
     ),
     column!(
@@ -207,7 +207,7 @@ pub(super) const COLUMNS: &[Column] = &[
         credential_uid = credential_uid,
         "hash",
         "The credential presented; its value is never stored.",
-        "actor.user.credential_uid",
+        "",
         ""
     ),
     column!(

@@ -40,7 +40,7 @@ pub(super) const COLUMNS: &[Column] = &[
         client_fingerprint = mapped.client_fingerprint,
         "",
         "Fingerprint of the client (JA4 and the like).",
-        "tls.ja3_hash",
+        "tls.ja4_fingerprint_list",
         "tls.client.ja3"
     ),
     column!(
@@ -89,7 +89,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "",
         "The evidence log the record is in.",
         "metadata.log_name",
-        "log.file.path"
+        ""
     ),
     column!(
         Kind::Integer,
@@ -105,14 +105,14 @@ pub(super) const COLUMNS: &[Column] = &[
         "",
         "The vendor's own id of the record.",
         "metadata.original_event_uid",
-        "event.id"
+        ""
     ),
     column!(
         Kind::Text,
         mapping_version = mapping_version,
         "hex",
         "Hash of the mapping that made this row.",
-        "metadata.transformation_info_list.uid",
+        "",
         ""
     ),
     column!(
@@ -136,7 +136,7 @@ pub(super) const COLUMNS: &[Column] = &[
         evidence_grade = evidence_grade,
         "",
         "A to D: which of identity, time, action, target, outcome and source id are there.",
-        "confidence",
+        "",
         ""
     ),
 ];

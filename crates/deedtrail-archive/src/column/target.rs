@@ -9,7 +9,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "",
         "Bucket, secret, repo, role, mailbox, topic …",
         "resources.type",
-        "resource.type"
+        ""
     ),
     column!(
         Kind::Text,
@@ -25,7 +25,7 @@ pub(super) const COLUMNS: &[Column] = &[
         "",
         "The target's name as people know it.",
         "resources.name",
-        "resource.name"
+        ""
     ),
     column!(
         Kind::Structs(&["namespace", "value"]),
@@ -40,7 +40,7 @@ pub(super) const COLUMNS: &[Column] = &[
         target_environment = mapped.target_environment,
         "",
         "production, staging, development or unknown.",
-        "resources.labels",
+        "",
         "service.environment"
     ),
     column!(
@@ -80,7 +80,7 @@ pub(super) const COLUMNS: &[Column] = &[
         object_count = mapped.object_count,
         "objects",
         "Number of objects read or sent.",
-        "count",
+        "",
         ""
     ),
     column!(
@@ -120,8 +120,8 @@ pub(super) const COLUMNS: &[Column] = &[
         url_hash = mapped.url_hash,
         "hex",
         "Hash of the full URL; the URL itself stays in the raw record.",
-        "http_request.url.url_string",
-        "url.original"
+        "",
+        ""
     ),
     column!(
         Kind::Enum,
@@ -136,7 +136,7 @@ pub(super) const COLUMNS: &[Column] = &[
         verdict_detail = mapped.verdict_detail,
         "",
         "Per engine, with time and feed version.",
-        "malware.classifications",
+        "",
         ""
     ),
     column!(

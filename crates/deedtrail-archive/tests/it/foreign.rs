@@ -1,7 +1,7 @@
-//! Other engines open the archive and count the same rows: Python's deltalake and DuckDB.
+//! Other engines open the archive and count the same rows: Python's `deltalake` and `DuckDB`.
 //!
 //! The test makes its own virtual environment and installs both by name, so it needs Python 3
-//! with `venv` and a package index; it fails, and says so, without them. DuckDB reads the Parquet
+//! with `venv` and a package index; it fails, and says so, without them. `DuckDB` reads the Parquet
 //! files that deltalake lists, because its own Delta extension is not on the package index.
 
 use std::path::{Path, PathBuf};
@@ -68,9 +68,7 @@ fn python_with(packages: &[&str]) -> PathBuf {
 
 /// What a command prints; the test fails with everything it said when it fails.
 fn output(command: &mut Command) -> String {
-    let done = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let done = command.output().expect("the command starts");
     let (said, complained) = (
         String::from_utf8_lossy(&done.stdout),
         String::from_utf8_lossy(&done.stderr),

@@ -4,6 +4,7 @@
 
 mod fixture;
 mod foreign;
+mod layout;
 mod query;
 mod rebuild;
 mod reference;

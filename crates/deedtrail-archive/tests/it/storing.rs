@@ -205,3 +205,31 @@ fn callable_from_a_blocking_task_of_another_runtime() {
     assert_eq!(covered, 3);
     assert_eq!(open(&folder).covered(), 3);
 }
+
+/// Also what happens when a commit is stored but reported as failed: its rows are neither stored
+/// again nor lost.
+#[test]
+fn a_commit_that_is_stored_already_is_recognised() {
+    let (folder, first) = archive();
+    let second = open(&folder);
+    first.add(events(0..10), 10);
+    first.commit().unwrap();
+
+    second.add(events(0..10), 10);
+    let error = second.commit().unwrap_err().to_string();
+    assert!(error.contains("another writer stored up to 10"), "{error}");
+    assert_eq!(counts(&second), (10, 10), "hot rows are still there");
+    second.add(events(10..12), 12);
+    second.commit().unwrap();
+    assert_eq!((second.covered(), counts(&second)), (12, (12, 12)));
+
+    first.add(events(10..11), 11);
+    first.commit().unwrap_err();
+    first.commit().unwrap_err();
+    assert_eq!(counts(&first), (11, 11));
+    assert_eq!(
+        counts(&open(&folder)),
+        (12, 12),
+        "a writer that fell behind stores nothing"
+    );
+}
