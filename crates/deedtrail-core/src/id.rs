@@ -180,12 +180,13 @@ pub type FindingId = Id<kind::Finding>;
 pub type ReferenceUid = Id<kind::Reference>;
 
 impl AliasUid {
-    /// The alias id the archive stores and sorts by (immutable; merges rewrite nothing).
+    /// The alias id the archive stores and sorts by (immutable; merges rewrite nothing). Made from
+    /// the canonical value, so that a spelling with other capitals leads to the same identity.
     pub fn of(tenant: &TenantId, namespace: &str, value: &str) -> Self {
         Self::derive(&[
             tenant.as_str().as_bytes(),
             namespace.as_bytes(),
-            value.as_bytes(),
+            crate::namespace::canonical_value(namespace, value).as_bytes(),
         ])
     }
 }

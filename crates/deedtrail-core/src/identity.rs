@@ -57,7 +57,7 @@ pub struct Declared {
     /// `employee`, `contractor`, `vendor` …
     pub employment: Option<Text>,
     pub manager: Option<Text>,
-    /// Tools an agent declares (Defender AgentsInfo, MCP tool list, import).
+    /// Tools an agent declares (Defender `AgentsInfo`, MCP tool list, import).
     pub declared_tools: Vec<Text>,
     /// Read-only by declaration: writes are departures.
     pub read_only: bool,

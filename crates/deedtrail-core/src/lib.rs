@@ -11,6 +11,7 @@ pub mod id;
 pub mod identity;
 pub mod limits;
 pub mod mapping;
+pub mod namespace;
 pub mod port;
 pub mod reference;
 pub mod time;

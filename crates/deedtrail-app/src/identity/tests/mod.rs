@@ -1,0 +1,6 @@
+//! Resolution as a function of the log.
+
+mod events;
+mod importing;
+mod resolving;
+mod sealing;
