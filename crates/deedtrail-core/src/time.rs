@@ -35,6 +35,12 @@ impl Timestamp {
             .map(|at| Self(at.as_microsecond()))
     }
 
+    /// RFC 3339 cut to milliseconds: what most peers keep, for comparison with them.
+    pub fn to_rfc3339_millis(self) -> String {
+        jiff::Timestamp::from_microsecond(self.0)
+            .map_or_else(|_| self.to_string(), |at| format!("{at:.3}"))
+    }
+
     /// This instant moved by `micros` (negative moves back); saturates at the ends of `i64`.
     #[must_use]
     pub const fn plus_micros(self, micros: i64) -> Self {
@@ -109,6 +115,12 @@ mod tests {
         assert_eq!(json, "\"1970-01-01T00:00:01.500000Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), at);
         assert!(serde_json::from_str::<Timestamp>("\"noon\"").is_err());
+    }
+
+    #[test]
+    fn milliseconds_are_cut_not_rounded() {
+        let at = Timestamp::parse_rfc3339("2020-12-01T20:29:04.356999Z").unwrap();
+        assert_eq!(at.to_rfc3339_millis(), "2020-12-01T20:29:04.356Z");
     }
 
     #[test]
