@@ -1,9 +1,11 @@
 //! The evidence log: append-only segments, durable before acknowledged, provable record by record.
 //!
 //! [`Log`] implements the port `EvidenceLog`. The formats are specified in
-//! `docs/reference/evidence-format.md`.
+//! `docs/reference/evidence-format.md`; [`bundle::verify`] checks an exported
+//! bundle with nothing but the file.
 
 mod batch;
+pub mod bundle;
 pub mod disk;
 mod identity;
 mod index;

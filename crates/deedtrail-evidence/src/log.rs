@@ -204,24 +204,38 @@ impl Log {
         if read_locked(&self.shared.checkpoint).1 <= index {
             self.seal().map_err(failed)?;
         }
-        let (checkpoint, size) = read_locked(&self.shared.checkpoint).clone();
-        let path = {
-            let tree = locked(&self.shared.tree);
-            merkle::inclusion_path(&*tree, index, size)?
+        self.prove_batch_at(batch, &self.checkpoint())
+    }
+
+    /// tlog-proof of a batch against one of our checkpoints, checked before it is handed out.
+    pub(crate) fn prove_batch_at(
+        &self,
+        batch: &Batch,
+        checkpoint: &str,
+    ) -> Result<TlogProof, ReadError> {
+        let wrong = |reason: String| ReadError::Damaged {
+            first: batch.header.first_sequence,
+            last: batch.header.first_sequence + u64::from(batch.header.count) - 1,
+            reason: format!("the tiles do not lead to the checkpoint ({reason})"),
         };
+        let size = Checkpoint::verify(checkpoint, &self.key())
+            .map_err(|error| wrong(error.to_string()))?
+            .head
+            .size;
+        let index = batch.header.batch;
+        if index >= size {
+            return Err(wrong("the batch is newer".to_owned()));
+        }
+        let path = merkle::inclusion_path(&*locked(&self.shared.tree), index, size)?;
         let proof = TlogProof {
             index,
             path,
-            checkpoint,
+            checkpoint: checkpoint.to_owned(),
         };
-        match proof.verify(batch.header.leaf(), &self.key()) {
-            Ok(Checkpoint { .. }) => Ok(proof),
-            Err(error) => Err(ReadError::Damaged {
-                first: batch.header.first_sequence,
-                last: batch.header.first_sequence + u64::from(batch.header.count) - 1,
-                reason: format!("the tiles do not lead to the checkpoint ({error})"),
-            }),
-        }
+        let verified = proof.verify(batch.header.leaf(), &self.key());
+        verified
+            .map(|_| proof)
+            .map_err(|error| wrong(error.to_string()))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::batch::Compressors;
 use crate::disk::{Disk, DiskLock, read_file};
 use crate::identity::{FORMAT, Identity, Origin, signing_seed};
 use crate::index::{Index, IndexStore, Row};
-use crate::merkle;
+use crate::merkle::{self, Hash};
 use crate::note::{Checkpoint, NoteError, NoteSigner};
 use crate::queue::{Queue, Refusal};
 use crate::record;
@@ -177,15 +177,8 @@ pub(crate) fn open(
     let store = CheckpointStore::new(&config.checkpoint_store, identity.current());
     let is_damaged = !segments.damage().is_empty();
     let checkpoint = compare_with_store(&store, &**disk, &signer, &tree, is_damaged)?;
-    let previous = match recovered.batches.checked_sub(1) {
-        Some(last) if !is_damaged => segments.batch_header(last)?.leaf(),
-        _ => [0; 32],
-    };
-    let index_folder = config.folder.join("index");
-    let index_disk = Arc::clone(disk);
-    let rows = config.index_rows_in_memory;
-    let (index, covered) = IndexStore::open(index_disk, index_folder.clone(), rows, recovered.end)
-        .map_err(during("open", &index_folder))?;
+    let previous = newest_leaf(&segments, recovered.batches, is_damaged)?;
+    let (index, covered) = open_index(config, disk, recovered.end)?;
     let shared = Arc::new(Shared {
         folder: config.folder.clone(),
         log_id,
@@ -229,11 +222,35 @@ pub(crate) fn open(
     })
 }
 
+/// Leaf hash of the newest batch header; zero when there is none to go on from.
+fn newest_leaf(segments: &Segments, batches: u64, is_damaged: bool) -> Result<Hash, ReadError> {
+    match batches.checked_sub(1) {
+        Some(last) if !is_damaged => Ok(segments.batch_header(last)?.leaf()),
+        _ => Ok([0; 32]),
+    }
+}
+
+fn open_index(
+    config: &LogConfig,
+    disk: &Arc<dyn Disk>,
+    end: Sequence,
+) -> Result<(Arc<IndexStore>, Sequence), OpenError> {
+    let folder = config.folder.join("index");
+    IndexStore::open(
+        Arc::clone(disk),
+        folder.clone(),
+        config.index_rows_in_memory,
+        end,
+    )
+    .map_err(during("open", &folder))
+}
+
 /// Makes the writer ready, or the log read-only when it is damaged.
 fn prepare(writer: &mut Writer, covered: Sequence, config: &LogConfig) -> Result<(), OpenError> {
-    let caught_up = match writer.shared.is_read_only() {
-        true => Ok(()),
-        false => catch_up(writer, covered),
+    let caught_up = if writer.shared.is_read_only() {
+        Ok(())
+    } else {
+        catch_up(writer, covered)
     };
     if let Some(reason) = writer.shared.damage_text() {
         writer.shared.is_read_only.store(true, Ordering::Release);

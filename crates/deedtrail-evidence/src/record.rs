@@ -297,9 +297,9 @@ impl<'a> View<'a> {
         leaf_of(self.head, &hashes)
     }
 
-    /// Lengths of the parts, in order.
-    pub(crate) fn part_lengths(&self) -> impl Iterator<Item = usize> {
-        self.parts.iter().map(|(_, _, length)| *length)
+    /// Bytes of all parts, joined.
+    pub(crate) fn body(&self) -> &'a [u8] {
+        self.body
     }
 
     /// Key and content print for the idempotency index; `None` when the entry has no key.

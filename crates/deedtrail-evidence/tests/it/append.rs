@@ -135,10 +135,10 @@ fn waiting_ends_when_an_entry_arrives_and_when_the_log_closes() {
     let root = tempfile::tempdir().unwrap();
     let log = open(root.path());
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| log.wait_past(0, Duration::from_secs(60)));
+        let waiting = scope.spawn(|| log.wait_past(0, Duration::from_mins(1)));
         log.append(vec![entry("a", "1")]).unwrap();
         assert_eq!(waiting.join().unwrap(), 1);
-        let waiting = scope.spawn(|| log.wait_past(1, Duration::from_secs(60)));
+        let waiting = scope.spawn(|| log.wait_past(1, Duration::from_mins(1)));
         log.close().unwrap();
         assert_eq!(waiting.join().unwrap(), 1);
     });

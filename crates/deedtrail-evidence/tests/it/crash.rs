@@ -72,7 +72,7 @@ fn content(key: &str) -> String {
 fn work(disk: &SimulatedDisk, client: &mut Client, seed: u64) {
     let dice = TestEntropy::new(seed);
     for _ in 0..2 {
-        let Ok(log) = open_on(config(Path::new("/sim")), Arc::new(disk.clone())) else {
+        let Ok(log) = open_on(&config(Path::new("/sim")), Arc::new(disk.clone())) else {
             return;
         };
         for round in 0..6 {
@@ -95,7 +95,7 @@ fn work(disk: &SimulatedDisk, client: &mut Client, seed: u64) {
 
 /// Opens the log after a crash; `Err` says what a client would complain about.
 fn check(disk: &SimulatedDisk, client: &mut Client) -> Result<(), String> {
-    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone()))
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk.clone()))
         .map_err(|error| error.to_string())?;
     if let Some(complaint) = client.complaint(&log) {
         return Err(complaint);
@@ -190,7 +190,7 @@ fn an_error_at_any_step_is_never_acknowledged_and_never_corrupts() {
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     let disk = SimulatedDisk::new(Syncing::Honest);
-    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
     log.append(vec![entry("a", "1")]).unwrap();
     // The next append writes, then syncs.
     disk.fail_at(disk.steps() + 2, ErrorKind::Other);
@@ -209,7 +209,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
 #[test]
 fn a_full_disk_refuses_keeps_serving_and_recovers_by_itself() {
     let disk = SimulatedDisk::new(Syncing::Honest);
-    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
     let mut client = Client::default();
     disk.set_capacity(Some(disk.used() + (40 << 10)));
     let mut cycles = 0;

@@ -18,7 +18,7 @@ fn sample(batches: u32) -> (Files, Vec<StoredEntry>) {
     let disk = SimulatedDisk::new(Syncing::Honest);
     let mut config = config(Path::new("/sim"));
     config.segment_bytes = 2 << 10;
-    let log = open_on(config, Arc::new(disk.clone())).unwrap();
+    let log = open_on(&config, Arc::new(disk.clone())).unwrap();
     for batch in 0..batches {
         let entries =
             (0..2).map(|at| entry(&format!("k{batch}.{at}"), &format!("content {batch}")));
@@ -32,7 +32,7 @@ fn sample(batches: u32) -> (Files, Vec<StoredEntry>) {
 
 fn open_copy(files: &Files) -> (SimulatedDisk, Log) {
     let disk = SimulatedDisk::with_files(files);
-    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
     (disk, log)
 }
 
@@ -138,7 +138,7 @@ fn damage_in_an_old_segment_is_found_when_it_is_read_and_by_a_full_check() {
     let disk = SimulatedDisk::with_files(&files);
     let mut config = config(Path::new("/sim"));
     config.check_on_open_bytes = 1;
-    let log = open_on(config, Arc::new(disk)).unwrap();
+    let log = open_on(&config, Arc::new(disk)).unwrap();
     assert_eq!(log.damage(), None);
     log.append(vec![entry("new", "x")]).unwrap();
     log.check_everything().unwrap();
@@ -153,7 +153,7 @@ fn damage_in_an_old_segment_is_found_when_it_is_read_and_by_a_full_check() {
 /// The files as they were before the newest batch was acknowledged, with its frame written.
 fn with_unacknowledged_frame() -> (Files, Vec<StoredEntry>, PathBuf, std::ops::Range<usize>) {
     let disk = SimulatedDisk::new(Syncing::Honest);
-    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
     log.append(vec![entry("a", "1"), entry("b", "2")]).unwrap();
     let before = disk.snapshot();
     log.append(vec![entry("c", &"3".repeat(300))]).unwrap();
@@ -204,7 +204,7 @@ fn the_same_torn_tail_below_the_watermark_is_refused() {
 #[test]
 fn a_record_that_looks_like_a_frame_is_not_taken_for_one() {
     let disk = SimulatedDisk::new(Syncing::Honest);
-    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
     let header = segment::FrameHeader {
         log_id: 1,
         batch: 1,

@@ -46,10 +46,13 @@ fn to_entry((tenant, source, key, content): Sent) -> NewEntry {
     entry
 }
 
+/// Content and sequence of what is stored under a key.
+type Known = Vec<(u8, u64)>;
+
 /// What the log should say, by the plainest means.
 #[derive(Default)]
 struct Model {
-    known: BTreeMap<(u8, Option<u8>, u8), Vec<(u8, u64)>>,
+    known: BTreeMap<(u8, Option<u8>, u8), Known>,
     entries: Vec<(Sent, u32)>,
 }
 
@@ -96,7 +99,7 @@ proptest! {
         let start = || {
             let mut config = config(Path::new("/sim"));
             config.index_rows_in_memory = 5;
-            open_on(config, Arc::new(disk.clone())).unwrap()
+            open_on(&config, Arc::new(disk.clone())).unwrap()
         };
         let mut log = start();
         let mut model = Model::default();

@@ -14,15 +14,15 @@ use crate::support::{TestEntropy, clock, config, entry, open, open_on, read_all}
 fn a_second_handle_on_the_folder_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let log = open(root.path());
-    let second = open_on(config(root.path()), Arc::new(RealDisk));
+    let second = open_on(&config(root.path()), Arc::new(RealDisk));
     assert!(matches!(second, Err(OpenError::InUse { .. })));
     log.close().unwrap();
-    open_on(config(root.path()), Arc::new(RealDisk)).unwrap();
+    open_on(&config(root.path()), Arc::new(RealDisk)).unwrap();
 }
 
 fn a_log_of(batches: u32, key: &str) -> SimulatedDisk {
     let disk = SimulatedDisk::new(Syncing::Honest);
-    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
     for batch in 0..batches {
         log.append(vec![entry(&format!("{key}{batch}"), key)])
             .unwrap();
@@ -44,7 +44,7 @@ fn with_store_of(disk: &SimulatedDisk, other: &SimulatedDisk) -> SimulatedDisk {
 #[test]
 fn a_rolled_back_or_forked_log_is_refused_and_can_be_adopted() {
     let rolled_back = with_store_of(&a_log_of(3, "a"), &a_log_of(5, "a"));
-    let refused = open_on(config(Path::new("/sim")), Arc::new(rolled_back.clone()));
+    let refused = open_on(&config(Path::new("/sim")), Arc::new(rolled_back.clone()));
     assert!(matches!(
         refused,
         Err(OpenError::RolledBack {
@@ -53,7 +53,7 @@ fn a_rolled_back_or_forked_log_is_refused_and_can_be_adopted() {
         })
     ));
     let forked = with_store_of(&a_log_of(5, "a"), &a_log_of(4, "b"));
-    let refused = open_on(config(Path::new("/sim")), Arc::new(forked));
+    let refused = open_on(&config(Path::new("/sim")), Arc::new(forked));
     assert!(matches!(refused, Err(OpenError::Forked { signed: 4 })));
 
     let disk = Arc::new(rolled_back);
@@ -78,14 +78,14 @@ fn a_rolled_back_or_forked_log_is_refused_and_can_be_adopted() {
         (EntryKind::Configuration, "evidence.adopt")
     );
     drop(log);
-    let log = open_on(config(Path::new("/sim")), disk).unwrap();
+    let log = open_on(&config(Path::new("/sim")), disk).unwrap();
     assert_eq!(log.origin(), "test.example/second");
 }
 
 #[test]
 fn two_copies_of_a_log_cannot_both_sign() {
     let disk = a_log_of(2, "a");
-    let log = open_on(config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
     log.append(vec![entry("mine", "1")]).unwrap();
     // A copy elsewhere has signed meanwhile.
     let other = a_log_of(3, "a").snapshot();
@@ -105,7 +105,7 @@ fn another_origin_in_the_configuration_is_refused() {
     let mut config = config(Path::new("/sim"));
     config.origin = Some("test.example/other".to_owned());
     assert!(matches!(
-        open_on(config, disk),
+        open_on(&config, disk),
         Err(OpenError::OtherOrigin { .. })
     ));
 }

@@ -1,9 +1,18 @@
 //! Integration tests of the evidence log.
 
+#[cfg(test)]
 mod append;
+#[cfg(test)]
+mod bundle;
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod damage;
+#[cfg(test)]
 mod dedupe;
+#[cfg(test)]
 mod identity;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod trees;

@@ -67,12 +67,12 @@ pub(crate) fn config(root: &Path) -> LogConfig {
     config
 }
 
-pub(crate) fn open_on(config: LogConfig, disk: Arc<dyn Disk>) -> Result<Log, OpenError> {
-    Log::open(&config, disk, clock(), Arc::new(TestEntropy::new(7)))
+pub(crate) fn open_on(config: &LogConfig, disk: Arc<dyn Disk>) -> Result<Log, OpenError> {
+    Log::open(config, disk, clock(), Arc::new(TestEntropy::new(7)))
 }
 
 pub(crate) fn open(root: &Path) -> Log {
-    open_on(config(root), Arc::new(RealDisk)).unwrap()
+    open_on(&config(root), Arc::new(RealDisk)).unwrap()
 }
 
 pub(crate) fn entry(key: &str, content: &str) -> NewEntry {

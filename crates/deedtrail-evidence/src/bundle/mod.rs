@@ -1,0 +1,99 @@
+//! Evidence bundles: one file that proves a set of records to somebody who trusts only a key.
+//!
+//! The format is specified in `docs/reference/evidence-format.md`.
+
+mod archive;
+mod export;
+mod report;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use archive::{ArchiveError, FILE_COUNT_MAX};
+pub use export::{BundleError, BundleRequest, to_bytes, write};
+pub use verify::{Verified, VerifyError, verify, verify_bytes};
+
+/// Most records of one bundle. More: `BundleError::TooMany`; export in several bundles.
+pub const RECORDS_MAX: usize = 20_000;
+/// Most bytes of one bundle.
+pub const BUNDLE_BYTES_MAX: u64 = 2 << 30;
+/// `format` of a manifest we write and read.
+const FORMAT: &str = "deedtrail-bundle-v1";
+/// First line of the signed note over the manifest.
+const MANIFEST_NOTE: &str = "deedtrail-bundle-manifest-v1";
+
+const MANIFEST: &str = "manifest.json";
+const SIGNATURE: &str = "manifest.note";
+const EVENTS: &str = "events.ndjson";
+const CHECKPOINT: &str = "checkpoint";
+const KEY: &str = "keys/log.vkey";
+const REPORT: &str = "report.html";
+
+/// Files of a bundle by name.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// `manifest.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: String,
+    software: String,
+    origin: String,
+    title: String,
+    created: String,
+    records: Vec<RecordRow>,
+    batches: Vec<u64>,
+    /// SHA-256 (hex) of every other file but the manifest's note.
+    files: BTreeMap<String, String>,
+}
+
+/// One record of the manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordRow {
+    sequence: u64,
+    batch: u64,
+}
+
+/// `proofs/<sequence>.json`: from the raw bytes to the batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordProof {
+    sequence: u64,
+    batch: u64,
+    index_in_batch: u64,
+    /// Head of the record, base64; the parts' bytes are the raw file.
+    head: String,
+    leaf_hash: String,
+    /// Path from the record to the batch root, hex, leaf upwards.
+    inner_path: Vec<String>,
+}
+
+fn raw_name(sequence: u64) -> String {
+    format!("raw/{sequence:020}")
+}
+
+fn proof_name(sequence: u64) -> String {
+    format!("proofs/{sequence:020}.json")
+}
+
+fn header_name(batch: u64) -> String {
+    format!("batches/{batch:020}.header")
+}
+
+fn tlog_proof_name(batch: u64) -> String {
+    format!("batches/{batch:020}.tlog-proof")
+}
+
+/// Text of the note that signs a manifest.
+fn manifest_text(manifest: &[u8]) -> String {
+    use sha2::{Digest as _, Sha256};
+    format!(
+        "{MANIFEST_NOTE}\n{}\n",
+        hex::encode(Sha256::digest(manifest))
+    )
+}

@@ -1,0 +1,56 @@
+//! The page a bundle carries for people.
+
+use std::fmt::Write as _;
+
+use super::Manifest;
+
+/// A page without scripts or outside references.
+pub(super) fn page(manifest: &Manifest, checkpoint: &str, key: &str) -> String {
+    let mut rows = String::new();
+    for row in &manifest.records {
+        // Writing to a String cannot fail.
+        writeln!(
+            rows,
+            "<tr><td>{}</td><td>{}</td></tr>",
+            row.sequence, row.batch
+        )
+        .unwrap_or_default();
+    }
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
+         <style>body{{font:16px/1.5 sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem}}\
+         td,th{{text-align:left;padding:.2rem 1rem .2rem 0}}pre{{overflow:auto}}</style></head>\n\
+         <body><h1>{title}</h1>\n\
+         <p>{count} records of the log <b>{origin}</b>, exported {created}.</p>\n\
+         <p>Each record is in <code>raw/</code>, its path to the batch in <code>proofs/</code>, \
+         the batch's path to the signed checkpoint in <code>batches/</code>. Check all of it \
+         with <code>deedtrail evidence verify FILE</code>, offline. Compare the key below with \
+         one you got from the log's operator by another way: without that, the bundle only \
+         proves that it agrees with itself. Without a witness, the holder of the key could have \
+         written another history before this checkpoint was handed out.</p>\n\
+         <h2>Key</h2><pre>{key}</pre>\n<h2>Checkpoint</h2><pre>{checkpoint}</pre>\n\
+         <h2>Records</h2><table><thead><tr><th>Sequence</th><th>Batch</th></tr></thead>\n\
+         <tbody>\n{rows}</tbody></table></body></html>\n",
+        title = escaped(&manifest.title),
+        count = manifest.records.len(),
+        origin = escaped(&manifest.origin),
+        created = escaped(&manifest.created),
+        key = escaped(key),
+        checkpoint = escaped(checkpoint),
+    )
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
