@@ -1,1 +1,79 @@
+//! What detection depends on besides records is in the log: imports, rules, mappings.
 
+use deedtrail_core::port::log::{AppendError, EntryKind, NewEntry, Part, PartClass, Sequence};
+use deedtrail_core::port::store::{Scope, StoreError};
+
+use crate::App;
+use crate::access::{Denied, Principal};
+
+/// Note of an entry that declares identities; its part is the normalised NDJSON of the import.
+pub const IDENTITY_IMPORT: &str = "identity import";
+/// Note of an entry that names the rules in force; its part lists them with their hashes.
+pub const RULES: &str = "rules";
+/// Note of an entry that names the mappings in force; its part lists them with their versions.
+pub const MAPPINGS: &str = "mappings";
+
+/// Note of an entry that holds the thresholds of detection in force, as JSON.
+pub const DETECTION: &str = "detection settings";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Appends a configuration entry; returns one past its sequence.
+    pub fn append_configuration(
+        &self,
+        principal: &Principal,
+        note: &str,
+        content: Vec<u8>,
+    ) -> Result<Sequence, ConfigurationError> {
+        principal.require(Scope::Write)?;
+        self.ports.log.append(vec![NewEntry {
+            kind: EntryKind::Configuration,
+            tenant: principal.tenant.clone(),
+            source: None,
+            received: self.ports.clock.now(),
+            idempotency_key: None,
+            note: note.into(),
+            parts: vec![Part { class: PartClass::Plain, key_id: 0, bytes: content }],
+        }])?;
+        Ok(self.ports.log.end())
+    }
+
+    /// Appends a configuration entry when its content differs from the last one of that name.
+    pub fn record_configuration(
+        &self,
+        principal: &Principal,
+        note: &str,
+        content: Vec<u8>,
+    ) -> Result<(), ConfigurationError> {
+        let hash = blake3::hash(&content).to_hex().to_string();
+        let name = format!("configuration.{note}");
+        if self.ports.store.setting(&name)?.as_deref() == Some(&hash) {
+            return Ok(());
+        }
+        self.append_configuration(principal, note, content)?;
+        Ok(self.ports.store.put_setting(&name, &hash)?)
+    }
+
+    /// Appends a tick: detection notices absence by them. Called once a minute by the server.
+    pub fn tick(&self) -> Result<(), AppendError> {
+        self.ports.log.append(vec![NewEntry {
+            kind: EntryKind::Tick,
+            tenant: deedtrail_core::id::TenantId::default(),
+            source: None,
+            received: self.ports.clock.now(),
+            idempotency_key: None,
+            note: deedtrail_core::Text::default(),
+            parts: Vec::new(),
+        }])?;
+        Ok(())
+    }
+}

@@ -4,13 +4,19 @@
 //! of the evidence log; live, catch-up, replay and rebuild are the same function.
 
 pub mod access;
+pub mod activity;
 pub mod configuration;
 pub mod evidence;
 pub mod figures;
+pub mod findings;
 pub mod identity;
 pub mod intake;
+pub mod listing;
 pub mod pipeline;
+pub mod quarantine;
+pub mod rule_test;
 pub mod timeline;
+pub mod today;
 
 use std::sync::Arc;
 

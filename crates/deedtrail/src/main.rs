@@ -1,1 +1,21 @@
-fn main() {}
+//! `deedtrail`: the one binary. Decides nothing; see ARCHITECTURE.md.
+
+mod args;
+mod commands;
+mod config;
+mod instance;
+mod output;
+mod rules;
+mod server;
+mod socket;
+mod system;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    system::start_logging(args.verbose);
+    commands::run(args)
+}

@@ -1,0 +1,231 @@
+//! One step of the pipeline: entries in, rows and progress out.
+
+use std::collections::BTreeMap;
+
+use deedtrail_core::Text;
+use deedtrail_core::event::Event;
+use deedtrail_core::finding::{Finding, FindingDraft};
+use deedtrail_core::id::{FindingId, SourceName};
+use deedtrail_core::mapping::{MapError, MappedRecord};
+use deedtrail_core::port::log::{EntryKind, Sequence, StoredEntry};
+use deedtrail_core::port::mapper::SourceFacts;
+use deedtrail_core::port::store::{Progress, Quarantined};
+use deedtrail_detect::Observation;
+
+use super::{Pipeline, PipelineError};
+use crate::configuration;
+use crate::identity::{Place, parse_import, seal_event};
+
+/// What a step has gathered so far.
+pub(super) struct Batch<'p> {
+    pipeline: &'p mut Pipeline,
+    facts: BTreeMap<SourceName, SourceFacts>,
+    rows: Vec<Event>,
+    findings: BTreeMap<FindingId, Finding>,
+    progress: Progress,
+}
+
+impl<'p> Batch<'p> {
+    pub(super) fn new(pipeline: &'p mut Pipeline) -> Self {
+        let sources = pipeline.ports.mapper.sources();
+        Self {
+            facts: sources.into_iter().map(|facts| (facts.name.clone(), facts)).collect(),
+            pipeline,
+            rows: Vec::new(),
+            findings: BTreeMap::new(),
+            progress: Progress::default(),
+        }
+    }
+
+    /// Processes one entry.
+    pub(super) fn take(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
+        match entry.entry.kind {
+            EntryKind::Record => self.record(entry, entry.sequence),
+            EntryKind::Quarantined => {
+                self.quarantined(entry);
+                Ok(())
+            }
+            EntryKind::Remap => self.remap(entry),
+            EntryKind::Tick => {
+                let drafts = self.pipeline.detector.advance(entry.entry.received);
+                self.keep(drafts)
+            }
+            EntryKind::Configuration => {
+                self.configuration(entry);
+                Ok(())
+            }
+            EntryKind::Audit => Ok(()),
+        }
+    }
+
+    /// Rows and progress of the step.
+    pub(super) fn finish(
+        mut self,
+        through: Sequence,
+    ) -> Result<(Vec<Event>, Progress), PipelineError> {
+        let changes = self.pipeline.resolver.take_changes();
+        self.progress.through = through;
+        self.progress.identities = changes.identities;
+        self.progress.aliases = changes.aliases;
+        self.progress.credentials = changes.credentials;
+        self.progress.merges = changes.merges;
+        self.progress.findings = self.findings.into_values().collect();
+        self.progress.sources = self.pipeline.health.take_changed();
+        Ok((self.rows, self.progress))
+    }
+
+    /// A record understood at intake. `derived_from` is where its bytes lie.
+    fn record(
+        &mut self,
+        entry: &StoredEntry,
+        derived_from: Sequence,
+    ) -> Result<(), PipelineError> {
+        let Some(source) = entry.entry.source.clone() else { return Ok(()) };
+        let bytes = entry.bytes();
+        let fresh = derived_from >= self.pipeline.stored;
+        if fresh {
+            self.pipeline.health.record(&source, entry);
+        }
+        match self.pipeline.ports.mapper.map(&source, &bytes) {
+            Ok(record) => self.events(entry, &source, record, &bytes),
+            Err(error) => {
+                self.into_quarantine(entry, &source, error.code(), error.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    fn events(
+        &mut self,
+        entry: &StoredEntry,
+        source: &SourceName,
+        record: MappedRecord,
+        bytes: &[u8],
+    ) -> Result<(), PipelineError> {
+        let Some(facts) = self.facts.get(source).cloned() else { return Ok(()) };
+        let source_uid = record.source_uid;
+        for (ordinal, mapped) in (0_u32..).zip(record.events) {
+            let place = Place {
+                log_origin: self.pipeline.ports.log.origin(),
+                entry,
+                source,
+                source_uid: source_uid.clone(),
+                mapping_version: record.mapping_version.clone(),
+                ordinal,
+            };
+            let mut event = seal_event(&self.pipeline.event_key, place, mapped);
+            self.observe(&mut event, entry.sequence, bytes, &facts)?;
+            self.rows.push(event);
+        }
+        Ok(())
+    }
+
+    /// Resolves, detects and counts one event, each stage only past its own position.
+    fn observe(
+        &mut self,
+        event: &mut Event,
+        sequence: Sequence,
+        bytes: &[u8],
+        source: &SourceFacts,
+    ) -> Result<(), PipelineError> {
+        let pipeline = &mut *self.pipeline;
+        let resolved = if sequence >= pipeline.stored {
+            pipeline.health.event(event);
+            pipeline.resolver.resolve(event)
+        } else {
+            pipeline.resolver.look_up(event)
+        };
+        if sequence < pipeline.detected {
+            return Ok(());
+        }
+        let observation = Observation {
+            event,
+            identity: resolved.actor.and_then(|id| pipeline.resolver.identity(id)),
+            credential: event.credential_uid.and_then(|uid| pipeline.resolver.credential(uid)),
+            record: bytes,
+            source,
+        };
+        let drafts = pipeline.detector.observe(&observation);
+        event.risk_decision = drafts.first().map(FindingDraft::id);
+        self.keep(drafts)
+    }
+
+    /// Merges drafts into stored findings; repeats add to the day's finding.
+    fn keep(&mut self, drafts: Vec<FindingDraft>) -> Result<(), PipelineError> {
+        for draft in drafts {
+            let id = draft.id();
+            let known = match self.findings.remove(&id) {
+                Some(finding) => Some(finding),
+                None => self.pipeline.ports.store.finding(id)?,
+            };
+            let finding = match known {
+                Some(mut finding) => {
+                    finding.absorb(draft);
+                    finding
+                }
+                None => Finding::new(draft),
+            };
+            self.findings.insert(id, finding);
+        }
+        Ok(())
+    }
+
+    fn quarantined(&mut self, entry: &StoredEntry) {
+        let Some(source) = entry.entry.source.clone() else { return };
+        if entry.sequence >= self.pipeline.stored {
+            self.pipeline.health.record(&source, entry);
+        }
+        let (code, reason) = entry.entry.note.split_once(": ").unwrap_or(("unknown", ""));
+        self.into_quarantine(entry, &source, code, reason.to_owned());
+    }
+
+    fn into_quarantine(
+        &mut self,
+        entry: &StoredEntry,
+        source: &SourceName,
+        code: &str,
+        reason: String,
+    ) {
+        if entry.sequence < self.pipeline.stored {
+            return;
+        }
+        self.pipeline.health.quarantine(source);
+        self.progress.quarantined.push(Quarantined {
+            sequence: entry.sequence,
+            source: source.clone(),
+            code: Text::new(code),
+            reason: reason.into(),
+            received: entry.entry.received,
+            bytes: entry.entry.parts.iter().map(|part| part.bytes.len() as u64).sum(),
+        });
+    }
+
+    /// A quarantined record whose mapping was fixed: processed as if it had come in now.
+    fn remap(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
+        let Ok(sequence) = entry.entry.note.parse::<Sequence>() else { return Ok(()) };
+        let Some(original) = self.pipeline.ports.log.read(sequence, 1)?.into_iter().next() else {
+            return Ok(());
+        };
+        let Some(source) = original.entry.source.clone() else { return Ok(()) };
+        let bytes = original.bytes();
+        let mapped: Result<MappedRecord, MapError> =
+            self.pipeline.ports.mapper.map(&source, &bytes);
+        let Ok(record) = mapped else { return Ok(()) };
+        if entry.sequence >= self.pipeline.stored {
+            self.pipeline.health.release(&source);
+            self.progress.released.push(sequence);
+        }
+        self.events(&StoredEntry { sequence: entry.sequence, ..original.clone() }, &source, record, &bytes)
+    }
+
+    fn configuration(&mut self, entry: &StoredEntry) {
+        if entry.sequence < self.pipeline.stored {
+            return;
+        }
+        if entry.entry.note == configuration::IDENTITY_IMPORT
+            && let Ok(rows) = parse_import(&entry.bytes())
+        {
+            self.pipeline.resolver.apply_import(&entry.entry.tenant, rows, entry.entry.received);
+        }
+    }
+}

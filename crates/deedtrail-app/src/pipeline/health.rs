@@ -1,0 +1,97 @@
+//! Health of each source, counted from the log.
+
+use std::collections::BTreeMap;
+
+use deedtrail_core::action::Action;
+use deedtrail_core::event::{Event, EvidenceGrade};
+use deedtrail_core::id::SourceName;
+use deedtrail_core::port::log::StoredEntry;
+use deedtrail_core::port::store::{SourceHealth, Store, StoreError};
+
+/// Counters of every source, and which of them changed since the last save.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    sources: BTreeMap<SourceName, SourceHealth>,
+    changed: Vec<SourceName>,
+}
+
+impl Health {
+    pub(super) fn load(store: &dyn Store) -> Result<Self, StoreError> {
+        let sources = store.source_health()?;
+        Ok(Self {
+            sources: sources.into_iter().map(|health| (health.source.clone(), health)).collect(),
+            changed: Vec::new(),
+        })
+    }
+
+    /// Counts a record of `source`.
+    pub(super) fn record(&mut self, source: &SourceName, entry: &StoredEntry) {
+        let bytes: u64 = entry.entry.parts.iter().map(|part| part.bytes.len() as u64).sum();
+        let health = self.of(source);
+        health.records += 1;
+        health.bytes += bytes;
+        health.conflicts += u64::from(entry.id_conflict);
+        health.last_received = health.last_received.max(Some(entry.entry.received));
+    }
+
+    /// Counts a record that waits in quarantine.
+    pub(super) fn quarantine(&mut self, source: &SourceName) {
+        self.of(source).quarantined += 1;
+    }
+
+    /// Takes a record out of quarantine.
+    pub(super) fn release(&mut self, source: &SourceName) {
+        let health = self.of(source);
+        health.quarantined = health.quarantined.saturating_sub(1);
+    }
+
+    /// Counts one derived event.
+    pub(super) fn event(&mut self, event: &Event) {
+        let missing = event.mapped.missing_facts(event.source_uid.as_ref());
+        let health = self.of(&event.source);
+        health.events += 1;
+        health.last_event = health.last_event.max(event.mapped.time);
+        health.grades[grade_place(event.evidence_grade)] += 1;
+        health.other_actions += u64::from(event.mapped.action == Action::Other);
+        for fact in missing {
+            *health.missing.entry(fact.into()).or_default() += 1;
+        }
+    }
+
+    /// What changed since the last call.
+    pub(super) fn take_changed(&mut self) -> Vec<SourceHealth> {
+        let mut names = std::mem::take(&mut self.changed);
+        names.sort_unstable();
+        names.dedup();
+        names.iter().filter_map(|name| self.sources.get(name).cloned()).collect()
+    }
+
+    fn of(&mut self, source: &SourceName) -> &mut SourceHealth {
+        if self.changed.last() != Some(source) {
+            self.changed.push(source.clone());
+        }
+        self.sources.entry(source.clone()).or_insert_with(|| SourceHealth {
+            source: source.clone(),
+            records: 0,
+            events: 0,
+            quarantined: 0,
+            duplicates: 0,
+            conflicts: 0,
+            bytes: 0,
+            last_received: None,
+            last_event: None,
+            grades: [0; 4],
+            other_actions: 0,
+            missing: BTreeMap::new(),
+        })
+    }
+}
+
+const fn grade_place(grade: EvidenceGrade) -> usize {
+    match grade {
+        EvidenceGrade::A => 0,
+        EvidenceGrade::B => 1,
+        EvidenceGrade::C => 2,
+        EvidenceGrade::D => 3,
+    }
+}

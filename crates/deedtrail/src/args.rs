@@ -1,0 +1,275 @@
+//! The command line. Standard output is data, standard error is talk.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Turns audit logs, agent traces and link clicks into one tamper-evident trail per identity.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "deedtrail",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(after_help = "Exit codes: 0 done · 1 failed, or a check found something · 2 wrong usage")]
+pub struct Args {
+    /// Data folder (default: deedtrail in the user's data directory; also DEEDTRAIL_DATA)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Configuration file (default: deedtrail.toml in the data folder)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print NDJSON, one object per line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more on standard error (twice for debugging)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Start the server: intake, detection, API and pages
+    Serve(Serve),
+    /// Fill a data folder with a bundled story, then serve it
+    Demo(Demo),
+    /// Make a data folder and a commented configuration file
+    Init,
+    /// Check sources, disk, clock, keys and checkpoint, and say what is wrong
+    Doctor,
+    /// Configuration: check the file, show what is in force, print its schema
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Take files in (NDJSON, JSON, gzip, zstd; `-` is standard input); safe to repeat
+    Ingest(Ingest),
+    /// Sources: what is understood, and trying out a mapping
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// Identities: list, show, declare owners and purposes
+    #[command(subcommand)]
+    Identity(IdentityCommand),
+    /// Events of one identity, newest first
+    Timeline(Timeline),
+    /// Findings: list and show
+    #[command(subcommand)]
+    Finding(FindingCommand),
+    /// Read-only SQL over the table `events`
+    Query(Query),
+    /// Detection rules: list, test, explain
+    #[command(subcommand)]
+    Rule(RuleCommand),
+    /// Evidence: export a bundle, verify one, checkpoints
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    /// Map quarantined records again, after their mapping was fixed
+    Replay(Replay),
+    /// Derive everything anew from the evidence log
+    Rebuild,
+    /// API tokens: create, list, revoke
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Print a completion script for your shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Serve {
+    /// Address to listen on (default 127.0.0.1:8650)
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::SocketAddr>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Demo {
+    /// Address to listen on (default 127.0.0.1:8650)
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::SocketAddr>,
+    /// Fill the data folder and end, without serving
+    #[arg(long)]
+    pub no_serve: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read the configuration and report mistakes
+    Check,
+    /// Show the values in force
+    Show,
+    /// Print the JSON Schema of the configuration file
+    Schema,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Ingest {
+    /// Source the records belong to, e.g. aws.cloudtrail (see `source list`)
+    #[arg(long, short)]
+    pub source: String,
+    /// Files, globs or `-`
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum SourceCommand {
+    /// List the sources that are understood
+    List,
+    /// Run a source folder's fixtures and show what its mapping covers
+    Test { folder: PathBuf },
+    /// Map records and print one JSON object per record
+    Map {
+        source: String,
+        #[arg(value_name = "FILE|-")]
+        file: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum IdentityCommand {
+    /// List identities
+    List {
+        /// Only this kind (human, service_account, workload, oauth_app, ai_agent …)
+        #[arg(long)]
+        kind: Option<String>,
+        /// Only those whose name, alias or owner contains this
+        #[arg(long)]
+        text: Option<String>,
+        /// Only those without an owner
+        #[arg(long)]
+        unowned: bool,
+    },
+    /// Show one identity: owner, aliases, credentials, findings
+    Show { who: String },
+    /// Declare identities and owners from CSV or NDJSON
+    Import {
+        #[arg(value_name = "FILE|-")]
+        file: String,
+        /// Show what would change and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Import the good lines even if others are bad
+        #[arg(long)]
+        skip_bad: bool,
+    },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Timeline {
+    /// E-mail, ARN, login, name or id
+    pub who: String,
+    #[command(flatten)]
+    pub range: Range,
+    /// Most events printed
+    #[arg(long, default_value_t = 200)]
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Range {
+    /// Not before this time (RFC 3339 or YYYY-MM-DD)
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Before this time (RFC 3339 or YYYY-MM-DD)
+    #[arg(long)]
+    pub to: Option<String>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum FindingCommand {
+    /// List findings, newest first
+    List {
+        /// This severity and above (info, low, medium, high, critical)
+        #[arg(long)]
+        severity: Option<String>,
+        /// Only this type, e.g. credential_harvest
+        #[arg(long)]
+        kind: Option<String>,
+        /// Most findings printed
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Show one finding with its reasons and the events it rests on
+    Show { id: String },
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Format {
+    #[default]
+    Table,
+    Json,
+    Csv,
+    Parquet,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Query {
+    /// One SELECT; the columns are listed in docs/reference/events.md
+    pub sql: String,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Memory the query may use, MiB
+    #[arg(long)]
+    pub memory: Option<usize>,
+    /// Time the query may take, seconds
+    #[arg(long)]
+    pub timeout: Option<u64>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum RuleCommand {
+    /// List the rules in force
+    List,
+    /// Run rule folders' fires/quiet fixtures (default: all built-in rules)
+    Test { folders: Vec<PathBuf> },
+    /// Say what a rule looks at, when it fires and what it means
+    Explain { id: String },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum EvidenceCommand {
+    /// Write a bundle about a finding or an identity that anyone can verify offline
+    Export {
+        /// Finding id, or any name of an identity
+        #[arg(value_name = "FINDING|IDENTITY")]
+        subject: String,
+        #[command(flatten)]
+        range: Range,
+        /// File to write
+        #[arg(long, short, default_value = "evidence.zip")]
+        output: PathBuf,
+    },
+    /// Verify a bundle: no server, no network, no configuration
+    Verify { file: PathBuf },
+    /// Print the newest signed checkpoint and the key that verifies it
+    Checkpoint,
+    /// Accept a restored or moved data folder: a new origin, recorded in the log
+    Adopt,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Replay {
+    /// Only this source
+    #[arg(long)]
+    pub source: Option<String>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token; it is shown once
+    Create {
+        /// What it is for
+        name: String,
+        /// ingest, read, write or admin; may be repeated
+        #[arg(long, required = true)]
+        scope: Vec<String>,
+        /// Days until it expires
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// List tokens (never their secret)
+    List,
+    /// End a token
+    Revoke { prefix: String },
+}

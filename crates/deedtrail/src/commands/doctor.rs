@@ -1,0 +1,178 @@
+//! `doctor`: every source, the disk, the clock, the keys, the checkpoint.
+
+use deedtrail_core::port::log::EvidenceLog as _;
+use deedtrail_core::port::store::SourceHealth;
+use deedtrail_core::time::Timestamp;
+use serde::Serialize;
+
+use super::{Context, Ended};
+
+/// Free space below which the disk is reported, bytes.
+const FREE_BYTES_MIN: u64 = 1 << 30;
+/// Silence after which a source is reported, µs.
+const SILENT_US: i64 = Timestamp::DAY_US;
+/// Share of quarantined records above which a source is reported, per thousand.
+const QUARANTINE_PER_MILLE_MAX: u64 = 10;
+
+/// One check: what was looked at, whether it is well, and what to do if not.
+#[derive(Debug, Serialize)]
+struct Check {
+    id: String,
+    ok: bool,
+    detail: String,
+}
+
+impl Check {
+    fn new(id: impl Into<String>, ok: bool, detail: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            ok,
+            detail: detail.into(),
+        }
+    }
+}
+
+pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
+    context.instance.settle()?;
+    let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
+    checks.push(processing(context)?);
+    checks.extend(sources(context)?);
+    let sick = checks.iter().any(|check| !check.ok);
+    if context.console.json {
+        for check in &checks {
+            context.console.object(check)?;
+        }
+    } else {
+        let mark = |ok| if ok { "ok" } else { "LOOK" };
+        let rows: Vec<Vec<String>> = checks
+            .iter()
+            .map(|c| vec![mark(c.ok).to_owned(), c.id.clone(), c.detail.clone()])
+            .collect();
+        context
+            .console
+            .table(&["STATE", "CHECK", "DETAIL"], &rows)?;
+    }
+    Ok(if sick { Ended::Found } else { Ended::Done })
+}
+
+fn log(context: &Context<'_>) -> Check {
+    let log = &context.instance.log;
+    let detail = match log.damage() {
+        Some(damage) => damage,
+        None => format!("{} entries, origin {}", log.end(), log.origin()),
+    };
+    Check::new("evidence log", log.damage().is_none(), detail)
+}
+
+fn clock(context: &Context<'_>) -> Check {
+    let now = context.app().ports.clock.now();
+    let newest = context
+        .app()
+        .ports
+        .store
+        .source_health()
+        .unwrap_or_default();
+    let ahead = newest
+        .iter()
+        .filter_map(|h| h.last_received)
+        .max()
+        .filter(|at| *at > now);
+    match ahead {
+        Some(at) => Check::new(
+            "clock",
+            false,
+            format!("it is {now}, but a record was received at {at}: the clock went back"),
+        ),
+        None => Check::new("clock", true, format!("{now}")),
+    }
+}
+
+fn disk(context: &Context<'_>) -> anyhow::Result<Check> {
+    let stat = rustix::fs::statvfs(&context.instance.config.data)?;
+    let free = stat.f_bavail * stat.f_frsize;
+    let detail = format!("{} GiB free", free >> 30);
+    if free < FREE_BYTES_MIN {
+        return Ok(Check::new(
+            "disk",
+            false,
+            format!("{detail}; the log refuses records at 0"),
+        ));
+    }
+    Ok(Check::new("disk", true, detail))
+}
+
+fn keys(context: &Context<'_>) -> anyhow::Result<Check> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = context.instance.config.data.join("keys");
+    for entry in std::fs::read_dir(&folder)? {
+        let entry = entry?;
+        let mode = entry.metadata()?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let path = entry.path();
+            let detail = format!("others can read {0}: chmod 600 {0}", path.display());
+            return Ok(Check::new("keys", false, detail));
+        }
+    }
+    Ok(Check::new(
+        "keys",
+        true,
+        context.instance.log.verifier_key(),
+    ))
+}
+
+fn processing(context: &Context<'_>) -> anyhow::Result<Check> {
+    let figures = context.app().figures()?;
+    let detail = format!(
+        "{} of {} entries processed, {} archived, {} events",
+        figures.processed,
+        figures.log_end,
+        figures.archived,
+        figures.archive.rows + figures.archive.hot_rows
+    );
+    Ok(match context.instance.worker.error() {
+        Some(error) => Check::new("processing", false, error.to_string()),
+        None => Check::new("processing", true, detail),
+    })
+}
+
+fn sources(context: &Context<'_>) -> anyhow::Result<Vec<Check>> {
+    let now = context.app().ports.clock.now();
+    let healths = context.app().ports.store.source_health()?;
+    if healths.is_empty() {
+        let detail = "no records yet: `deedtrail ingest --source NAME FILE`, or POST /v1/ingest";
+        return Ok(vec![Check::new("sources", false, detail)]);
+    }
+    Ok(healths.iter().map(|health| source(health, now)).collect())
+}
+
+fn source(health: &SourceHealth, now: Timestamp) -> Check {
+    let silence = health.last_received.map(|at| now.micros_since(at));
+    let mut trouble = Vec::new();
+    if silence.is_some_and(|us| us > SILENT_US) {
+        let hours = silence.unwrap_or_default() / Timestamp::HOUR_US;
+        trouble.push(format!(
+            "silent for {hours} h: check the shipper and its token"
+        ));
+    }
+    if health.quarantined * 1000 > health.records * QUARANTINE_PER_MILLE_MAX {
+        trouble.push(format!(
+            "{} of {} records in quarantine: see /sources/{} for the reasons",
+            health.quarantined, health.records, health.source
+        ));
+    }
+    let [a, b, c, d] = health.grades;
+    let last = health
+        .last_event
+        .map_or_else(|| "none".to_owned(), |at| at.to_string());
+    let well = format!(
+        "{} events, grades A {a} B {b} C {c} D {d}, last event {last}",
+        health.events
+    );
+    let ok = trouble.is_empty();
+    let detail = if ok {
+        well
+    } else {
+        format!("{}; {well}", trouble.join("; "))
+    };
+    Check::new(health.source.to_string(), ok, detail)
+}

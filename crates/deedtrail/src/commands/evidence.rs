@@ -1,0 +1,152 @@
+//! `evidence`: export a bundle, verify one, show checkpoints, adopt a restored folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use deedtrail_app::evidence::Selection;
+use deedtrail_core::port::log::EvidenceLog as _;
+use deedtrail_evidence::Log;
+use deedtrail_evidence::bundle::{self, BundleRequest};
+use deedtrail_evidence::disk::RealDisk;
+use serde_json::json;
+
+use super::timeline::parse_range;
+use super::{Context, Ended};
+use crate::args::EvidenceCommand;
+use crate::config::Config;
+use crate::instance::log_config;
+use crate::output::{Console, printable};
+use crate::system::{SystemClock, SystemEntropy};
+
+pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyhow::Result<Ended> {
+    match command {
+        EvidenceCommand::Export {
+            subject,
+            range,
+            output,
+        } => {
+            let range = parse_range(range)?;
+            context.instance.settle()?;
+            let selection = context
+                .app()
+                .select_evidence(&context.principal, subject, range)?;
+            anyhow::ensure!(
+                !selection.events.is_empty(),
+                "{}: no events in range",
+                selection.title
+            );
+            export(context, &selection, &context.path(output))
+        }
+        EvidenceCommand::Checkpoint => {
+            context.instance.log.seal()?;
+            let log = &context.instance.log;
+            if context.console.json {
+                context.console.object(&serde_json::json!({
+                    "id": log.origin(),
+                    "checkpoint": log.checkpoint(),
+                    "verifier_key": log.verifier_key(),
+                }))?;
+            } else {
+                context.console.line(log.checkpoint())?;
+                context
+                    .console
+                    .line(format_args!("verifier key: {}", log.verifier_key()))?;
+            }
+            Ok(Ended::Done)
+        }
+        EvidenceCommand::Verify { file } => verify(&context.path(file), context.console),
+        EvidenceCommand::Adopt => anyhow::bail!("stop the server first, then run this again"),
+    }
+}
+
+fn export(context: &mut Context<'_>, selection: &Selection, path: &Path) -> anyhow::Result<Ended> {
+    let events = selection
+        .events
+        .iter()
+        .map(serde_json::to_string)
+        .collect::<Result<_, _>>()?;
+    let mut sequences: Vec<_> = selection.events.iter().map(|event| event.log_seq).collect();
+    sequences.dedup();
+    let request = BundleRequest {
+        title: selection.title.clone(),
+        created: context.app().ports.clock.now(),
+        sequences,
+        events,
+        extra: BTreeMap::new(),
+    };
+    bundle::write(&context.instance.log, &request, &RealDisk, path)?;
+    let events = request.events.len();
+    if context.console.json {
+        context
+            .console
+            .object(&json!({ "id": path, "title": request.title, "events": events }))?;
+    } else {
+        context.console.line(format_args!(
+            "{}: {events} events with proofs",
+            path.display()
+        ))?;
+    }
+    context
+        .console
+        .say("check it anywhere: deedtrail evidence verify FILE")?;
+    Ok(Ended::Done)
+}
+
+/// Verifies a bundle with nothing but the file.
+pub(super) fn verify(file: &Path, console: &mut Console) -> anyhow::Result<Ended> {
+    match bundle::verify(file) {
+        Ok(verified) if console.json => {
+            console.object(&json!({
+                "id": verified.origin,
+                "valid": true,
+                "title": verified.title,
+                "created": verified.created,
+                "records": verified.sequences.len(),
+                "events": verified.events,
+                "verifier_key": verified.verifier_key,
+            }))?;
+            Ok(Ended::Done)
+        }
+        Ok(verified) => {
+            console.line(format_args!("OK: {}", printable(&verified.title)))?;
+            console.line(format_args!(
+                "{} records, {} events, made {}; in the log {} at size {}",
+                verified.sequences.len(),
+                verified.events,
+                verified.created,
+                verified.origin,
+                verified.checkpoint.head.size
+            ))?;
+            console.line(format_args!("signed by {}", verified.verifier_key))?;
+            console.say("compare the key with one you know: deedtrail evidence checkpoint")?;
+            Ok(Ended::Done)
+        }
+        Err(error) => {
+            console.line(format_args!("NOT VALID: {error}"))?;
+            Ok(Ended::Found)
+        }
+    }
+}
+
+/// Takes over a restored or moved data folder under a new origin.
+pub(super) fn adopt(config: &Config, console: &mut Console) -> anyhow::Result<Ended> {
+    let entropy = SystemEntropy;
+    let mut suffix = [0_u8; 8];
+    deedtrail_core::port::Entropy::fill(&entropy, &mut suffix);
+    let origin = format!("deedtrail/{}", hex::encode(suffix));
+    let around = (
+        Arc::new(RealDisk) as _,
+        Arc::new(SystemClock) as _,
+        Arc::new(entropy) as _,
+    );
+    let log = Log::adopt(
+        &log_config(config),
+        around,
+        &origin,
+        "deedtrail evidence adopt",
+    )?;
+    console.line(format_args!("adopted: the log goes on as {}", log.origin()))?;
+    log.close()?;
+    Ok(Ended::Done)
+}

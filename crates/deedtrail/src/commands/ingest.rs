@@ -1,0 +1,174 @@
+//! `ingest`: files, globs and standard input through the same intake as HTTP.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use deedtrail_app::intake::{Delivery, IngestAnswer};
+use deedtrail_core::id::SourceName;
+use deedtrail_core::port::mapper::Encoding;
+use serde::Serialize;
+
+use super::{Context, Ended};
+use crate::args::Ingest;
+use crate::output::Progress;
+
+/// Bytes of a line-oriented file sent as one delivery.
+const DELIVERY_BYTES: usize = 4 << 20;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    #[serde(flatten)]
+    answer: &'a IngestAnswer,
+}
+
+pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<Ended> {
+    let source = SourceName::new(&ingest.source)?;
+    let mut failed = false;
+    for file in expand(context, &ingest.files)? {
+        match take_file(context, &source, &file) {
+            Ok(answer) => report(context, &file, &answer)?,
+            Err(error) => {
+                failed = true;
+                context.console.say(format_args!("{file}: {error:#}"))?;
+            }
+        }
+    }
+    context.instance.settle()?;
+    Ok(if failed { Ended::Found } else { Ended::Done })
+}
+
+/// Globs are expanded here too, for shells that do not and for quoted patterns.
+fn expand(context: &Context<'_>, files: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut paths = Vec::new();
+    for file in files {
+        if file == "-" || context.path(file).try_exists()? {
+            paths.push(file.clone());
+            continue;
+        }
+        let pattern = context.path(file);
+        let matches: Vec<PathBuf> =
+            glob::glob(&pattern.to_string_lossy())?.collect::<Result<_, _>>()?;
+        anyhow::ensure!(!matches.is_empty(), "no file matches {file}");
+        paths.extend(
+            matches
+                .iter()
+                .map(|path| path.to_string_lossy().into_owned()),
+        );
+    }
+    Ok(paths)
+}
+
+fn take_file(
+    context: &mut Context<'_>,
+    source: &SourceName,
+    file: &str,
+) -> anyhow::Result<IngestAnswer> {
+    if file == "-" {
+        let input = std::mem::replace(&mut context.console.input, Box::new(std::io::empty()));
+        return take(context, source, input, Encoding::Identity, 0);
+    }
+    let path = context.path(file);
+    let opened = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let total = opened.metadata()?.len();
+    take(context, source, Box::new(opened), encoding_of(&path), total)
+}
+
+fn encoding_of(path: &Path) -> Encoding {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("gz") => Encoding::Gzip,
+        Some("zst" | "zstd") => Encoding::Zstd,
+        _ => Encoding::Identity,
+    }
+}
+
+/// A compressed file is one delivery; a plain one is cut at line ends, so that its size has no
+/// limit. A JSON document over many lines is one delivery too.
+fn take(
+    context: &mut Context<'_>,
+    source: &SourceName,
+    input: Box<dyn Read + Send>,
+    encoding: Encoding,
+    total: u64,
+) -> anyhow::Result<IngestAnswer> {
+    let mut reader = BufReader::with_capacity(1 << 20, input);
+    let whole = encoding != Encoding::Identity || starts_a_document(reader.fill_buf()?);
+    let mut answer = IngestAnswer::default();
+    let mut progress = Progress::new(total, "bytes");
+    let mut body = Vec::new();
+    let mut done = 0_u64;
+    loop {
+        body.clear();
+        let ended = if whole {
+            read_whole(&mut reader, &mut body)?;
+            true
+        } else {
+            read_lines(&mut reader, &mut body)?
+        };
+        done += body.len() as u64;
+        if !body.is_empty() {
+            let delivery = Delivery {
+                source,
+                encoding,
+                body: &body,
+            };
+            answer.absorb(context.app().ingest(&context.principal, delivery)?);
+        }
+        progress.reach(context.console, done)?;
+        if ended {
+            progress.end(context.console)?;
+            return Ok(answer);
+        }
+    }
+}
+
+/// Whether the first line is not a whole JSON value: an array or a pretty-printed document.
+fn starts_a_document(head: &[u8]) -> bool {
+    let trimmed = head.trim_ascii_start();
+    let line = trimmed
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii();
+    let whole_line = trimmed.len() > line.len();
+    trimmed.starts_with(b"[") || (whole_line && line.starts_with(b"{") && !line.ends_with(b"}"))
+}
+
+fn read_whole(reader: &mut impl Read, body: &mut Vec<u8>) -> anyhow::Result<()> {
+    let limit = deedtrail_core::limits::REQUEST_BYTES_MAX as u64;
+    reader.take(limit + 1).read_to_end(body)?;
+    anyhow::ensure!(
+        body.len() as u64 <= limit,
+        "the file is one document of over {limit} bytes; write its records one per line",
+    );
+    Ok(())
+}
+
+/// Reads about [`DELIVERY_BYTES`] up to a line end; true at the end of the file.
+fn read_lines(reader: &mut impl std::io::BufRead, body: &mut Vec<u8>) -> anyhow::Result<bool> {
+    while body.len() < DELIVERY_BYTES {
+        if reader.read_until(b'\n', body)? == 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn report(context: &mut Context<'_>, file: &str, answer: &IngestAnswer) -> anyhow::Result<()> {
+    if context.console.json {
+        context.console.object(&Line { file, answer })?;
+        return Ok(());
+    }
+    context.console.line(format_args!(
+        "{file}: {} records, {} accepted, {} duplicates, {} id conflicts, {} quarantined",
+        answer.records, answer.accepted, answer.duplicates, answer.conflicts, answer.quarantined,
+    ))?;
+    for note in answer.quarantine.iter().take(5) {
+        context
+            .console
+            .say(format_args!("  record {}: {}", note.line, note.reason))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! One file per command; each is a function of a [`Context`].
+
+mod completions;
+mod config;
+mod demo;
+mod doctor;
+mod evidence;
+mod finding;
+mod identity;
+mod ingest;
+mod init;
+mod query;
+mod rebuild;
+mod rule;
+mod source;
+mod timeline;
+mod token;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use deedtrail_app::App;
+use deedtrail_app::access::Principal;
+
+use crate::args::{Args, Command, EvidenceCommand};
+use crate::config::Config;
+use crate::instance::Instance;
+use crate::output::Console;
+use crate::socket::{self, Request};
+
+/// What a command on a data folder works with.
+pub struct Context<'a> {
+    pub instance: &'a Instance,
+    pub console: &'a mut Console,
+    /// Folder the command was typed in; relative paths start here.
+    pub folder: &'a Path,
+    pub principal: Principal,
+}
+
+impl Context<'_> {
+    pub fn app(&self) -> &App {
+        &self.instance.app
+    }
+
+    /// A path as typed, made absolute.
+    pub fn path(&self, typed: impl AsRef<Path>) -> PathBuf {
+        self.folder.join(typed)
+    }
+}
+
+/// How a command ended: `Done`, or `Found` when a check found something wrong (exit code 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Done,
+    Found,
+}
+
+/// Runs the command line of this process.
+pub fn run(args: Args) -> ExitCode {
+    let mut console = Console::local(args.json);
+    let result = dispatch(args, &mut console);
+    ExitCode::from(finish(&result, &mut console))
+}
+
+fn finish(result: &anyhow::Result<u8>, console: &mut Console) -> u8 {
+    let code = match result {
+        Ok(code) => *code,
+        Err(error) if is_closed_pipe(error) => 0,
+        Err(error) => {
+            let said = console.say(format_args!("error: {error:#}"));
+            if said.is_ok() { 1 } else { 2 }
+        }
+    };
+    match console.out.flush() {
+        Ok(()) => code,
+        Err(_) => code.max(u8::from(code != 0)),
+    }
+}
+
+/// `deedtrail … | head` is no error.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn dispatch(args: Args, console: &mut Console) -> anyhow::Result<u8> {
+    let load =
+        || Config::load(args.config.as_deref(), args.data.as_deref()).context("configuration");
+    let ended = match &args.command {
+        Command::Config(command) => config::run(command, &load(), console)?,
+        Command::Completions { shell } => completions::run(*shell, console)?,
+        Command::Init => init::run(&load()?, console)?,
+        Command::Source(command) => source::run(command, &load()?, console)?,
+        Command::Rule(command) => rule::run(command, &load()?, console)?,
+        Command::Evidence(EvidenceCommand::Verify { file }) => evidence::verify(file, console)?,
+        Command::Evidence(EvidenceCommand::Adopt) => evidence::adopt(&load()?, console)?,
+        Command::Serve(serve) => crate::server::serve(load()?, serve.listen, console)?,
+        Command::Demo(demo) => demo::run(load()?, demo, console)?,
+        _ => return on_data(&args, &load()?, console),
+    };
+    Ok(exit_code(ended))
+}
+
+fn exit_code(ended: Ended) -> u8 {
+    u8::from(ended == Ended::Found)
+}
+
+/// Runs a command on the data folder: by its server when one answers, else here.
+fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Result<u8> {
+    let folder = std::env::current_dir().context("the current folder")?;
+    if let Some(stream) = socket::connect(&config.data) {
+        let request = Request {
+            arguments: std::env::args().collect(),
+            folder,
+            terminal: console.terminal,
+        };
+        let wants_input = request.arguments.iter().any(|argument| argument == "-");
+        return Ok(socket::relay(stream, &request, wants_input)?);
+    }
+    let instance = Instance::open(config)?;
+    let result = on_instance(&args.command, &instance, &folder, console);
+    instance.close()?;
+    Ok(exit_code(result?))
+}
+
+/// The server's side of the socket.
+pub fn answer(instance: &Instance, request: &Request, console: &mut Console) -> u8 {
+    let result = match Args::try_parse_from(&request.arguments) {
+        Ok(args) => {
+            console.json = args.json;
+            on_instance(&args.command, instance, &request.folder, console).map(exit_code)
+        }
+        Err(error) => Err(error.into()),
+    };
+    finish(&result, console)
+}
+
+fn on_instance(
+    command: &Command,
+    instance: &Instance,
+    folder: &Path,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
+    let mut context = Context {
+        instance,
+        console,
+        folder,
+        principal: Principal::local(),
+    };
+    match command {
+        Command::Doctor => doctor::run(&mut context),
+        Command::Ingest(ingest) => ingest::run(&mut context, ingest),
+        Command::Identity(command) => identity::run(&mut context, command),
+        Command::Timeline(timeline) => timeline::run(&mut context, timeline),
+        Command::Finding(command) => finding::run(&mut context, command),
+        Command::Query(query) => query::run(&mut context, query),
+        Command::Evidence(command) => evidence::run(&mut context, command),
+        Command::Replay(replay) => rebuild::replay(&mut context, replay),
+        Command::Rebuild => rebuild::run(&mut context),
+        Command::Token(command) => token::run(&mut context, command),
+        Command::Serve(_)
+        | Command::Demo(_)
+        | Command::Init
+        | Command::Config(_)
+        | Command::Source(_)
+        | Command::Rule(_)
+        | Command::Completions { .. } => anyhow::bail!("this command does not run on a server"),
+    }
+}

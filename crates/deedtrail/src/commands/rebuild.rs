@@ -1,0 +1,38 @@
+//! `rebuild` and `replay`: derive again from the log.
+
+use deedtrail_core::id::SourceName;
+
+use super::{Context, Ended};
+use crate::args::Replay;
+
+pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
+    let entries = context.app().ports.log.end();
+    context.console.say(format_args!(
+        "deriving everything anew from {entries} log entries …"
+    ))?;
+    context.instance.worker.rebuild()?;
+    let figures = context.app().figures()?;
+    context.console.line(format_args!(
+        "rebuilt {} events from {} log entries",
+        figures.archive.rows + figures.archive.hot_rows,
+        figures.processed
+    ))?;
+    Ok(Ended::Done)
+}
+
+pub(super) fn replay(context: &mut Context<'_>, replay: &Replay) -> anyhow::Result<Ended> {
+    let source = replay.source.as_deref().map(SourceName::new).transpose()?;
+    let answer = context
+        .app()
+        .replay_quarantine(&context.principal, source.as_ref())?;
+    context.instance.settle()?;
+    if context.console.json {
+        context.console.object(&answer)?;
+    } else {
+        context.console.line(format_args!(
+            "{} quarantined records tried: {} understood now, {} still waiting",
+            answer.tried, answer.released, answer.waiting
+        ))?;
+    }
+    Ok(Ended::Done)
+}

@@ -1,0 +1,130 @@
+//! `source`: list, test, map. Needs no data folder.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use deedtrail_core::id::SourceName;
+use deedtrail_core::port::mapper::Mapper as _;
+use deedtrail_sources::{Coverage, Registry};
+use serde_json::json;
+
+use super::Ended;
+use crate::args::SourceCommand;
+use crate::config::Config;
+use crate::instance::registry;
+use crate::output::Console;
+
+/// Share of events with action `other` above which a mapping needs work.
+const OTHER_SHARE_MAX: f64 = 0.05;
+
+pub(super) fn run(
+    command: &SourceCommand,
+    config: &Config,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
+    match command {
+        SourceCommand::List => list(&registry(config)?, console),
+        SourceCommand::Map { source, file } => map(&registry(config)?, source, file, console),
+        SourceCommand::Test { folder } => test(folder, console),
+    }
+}
+
+fn list(registry: &Registry, console: &mut Console) -> anyhow::Result<Ended> {
+    let sources = registry.sources();
+    if console.json {
+        for source in &sources {
+            console.object(&json!({
+                "id": source.name,
+                "title": source.title,
+                "planes": source.planes,
+                "mapping_version": source.mapping_version,
+            }))?;
+        }
+        return Ok(Ended::Done);
+    }
+    let rows: Vec<Vec<String>> = sources
+        .iter()
+        .map(|s| vec![s.name.to_string(), s.planes.join(", "), s.title.clone()])
+        .collect();
+    console.table(&["SOURCE", "PLANES", "TITLE"], &rows)?;
+    Ok(Ended::Done)
+}
+
+fn map(
+    registry: &Registry,
+    source: &str,
+    file: &str,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
+    let mut body = Vec::new();
+    if file == "-" {
+        console.input.read_to_end(&mut body)?;
+    } else {
+        body = std::fs::read(file).with_context(|| format!("cannot read {file}"))?;
+    }
+    registry.write_rows(&SourceName::new(source)?, &body, &mut console.out)?;
+    Ok(Ended::Done)
+}
+
+/// Maps a source folder's fixtures with the mapping beside them.
+fn test(folder: &Path, console: &mut Console) -> anyhow::Result<Ended> {
+    let folder = folder
+        .canonicalize()
+        .with_context(|| format!("{}", folder.display()))?;
+    let parent = folder
+        .parent()
+        .context("a source is a folder in a folder of sources")?;
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let source = SourceName::new(&name)?;
+    let registry = Registry::load(parent)?;
+    let mut well = true;
+    let fixtures = folder.join("fixtures");
+    let entries = std::fs::read_dir(&fixtures);
+    let mut files: Vec<_> = entries
+        .with_context(|| format!("{} needs fixtures", fixtures.display()))?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<Result<_, _>>()?;
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|e| e == "ndjson" || e == "json")
+    });
+    files.sort();
+    anyhow::ensure!(!files.is_empty(), "{} has no *.ndjson", fixtures.display());
+    for file in files {
+        let coverage = registry.coverage(&source, &std::fs::read(&file)?)?;
+        well &= report(&file, &coverage, console)?;
+    }
+    Ok(if well { Ended::Done } else { Ended::Found })
+}
+
+fn report(file: &Path, coverage: &Coverage, console: &mut Console) -> anyhow::Result<bool> {
+    let share = coverage.other_share();
+    let well = coverage.quarantined.is_empty() && share <= OTHER_SHARE_MAX;
+    if console.json {
+        console.object(&json!({ "id": file, "well": well, "coverage": coverage }))?;
+        return Ok(well);
+    }
+    console.line(format_args!(
+        "{}: {} records, {} events, {:.1} % other, {} quarantined: {}",
+        file.display(),
+        coverage.records,
+        coverage.events,
+        share * 100.0,
+        coverage.quarantined.values().sum::<u64>(),
+        if well { "ok" } else { "needs work" }
+    ))?;
+    for (title, counts) in [
+        ("canonical fields filled", &coverage.fields),
+        ("raw paths used", &coverage.used),
+        ("raw paths not used", &coverage.unmapped),
+        ("operations without an action", &coverage.other),
+        ("quarantine", &coverage.quarantined),
+    ] {
+        console.line(format_args!("  {title} ({})", counts.len()))?;
+        for (name, count) in counts {
+            console.line(format_args!("    {count:>6}  {name}"))?;
+        }
+    }
+    Ok(well)
+}

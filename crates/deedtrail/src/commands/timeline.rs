@@ -1,0 +1,73 @@
+//! `timeline`: one identity's events, newest first.
+
+use deedtrail_core::event::Event;
+use deedtrail_core::time::Timestamp;
+
+use super::{Context, Ended};
+use crate::args::{Range, Timeline};
+
+pub(super) fn run(context: &mut Context<'_>, timeline: &Timeline) -> anyhow::Result<Ended> {
+    let file = context
+        .app()
+        .find_identity(&context.principal, &timeline.who)?;
+    let range = parse_range(&timeline.range)?;
+    let events = context
+        .app()
+        .timeline(&context.principal, &file, range, None, timeline.limit)?;
+    if context.console.json {
+        for event in &events {
+            context.console.object(event)?;
+        }
+        return Ok(Ended::Done);
+    }
+    context.console.say(format_args!(
+        "{} ({}), {} events",
+        file.identity.name,
+        file.identity.kind.name(),
+        events.len()
+    ))?;
+    let rows: Vec<Vec<String>> = events.iter().map(row).collect();
+    let headings = [
+        "TIME (UTC)",
+        "SOURCE",
+        "OPERATION",
+        "ACTION",
+        "OUTCOME",
+        "FROM",
+        "TARGET",
+    ];
+    context.console.table(&headings, &rows)?;
+    Ok(Ended::Done)
+}
+
+fn row(event: &Event) -> Vec<String> {
+    let mapped = &event.mapped;
+    let target = mapped.target_name.as_ref().or(mapped.target_ref.as_ref());
+    vec![
+        event.time_effective.to_string(),
+        event.source.to_string(),
+        mapped.operation.to_string(),
+        mapped.action.name().to_owned(),
+        mapped.outcome.name().to_owned(),
+        mapped.src_ip.as_deref().unwrap_or("-").to_owned(),
+        target.map_or("-", |text| text.as_str()).to_owned(),
+    ]
+}
+
+/// A range as typed: RFC 3339, or a date (midnight UTC).
+pub(super) fn parse_range(range: &Range) -> anyhow::Result<(Option<Timestamp>, Option<Timestamp>)> {
+    Ok((
+        parse_time(range.from.as_deref())?,
+        parse_time(range.to.as_deref())?,
+    ))
+}
+
+fn parse_time(text: Option<&str>) -> anyhow::Result<Option<Timestamp>> {
+    let Some(text) = text else { return Ok(None) };
+    Timestamp::parse_rfc3339(text)
+        .or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")))
+        .map(Some)
+        .ok_or_else(|| {
+            anyhow::anyhow!("`{text}` is no time; write 2026-11-18 or 2026-11-18T14:02:00Z")
+        })
+}

@@ -1,0 +1,106 @@
+//! Configuration: flag > `DEEDTRAIL_*` variable > file (TOML) > default.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use deedtrail_detect::Settings;
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings of one installation. Every field has a default; the file may be empty or missing.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Folder that holds everything: log, archive, control plane, keys.
+    pub data: PathBuf,
+    /// Address the server listens on. Put a TLS proxy before it for anything but loopback.
+    pub listen: SocketAddr,
+    /// Address people type, when a proxy stands before the server; used in sign-in links.
+    pub public_url: Option<String>,
+    /// Folder with sources of your own, one folder each; they win over built-in ones by name.
+    pub sources: Option<PathBuf>,
+    /// Folder with Sigma rules of your own, searched recursively for `*.yml` and `*.yaml`.
+    pub rules: Option<PathBuf>,
+    /// Folder outside `data` where the newest checkpoint is remembered, so that a rolled-back
+    /// data folder is noticed.
+    pub checkpoints: PathBuf,
+    /// Memory a single query may use, MiB.
+    pub query_memory_mib: usize,
+    /// Time a single query may take, seconds.
+    pub query_timeout_s: u64,
+    /// Size of one segment of the evidence log, MiB.
+    pub segment_mib: u64,
+    /// Deliveries processed at the same time; further ones are answered 503 with Retry-After.
+    pub ingest_concurrency: usize,
+    /// Thresholds of the code detectors; docs/reference/detection-settings.md lists them.
+    #[schemars(with = "std::collections::BTreeMap<String, i64>")]
+    pub detection: Settings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: user_folder("XDG_DATA_HOME", ".local/share"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8650)),
+            public_url: None,
+            sources: None,
+            rules: None,
+            checkpoints: user_folder("XDG_STATE_HOME", ".local/state").join("checkpoints"),
+            query_memory_mib: 512,
+            query_timeout_s: 30,
+            segment_mib: 64,
+            ingest_concurrency: 64,
+            detection: Settings::default(),
+        }
+    }
+}
+
+/// The file read when no `--config` names one, inside the data folder.
+pub const FILE_NAME: &str = "deedtrail.toml";
+
+impl Config {
+    /// Reads the file and the environment; `data` and `file` are the command line's flags.
+    pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Self, figment::Error> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        let folder: PathBuf = match data {
+            Some(folder) => folder.to_owned(),
+            None => figment.clone().merge(variables()).extract_inner("data")?,
+        };
+        let path = file.map_or_else(|| folder.join(FILE_NAME), Path::to_owned);
+        figment = match file {
+            Some(_) => figment.merge(Toml::file_exact(path)),
+            None => figment.merge(Toml::file(path)),
+        };
+        figment = figment.merge(variables());
+        if let Some(folder) = data {
+            figment = figment.merge(Serialized::default("data", folder));
+        }
+        figment.extract()
+    }
+
+    /// The JSON Schema of the file.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+}
+
+/// `DEEDTRAIL_LOG` steers our own log output and is not a setting.
+fn variables() -> Env {
+    Env::prefixed("DEEDTRAIL_").ignore(&["log"])
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is where the environment is read"
+)]
+fn user_folder(variable: &str, fallback: &str) -> PathBuf {
+    let base = std::env::var(variable)
+        .ok()
+        .filter(|text| !text.is_empty())
+        .map(PathBuf::from);
+    let home = || PathBuf::from(std::env::var("HOME").unwrap_or_else(|_| ".".into()));
+    base.unwrap_or_else(|| home().join(fallback))
+        .join("deedtrail")
+}

@@ -1,0 +1,185 @@
+//! A data folder, opened: log, archive, store, use cases, and the pipeline's thread.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use deedtrail_app::access::Principal;
+use deedtrail_app::pipeline::{Detection, Pipeline, Worker};
+use deedtrail_app::{App, Ports, configuration};
+use deedtrail_archive::DeltaArchive;
+use deedtrail_core::port::log::EvidenceLog as _;
+use deedtrail_core::port::mapper::Mapper as _;
+use deedtrail_core::port::{Clock, Entropy};
+use deedtrail_evidence::disk::RealDisk;
+use deedtrail_evidence::{Log, LogConfig};
+use deedtrail_sources::Registry;
+use deedtrail_store::SqliteStore;
+
+use crate::config::Config;
+use crate::rules;
+use crate::system::{SystemClock, SystemEntropy};
+
+/// Version of the data folder's layout, in its file `VERSION`.
+const LAYOUT: &str = "1";
+/// Under this name the archive keeps the log position it covers. It outlives the log's origin,
+/// which changes when a restored folder is adopted.
+const ARCHIVE_WRITER: &str = "log";
+
+/// Everything of one data folder. One process at a time has it open.
+pub struct Instance {
+    pub config: Config,
+    pub app: Arc<App>,
+    pub log: Arc<Log>,
+    pub worker: Worker,
+}
+
+impl Instance {
+    /// Opens the data folder, makes it when missing, and starts the pipeline.
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        let data = &config.data;
+        prepare(data)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let mapper = Arc::new(registry(config)?);
+        let loaded = rules::load(config.rules.as_deref(), &mapper.sources())?;
+        let log = Log::open(
+            &log_config(config),
+            Arc::new(RealDisk),
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+        );
+        let log = Arc::new(log.with_context(|| format!("data folder {}", data.display()))?);
+        let archive = DeltaArchive::open(&data.join("archive"), ARCHIVE_WRITER)?;
+        let store = SqliteStore::open(&data.join("control.db"))?;
+        let event_key = event_key(data, entropy.as_ref())?;
+        let ports = Ports {
+            log: Arc::clone(&log) as _,
+            mapper,
+            archive: Arc::new(archive),
+            store: Arc::new(store),
+            clock,
+            entropy,
+        };
+        let app = Arc::new(App::new(ports.clone()));
+        let settings = config.detection.clone();
+        let detection = Detection {
+            rules: Arc::new(loaded.rules),
+            settings,
+        };
+        record_what_is_in_force(&app, &detection, loaded.fingerprint)?;
+        let pipeline = Pipeline::open(ports, detection, event_key)?;
+        let worker = Worker::start(pipeline)?;
+        Ok(Self {
+            config: config.clone(),
+            app,
+            log,
+            worker,
+        })
+    }
+
+    /// Waits until everything in the log is processed.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        Ok(self.worker.wait_through(self.log.end())?)
+    }
+
+    /// Finishes processing and closes the log with a checkpoint.
+    pub fn close(&self) -> anyhow::Result<()> {
+        self.worker.stop()?;
+        Ok(self.log.close()?)
+    }
+}
+
+/// The sources of this build and of the operator's folder.
+pub fn registry(config: &Config) -> anyhow::Result<Registry> {
+    Ok(match &config.sources {
+        Some(folder) => Registry::load(folder)?,
+        None => Registry::built_in()?,
+    })
+}
+
+/// Where this configuration keeps its evidence log.
+pub fn log_config(config: &Config) -> LogConfig {
+    LogConfig {
+        segment_bytes: config.segment_mib << 20,
+        ..LogConfig::new(&config.data, &config.checkpoints)
+    }
+}
+
+fn prepare(data: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    for folder in ["log", "archive", "keys"] {
+        let folder = data.join(folder);
+        builder
+            .create(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let version = data.join("VERSION");
+    match fs::read_to_string(&version) {
+        Ok(found) => anyhow::ensure!(
+            found.trim() == LAYOUT,
+            "{} has layout {}, this version knows {LAYOUT}; use the version that wrote it",
+            data.display(),
+            found.trim()
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            fs::write(&version, format!("{LAYOUT}\n"))?;
+        }
+        Err(error) => return Err(error).with_context(|| format!("{}", version.display())),
+    }
+    Ok(())
+}
+
+/// The key of event ids: made once, mode 0600.
+fn event_key(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = data.join("keys").join("event-id.key");
+    let context = || format!("the key {}", path.display());
+    match fs::read(&path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| {
+            anyhow::anyhow!("{} is damaged; restore it from a backup", path.display())
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let mut key = [0_u8; 32];
+            entropy.fill(&mut key);
+            let mut options = fs::OpenOptions::new();
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .with_context(context)?;
+            file.write_all(&key)?;
+            file.sync_all()?;
+            Ok(key)
+        }
+        Err(error) => Err(error).with_context(context),
+    }
+}
+
+/// Detection is a function of the log: the rules and mappings in force are entries of it.
+fn record_what_is_in_force(app: &App, detection: &Detection, rules: String) -> anyhow::Result<()> {
+    let local = Principal::local();
+    let mappings: Vec<String> = app
+        .ports
+        .mapper
+        .sources()
+        .iter()
+        .map(|source| format!("{} {}\n", source.name, source.mapping_version))
+        .collect();
+    if app.ports.log.damage().is_none() {
+        app.record_configuration(
+            &local,
+            configuration::MAPPINGS,
+            mappings.concat().into_bytes(),
+        )?;
+        app.record_configuration(&local, configuration::RULES, rules.into_bytes())?;
+        let settings = serde_json::to_vec(&detection.settings)?;
+        app.record_configuration(&local, configuration::DETECTION, settings)?;
+    }
+    Ok(())
+}

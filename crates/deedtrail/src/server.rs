@@ -1,0 +1,145 @@
+//! `serve`: HTTP, the local socket, ticks, and an orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use deedtrail_web::{Transport, WebConfig};
+
+use crate::commands::{self, Ended};
+use crate::config::Config;
+use crate::instance::Instance;
+use crate::output::Console;
+use crate::socket;
+
+/// Time between two ticks of the log.
+const TICK: Duration = Duration::from_mins(1);
+
+/// Opens the data folder and serves it until a signal comes.
+pub fn serve(
+    mut config: Config,
+    listen: Option<SocketAddr>,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
+    config.listen = listen.unwrap_or(config.listen);
+    let instance = Arc::new(Instance::open(&config)?);
+    serve_instance(&instance, console)
+}
+
+/// Serves an open data folder until a signal comes, then closes it.
+pub fn serve_instance(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<Ended> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(run(instance, console));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    let removed = std::fs::remove_file(instance.config.data.join(socket::SOCKET_NAME));
+    if let Err(error) = removed {
+        tracing::debug!(%error, "the socket was gone already");
+    }
+    instance.close()?;
+    served?;
+    Ok(Ended::Done)
+}
+
+async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<()> {
+    let config = &instance.config;
+    let listener = tokio::net::TcpListener::bind(config.listen)
+        .await
+        .with_context(|| {
+            format!(
+                "cannot listen on {}; try --listen 127.0.0.1:0",
+                config.listen
+            )
+        })?;
+    let address = listener.local_addr()?;
+    let local = Arc::clone(instance);
+    let handler: socket::Handler =
+        Arc::new(move |request, console| commands::answer(&local, request, console));
+    socket::listen(&config.data, handler)?;
+    greet(instance, address, console)?;
+    let router = deedtrail_web::router(Arc::clone(&instance.app), web_config(config));
+    let ticks = tick(Arc::clone(instance));
+    tokio::select! {
+        served = deedtrail_web::serve(listener, router, signal()) => {
+            served.context("the server")?;
+        }
+        error = ticks => anyhow::bail!("the log takes no more entries: {error}"),
+    }
+    console.say("stopping: everything acknowledged is on disk")?;
+    Ok(())
+}
+
+fn web_config(config: &Config) -> WebConfig {
+    let https = config
+        .public_url
+        .as_deref()
+        .is_some_and(|url| url.starts_with("https://"));
+    WebConfig {
+        transport: if https {
+            Transport::Https
+        } else {
+            Transport::LoopbackHttp
+        },
+        ingest_concurrent_max: config.ingest_concurrency,
+        ..WebConfig::default()
+    }
+}
+
+fn greet(instance: &Instance, address: SocketAddr, console: &mut Console) -> anyhow::Result<()> {
+    let base = match &instance.config.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{address}"),
+    };
+    if let Some(damage) = instance.app.ports.log.damage() {
+        console.say(format_args!("READ-ONLY: {damage}"))?;
+    }
+    let secret = instance.app.create_sign_in_link()?;
+    console.say(format_args!(
+        "serving {} on {base}",
+        instance.config.data.display()
+    ))?;
+    console.say(format_args!(
+        "sign in (once, within 24 h): {base}/sign-in/{secret}"
+    ))?;
+    Ok(())
+}
+
+/// Appends a tick every minute; ends only when the log has failed.
+async fn tick(instance: Arc<Instance>) -> deedtrail_core::port::log::AppendError {
+    use deedtrail_core::port::log::AppendError;
+    let mut interval = tokio::time::interval(TICK);
+    loop {
+        interval.tick().await;
+        let app = Arc::clone(&instance.app);
+        let ticked = tokio::task::spawn_blocking(move || app.tick()).await;
+        if let Ok(Err(error @ AppendError::Failed { .. })) = ticked {
+            return error;
+        }
+    }
+}
+
+/// Ends with Ctrl-C or SIGTERM.
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut stream) => {
+                stream.recv().await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "SIGTERM cannot be watched");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => {
+            if let Err(error) = result {
+                tracing::error!(%error, "Ctrl-C cannot be watched");
+            }
+        }
+        () = terminated => {}
+    }
+}

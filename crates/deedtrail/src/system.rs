@@ -1,0 +1,55 @@
+//! The real clock and randomness, and our own log output.
+
+use deedtrail_core::port::{Clock, Entropy};
+use deedtrail_core::time::Timestamp;
+use tracing_subscriber::EnvFilter;
+
+/// The operating system's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the system clock"
+    )]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let micros = since.map_or_else(
+            |before| -i64::try_from(before.duration().as_micros()).unwrap_or(i64::MAX),
+            |after| i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
+        );
+        Timestamp::from_micros(micros)
+    }
+}
+
+/// The operating system's random number generator.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[expect(
+        clippy::panic,
+        reason = "without random numbers no key or session is safe"
+    )]
+    fn fill(&self, buffer: &mut [u8]) {
+        if let Err(error) = getrandom::fill(buffer) {
+            panic!("the operating system gives no random numbers: {error}");
+        }
+    }
+}
+
+/// Talk goes to standard error; `-v` shows more of it, `DEEDTRAIL_LOG` says exactly what.
+pub fn start_logging(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let default = format!("{level},deltalake=error,deltalake_core=error,datafusion=error");
+    let filter = EnvFilter::try_from_env("DEEDTRAIL_LOG").unwrap_or_else(|_| default.into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,53 @@
+//! System packages that the tests need.
+
+use std::process::{Command, Stdio};
+
+use crate::process::say;
+
+/// Program, and the Debian package that brings it.
+const NEEDED: [(&str, &str); 4] =
+    [("chromium", "chromium"), ("node", "nodejs"), ("npm", "npm"), ("python3", "python3-venv")];
+
+fn missing() -> Vec<&'static str> {
+    let there = |program: &str| {
+        Command::new(program)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    NEEDED.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect()
+}
+
+/// Installs what is missing, or says it in one line and fails.
+pub fn ensure(no_install: bool) -> anyhow::Result<()> {
+    let packages = missing();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    anyhow::ensure!(!no_install, "missing packages: {}", packages.join(" "));
+    say(format_args!("installing {}", packages.join(" ")));
+    let apt = |arguments: &[&str]| -> anyhow::Result<()> {
+        let done = Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status()?;
+        anyhow::ensure!(
+            done.success(),
+            "apt-get failed; install these yourself: {}",
+            packages.join(" ")
+        );
+        Ok(())
+    };
+    apt(&["update", "-q"])?;
+    let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
+    install.extend(&packages);
+    apt(&install)?;
+    let left = missing();
+    anyhow::ensure!(left.is_empty(), "still missing after installation: {}", left.join(" "));
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Running commands, counting what passed.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::Context as _;
+
+/// How many checks passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub passed: u64,
+    pub failed: u64,
+}
+
+impl Tally {
+    pub fn one(passed: bool) -> Self {
+        Self { passed: u64::from(passed), failed: u64::from(!passed) }
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+
+    /// Prints the closing line; fails when a check failed or none ran.
+    pub fn conclude(self) -> ExitCode {
+        say(format_args!("{} passed, {} failed", self.passed, self.failed));
+        if self.failed == 0 && self.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Prints a line for the person who watches.
+pub fn say(line: impl std::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    // A closed pipe is the watcher's choice; the exit code still tells the result.
+    drop(writeln!(out, "{line}").and_then(|()| out.flush()));
+}
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Runs a command in the checkout, its output passed through; true when it succeeded.
+pub fn passes(program: &str, arguments: &[&str]) -> anyhow::Result<bool> {
+    say(format_args!("$ {program} {}", arguments.join(" ")));
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot run {program}"))?;
+    Ok(status.success())
+}
+
+/// Runs a command in the checkout and returns what it printed, passing it through as well.
+pub fn prints(program: &str, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
+    say(format_args!("$ {program} {}", arguments.join(" ")));
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run {program}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    say(&text);
+    Ok((output.status.success(), text))
+}
+
+/// Builds the binary as the README does and returns its path.
+pub fn binary() -> anyhow::Result<PathBuf> {
+    let arguments = ["build", "--quiet", "--package", "deedtrail", "--message-format=json"];
+    let output = Command::new("cargo")
+        .args(arguments)
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
+    anyhow::ensure!(output.status.success(), "the binary does not build");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let executable = text.lines().rev().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    });
+    executable.context("cargo named no executable")
+}
