@@ -15,14 +15,21 @@ fn main() -> io::Result<()> {
     let mut code = String::from("pub(super) const SOURCES: &[(&str, &str, &str)] = &[\n");
     for folder in folders {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let mapping = folder.join("mapping.toml");
-        let readme = folder.join("README.md");
-        writeln!(code, "    ({name:?}, include_str!({mapping:?}), include_str!({readme:?})),")
-            .map_err(io::Error::other)?;
+        let mapping = folder.join("mapping.toml").display().to_string();
+        let readme = folder.join("README.md").display().to_string();
+        writeln!(
+            code,
+            "    ({name:?}, include_str!({mapping:?}), include_str!({readme:?})),"
+        )
+        .map_err(io::Error::other)?;
     }
     code.push_str("];\n");
-    let tables = root.join("tables.toml");
-    writeln!(code, "pub(super) const TABLES: &str = include_str!({tables:?});").map_err(io::Error::other)?;
+    let tables = root.join("tables.toml").display().to_string();
+    writeln!(
+        code,
+        "pub(super) const TABLES: &str = include_str!({tables:?});"
+    )
+    .map_err(io::Error::other)?;
     let out = std::env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
     fs::write(Path::new(&out).join("sources.rs"), code)
 }

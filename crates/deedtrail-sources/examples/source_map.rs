@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [_, noun, verb, name, _] = arguments.as_slice() else {
         return Err("usage: source_map source (map|coverage) NAME -".into());
     };
-    let registry = Registry::built_in()?;
+    let registry = Registry::built_in().map_err(|error| error.to_string())?;
     let source = SourceName::new(name)?;
     let mut body = Vec::new();
     std::io::stdin().read_to_end(&mut body)?;

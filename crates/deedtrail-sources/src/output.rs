@@ -111,8 +111,11 @@ impl Registry {
                 Ok(record) => {
                     coverage.add(&record);
                     for trace in self.provenance(source, &framed.bytes)? {
-                        let paths: BTreeSet<String> = trace.into_iter().map(|(_, path)| path).collect();
-                        paths.into_iter().for_each(|path| add(&mut coverage.used, path));
+                        let paths: BTreeSet<String> =
+                            trace.into_iter().map(|(_, path)| path).collect();
+                        for path in paths {
+                            add(&mut coverage.used, path);
+                        }
                     }
                 }
                 Err(error) => add(&mut coverage.quarantined, error.code().to_owned()),
@@ -124,7 +127,13 @@ impl Registry {
 
 impl Coverage {
     fn add(&mut self, record: &MappedRecord) {
-        for path in record.events.first().map(|event| &event.unmapped).into_iter().flatten() {
+        for path in record
+            .events
+            .first()
+            .map(|event| &event.unmapped)
+            .into_iter()
+            .flatten()
+        {
             add(&mut self.unmapped, path.to_string());
         }
         for event in &record.events {
@@ -162,11 +171,18 @@ fn filled(event: &MappedEvent) -> Map<String, Value> {
     }
 }
 
-/// The events of a record as rows show them: RFC 3339 times, `target_uid` the vendor's id.
+/// The events of a record as rows show them: RFC 3339 times cut to milliseconds, `target_uid` the vendor's id.
 fn rendered(record: &MappedRecord) -> Vec<Value> {
     let events = record.events.iter().map(|event| {
         let mut map = filled(event);
-        map.insert("time".into(), json!(event.time.map(|at| at.to_string())));
+        map.insert(
+            "time".into(),
+            json!(
+                event
+                    .time
+                    .map(deedtrail_core::time::Timestamp::to_rfc3339_millis)
+            ),
+        );
         map.insert("target_uid".into(), json!(event.target_ref));
         map.insert("source_uid".into(), json!(record.source_uid));
         map.insert("mapping_version".into(), json!(record.mapping_version));

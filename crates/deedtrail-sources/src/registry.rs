@@ -8,11 +8,11 @@ use deedtrail_core::id::SourceName;
 use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
 
+use crate::framing;
 use crate::map::{self, Provenance};
 use crate::mapping::plan::Plan;
 use crate::mapping::{MappingError, SharedTables, compile};
 use crate::record::Tree;
-use crate::framing;
 
 /// Name, mapping text and README of every source of this build, and the shared tables.
 mod built_in {
@@ -104,18 +104,20 @@ impl Registry {
 
     /// What a source's README says.
     pub fn readme(&self, source: &SourceName) -> Option<&str> {
-        self.sources.get(source).map(|source| source.readme.as_str())
+        self.sources
+            .get(source)
+            .map(|source| source.readme.as_str())
     }
 
     /// The source an unlabelled record is of: of those whose conditions hold, the one that asks
     /// for most; names decide between equals.
     pub fn identify(&self, record: &[u8]) -> Option<&SourceName> {
-        let fitting = self.sources.iter().filter(|(_, source)| {
-            with_tree(record, |tree| map::matches(&source.plan, record, tree))
+        let likeness = self.sources.iter().map(|(name, source)| {
+            let likeness = with_tree(record, |tree| map::likeness(&source.plan, record, tree));
+            (likeness, std::cmp::Reverse(name))
         });
-        fitting
-            .max_by_key(|(name, source)| (source.plan.identify.weight(), std::cmp::Reverse(*name)))
-            .map(|(name, _)| name)
+        let best = likeness.max().filter(|(likeness, _)| *likeness > 0);
+        best.map(|(_, std::cmp::Reverse(name))| name)
     }
 
     /// For each event of a record: canonical field and the raw path it came from.

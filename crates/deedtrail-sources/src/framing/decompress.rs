@@ -53,7 +53,10 @@ mod tests {
     fn gives_back_what_was_compressed() {
         let body = b"{\"a\":1}\n".repeat(3);
         let twice = [gzip(&body), gzip(&body)].concat();
-        assert_eq!(decompress(Encoding::Gzip, &twice).unwrap(), Some(body.repeat(2)));
+        assert_eq!(
+            decompress(Encoding::Gzip, &twice).unwrap(),
+            Some(body.repeat(2))
+        );
         let packed = zstd::encode_all(body.as_slice(), 3).unwrap();
         assert_eq!(decompress(Encoding::Zstd, &packed).unwrap(), Some(body));
     }
@@ -61,9 +64,15 @@ mod tests {
     #[test]
     fn bombs_and_garbage_are_refused() {
         let bomb = gzip(&vec![b' '; 20 << 20]);
-        assert!(matches!(decompress(Encoding::Gzip, &bomb), Err(FrameError::TooLarge { .. })));
+        assert!(matches!(
+            decompress(Encoding::Gzip, &bomb),
+            Err(FrameError::TooLarge { .. })
+        ));
         let packed = zstd::encode_all(vec![b' '; 20 << 20].as_slice(), 3).unwrap();
-        assert!(matches!(decompress(Encoding::Zstd, &packed), Err(FrameError::TooLarge { .. })));
+        assert!(matches!(
+            decompress(Encoding::Zstd, &packed),
+            Err(FrameError::TooLarge { .. })
+        ));
         for encoding in [Encoding::Gzip, Encoding::Zstd] {
             let refused = decompress(encoding, b"not compressed");
             assert!(matches!(refused, Err(FrameError::Compression(_))));

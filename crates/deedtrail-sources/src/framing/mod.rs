@@ -88,7 +88,11 @@ fn cut(envelopes: &[String], body: &[u8]) -> Result<Vec<Numbered>, FrameError> {
 /// Top-level values with the line they begin in.
 fn pieces(body: &[u8]) -> Vec<Numbered> {
     let mut pieces = Vec::new();
-    let mut at = if body.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+    let mut at = if body.starts_with(b"\xEF\xBB\xBF") {
+        3
+    } else {
+        0
+    };
     let mut line = 1;
     while let Some(start) = skip_blank(body, at, &mut line) {
         let end = piece_end(body, start);
@@ -130,7 +134,11 @@ fn piece_end(body: &[u8], start: usize) -> usize {
     // The usual line: `{ … }`, and another value or nothing after it.
     let last = trim_end(body, start, line_end);
     let next = skip_blank(body, line_end, &mut 0).map(|at| body[at]);
-    if body[start] == b'{' && body[last - 1] == b'}' && last > start + 1 && matches!(next, None | Some(b'{')) {
+    if body[start] == b'{'
+        && body[last - 1] == b'}'
+        && last > start + 1
+        && matches!(next, None | Some(b'{'))
+    {
         let single = memchr::memmem::find(&body[start..last], b"}{").is_none()
             && memchr::memmem::find(&body[start..last], b"} {").is_none();
         if single {
@@ -186,32 +194,74 @@ mod tests {
             .into_iter()
             .map(|one| (one.line, String::from_utf8_lossy(&one.bytes).into_owned()))
             .collect();
-        let wanted: Vec<(u64, String)> =
-            records.iter().map(|(line, text)| (*line, (*text).to_owned())).collect();
+        let wanted: Vec<(u64, String)> = records
+            .iter()
+            .map(|(line, text)| (*line, (*text).to_owned()))
+            .collect();
         assert_eq!(found, wanted, "{body}");
     }
 
     #[test]
     fn cuts_every_usual_form() {
         check(&[], "", &[]);
-        check(&[], "{\"a\":1}\n\n{\"b\":2}\r\n", &[(1, "{\"a\":1}"), (3, "{\"b\":2}")]);
-        check(&[], "{\n \"a\": {}\n}\n{\"b\":2}", &[(1, "{\n \"a\": {}\n}"), (4, "{\"b\":2}")]);
+        check(
+            &[],
+            "{\"a\":1}\n\n{\"b\":2}\r\n",
+            &[(1, "{\"a\":1}"), (3, "{\"b\":2}")],
+        );
+        check(
+            &[],
+            "{\n \"a\": {}\n}\n{\"b\":2}",
+            &[(1, "{\n \"a\": {}\n}"), (4, "{\"b\":2}")],
+        );
         check(&[], "{ \"a\": {}\n}\n", &[(1, "{ \"a\": {}\n}")]);
-        check(&[], "{\"a\":1}{\"b\":\"}{\"} {\"c\":3}", &[(1, "{\"a\":1}"), (1, "{\"b\":\"}{\"}"), (1, "{\"c\":3}")]);
-        check(&[], "[{\"a\":1}, 2 ,\"x]\"]", &[(1, "{\"a\":1}"), (2, "2"), (3, "\"x]\"")]);
+        check(
+            &[],
+            "{\"a\":1}{\"b\":\"}{\"} {\"c\":3}",
+            &[(1, "{\"a\":1}"), (1, "{\"b\":\"}{\"}"), (1, "{\"c\":3}")],
+        );
+        check(
+            &[],
+            "[{\"a\":1}, 2 ,\"x]\"]",
+            &[(1, "{\"a\":1}"), (2, "2"), (3, "\"x]\"")],
+        );
         check(&[], "[]", &[]);
-        check(&["Records"], "{\"Records\":[{\"a\":1},{\"b\":2}]}", &[(1, "{\"a\":1}"), (2, "{\"b\":2}")]);
+        check(
+            &["Records"],
+            "{\"Records\":[{\"a\":1},{\"b\":2}]}",
+            &[(1, "{\"a\":1}"), (2, "{\"b\":2}")],
+        );
         check(&["Records"], "{\"x\":\"Records\",\"Records\": []}", &[]);
-        check(&["Records"], "{\"a\":{\"Records\":[1]}}", &[(1, "{\"a\":{\"Records\":[1]}}")]);
-        check(&["value"], "{\"value\":\"text\"}", &[(1, "{\"value\":\"text\"}")]);
-        check(&["value"], "{\"value\":[{}]}\n{\"value\":[{},{}]}", &[(1, "{}"), (2, "{}"), (2, "{}")]);
+        check(
+            &["Records"],
+            "{\"a\":{\"Records\":[1]}}",
+            &[(1, "{\"a\":{\"Records\":[1]}}")],
+        );
+        check(
+            &["value"],
+            "{\"value\":\"text\"}",
+            &[(1, "{\"value\":\"text\"}")],
+        );
+        check(
+            &["value"],
+            "{\"value\":[{}]}\n{\"value\":[{},{}]}",
+            &[(1, "{}"), (2, "{}"), (2, "{}")],
+        );
     }
 
     #[test]
     fn malformed_pieces_come_out() {
-        check(&[], "{\"a\":\nnot json\n{\"b\":2}", &[(1, "{\"a\":"), (2, "not json"), (3, "{\"b\":2}")]);
+        check(
+            &[],
+            "{\"a\":\nnot json\n{\"b\":2}",
+            &[(1, "{\"a\":"), (2, "not json"), (3, "{\"b\":2}")],
+        );
         check(&[], "[{\"a\":1},", &[(1, "[{\"a\":1},")]);
-        check(&["Records"], "{\"Records\":[{\"a\":1}", &[(1, "{\"Records\":[{\"a\":1}")]);
+        check(
+            &["Records"],
+            "{\"Records\":[{\"a\":1}",
+            &[(1, "{\"Records\":[{\"a\":1}")],
+        );
         check(&[], "}{", &[(1, "}{")]);
     }
 
@@ -219,10 +269,16 @@ mod tests {
     fn sizes_are_limited() {
         let long = format!("{{}}\n\"{}\"", "x".repeat(RECORD_BYTES_MAX));
         let refused = frame(&[], Encoding::Identity, long.as_bytes());
-        assert!(matches!(refused, Err(FrameError::RecordTooLarge { line: 2, .. })));
+        assert!(matches!(
+            refused,
+            Err(FrameError::RecordTooLarge { line: 2, .. })
+        ));
         let huge = "x".repeat(REQUEST_BYTES_MAX + 1);
         let refused = frame(&[], Encoding::Identity, huge.as_bytes());
-        assert!(matches!(refused, Err(FrameError::RecordTooLarge { line: 1, .. })));
+        assert!(matches!(
+            refused,
+            Err(FrameError::RecordTooLarge { line: 1, .. })
+        ));
         let many = "{}\n".repeat(REQUEST_BYTES_MAX / 3 + 1);
         let refused = frame(&[], Encoding::Identity, many.as_bytes());
         assert!(matches!(refused, Err(FrameError::TooLarge { .. })));

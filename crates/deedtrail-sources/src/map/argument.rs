@@ -67,7 +67,13 @@ fn write(view: View<'_>, node: Node, into: &mut String) {
 /// Kinds of entity in a text: `email`, `url`, `arn`, `path`, `host`, `iban`.
 fn entities(text: &str) -> Vec<deedtrail_core::Text> {
     let mut found = [false; 6];
-    let separators = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | '(' | ')' | '<' | '>' | '{' | '}' | '[' | ']');
+    let separators = |c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '"' | '\'' | ',' | ';' | '(' | ')' | '<' | '>' | '{' | '}' | '[' | ']'
+            )
+    };
     for word in text.split(separators).filter(|word| word.len() > 3) {
         let word = word.trim_end_matches(['.', ':', '!', '?']);
         if let Some(kind) = kind_of(word) {
@@ -89,7 +95,11 @@ fn kind_of(word: &str) -> Option<usize> {
     if let Some((user, host)) = word.split_once('@') {
         return (!user.is_empty() && is_host(host)).then_some(0);
     }
-    if word.starts_with('/') || word.starts_with("~/") || word.starts_with("./") || word.contains(":\\") {
+    if word.starts_with('/')
+        || word.starts_with("~/")
+        || word.starts_with("./")
+        || word.contains(":\\")
+    {
         return Some(3);
     }
     if is_iban(word) {

@@ -53,12 +53,14 @@ pub(crate) fn map(
     })
 }
 
-/// Whether a record is one of this log.
-pub(crate) fn matches(plan: &Plan, record: &[u8], tree: &mut Tree) -> bool {
-    let Ok(view) = parse(record, &plan.shapes, tree) else {
-        return false;
-    };
-    matches!(view.root(), Node::Object { .. }) && Reader::new(view).holds(&plan.identify)
+/// How surely a record is one of this log: 0 for not at all, else how much was asked for.
+pub(crate) fn likeness(plan: &Plan, record: &[u8], tree: &mut Tree) -> usize {
+    match parse(record, &plan.shapes, tree) {
+        Ok(view) if matches!(view.root(), Node::Object { .. }) => {
+            Reader::new(view).weight(&plan.identify)
+        }
+        _ => 0,
+    }
 }
 
 fn text(reader: &Reader<'_>, value: Option<&Value>) -> Option<Text> {

@@ -6,4 +6,4 @@ mod read;
 pub(crate) mod value;
 
 pub use event::Provenance;
-pub(crate) use event::{map, matches};
+pub(crate) use event::{likeness, map};

@@ -7,9 +7,8 @@ use std::fmt::Write as _;
 use deedtrail_core::Text;
 
 use super::value;
-use crate::mapping::plan::{
-    Choices, Condition, LEVELS_MAX, Made, Own, Path, Step, Value,
-};
+use crate::mapping::pattern::Patterns;
+use crate::mapping::plan::{Choices, Condition, LEVELS_MAX, Made, Own, Path, Step, Value};
 use crate::mapping::rules::Rules;
 use crate::mapping::spec::Conversion;
 use crate::record::{Node, View};
@@ -63,11 +62,16 @@ impl<'a> Reader<'a> {
                 Step::Slot(slot) => at = self.view.child(at, *slot),
                 Step::Index(wanted) => at = self.view.elements(at).nth(*wanted)?,
                 Step::Each => {
-                    return self.view.elements(at).find_map(|one| self.walk(one, rest, take));
+                    return self
+                        .view
+                        .elements(at)
+                        .find_map(|one| self.walk(one, rest, take));
                 }
                 Step::Where { key, patterns } => {
                     let fits = |element: &Node| {
-                        let found = key.iter().fold(*element, |at, slot| self.view.child(at, *slot));
+                        let found = key
+                            .iter()
+                            .fold(*element, |at, slot| self.view.child(at, *slot));
                         patterns.match_value(self.view.text(found).as_deref())
                     };
                     let mut fitting = self.view.elements(at).filter(fits);
@@ -134,7 +138,8 @@ impl<'a> Reader<'a> {
         } else {
             self.text(&made.from).and_then(|text| steps(made, text))
         };
-        let text = made_value.or_else(|| made.default.as_ref().map(|text| text.to_string().into()))?;
+        let text =
+            made_value.or_else(|| made.default.as_ref().map(|text| text.to_string().into()))?;
         (!text.is_empty()).then_some(text)
     }
 
@@ -152,24 +157,55 @@ impl<'a> Reader<'a> {
             Value::Path(path) => self.node(path),
             Value::First(all) => {
                 let mut nodes = all.iter().map(|one| self.whole(one));
-                nodes.find(|node| *node != Node::Absent).unwrap_or(Node::Absent)
+                nodes
+                    .find(|node| *node != Node::Absent)
+                    .unwrap_or(Node::Absent)
             }
             Value::Made(made) if self.allows(made.when.as_ref()) => self.whole(&made.from),
-            Value::Made(_) | Value::Own(_) | Value::Constant(_) | Value::Template(_) => Node::Absent,
+            Value::Made(_) | Value::Own(_) | Value::Constant(_) | Value::Template(_) => {
+                Node::Absent
+            }
         }
     }
 
     pub(super) fn holds(&self, condition: &Condition) -> bool {
         let untraced = self.trace.map(|trace| trace.borrow().len());
-        let holds = condition.fields.iter().all(|(value, patterns)| {
-            patterns.match_value(self.text(value).as_deref())
-        }) && condition.all_of.iter().all(|one| self.holds(one))
+        let fields = &mut condition.fields.iter();
+        let holds = fields.all(|(value, patterns)| self.fits(value, patterns))
+            && condition.all_of.iter().all(|one| self.holds(one))
             && (condition.any_of.is_empty() || condition.any_of.iter().any(|one| self.holds(one)))
             && !condition.none_of.iter().any(|one| self.holds(one));
         if let (Some(trace), Some(len)) = (self.trace, untraced) {
             trace.borrow_mut().truncate(len);
         }
         holds
+    }
+
+    /// Whether a value fits. Objects and lists have no text, but they are there.
+    fn fits(&self, value: &Value, patterns: &Patterns) -> bool {
+        let text = self.text(value);
+        match value {
+            Value::Path(path) if text.is_none() => {
+                let node = self.node(path);
+                let empty = node == Node::List { first: 0 };
+                let container = matches!(
+                    node,
+                    Node::Object { .. } | Node::Members { .. } | Node::List { .. }
+                );
+                patterns.match_value((container && !empty).then_some(""))
+            }
+            _ => patterns.match_value(text.as_deref()),
+        }
+    }
+
+    /// How much of a condition that holds was asked for: more is surer.
+    pub(super) fn weight(&self, condition: &Condition) -> usize {
+        if !self.holds(condition) {
+            return 0;
+        }
+        let all = condition.all_of.iter().map(|one| self.weight(one));
+        let any = condition.any_of.iter().map(|one| self.weight(one)).max();
+        condition.fields.len() + all.sum::<usize>() + any.unwrap_or(0) + 1
     }
 
     pub(super) fn allows(&self, when: Option<&Condition>) -> bool {
@@ -191,7 +227,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The rules that may hold, in order.
-    pub(super) fn candidates<'p, R>(&self, rules: &'p Rules<R>) -> impl Iterator<Item = &'p R> + use<'p, R> {
+    pub(super) fn candidates<'p, R>(
+        &self,
+        rules: &'p Rules<R>,
+    ) -> impl Iterator<Item = &'p R> + use<'p, R> {
         let key = rules.key().and_then(|key| self.text(key));
         rules.candidates(key.as_deref())
     }

@@ -33,13 +33,18 @@ pub(crate) fn count(text: &str) -> Option<i64> {
     }
     let number = text.parse::<f64>().ok()?;
     let fits = (0.0..9_007_199_254_740_992.0).contains(&number);
-    #[expect(clippy::cast_possible_truncation, reason = "the range is checked above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the range is checked above"
+    )]
     fits.then_some(number as i64)
 }
 
 /// An IP address in its usual form, and the port if one stands with it.
 pub(crate) fn address(text: &str) -> Option<(Text, Option<i64>)> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     if let Ok(ip) = bare.unwrap_or(text).parse::<IpAddr>() {
         return Some((written(ip, bare.unwrap_or(text)), None));
     }
@@ -63,7 +68,9 @@ fn written(ip: IpAddr, text: &str) -> Text {
 pub(crate) fn domain(text: &str) -> Option<String> {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
     let name = match host.strip_prefix('[') {
         Some(v6) => v6.split(']').next()?,
         None => host.split(':').next()?,
@@ -127,7 +134,8 @@ fn fast_utc(text: &[u8]) -> Option<Timestamp> {
     let (whole, fraction) = rest.split_at_checked(19)?;
     let number = |from: usize, to: usize| {
         whole[from..to].iter().try_fold(0_i64, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
+            byte.is_ascii_digit()
+                .then(|| sum * 10 + i64::from(byte - b'0'))
         })
     };
     let separators = [whole[4], whole[7], whole[10], whole[13], whole[16]];
@@ -143,14 +151,13 @@ fn fast_utc(text: &[u8]) -> Option<Timestamp> {
     }
     let micros = match fraction.split_first() {
         None => 0,
-        Some((b'.', digits)) if (1..=9).contains(&digits.len()) => {
-            digits.iter().zip([100_000, 10_000, 1_000, 100, 10, 1, 0, 0, 0]).try_fold(
-                0_i64,
-                |sum, (byte, weight)| {
-                    byte.is_ascii_digit().then(|| sum + i64::from(byte - b'0') * weight)
-                },
-            )?
-        }
+        Some((b'.', digits)) if (1..=9).contains(&digits.len()) => digits
+            .iter()
+            .zip([100_000, 10_000, 1_000, 100, 10, 1, 0, 0, 0])
+            .try_fold(0_i64, |sum, (byte, weight)| {
+                byte.is_ascii_digit()
+                    .then(|| sum + i64::from(byte - b'0') * weight)
+            })?,
         Some(_) => return None,
     };
     let seconds = days_since_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
@@ -171,21 +178,20 @@ const fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
 fn unix(text: &str, units_per_second: i64) -> Result<Timestamp, BadTime> {
     /// 9999-12-31T23:59:59Z in seconds; jiff and RFC 3339 end there.
     const LAST_SECOND: i64 = 253_402_300_799;
-    let whole = match text.parse::<i128>() {
-        Ok(number) => number * 1_000_000 / i128::from(units_per_second),
-        Err(_) => {
-            let number = text.parse::<f64>().map_err(|_| BadTime::Unreadable)?;
-            if !number.is_finite() {
-                return Err(BadTime::Absurd);
-            }
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_precision_loss,
-                reason = "saturates, and the range is checked below"
-            )]
-            let micros = (number * (1_000_000.0 / units_per_second as f64)).round() as i128;
-            micros
+    let whole = if let Ok(number) = text.parse::<i128>() {
+        number.saturating_mul(1_000_000) / i128::from(units_per_second)
+    } else {
+        let number = text.parse::<f64>().map_err(|_| BadTime::Unreadable)?;
+        if !number.is_finite() {
+            return Err(BadTime::Absurd);
         }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "saturates, and the range is checked below"
+        )]
+        let micros = (number * (1_000_000.0 / units_per_second as f64)).round() as i128;
+        micros
     };
     let micros = i64::try_from(whole).map_err(|_| BadTime::Absurd)?;
     if micros.abs() > LAST_SECOND * 1_000_000 {
@@ -228,7 +234,13 @@ mod tests {
         check("[::1]:1", Some("::1"), Some(1));
         check("[2001:DB8::1]", Some("2001:db8::1"), None);
         check("fe80::1%eth0", Some("fe80::1"), None);
-        for bad in ["ec2.amazonaws.com", "1.2.3", "1.2.3.4:99999", "AWS Internal", "999.1.1.1"] {
+        for bad in [
+            "ec2.amazonaws.com",
+            "1.2.3",
+            "1.2.3.4:99999",
+            "AWS Internal",
+            "999.1.1.1",
+        ] {
             check(bad, None, None);
         }
     }
@@ -247,7 +259,13 @@ mod tests {
             assert!(general.is_some());
             assert_eq!(rfc3339(text), general, "{text}");
         }
-        for bad in ["", "Z", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "yesterday"] {
+        for bad in [
+            "",
+            "Z",
+            "2026-13-01T00:00:00Z",
+            "2026-02-30T00:00:00Z",
+            "yesterday",
+        ] {
             assert_eq!(rfc3339(bad), None, "{bad}");
         }
     }
@@ -255,8 +273,14 @@ mod tests {
     #[test]
     fn numbers_are_times_only_within_reason() {
         let ms = [TimeFormat::Unix(1_000)];
-        assert_eq!(time("1583364251067", &ms).unwrap().as_micros(), 1_583_364_251_067_000);
-        assert_eq!(time("1583364251067.5", &ms).unwrap().as_micros(), 1_583_364_251_067_500);
+        assert_eq!(
+            time("1583364251067", &ms).unwrap().as_micros(),
+            1_583_364_251_067_000
+        );
+        assert_eq!(
+            time("1583364251067.5", &ms).unwrap().as_micros(),
+            1_583_364_251_067_500
+        );
         assert_eq!(time("99999999999999999999", &ms), Err(BadTime::Absurd));
         assert_eq!(time("0", &ms), Err(BadTime::Unreadable));
         let pattern = [TimeFormat::Pattern("%Y-%m-%d %H:%M:%S".into())];
@@ -269,7 +293,10 @@ mod tests {
     #[test]
     fn hosts_of_urls_and_addresses() {
         for (text, host) in [
-            ("https://user:pw@Example.COM:8443/a?b#c", Some("example.com")),
+            (
+                "https://user:pw@Example.COM:8443/a?b#c",
+                Some("example.com"),
+            ),
             ("http://[::1]:80/", Some("::1")),
             ("a@b.example", Some("b.example")),
             ("https:///x", None),

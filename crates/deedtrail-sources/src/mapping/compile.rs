@@ -18,8 +18,8 @@ use super::plan::{
 };
 use super::rules::Rules;
 use super::spec::{
-    ActorSpec, AliasSpec, AnswerSpec, ChangeSpec, ChoiceSpec, ChoicesSpec, ConditionSpec, DelegationSpec,
-    MappingFile, OneOrMany, TargetSpec, TimeSpec, ValueSpec, ValueTable,
+    ActorSpec, AliasSpec, AnswerSpec, ChangeSpec, ChoiceSpec, ChoicesSpec, ConditionSpec,
+    DelegationSpec, MappingFile, OneOrMany, TargetSpec, TimeSpec, ValueSpec, ValueTable,
 };
 use crate::record::{ShapeId, Shapes};
 
@@ -40,11 +40,7 @@ impl SharedTables {
 }
 
 /// Compiles the text of a mapping file; `file` is its name for messages.
-pub(crate) fn compile(
-    file: &str,
-    text: &str,
-    shared: &SharedTables,
-) -> Result<Plan, MappingError> {
+pub(crate) fn compile(file: &str, text: &str, shared: &SharedTables) -> Result<Plan, MappingError> {
     let spec: MappingFile =
         toml::from_str(text).map_err(|error| MappingError::from_toml(file, text, &error))?;
     let mut compiler = Compiler {
@@ -81,7 +77,7 @@ struct Compiler<'s> {
 
 type Compiled<T> = Result<T, MappingError>;
 
-impl<'s> Compiler<'s> {
+impl Compiler<'_> {
     fn plan(mut self, spec: &MappingFile, each: Vec<Path>) -> Compiled<Plan> {
         let mut listed = Vec::new();
         for field in CLOSED {
@@ -114,9 +110,19 @@ impl<'s> Compiler<'s> {
             each,
             identify: self.condition(&spec.identify)?,
             id: self.optional(spec.event.id.as_ref())?,
-            time: spec.event.time.as_ref().map(|time| self.time(time)).transpose()?,
+            time: spec
+                .event
+                .time
+                .as_ref()
+                .map(|time| self.time(time))
+                .transpose()?,
             operation: self.value(&spec.event.operation)?,
-            action: self.choices(&spec.action, "an action", &action_names(), Action::from_name)?,
+            action: self.choices(
+                &spec.action,
+                "an action",
+                &action_names(),
+                Action::from_name,
+            )?,
             outcome: self.choices(
                 &spec.outcome,
                 "an outcome",
@@ -130,13 +136,17 @@ impl<'s> Compiler<'s> {
             target: Rules::new(targets, |party: &Party| party.when.as_ref()),
             labels: self.labels(&spec.labels)?,
             changes: self.all(&spec.changes, Self::change)?,
-            tool_arguments: self.whole(spec.tool_arguments.as_ref())?,
+            tool_arguments: self.whole(spec.event.tool_arguments.as_ref())?,
             policy: self.policy(spec)?,
             shapes: self.shapes,
         })
     }
 
-    fn all<S, P>(&mut self, specs: &[S], one: fn(&mut Self, &S) -> Compiled<P>) -> Compiled<Vec<P>> {
+    fn all<S, P>(
+        &mut self,
+        specs: &[S],
+        one: fn(&mut Self, &S) -> Compiled<P>,
+    ) -> Compiled<Vec<P>> {
         specs.iter().map(|spec| one(self, spec)).collect()
     }
 
@@ -161,7 +171,10 @@ impl<'s> Compiler<'s> {
                 continue;
             }
             if self.levels.len() + 1 >= LEVELS_MAX {
-                return self.wrong(each, format!("at most {} lists in each other", LEVELS_MAX - 1));
+                return self.wrong(
+                    each,
+                    format!("at most {} lists in each other", LEVELS_MAX - 1),
+                );
             }
             lists.push(self.steps(each, &written.steps[..index])?);
             self.levels.push(written.steps[..=index].to_vec());
@@ -201,9 +214,10 @@ impl<'s> Compiler<'s> {
                 compiled.push(step);
             }
         }
-        let text = match text.contains('=') {
-            true => text.into(),
-            false => self.shapes.get(shape).path.clone(),
+        let text = if text.contains('=') {
+            text.into()
+        } else {
+            self.shapes.get(shape).path.clone()
         };
         Ok(Path {
             text,
@@ -231,7 +245,13 @@ impl<'s> Compiler<'s> {
                 }
                 let patterns = Patterns::parse(pattern.split('|'))
                     .or_else(|message| self.wrong(text, message))?;
-                (Step::Where { key: slots, patterns }, element)
+                (
+                    Step::Where {
+                        key: slots,
+                        patterns,
+                    },
+                    element,
+                )
             }
         })
     }
@@ -241,14 +261,20 @@ impl<'s> Compiler<'s> {
             Some(found) => Ok(found),
             None => self.wrong(
                 text,
-                format!("more than {} keys of one object are named", Shapes::CHILDREN_MAX),
+                format!(
+                    "more than {} keys of one object are named",
+                    Shapes::CHILDREN_MAX
+                ),
             ),
         }
     }
 
     /// A text where a value is wanted: constant, template, look-up, own fact or path.
     fn text_value(&mut self, text: &str) -> Compiled<Value> {
-        if let Some(constant) = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        if let Some(constant) = text
+            .strip_prefix('\'')
+            .and_then(|rest| rest.strip_suffix('\''))
+        {
             return Ok(Value::Constant(constant.into()));
         }
         if let Some(own) = text.strip_prefix('$') {
@@ -402,19 +428,25 @@ impl<'s> Compiler<'s> {
         names: &[&str],
         parse: impl Fn(&str) -> Option<T>,
     ) -> Compiled<Choices<T>> {
-        let answer = |compiler: &Self, name: &str| match parse(name) {
-            Some(answer) => Ok(answer),
-            None => {
-                let hint = nearest(name, names.iter().copied())
-                    .map_or_else(|| names.join(", "), |near| format!("did you mean `{near}`?"));
-                compiler.wrong(name, format!("`{name}` is not {what}; {hint}"))
+        let answer = |compiler: &Self, name: &str| {
+            if let Some(answer) = parse(name) {
+                return Ok(answer);
             }
+            let hint = nearest(name, names.iter().copied()).map_or_else(
+                || names.join(", "),
+                |near| format!("did you mean `{near}`?"),
+            );
+            compiler.wrong(name, format!("`{name}` is not {what}; {hint}"))
         };
         let mut choices = Vec::new();
         for spec in specs {
             let mut lookup = Lookup::default();
             let mut filled = false;
-            let shared = spec.table.as_ref().map(|name| self.table(name)).transpose()?;
+            let shared = spec
+                .table
+                .as_ref()
+                .map(|name| self.table(name))
+                .transpose()?;
             for (name, patterns) in shared.into_iter().flatten().chain(&spec.is) {
                 let given = answer(self, name)?;
                 for pattern in patterns.as_slice() {
@@ -429,7 +461,11 @@ impl<'s> Compiler<'s> {
                 when: self.when(spec.when.as_ref())?,
                 of: self.optional(spec.of.as_ref())?,
                 lookup: filled.then_some(lookup),
-                set: spec.set.as_ref().map(|set| answer(self, set.name())).transpose()?,
+                set: spec
+                    .set
+                    .as_ref()
+                    .map(|set| answer(self, set.name()))
+                    .transpose()?,
             });
         }
         Ok(Choices(choices))
@@ -614,7 +650,12 @@ impl<'s> Compiler<'s> {
             return Ok(None);
         };
         let parse = |name: &str| name.parse().ok();
-        let allowed = self.answers(Some(&policy.allowed), "true or false", &["true", "false"], parse)?;
+        let allowed = self.answers(
+            Some(&policy.allowed),
+            "true or false",
+            &["true", "false"],
+            parse,
+        )?;
         Ok(Some((allowed, self.optional(policy.id.as_ref())?)))
     }
 }

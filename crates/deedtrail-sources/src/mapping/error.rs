@@ -31,9 +31,12 @@ impl MappingError {
 
     /// A problem found after parsing, at the first line that says `needle`.
     pub(super) fn at_text(file: &str, text: &str, needle: &str, message: String) -> Self {
-        let line = text
-            .lines()
-            .position(|line| !line.trim_start().starts_with('#') && line.contains(needle))
+        let said = |wanted: &str| {
+            let mut lines = text.lines();
+            lines.position(|line| !line.trim_start().starts_with('#') && line.contains(wanted))
+        };
+        let line = said(&format!("\"{needle}\""))
+            .or_else(|| said(needle))
             .map_or(1, |index| index + 1);
         Self {
             file: file.to_owned(),
@@ -45,7 +48,7 @@ impl MappingError {
 
 fn line_at(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().get(..offset).unwrap_or_default();
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+    memchr::memchr_iter(b'\n', before).count() + 1
 }
 
 /// The name most like `word`, if any is near enough to be meant.

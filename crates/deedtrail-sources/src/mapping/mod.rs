@@ -4,7 +4,7 @@ mod compile;
 mod error;
 mod fields;
 mod path;
-mod pattern;
+pub(crate) mod pattern;
 pub(crate) mod plan;
 pub(crate) mod rules;
 mod schema;

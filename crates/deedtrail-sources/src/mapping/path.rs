@@ -10,7 +10,10 @@ pub(crate) enum Step {
     /// `[2]`.
     Index(usize),
     /// `[type=User]`: elements whose value at a path matches a pattern.
-    Where { key: Vec<String>, pattern: String },
+    Where {
+        key: Vec<String>,
+        pattern: String,
+    },
 }
 
 /// A parsed path.
@@ -70,7 +73,9 @@ fn key<'t>(rest: &'t str, whole: &str) -> Result<(Step, &'t str), String> {
     let end = rest.find(['.', '[']).unwrap_or(rest.len());
     let (name, after) = rest.split_at(end);
     if name.is_empty() || name.contains([']', '{', '}', '\'']) {
-        return Err(format!("`{whole}` is not a path; constants stand in single quotes"));
+        return Err(format!(
+            "`{whole}` is not a path; constants stand in single quotes"
+        ));
     }
     Ok((Step::Key(name.into()), after))
 }

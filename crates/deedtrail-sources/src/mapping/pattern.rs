@@ -12,8 +12,8 @@ enum Pattern {
     Exact(Text),
     /// `prefix*suffix`; either may be empty.
     Around(Text, Text),
-    /// `*inside*`.
-    Inside(Text),
+    /// Any other glob: what stands between its stars.
+    Glob(Vec<Text>),
     Regex(Box<Regex>),
 }
 
@@ -31,8 +31,7 @@ impl Pattern {
         Ok(match parts.as_slice() {
             [exact] => Self::Exact((*exact).into()),
             [before, after] => Self::Around((*before).into(), (*after).into()),
-            ["", inside, ""] => Self::Inside((*inside).into()),
-            _ => return Err(format!("`{text}`: use at most one `*`, or one at each end")),
+            _ => Self::Glob(parts.into_iter().map(Text::from).collect()),
         })
     }
 
@@ -45,10 +44,27 @@ impl Pattern {
                     && value.starts_with(before.as_str())
                     && value.ends_with(after.as_str())
             }
-            Self::Inside(inside) => value.contains(inside.as_str()),
+            Self::Glob(parts) => glob(parts, value),
             Self::Regex(regex) => regex.is_match(value),
         }
     }
+}
+
+/// Whether `value` has all `parts` in order, the first at its start and the last at its end.
+fn glob(parts: &[Text], value: &str) -> bool {
+    let [first, middle @ .., last] = parts else {
+        return false;
+    };
+    let Some(mut rest) = value.strip_prefix(first.as_str()) else {
+        return false;
+    };
+    for part in middle {
+        match rest.split_once(part.as_str()) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last.as_str())
 }
 
 /// Patterns of which one must match, and negated ones of which none may.
@@ -183,12 +199,24 @@ mod tests {
     #[test]
     fn exact_beats_longest_beats_shorter() {
         let mut lookup = Lookup::default();
-        for (text, answer) in [("List*", 1), ("ListKeys", 2), ("ListK*", 3), ("*Tags", 4), ("*", 5)] {
+        for (text, answer) in [
+            ("List*", 1),
+            ("ListKeys", 2),
+            ("ListK*", 3),
+            ("*Tags", 4),
+            ("*", 5),
+        ] {
             lookup.add(text, answer).unwrap();
         }
         assert!(lookup.add("ListKeys", 9).is_err());
         lookup.finish();
-        for (value, answer) in [("ListKeys", 2), ("ListKings", 3), ("ListXTags", 1), ("PutTags", 4), ("Q", 5)] {
+        for (value, answer) in [
+            ("ListKeys", 2),
+            ("ListKings", 3),
+            ("ListXTags", 1),
+            ("PutTags", 4),
+            ("Q", 5),
+        ] {
             assert_eq!(lookup.find(value), Some(answer), "{value}");
         }
     }
@@ -202,6 +230,9 @@ mod tests {
         assert!(patterns(&["a*z", "/^q+$/"]).match_value(Some("abcz")));
         assert!(patterns(&["a*z", "/^q+$/"]).match_value(Some("qq")));
         assert!(patterns(&["!Yes", "!No"]).match_value(Some("maybe")));
-        assert!(Patterns::parse(["a*b*c"].into_iter()).is_err());
+        assert!(patterns(&["a*b*c"]).match_value(Some("a--b--c")));
+        assert!(patterns(&["*in*side*"]).match_value(Some("-in-side")));
+        assert!(!patterns(&["a*b*b"]).match_value(Some("ab")));
+        assert!(Patterns::parse(["/(/"].into_iter()).is_err());
     }
 }

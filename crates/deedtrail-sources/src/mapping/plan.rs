@@ -123,15 +123,6 @@ pub(crate) struct Condition {
     pub(crate) none_of: Vec<Condition>,
 }
 
-impl Condition {
-    /// How much it asks for.
-    pub(crate) fn weight(&self) -> usize {
-        let nested = |all: &[Self]| all.iter().map(Self::weight).sum::<usize>();
-        let any = self.any_of.iter().map(Self::weight).min().unwrap_or(0);
-        self.fields.len() + nested(&self.all_of) + any + self.none_of.len()
-    }
-}
-
 /// A decision; the first choice with an answer wins.
 #[derive(Debug)]
 pub(crate) struct Choices<T>(pub(crate) Vec<Choice<T>>);

@@ -8,7 +8,7 @@ use crate::record::KeyTable;
 /// Rules in order. `candidates` leaves out those whose condition on the key cannot hold.
 #[derive(Debug)]
 pub(crate) struct Rules<R> {
-    rules: Vec<R>,
+    ordered: Vec<R>,
     key: Option<Value>,
     values: KeyTable,
     by_value: Vec<Vec<u16>>,
@@ -47,7 +47,7 @@ impl<R> Rules<R> {
             by_value,
             values,
             key: key.map(|(_, value)| value),
-            rules,
+            ordered: rules,
         }
     }
 
@@ -63,7 +63,7 @@ impl<R> Rules<R> {
         let list = key
             .and_then(|key| self.values.find(key))
             .map_or(&self.without_key, |index| &self.by_value[index as usize]);
-        list.iter().map(|index| &self.rules[usize::from(*index)])
+        list.iter().map(|index| &self.ordered[usize::from(*index)])
     }
 }
 

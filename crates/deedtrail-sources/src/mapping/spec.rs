@@ -58,8 +58,6 @@ pub struct MappingFile {
     /// Before and after of attributes.
     #[serde(default)]
     pub changes: Vec<ChangeSpec>,
-    /// Arguments of a tool call: names and hashes, never text.
-    pub tool_arguments: Option<ValueSpec>,
     /// What an authoriser said.
     pub policy: Option<PolicySpec>,
 }
@@ -126,6 +124,8 @@ pub struct EventSpec {
     pub permission: Option<ValueSpec>,
     /// Command line or query; secrets in it are masked.
     pub command: Option<ValueSpec>,
+    /// Arguments of a tool call (an object, or JSON in a text): names and hashes, never text.
+    pub tool_arguments: Option<ValueSpec>,
     pub approver: Option<ValueSpec>,
     pub change_ticket: Option<ValueSpec>,
     pub workload: Option<ValueSpec>,

@@ -176,7 +176,10 @@ impl Walk<'_, '_> {
                 .any(|other| other.len == key.len && self.tree.text(self.record, *other) == text)
         } else {
             if seen.is_empty() {
-                seen.extend(keys.iter().map(|k| self.tree.text(self.record, *k).to_owned()));
+                seen.extend(
+                    keys.iter()
+                        .map(|k| self.tree.text(self.record, *k).to_owned()),
+                );
             }
             !seen.insert(text.to_owned())
         };
@@ -209,7 +212,11 @@ impl Walk<'_, '_> {
                         return Err(self.duplicate(name));
                     }
                     let node = map.next_value_seed(self.below(child))?;
-                    self.tree.nodes[at] = if node == Node::Absent { Node::Null } else { node };
+                    self.tree.nodes[at] = if node == Node::Absent {
+                        Node::Null
+                    } else {
+                        node
+                    };
                 }
                 Key::Other(key) => {
                     self.check_key(key, open, &mut seen)?;
@@ -343,7 +350,11 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
                 shape = ShapeId::SKIP;
             }
         }
-        Ok(if self.shape == ShapeId::SKIP { Node::Bool(true) } else { found })
+        Ok(if self.shape == ShapeId::SKIP {
+            Node::Bool(true)
+        } else {
+            found
+        })
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<Node, A::Error> {

@@ -111,7 +111,8 @@ fn hash(key: &[u8]) -> usize {
     let mut word = [0_u8; 8];
     word[..key.len() - tail].copy_from_slice(&key[tail..]);
     let last = u64::from_le_bytes(word);
-    let mixed = (first ^ last.rotate_left(29) ^ (key.len() as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mixed =
+        (first ^ last.rotate_left(29) ^ (key.len() as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 40) as usize
 }
 

@@ -26,11 +26,17 @@ pub(crate) enum Node {
     Float(f64),
     Text(TextRef),
     /// Slots `first..` hold the children the shape names.
-    Object { first: u32 },
+    Object {
+        first: u32,
+    },
     /// First link of the elements, 0 for none.
-    List { first: u32 },
+    List {
+        first: u32,
+    },
     /// An object kept whole: first link of its members, 0 for none.
-    Members { first: u32 },
+    Members {
+        first: u32,
+    },
 }
 
 /// One element of a list or member of a whole object.

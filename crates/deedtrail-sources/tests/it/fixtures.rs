@@ -1,0 +1,145 @@
+//! Every source folder: its fixtures map to the snapshots beside them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use deedtrail_core::port::mapper::{Encoding, Mapper as _};
+use serde_json::Value;
+
+use crate::registries::{registry, source};
+
+/// Share of fixture events whose action may be `other`.
+const OTHER_SHARE_MAX: f64 = 0.05;
+
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sources");
+    let mut folders: Vec<PathBuf> = fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+/// Fixture files of a folder. Those called `refused*` hold records the mapping must not take.
+fn fixtures(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder.join("fixtures"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "ndjson")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn fixtures_map_to_their_snapshots() {
+    let registry = registry();
+    for folder in folders() {
+        let name = name_of(&folder);
+        assert!(!fixtures(&folder).is_empty(), "{name} has no fixtures");
+        for file in fixtures(&folder) {
+            let body = fs::read(&file).unwrap();
+            let rows = registry.rows(&source(&name), &body).unwrap();
+            let mut rows = serde_json::to_value(rows).unwrap();
+            forget_versions(&mut rows);
+            let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+            insta::with_settings!({
+                snapshot_path => folder.join("expected"),
+                prepend_module_to_snapshot => false,
+                omit_expression => true,
+            }, { insta::assert_json_snapshot!(stem, rows) });
+        }
+    }
+}
+
+/// A snapshot shows what a mapping does, not which edit of it did so.
+fn forget_versions(rows: &mut Value) {
+    let events = rows.as_array_mut().unwrap().iter_mut();
+    for event in events.flat_map(|row| row["events"].as_array_mut().unwrap()) {
+        event.as_object_mut().unwrap().remove("mapping_version");
+    }
+}
+
+#[test]
+fn fixtures_are_understood() {
+    let registry = registry();
+    for folder in folders() {
+        let name = name_of(&folder);
+        for file in fixtures(&folder) {
+            let body = fs::read(&file).unwrap();
+            let coverage = registry.coverage(&source(&name), &body).unwrap();
+            if name_of(&file).starts_with("refused") {
+                assert_eq!(coverage.events, 0, "{}", file.display());
+                continue;
+            }
+            assert_eq!(coverage.quarantined, [].into(), "{}", file.display());
+            assert!(
+                coverage.other_share() <= OTHER_SHARE_MAX,
+                "{}: no action for {:?}",
+                file.display(),
+                coverage.other
+            );
+        }
+    }
+}
+
+#[test]
+fn unlabelled_fixtures_find_their_source() {
+    let registry = registry();
+    for folder in folders() {
+        let name = source(&name_of(&folder));
+        for file in fixtures(&folder) {
+            if name_of(&file).starts_with("refused") {
+                continue;
+            }
+            let body = fs::read(&file).unwrap();
+            for framed in registry.frame(&name, Encoding::default(), &body).unwrap() {
+                let found = registry.identify(&framed.bytes);
+                assert_eq!(found, Some(&name), "{}:{}", file.display(), framed.line);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_source_says_what_it_is() {
+    let registry = registry();
+    for facts in registry.sources() {
+        let readme = registry.readme(&facts.name).unwrap();
+        assert!(readme.starts_with("# "), "{} has no README", facts.name);
+        assert!(
+            !facts.title.is_empty() && !facts.planes.is_empty(),
+            "{}",
+            facts.name
+        );
+        assert_eq!(facts.mapping_version.len(), 16);
+    }
+    assert_eq!(registry.sources().len(), folders().len());
+}
+
+#[test]
+fn filled_fields_name_their_raw_path() {
+    let registry = registry();
+    let record = br#"{"eventSource":"iam.amazonaws.com","eventName":"CreateUser","sourceIPAddress":"192.0.2.1","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::1:user/a","userName":"a"},"requestParameters":{"userName":"b"}}"#;
+    let provenance = registry
+        .provenance(&source("aws.cloudtrail"), record)
+        .unwrap();
+    let from = |field: &str| -> Vec<&str> {
+        let rows = provenance[0].iter().filter(|(name, _)| name == field);
+        rows.map(|(_, path)| path.as_str()).collect()
+    };
+    assert_eq!(from("operation"), ["eventSource", "eventName"]);
+    assert_eq!(from("src_ip"), ["sourceIPAddress"]);
+    assert_eq!(from("actor_name"), ["userIdentity.userName"]);
+    assert_eq!(from("target_name"), ["requestParameters.userName"]);
+    assert_eq!(from("session_ref"), [""; 0]);
+}

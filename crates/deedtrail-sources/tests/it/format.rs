@@ -1,0 +1,174 @@
+//! The mapping format: what it can say, and what it says about mistakes.
+
+use std::fs;
+use std::path::Path;
+
+use deedtrail_core::port::mapper::Mapper as _;
+use deedtrail_sources::{Registry, mapping_schema};
+
+use crate::registries::{registry_with, source};
+
+const HEAD: &str =
+    "title = \"T\"\n[identify]\na = \"*\"\n[event]\nsystem = \"'x'\"\noperation = \"a\"\n";
+
+/// The error a mapping gives, without its folder.
+fn mistake(mapping: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("x.y");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("mapping.toml"), mapping).unwrap();
+    let error = Registry::load(folder.path()).unwrap_err().to_string();
+    let (_, message) = error.split_once("x.y/").unwrap();
+    message.to_owned()
+}
+
+#[test]
+fn mistakes_have_a_place_and_a_way_out() {
+    let check = |line: &str, message: &str| {
+        assert_eq!(mistake(&format!("{HEAD}{line}\n")), message, "{line}");
+    };
+    check(
+        "src_ipp = \"b\"",
+        "mapping.toml:7: unknown key `src_ipp`; did you mean `src_ip`?",
+    );
+    check(
+        "plane = \"contol\"",
+        "mapping.toml:7: `contol` is not a value of `plane`; did you mean `control`?",
+    );
+    check(
+        "account = \"b..c\"",
+        "mapping.toml:7: `b..c` is not a path; constants stand in single quotes",
+    );
+    check("account = \"b[x\"", "mapping.toml:7: `b[x`: `[` has no `]`");
+    check(
+        "account = \"$nam\"\n[values]\nname = \"b\"",
+        "mapping.toml:7: no [values] entry is called `nam`; did you mean `$name`?",
+    );
+    check(
+        "account = \"$n\"\n[values]\nn = \"$n\"",
+        "mapping.toml:7: `$n` leads back to itself",
+    );
+    check(
+        "account = \"at:x\"\n[lookup]\nattr = \"l[k=$].v\"",
+        "mapping.toml:7: `at:x`: no [lookup] is called `at`",
+    );
+    check(
+        "account = \"@.x\"",
+        "mapping.toml:7: `@.x`: `@` needs `each` under [records]",
+    );
+    check(
+        "account = { from = \"b\", match = '(' }",
+        "mapping.toml:7: regex parse error:\n    (\n    ^\nerror: unclosed group",
+    );
+    check(
+        "account = { from = \"b\", befor = \"x\" }",
+        "mapping.toml:7: unknown key `befor`; did you mean `before`?",
+    );
+    check(
+        "time = { from = \"b\", format = \"unix_m\" }",
+        "mapping.toml:7: `unix_m` is none of rfc3339, unix_s, unix_ms, unix_us, unix_ns, or a pattern such as `%Y-%m-%d %H:%M:%S`",
+    );
+    check(
+        "[[action]]\nis = { raed = \"x\" }",
+        "mapping.toml:8: `raed` is not an action; did you mean `read`?",
+    );
+    check(
+        "[[action]]\nuse = \"http_metod\"",
+        "mapping.toml:8: no table is called `http_metod`; did you mean `http_method`?",
+    );
+    check(
+        "[[action]]\nis = { read = \"x\", write = \"x\" }",
+        "mapping.toml:8: `x` has two answers",
+    );
+    check(
+        "[records]\neach = \"a[].b\"",
+        "mapping.toml:8: `each = \"a[].b\"` must end with `[]`",
+    );
+}
+
+#[test]
+fn values_say_what_the_reference_promises() {
+    let mapping = r#"
+title = "Everything"
+[records]
+each = "batch[].events[]"
+[identify]
+batch = "*"
+[lookup]
+attr = ["@.attributes[key=$].value.stringValue", "@.attributes[key=$].value.intValue"]
+[values]
+host = { from = "service", before = "." }
+[event]
+id = "id"
+time = { from = "@.at", format = ["unix_ms", "%d/%m/%Y %H:%M:%S"] }
+system = "'test'"
+operation = "{$host}:{@.name}"
+account = ["missing", "batch[].account"]
+session_ref = "\"a.b\".c[1]"
+permission = { from = "embedded.list[kind=x|y].id", as = "upper" }
+workload = { from = "attr:job.name", match = '^(\w+)-' }
+threat = { from = "@.level", table = { "1" = "low", "2" = "high" }, default = "none" }
+user_agent = { when = { "@.name" = "b*" }, from = "'only b'" }
+url = "@.url"
+src_ip = "@.peer"
+object_count = { from = "@.attributes", as = "count" }
+duration_ms = { from = "@.took", as = "seconds_to_ms" }
+tool_arguments = "@.arguments"
+command = "@.command"
+[[action]]
+is = { read = "svc:a", write = "svc:*" }
+[[outcome]]
+of = "@.ok"
+is = { success = "true", failure = "false" }
+[[changes]]
+each = "@.changes[]"
+path = "@.path"
+before = "@.old"
+after = "@.new"
+"#;
+    let record = r#"{"id":"1","service":"svc.example","a.b":{"c":["p","q"]},"embedded":"{\"list\":[{\"kind\":\"w\",\"id\":\"no\"},{\"kind\":\"y\",\"id\":\"yes\"}]}",
+        "batch":[
+            {"account":"one","events":[
+                {"name":"a","at":1583364251067,"ok":true,"level":2,"peer":"[2001:db8::1]:443","took":1.5,"url":"https://u:p@Evil.example/x?token=1",
+                 "attributes":[{"key":"other","value":{"stringValue":"no"}},{"key":"job.name","value":{"stringValue":"build-17"}}],
+                 "arguments":"{\"to\":\"a@b.example\",\"n\":3}","command":"login --password hunter2"},
+                {"name":"b","at":"18/11/2026 14:02:11","ok":false,"changes":[{"path":"p","old":1,"new":2},{"path":"q"},{"path":"r","new":"x"}]}]},
+            {"account":"two","events":[{"name":"c","peer":"localhost"}]}]}"#;
+    let registry = registry_with("test.everything", mapping);
+    let mapped = registry
+        .map(&source("test.everything"), record.as_bytes())
+        .unwrap();
+    assert_eq!(mapped.source_uid.as_deref(), Some("1"));
+    insta::assert_json_snapshot!(mapped.events);
+}
+
+#[test]
+fn operators_win_by_name() {
+    let mapping =
+        format!("{HEAD}account = \"'mine'\"\n").replace("title = \"T\"", "title = \"Mine\"");
+    let registry = registry_with("aws.cloudtrail", &mapping);
+    let facts = registry.sources();
+    let mine = facts
+        .iter()
+        .find(|facts| facts.name == source("aws.cloudtrail"))
+        .unwrap();
+    assert_eq!(mine.title, "Mine");
+    let mapped = registry.map(&mine.name, br#"{"a":"b"}"#).unwrap();
+    assert_eq!(mapped.events[0].account.as_deref(), Some("mine"));
+}
+
+#[test]
+fn the_published_schema_is_the_code() {
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/mapping.schema.json");
+    let schema = serde_json::to_string_pretty(&mapping_schema()).unwrap() + "\n";
+    let published = fs::read_to_string(&file).unwrap_or_default();
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        fs::write(&file, &schema).unwrap();
+        return;
+    }
+    assert_eq!(
+        published, schema,
+        "run the tests once with UPDATE_REFERENCE=1"
+    );
+}

@@ -1,0 +1,12 @@
+//! Tests of the sources as they are shipped, and of the engine through its public face.
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod format;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod registries;
