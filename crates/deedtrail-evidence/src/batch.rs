@@ -203,6 +203,7 @@ pub(crate) struct Batch {
     pub header: BatchHeader,
     body: Vec<u8>,
     blocks: Vec<Block>,
+    leaves: OnceLock<Result<Vec<Hash>, RecordError>>,
 }
 
 impl Batch {
@@ -218,6 +219,7 @@ impl Batch {
             header,
             body,
             blocks,
+            leaves: OnceLock::new(),
         })
     }
 
@@ -252,14 +254,22 @@ impl Batch {
         Ok(())
     }
 
-    /// Leaf hashes of all records.
-    pub(crate) fn leaves(&self) -> Result<Vec<Hash>, RecordError> {
-        let mut leaves = Vec::with_capacity(self.header.count as usize);
-        self.visit(0, |_, bytes| {
-            leaves.push(record::view(bytes)?.leaf());
-            Ok::<bool, RecordError>(true)
-        })?;
-        Ok(leaves)
+    /// Leaf hashes of all records, which lead to the header's root.
+    pub(crate) fn leaves(&self) -> Result<&[Hash], RecordError> {
+        let leaves = self.leaves.get_or_init(|| {
+            let mut leaves = Vec::with_capacity(self.header.count as usize);
+            self.visit(0, |_, bytes| {
+                leaves.push(record::view(bytes)?.leaf());
+                Ok::<bool, RecordError>(true)
+            })?;
+            let leads = merkle::root(&leaves) == self.header.root;
+            if leads {
+                Ok(leaves)
+            } else {
+                Err(RecordError("the batch root does not match"))
+            }
+        });
+        leaves.as_deref().map_err(|error| *error)
     }
 }
 

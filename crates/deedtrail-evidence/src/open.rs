@@ -198,6 +198,7 @@ pub(crate) fn open(
             is_closing: false,
         }),
         changed: Condvar::new(),
+        closing: Condvar::new(),
         checkpoint: RwLock::new(checkpoint),
         sealing: Mutex::default(),
         is_read_only: AtomicBool::new(is_damaged),

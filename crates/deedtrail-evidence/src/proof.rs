@@ -3,8 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use deedtrail_core::port::log::{EntryProof, StoredEntry};
+
+use crate::batch::BatchHeader;
 use crate::merkle::{self, Hash};
 use crate::note::{Checkpoint, NOTE_BYTES_MAX, NoteError, VerifierKey, parse_decimal};
+use crate::record;
 
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 /// Longest inclusion path: a tree of 2^63 leaves.
@@ -93,4 +97,36 @@ fn parse_hash(line: &str) -> Result<Hash, ProofError> {
     bytes
         .try_into()
         .map_err(|_| ProofError::Malformed("bad hash line"))
+}
+
+/// Checks with nothing but the log's verifier key that `entry` is in the log: its leaf, the path
+/// to the batch root, its place in the batch, and the batch's proof under the signed checkpoint.
+pub fn verify_entry(
+    entry: &StoredEntry,
+    proof: &EntryProof,
+    verifier_key: &str,
+) -> Result<Checkpoint, ProofError> {
+    let malformed = |_| ProofError::Malformed("record, path or batch header");
+    let leaf = record::stored_leaf(entry).map_err(malformed)?;
+    let header = STANDARD.decode(&proof.batch_header);
+    let header = header.map_err(|_| ProofError::Malformed("the batch header is not base64"))?;
+    let header = BatchHeader::parse(&header).map_err(malformed)?;
+    let path: Option<Vec<Hash>> = proof
+        .inner_path
+        .iter()
+        .map(|hash| hex::decode(hash).ok()?.try_into().ok())
+        .collect();
+    let path = path.ok_or(ProofError::Malformed("a hash of the inner path"))?;
+    let count = u64::from(header.count);
+    let root = merkle::root_from_path(leaf, proof.index_in_batch, count, &path);
+    let place = header.first_sequence.checked_add(proof.index_in_batch);
+    let outer = TlogProof::parse(&proof.tlog_proof)?;
+    let belongs = place == Some(entry.sequence)
+        && proof.sequence == entry.sequence
+        && proof.leaf_hash == hex::encode(leaf)
+        && (proof.batch, outer.index) == (header.batch, header.batch);
+    if root != Some(header.root) || !belongs {
+        return Err(ProofError::NotIncluded);
+    }
+    outer.verify(header.leaf(), &verifier_key.parse()?)
 }

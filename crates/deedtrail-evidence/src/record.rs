@@ -8,7 +8,7 @@
 use deedtrail_core::Text;
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::limits::RECORD_BYTES_MAX;
-use deedtrail_core::port::log::{EntryKind, NewEntry, Part, PartClass};
+use deedtrail_core::port::log::{EntryKind, NewEntry, Part, PartClass, StoredEntry};
 use deedtrail_core::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -152,6 +152,18 @@ pub(crate) fn leaf_of(head: &[u8], part_hashes: &[Hash]) -> Hash {
         .fold(hash, Sha256::chain_update)
         .finalize()
         .into()
+}
+
+/// The leaf hash of an entry as the log stores it.
+pub fn stored_leaf(stored: &StoredEntry) -> Result<Hash, RecordError> {
+    let mut bytes = Vec::new();
+    let encoded = encode(&stored.entry, &mut bytes);
+    let encoded = encoded.map_err(|_| RecordError("the entry is over a limit"))?;
+    if !stored.id_conflict && stored.revision == 0 {
+        return Ok(encoded.leaf);
+    }
+    mark_conflict(&mut bytes, stored.revision);
+    Ok(view(&bytes)?.leaf())
 }
 
 /// Marks an encoded record as a conflicting revision; its leaf changes with it.

@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     pub watermark_file: Arc<dyn DiskFile>,
     pub progress: Mutex<Progress>,
     pub changed: Condvar,
+    /// Apart from `changed`, so that commits do not wake the upkeep threads.
+    pub closing: Condvar,
     /// Newest signed checkpoint and the size of its tree.
     pub checkpoint: RwLock<(String, u64)>,
     /// Held while a checkpoint is made.
@@ -127,7 +129,7 @@ impl Shared {
             if left.is_zero() {
                 break;
             }
-            let waited = self.changed.wait_timeout(progress, left);
+            let waited = self.closing.wait_timeout(progress, left);
             progress = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         progress.is_closing

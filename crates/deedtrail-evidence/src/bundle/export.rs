@@ -165,7 +165,7 @@ fn add_records(
         let proof = log.prove_batch_at(&batch, checkpoint)?;
         add_batch(&batch, &proof, files);
         while let Some(sequence) = rest.next_if(|sequence| *sequence < end) {
-            add_record(&batch, sequence, &leaves, files)
+            add_record(&batch, sequence, leaves, files)
                 .map_err(|error| BundleError::Record(sequence, error))?;
             rows.push(RecordRow {
                 sequence,

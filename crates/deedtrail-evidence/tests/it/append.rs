@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use deedtrail_core::port::log::{EvidenceLog as _, Outcome, PartClass, ReadError};
 use deedtrail_evidence::merkle;
 use deedtrail_evidence::note::VerifierKey;
-use deedtrail_evidence::proof::TlogProof;
+use deedtrail_evidence::proof::{TlogProof, verify_entry};
 use deedtrail_evidence::{BatchHeader, verify_receipt};
 
 use crate::support::{entry, open, read_all};
@@ -92,6 +92,32 @@ fn every_entry_is_proved_by_its_receipt_and_the_checkpoint() {
         assert_eq!(checkpoint.head.size, 20);
     }
     assert!(matches!(log.prove(log.end()), Err(ReadError::Missing(_))));
+}
+
+#[test]
+fn a_proof_holds_for_its_entry_only() {
+    let root = tempfile::tempdir().unwrap();
+    let log = open(root.path());
+    log.append(vec![entry("a", "1"), entry("a", "2"), entry("b", "3")])
+        .unwrap();
+    let key = log.verifier_key();
+    let stored = read_all(&log, usize::MAX);
+    for (at, entry) in stored.iter().enumerate() {
+        let proof = log.prove(at as u64).unwrap();
+        assert_eq!(verify_entry(entry, &proof, &key).unwrap().head.size, 1);
+        let mut changed = entry.clone();
+        changed.entry.parts[0].bytes[0] ^= 1;
+        assert!(verify_entry(&changed, &proof, &key).is_err());
+        let mut flagged = entry.clone();
+        flagged.revision += 1;
+        flagged.id_conflict = true;
+        assert!(verify_entry(&flagged, &proof, &key).is_err());
+        let mut moved = entry.clone();
+        moved.sequence += 1;
+        assert!(verify_entry(&moved, &proof, &key).is_err());
+        let other = log.prove((at as u64 + 1) % 3).unwrap();
+        assert!(verify_entry(entry, &other, &key).is_err());
+    }
 }
 
 #[test]
