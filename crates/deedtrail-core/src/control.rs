@@ -206,11 +206,6 @@ pub const CONTROLS: &[Control] = &[
         "SP 800-207 5.3",
         "Threat: stolen credentials and insider threat",
     ),
-    zero_trust("SP 800-207 5.4", "Threat: visibility on the network"),
-    zero_trust(
-        "SP 800-207 5.7",
-        "Threat: use of non-person entities in administration",
-    ),
     ai_rmf("AI RMF GOVERN 1.6", "AI systems are inventoried"),
     ai_rmf(
         "AI RMF GOVERN 1.7",

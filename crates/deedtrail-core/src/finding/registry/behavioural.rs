@@ -29,17 +29,6 @@ pub(super) const TYPES: &[FindingType] = &[
         ],
     }),
     behavioural(Entry {
-        id: "sequence_departure",
-        title: "Step out of the declared order",
-        severity: Severity::Medium,
-        meaning: "A declared workflow ran with a step missing, added or out of order.",
-        response: &[
-            "Compare the run with the declared steps on the timeline.",
-            "Ask the owner whether the workflow changed; look for the change that did it.",
-        ],
-        mapped_ref: &["DE.CM-09", "DE.AE-02", "NHI6:2025", "SP 800-207 tenet 4"],
-    }),
-    behavioural(Entry {
         id: "allowed_but_unsafe",
         title: "Allowed steps that are unsafe together",
         severity: Severity::High,
@@ -131,23 +120,6 @@ pub(super) const TYPES: &[FindingType] = &[
         mapped_ref: &["DE.CM-03", "DE.AE-02", "T1078"],
     }),
     behavioural(Entry {
-        id: "unusual_sequence",
-        title: "Unusual behaviour for this identity",
-        severity: Severity::Medium,
-        meaning: "The session departs from what this identity and its peers do: the reasons name the steps, arguments and resources that are new.",
-        response: &[
-            "Read the reasons from the top: the first carries most of the weight.",
-            "Ask the owner; confirm the change or treat the session as misuse.",
-        ],
-        mapped_ref: &[
-            "DE.CM-03",
-            "DE.CM-09",
-            "DE.AE-02",
-            "AI RMF MEASURE 2.4",
-            "SP 800-207 tenet 4",
-        ],
-    }),
-    behavioural(Entry {
         id: "new_resource_class",
         title: "First access to a kind of resource",
         severity: Severity::Medium,
@@ -157,23 +129,6 @@ pub(super) const TYPES: &[FindingType] = &[
             "Without one: follow the session on, and reduce the rights that made it possible.",
         ],
         mapped_ref: &["DE.CM-03", "DE.AE-02", "NHI5:2025", "NHI9:2025"],
-    }),
-    behavioural(Entry {
-        id: "drift",
-        title: "Behaviour drifts from the approved baseline",
-        severity: Severity::Medium,
-        meaning: "Over weeks an identity does more and other things than its approved baseline says.",
-        response: &[
-            "Review the difference with the owner: approve it or take the rights back.",
-            "Approve a new version of the charter when the job has really changed.",
-        ],
-        mapped_ref: &[
-            "PR.AA-05",
-            "DE.CM-09",
-            "ASI10",
-            "AI RMF MEASURE 2.4",
-            "AI RMF MANAGE 4.1",
-        ],
     }),
     behavioural(Entry {
         id: "agent_resource_use",

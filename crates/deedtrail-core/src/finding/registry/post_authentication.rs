@@ -8,23 +8,6 @@ const fn after_login(entry: Entry) -> FindingType {
 
 pub(super) const TYPES: &[FindingType] = &[
     after_login(Entry {
-        id: "blind_session",
-        title: "Sign-in to a system without a feed",
-        severity: Severity::Low,
-        meaning: "A sign-in succeeded into a system whose later actions nobody records: the session is blind from then on.",
-        response: &[
-            "Connect the system's audit log, or record why it is not needed.",
-            "Until then, review the identity's rights in that system.",
-        ],
-        mapped_ref: &[
-            "DE.CM-03",
-            "DE.CM-06",
-            "PR.PS-04",
-            "SP 800-207 tenet 7",
-            "SP 800-207 5.4",
-        ],
-    }),
-    after_login(Entry {
         id: "session_change",
         title: "Session moved to another network and client",
         severity: Severity::High,
@@ -414,17 +397,6 @@ pub(super) const TYPES: &[FindingType] = &[
         mapped_ref: &["DE.AE-02", "DE.AE-03", "DE.CM-06", "T1078"],
     }),
     after_login(Entry {
-        id: "entitlement_departure",
-        title: "Acted without a known entitlement",
-        severity: Severity::Medium,
-        meaning: "An identity exercised a permission that the imported entitlements do not give it.",
-        response: &[
-            "Find by which path the right came: group, policy, inheritance.",
-            "Record it as an entitlement with an owner, or remove the path.",
-        ],
-        mapped_ref: &["PR.AA-05", "DE.AE-03", "NHI5:2025"],
-    }),
-    after_login(Entry {
         id: "id_conflict",
         title: "Same vendor id, other content",
         severity: Severity::Medium,
@@ -434,28 +406,6 @@ pub(super) const TYPES: &[FindingType] = &[
             "Check the forwarder and who can write to it.",
         ],
         mapped_ref: &["RS.AN-07", "PR.PS-04", "SP 800-207 tenet 5"],
-    }),
-    after_login(Entry {
-        id: "source_silent",
-        title: "Feed went silent",
-        severity: Severity::Medium,
-        meaning: "A source that sends regularly has sent nothing for far longer than usual.",
-        response: &[
-            "Check the forwarder, its credential and the vendor's status.",
-            "Look for a change of logging at the vendor just before the silence.",
-        ],
-        mapped_ref: &["PR.PS-04", "DE.CM-09", "SP 800-207 tenet 7", "T1562.008"],
-    }),
-    after_login(Entry {
-        id: "evidence_degraded",
-        title: "Records lost facts they used to carry",
-        severity: Severity::Low,
-        meaning: "A source's records now lack a fact they carried before, such as the actor, the time or the verdict.",
-        response: &[
-            "Compare a record of today with one from before the change.",
-            "Fix the export setting or the mapping, then replay the records.",
-        ],
-        mapped_ref: &["PR.PS-04", "RS.AN-07", "DE.CM-09"],
     }),
     after_login(Entry {
         id: "sigma_rule",

@@ -50,9 +50,9 @@ pub(super) const TYPES: &[FindingType] = &[
     }),
     usage(Entry {
         id: "old_key_used",
-        title: "Credential used after it was replaced",
+        title: "Old or replaced credential used",
         severity: Severity::High,
-        meaning: "A credential was used after its replacement had been issued: a forgotten workload, or a copy in other hands.",
+        meaning: "A credential was used after it had been replaced or revoked, or has been in use for half a year without ever being rotated: a forgotten workload, or a copy in other hands.",
         response: &[
             "Compare the network and client of this use with the uses before the rotation.",
             "Revoke the old credential now; the new one is already in place.",
@@ -67,17 +67,6 @@ pub(super) const TYPES: &[FindingType] = &[
         ],
     }),
     usage(Entry {
-        id: "overdue_rotation",
-        title: "Credential overdue for rotation",
-        severity: Severity::Low,
-        meaning: "A credential is older than the rotation period and still in use.",
-        response: &[
-            "Issue a new credential beside the old one and move the workload to it.",
-            "Revoke the old one when a day has passed without use.",
-        ],
-        mapped_ref: &["PR.AA-01", "NHI7:2025"],
-    }),
-    usage(Entry {
         id: "orphaned_identity",
         title: "Active identity without an owner",
         severity: Severity::Medium,
@@ -89,28 +78,6 @@ pub(super) const TYPES: &[FindingType] = &[
         mapped_ref: &["PR.AA-01", "ID.AM-08", "NHI1:2025", "AI RMF GOVERN 1.6"],
     }),
     usage(Entry {
-        id: "dormant_licence",
-        title: "Licence without use",
-        severity: Severity::Info,
-        meaning: "A paid licence has seen no meaningful use in the window.",
-        response: &[
-            "Ask the holder once; reclaim the licence before the renewal date.",
-            "Record the decision, so that the renewal shows why.",
-        ],
-        mapped_ref: &["PR.AA-05", "ID.AM-08"],
-    }),
-    usage(Entry {
-        id: "dormant_integration",
-        title: "Integration without meaningful events",
-        severity: Severity::Low,
-        meaning: "An integration holds a live token but has done nothing meaningful for weeks.",
-        response: &[
-            "Ask the owner whether the workflow behind it still exists.",
-            "Disable the token, watch for a failing caller, then delete it.",
-        ],
-        mapped_ref: &["PR.AA-01", "PR.AA-05", "NHI1:2025"],
-    }),
-    usage(Entry {
         id: "shadow_adoption",
         title: "Application outside the catalogue in use",
         severity: Severity::Medium,
@@ -120,28 +87,6 @@ pub(super) const TYPES: &[FindingType] = &[
             "Approve it with an owner, or revoke the grant and tell the users what to use instead.",
         ],
         mapped_ref: &["ID.AM-02", "PR.AA-05", "NHI3:2025", "AI RMF GOVERN 1.6"],
-    }),
-    usage(Entry {
-        id: "unused_entitlement",
-        title: "Entitlement without use",
-        severity: Severity::Low,
-        meaning: "A right was granted and has not been exercised in the window.",
-        response: &[
-            "Propose its removal to the owner with the date of last use.",
-            "Remove it, and keep the way back for the watch period.",
-        ],
-        mapped_ref: &["PR.AA-05", "NHI5:2025"],
-    }),
-    usage(Entry {
-        id: "department_drift",
-        title: "Used by another department than it was bought for",
-        severity: Severity::Info,
-        meaning: "The department that asked for the access no longer uses it; another one does.",
-        response: &[
-            "Ask the department that uses it to take ownership.",
-            "Move the cost and the review to the new owner.",
-        ],
-        mapped_ref: &["PR.AA-05", "ID.AM-08"],
     }),
     usage(Entry {
         id: "break_glass_use",

@@ -1,0 +1,3 @@
+//! Tests of the use cases over the real sources and rules.
+
+mod rules;
