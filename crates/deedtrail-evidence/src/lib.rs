@@ -6,6 +6,7 @@
 
 mod batch;
 pub mod bundle;
+mod config;
 pub mod disk;
 mod identity;
 mod index;
@@ -28,9 +29,10 @@ mod writer;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use batch::{BatchHeader, HEADER_BYTES as BATCH_HEADER_BYTES};
+pub use config::{LogConfig, Upkeep};
 pub use identity::{Identity, Origin};
 pub use log::Log;
-pub use open::{LogConfig, OpenError, Upkeep};
+pub use open::OpenError;
 pub use receipt::{receipt_text, verify_receipt};
 pub use shared::SealError;
 pub use tree::tile_path;

@@ -16,10 +16,11 @@ use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_core::{Text, time::Timestamp};
 
 use crate::batch::Batch;
+use crate::config::{LogConfig, Upkeep};
 use crate::disk::{Disk, DiskLock};
 use crate::merkle::{self, Leaves};
 use crate::note::{Checkpoint, Note, VerifierKey};
-use crate::open::{self, Adoption, LogConfig, OpenError, Opened, Surroundings, Upkeep};
+use crate::open::{self, Adoption, OpenError, Opened, Surroundings};
 use crate::proof::TlogProof;
 use crate::queue::{Append, Request};
 use crate::receipt;
