@@ -21,6 +21,7 @@ mod state;
 mod view;
 
 pub use config::{Transport, WebConfig};
+pub use endpoint::{Endpoint, Face, Needs};
 pub use guard::LocalPrincipal;
 pub use router::{endpoints, router};
 pub use server::{SHUTDOWN_GRACE, serve};

@@ -1,6 +1,8 @@
 //! `POST /v1/ingest/{source}`: a delivery of records.
 
 use axum::Extension;
+use std::sync::atomic::Ordering::Relaxed;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Path, Request, State};
@@ -36,7 +38,9 @@ async fn take(
     let source = known_source(&source, &*shared.app.ports.mapper)?;
     let encoding = encoding(request.headers())?;
     let turn = turn(&shared).await?;
-    let body = body(&shared, request).await?;
+    let body = body(&shared, request).await.inspect_err(|_| {
+        shared.app.counters.refused.fetch_add(1, Relaxed);
+    })?;
     let ingest = move |app: &deedtrail_app::App| -> Result<IngestAnswer, IngestError> {
         let delivery = Delivery {
             source: &source,

@@ -42,8 +42,8 @@ struct SourceRow {
     title: Shown,
     silent: bool,
     health: HealthView,
-    /// Share of grade A, and the facts that keep it from more.
-    grade_a: String,
+    /// Share of every grade that occurs, and the facts that keep events from grade A.
+    grades: String,
     lacks: String,
 }
 
@@ -151,11 +151,7 @@ fn row(report: &SourceReport, now: Timestamp) -> Option<SourceRow> {
         name: report.name.to_string(),
         title: title(report),
         silent: report.silent(),
-        grade_a: health
-            .grades
-            .first()
-            .map(|(_, share)| share.clone())
-            .unwrap_or_default(),
+        grades: grades(&health),
         lacks: if named.is_empty() {
             "nothing".to_owned()
         } else {
@@ -163,6 +159,18 @@ fn row(report: &SourceReport, now: Timestamp) -> Option<SourceRow> {
         },
         health,
     })
+}
+
+/// `A 61.5 % · B 33.0 %`: the grades that occur.
+fn grades(health: &HealthView) -> String {
+    let occurring = health
+        .grades
+        .iter()
+        .filter(|(_, share)| !matches!(share.as_str(), "0.0 %" | "–"));
+    let words: Vec<String> = occurring
+        .map(|(letter, share)| format!("{letter} {share}"))
+        .collect();
+    words.join(" · ")
 }
 
 /// Title of a source; one whose mapping is gone says so.

@@ -40,6 +40,9 @@ pub(crate) struct Dot {
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) path: String,
+    /// Where it ends.
+    pub(crate) x: String,
+    pub(crate) y: u64,
 }
 
 /// A picture of lanes.
@@ -125,6 +128,8 @@ impl Lanes {
             if let Some(to) = step.to.as_ref().and_then(y_of).filter(|to| *to != y) {
                 links.push(Link {
                     path: curve(x, y, to),
+                    x: format!("{x:.1}"),
+                    y: to,
                 });
             }
         }

@@ -45,9 +45,20 @@ impl Checkpoint {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines().skip(1);
         let size = lines.next()?.parse().map(grouped).ok()?;
-        let root = lines.next().map(Shown::new)?;
+        let root = lines.next().map(abbreviated)?;
         Some(Self { size, root })
     }
+}
+
+/// Start and end of a hash: enough to compare by eye; the API has it whole.
+fn abbreviated(hash: &str) -> Shown {
+    let count = hash.chars().count();
+    if count <= 24 {
+        return Shown::new(hash);
+    }
+    let start: String = hash.chars().take(12).collect();
+    let end: String = hash.chars().skip(count - 8).collect();
+    Shown::new(&format!("{start}…{end}"))
 }
 
 /// Where an event's record lies in the log, and how to prove it.
@@ -85,7 +96,7 @@ impl EventPanel {
             proof: file.proof.as_ref().map(|proof| ProofPanel {
                 batch: grouped(proof.batch),
                 index: grouped(proof.index_in_batch),
-                leaf: Shown::new(&proof.leaf_hash),
+                leaf: abbreviated(&proof.leaf_hash),
                 steps: proof.inner_path.len(),
             }),
             raw: raw(&file.record),

@@ -1,0 +1,78 @@
+//! More of everything than a page shows.
+
+use deedtrail_core::action::ACTIONS;
+use deedtrail_core::event::{ActorKind, OutcomeClass};
+use deedtrail_core::finding::Severity;
+use deedtrail_core::identity::Declared;
+use deedtrail_core::time::Timestamp;
+
+use super::builder::{Builder, Deed, Person, Target, draft};
+use super::{NOW, Sample};
+
+const IDENTITIES: i64 = 250;
+const FINDINGS: usize = 150;
+const EVENTS: i64 = 600;
+const QUARANTINED: usize = 250;
+
+pub(super) fn tell() -> Sample {
+    let mut builder = Builder::new();
+    let people: Vec<Person> = (0..IDENTITIES).map(person).collect();
+    for person in &people {
+        builder.person(person, Declared::default());
+    }
+    let busy = &people[0];
+    for number in 0..300 {
+        builder.alias(
+            busy,
+            "k8s.serviceaccount",
+            &format!("job-{number}"),
+            "same workload",
+        );
+        builder.credential(busy, &format!("AKIAEXAMPLE{number:08}"), number);
+    }
+    let mut events = Vec::new();
+    for number in 0..EVENTS {
+        events.push(deed(&mut builder, &people, number));
+    }
+    for (number, person) in people.iter().take(FINDINGS).enumerate() {
+        let severity = Severity::ALL[number % 5];
+        let title = format!("Finding number {number} of very many");
+        let events = events.clone();
+        builder.finding(draft("burst", person, severity, &title, events));
+    }
+    for _ in 0..QUARANTINED {
+        builder.quarantined(
+            "okta.system",
+            "not_json",
+            "not JSON at byte 0: expected value",
+        );
+    }
+    builder.finish()
+}
+
+fn person(number: i64) -> Person {
+    Person {
+        namespace: "email",
+        value: format!("person-{number:04}@example.com").into(),
+        kind: ActorKind::ALL[usize::try_from(number).unwrap_or(0) % ActorKind::ALL.len()],
+        name: format!("person-{number:04}@example.com").into(),
+    }
+}
+
+fn deed(
+    builder: &mut Builder,
+    people: &[Person],
+    number: i64,
+) -> deedtrail_core::finding::FindingEvent {
+    let place = usize::try_from(number).unwrap_or(0);
+    builder.deed(&Deed {
+        at: NOW.plus_micros(-number * 11 * Timestamp::MINUTE_US),
+        source: ["okta.system", "aws.cloudtrail", "github.audit"][place % 3],
+        actor: &people[0],
+        operation: "DoSomething",
+        action: ACTIONS[place % ACTIONS.len()].action,
+        target: Some(Target::Person(&people[place % people.len()])),
+        outcome: OutcomeClass::Success,
+        from: Some(("198.51.100.1", 64_500)),
+    })
+}

@@ -1,0 +1,231 @@
+//! Every page rendered from normal, empty, hostile and huge samples.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
+use deedtrail_testkit::sample::Sample;
+
+use crate::caller::{Answer, Caller, local};
+
+/// Largest page, bytes: a list that grows with the data would be over it.
+const PAGE_BYTES_MAX: usize = 600_000;
+
+/// Every value of an attribute in a page.
+fn attributes(html: &str, name: &str) -> BTreeSet<String> {
+    let start = format!(" {name}=\"");
+    let parts = html.split(&start).skip(1);
+    parts
+        .filter_map(|part| part.split_once('"'))
+        .map(|(value, _)| value.to_owned())
+        .collect()
+}
+
+async fn page(caller: &Caller, address: &str) -> Answer {
+    let answer = caller.get(address).await;
+    assert_eq!(
+        answer.status,
+        StatusCode::OK,
+        "{address}: {}",
+        answer.text()
+    );
+    assert_eq!(
+        answer.header("content-type"),
+        "text/html; charset=utf-8",
+        "{address}"
+    );
+    assert!(
+        answer.body.len() < PAGE_BYTES_MAX,
+        "{address}: {} bytes",
+        answer.body.len()
+    );
+    answer
+}
+
+/// Follows every link inside the installation, each path once with its first query.
+async fn walk(caller: &Caller) -> Vec<(String, String)> {
+    let mut waiting = vec!["/".to_owned(), "/identities?offset=100".to_owned()];
+    let mut seen = BTreeSet::new();
+    let mut pages = Vec::new();
+    while let Some(address) = waiting.pop() {
+        let path = address.split(['?', '#']).next().unwrap().to_owned();
+        let kind = (path.clone(), address.contains("event="));
+        if !address.starts_with('/') || path.starts_with("/v1/") || path.starts_with("/assets/") {
+            continue;
+        }
+        if pages.len() > 120 || !seen.insert(kind) {
+            continue;
+        }
+        let address = address.replace("&amp;", "&");
+        let address = address.split('#').next().unwrap();
+        let html = page(caller, address).await.text().to_owned();
+        waiting.extend(attributes(&html, "href"));
+        pages.push((address.to_owned(), html));
+    }
+    pages
+}
+
+/// What holds for every page, whatever the data.
+fn check_markup(address: &str, html: &str) {
+    assert!(html.starts_with("<!doctype html>"), "{address}");
+    assert_eq!(html.matches("<h1>").count(), 1, "{address}");
+    assert_eq!(html.matches("<main").count(), 1, "{address}");
+    assert_eq!(
+        html.matches("<script").count(),
+        1,
+        "{address}: only our own script"
+    );
+    for inline in [
+        "<style",
+        " style=\"",
+        " onclick",
+        " onerror=alert(1)>",
+        "javascript:alert(1)\"",
+    ] {
+        assert!(!html.contains(inline), "{address} has {inline}");
+    }
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t') || ('\u{202a}'..='\u{202e}').contains(&c)
+    };
+    assert!(
+        !html.contains(hidden),
+        "{address} has a control or direction character"
+    );
+    for id in attributes(html, "id") {
+        assert_eq!(
+            html.matches(&format!(" id=\"{id}\"")).count(),
+            1,
+            "{address}: id {id}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_page_of_every_sample_is_sound() {
+    let samples = [
+        (Sample::story(), 20),
+        (Sample::empty(), 8),
+        (Sample::hostile(), 20),
+        (Sample::huge(), 100),
+    ];
+    for (sample, pages_min) in samples {
+        let caller = Caller::new(sample);
+        let pages = walk(&caller).await;
+        assert!(pages.len() >= pages_min, "only {} pages", pages.len());
+        for (address, html) in &pages {
+            check_markup(address, html);
+        }
+    }
+}
+
+#[tokio::test]
+async fn empty_pages_say_why_and_what_next() {
+    let caller = Caller::new(Sample::empty());
+    for (address, words) in [
+        ("/", "No record has come in"),
+        ("/findings", "Nothing has been found"),
+        ("/findings?status=closed", "Nothing has been found"),
+        ("/identities", "Nobody is known yet"),
+        ("/sources", "No source has delivered yet"),
+        ("/sources/okta.system", "Send the first record"),
+    ] {
+        let html = page(&caller, address).await;
+        assert!(
+            html.text().contains(words),
+            "{address} does not say `{words}`"
+        );
+    }
+    let caller = Caller::new(Sample::story());
+    let none = page(&caller, "/findings?text=no-such").await;
+    assert!(none.text().contains("No finding matches these filters"));
+}
+
+#[tokio::test]
+async fn today_shows_the_worst_first() {
+    let caller = Caller::new(Sample::story());
+    let html = page(&caller, "/").await.text().to_owned();
+    assert!(html.contains("3 findings need you now"));
+    let place = |text: &str| {
+        html.find(text)
+            .unwrap_or_else(|| panic!("{text} is not there"))
+    };
+    assert!(place("Factor reset by helpdesk-api") < place("nightly-export woke up"));
+    assert!(place("nightly-export woke up") < place("legacy-crm-sync has had"));
+    assert!(
+        html.contains("<a href=\"/sources/proofpoint.tap\">"),
+        "the silent feed is named"
+    );
+}
+
+async fn first_finding(caller: &Caller) -> String {
+    let findings = caller.get("/v1/findings?severity=critical").await.json();
+    format!(
+        "/findings/{}",
+        findings["findings"][0]["id"].as_str().unwrap()
+    )
+}
+
+#[tokio::test]
+async fn a_finding_says_why_what_to_do_and_how_to_prove_it() {
+    let caller = Caller::new(Sample::story());
+    let address = first_finding(&caller).await;
+    let html = page(&caller, &address).await.text().to_owned();
+    for words in [
+        "9 denied pushes in 4 minutes",
+        "What to do first",
+        "compromise <span class=\"muted\">86 %",
+        "4m 37s without matching events",
+        "deedtrail evidence export",
+        "class=\"bar hot\"",
+        "Who acted on whom",
+        "Control references",
+    ] {
+        assert!(html.contains(words), "`{words}` is missing");
+    }
+    let body = Body::from("status=acknowledged&disposition=intrusion");
+    let mut request = local(Method::POST, &address, body);
+    let form = "application/x-www-form-urlencoded".parse().unwrap();
+    request.headers_mut().insert("content-type", form);
+    let saved = caller.send(request).await;
+    assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text());
+    let html = page(&caller, &address).await.text().to_owned();
+    assert!(html.contains("acknowledged: intrusion"));
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_said_in_the_same_look() {
+    let caller = Caller::new(Sample::story());
+    for (address, status) in [
+        ("/no-such-page", 404),
+        ("/sources/none", 404),
+        ("/identities/nobody", 404),
+        ("/findings/xyz", 400),
+        ("/assets/none", 404),
+    ] {
+        let answer = caller.get(address).await;
+        assert_eq!(answer.status.as_u16(), status, "{address}");
+        assert!(answer.text().contains("/assets/"), "{address} has no style");
+        assert!(answer.text().contains("Back to Today"), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn assets_are_there_and_cacheable() {
+    let caller = Caller::new(Sample::story());
+    let html = page(&caller, "/").await.text().to_owned();
+    let mut addresses = attributes(&html, "href");
+    addresses.extend(attributes(&html, "src"));
+    let assets: Vec<&String> = addresses
+        .iter()
+        .filter(|a| a.starts_with("/assets/"))
+        .collect();
+    assert_eq!(assets.len(), 3);
+    for asset in assets {
+        let answer = caller.get(asset).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert!(
+            answer.header("cache-control").contains("immutable"),
+            "{asset}"
+        );
+    }
+}
