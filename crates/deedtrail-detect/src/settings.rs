@@ -38,6 +38,10 @@ pub struct Settings {
     pub burst_seconds: i64,
     /// Time within which an escalation follows a sign-in, minutes.
     pub escalation_minutes: i64,
+    /// Smallest volume of one event that can be exfiltration, bytes.
+    pub exfiltration_bytes_min: i64,
+    /// Times the largest earlier volume it must reach.
+    pub exfiltration_factor: i64,
 }
 
 impl Default for Settings {
@@ -59,6 +63,8 @@ impl Default for Settings {
             burst_targets_min: 300,
             burst_seconds: 60,
             escalation_minutes: 60,
+            exfiltration_bytes_min: 100 << 20,
+            exfiltration_factor: 10,
         }
     }
 }

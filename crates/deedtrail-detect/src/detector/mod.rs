@@ -7,8 +7,10 @@ mod dormant;
 pub(crate) mod draft;
 mod enumeration;
 mod escalation;
+mod exfiltration;
 mod login_only;
 mod manifest;
+mod off_hours;
 mod old_key;
 mod pattern;
 mod scope;
@@ -82,6 +84,8 @@ pub const DETECTORS: &[CodeDetector] = &[
     burst::DETECTOR,
     escalation::DETECTOR,
     session::DETECTOR,
+    off_hours::DETECTOR,
+    exfiltration::DETECTOR,
 ];
 
 /// Credentials that were rotated or revoked, by hash of system and public id.

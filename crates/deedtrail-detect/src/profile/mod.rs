@@ -93,7 +93,7 @@ pub struct Profile {
     /// Most listings of authority within an hour on any earlier day; and today's.
     pub enumeration_peak: u32,
     enumeration_today: (i64, u32),
-    /// Largest share of people, bytes and objects sent out so far.
+    /// Most bytes one event took out so far.
     pub bytes_out_peak: i64,
     cooldowns: Recent,
 }
@@ -248,6 +248,14 @@ impl Profile {
     /// The longest gap between active days so far, days.
     pub fn longest_gap_days(&self) -> i64 {
         self.gaps.iter().copied().max().map_or(0, i64::from)
+    }
+
+    /// Whether no event so far lay within an hour of this hour of day.
+    pub fn never_near(&self, hour: i64) -> bool {
+        (-1..=1).all(|offset| {
+            let place = usize::try_from((hour + offset).rem_euclid(24)).unwrap_or(0);
+            self.hours[place] == 0
+        })
     }
 
     /// Days on which `action` happened so far.

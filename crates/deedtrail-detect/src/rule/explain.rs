@@ -6,6 +6,7 @@ use deedtrail_core::finding::registry;
 use deedtrail_core::port::mapper::{SigmaLogsource, SourceFacts};
 
 use super::{Rule, RuleSet};
+use crate::detector::DETECTORS;
 use crate::{fact, field};
 
 /// Writing to a string cannot fail.
@@ -81,6 +82,33 @@ pub(super) fn explain(set: &RuleSet, rule: &Rule, sources: &[SourceFacts]) -> St
         );
     }
     text
+}
+
+/// A code detector in words, by its id.
+pub(super) fn explain_code(id: &str) -> Option<String> {
+    let detector = DETECTORS.iter().find(|detector| detector.id == id)?;
+    let mut text = format!(
+        "{id}: {}\n\nLooks at   every source, through canonical fields\n",
+        detector.meaning
+    );
+    for kind in detector
+        .findings
+        .iter()
+        .filter_map(|finding| registry::find(finding))
+    {
+        write_line(
+            &mut text,
+            format_args!(
+                "Finding    {}: {}\n           {}\n",
+                kind.id, kind.title, kind.meaning
+            ),
+        );
+        write_line(
+            &mut text,
+            format_args!("Controls   {}\n", kind.mapped_ref.join(", ")),
+        );
+    }
+    Some(text)
 }
 
 fn per(group_by: &[String]) -> String {

@@ -125,10 +125,12 @@ impl RuleSet {
         self.rules.iter().find(named)
     }
 
-    /// What a rule looks at and what comes of it, for people.
+    /// What a rule or code detector looks at and what comes of it, for people.
     pub fn explain(&self, name: &str, sources: &[SourceFacts]) -> Option<String> {
-        self.find(name)
-            .map(|rule| explain::explain(self, rule, sources))
+        match self.find(name) {
+            Some(rule) => Some(explain::explain(self, rule, sources)),
+            None => explain::explain_code(name),
+        }
     }
 
     /// Warnings that need the sources: rules no source serves, and fields of vendor rules that are

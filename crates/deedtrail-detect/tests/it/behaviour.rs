@@ -188,3 +188,36 @@ fn sign_ins_without_work_are_login_only() {
     let short = (0..29).map(|day| sign_in(&alice, day)).collect();
     assert_eq!(kinds(&run(short)), [""; 0]);
 }
+
+/// Twenty days, six reads each, between nine and eleven.
+fn busy_routine(who: &Identity) -> Vec<Step> {
+    let read = |n: i64| {
+        Step::new(
+            who,
+            at(n / 6, 540 + 20 * (n % 6)),
+            Action::Read,
+            "GetObject",
+        )
+        .on("bucket/report")
+        .with(|mapped| mapped.bytes_out = Some(1 << 20))
+    };
+    (0..120).map(read).collect()
+}
+
+#[test]
+fn each_departure_has_its_own_detector() {
+    let bot = identity("reporter", ActorKind::ServiceAccount);
+    let read = |minute, bytes: i64| {
+        Step::new(&bot, at(20, minute), Action::Read, "GetObject")
+            .on("bucket/report")
+            .with(|mapped| mapped.bytes_out = Some(bytes))
+    };
+    let after = |step: Step| {
+        let mut steps = busy_routine(&bot);
+        steps.push(step);
+        run(steps)
+    };
+    assert_eq!(kinds(&after(read(180, 1 << 20))), ["off_hours"]);
+    assert_eq!(kinds(&after(read(560, 5 << 30))), ["exfiltration"]);
+    assert_eq!(kinds(&after(read(560, 5 << 20))), [""; 0]);
+}

@@ -324,5 +324,46 @@ fn explain_names_sources_fields_finding_and_controls() {
         text.contains("every source") && text.contains("Controls"),
         "{text}"
     );
+    let text = rules.explain("code/dormant", &sources).unwrap();
+    assert!(
+        text.contains("dormant_reactivation") && text.contains("90 days"),
+        "{text}"
+    );
     assert!(rules.explain("no-such-rule", &sources).is_none());
+}
+
+/// Every rule of this repository, by its path below `rules/`.
+#[cfg(test)]
+fn our_files(folder: &std::path::Path, below: &str, files: &mut Vec<RuleFile>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{below}{}", entry.file_name().to_string_lossy());
+        if entry.file_type().unwrap().is_dir() {
+            our_files(&entry.path(), &format!("{name}/"), files);
+        } else if name.ends_with("/rule.yml") {
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            files.push(RuleFile { path: name, text });
+        }
+    }
+}
+
+#[test]
+fn rules_of_this_repository_load_without_problems() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../rules");
+    let mut files = Vec::new();
+    our_files(std::path::Path::new(folder), "", &mut files);
+    let (set, problems) = RuleSet::load(&files);
+    assert_eq!(problems, []);
+    assert!(set.rules().len() >= files.len());
+}
+
+#[test]
+fn code_detectors_make_registered_findings_only() {
+    for detector in deedtrail_detect::detector::DETECTORS {
+        assert!(detector.id.starts_with("code/"), "{}", detector.id);
+        for finding in detector.findings {
+            let known = deedtrail_core::finding::registry::find(finding);
+            assert!(known.is_some(), "{}: {finding}", detector.id);
+        }
+    }
 }
