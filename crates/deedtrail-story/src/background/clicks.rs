@@ -2,7 +2,7 @@
 
 use crate::background::people::{session_of, whereabouts};
 use crate::day::Day;
-use crate::organisation::{PEOPLE, Person};
+use crate::organisation::{PEOPLE, Person, stable_hex};
 use crate::record::defender::{self, Click};
 use crate::record::{Source, okta};
 use crate::rhythm::{MINUTE, SECOND, arrival, office_moment};
@@ -31,7 +31,8 @@ pub(super) fn tell(day: &mut Day) {
         ordinary(day, person);
     }
     if day.is_workday() {
-        token_link(day);
+        let person = day.chance.pick(&PEOPLE);
+        token_link(day, person);
     }
 }
 
@@ -85,13 +86,21 @@ pub(crate) fn click(day: &mut Day, click: &Click<'_>, of_day: i64) {
     });
 }
 
+/// The address of a person's share at the forwarder: always the same, with a token in it.
+pub(super) fn share_link(person: &Person) -> String {
+    [
+        "https://files.example/share?token=",
+        &stable_hex(person.login, 32),
+    ]
+    .concat()
+}
+
 /// A link with a token in it, then an ordinary sign-in from the same place: harmless.
-fn token_link(day: &mut Day) {
-    let person = day.chance.pick(&PEOPLE);
+pub(super) fn token_link(day: &mut Day, person: &'static Person) {
     let arrives = arrival(person, &mut day.chance);
     let moment = office_moment(person, arrives, &mut day.chance);
     let origin = whereabouts(day, person);
-    let url = ["https://files.example/share?token=", &day.chance.hex(32)].concat();
+    let url = share_link(person);
     let message = day.chance.uuid();
     let opened = Click {
         person,

@@ -40,6 +40,7 @@ fn office(day: &mut Day, turn: i64) {
     let place = usize::try_from(turn).unwrap_or(0) % PEOPLE.len();
     people::work(day, &PEOPLE[place], &mut pushes);
     delivery::tell(day, &pushes);
+    clicks::token_link(day, &PEOPLE[place]);
     if turn % 4 == 0 {
         clicks::tell(day);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::background::clicks::click;
+use crate::background::clicks::{click, share_link};
 use crate::background::people::{session_of, whereabouts};
 use crate::day::Day;
 use crate::organisation::{Origin, person};
@@ -55,7 +55,7 @@ fn config_change_second_try(day: &mut Day) {
 fn contractor_opens_portal(day: &mut Day) {
     let contractor = person("ana.sorel");
     let origin = whereabouts(day, contractor);
-    let url = ["https://files.example/share?token=", &day.chance.hex(32)].concat();
+    let url = share_link(contractor);
     token_click(day, (contractor.login, &url), &origin, 11 * HOUR);
     let session = session_of(day, contractor);
     day.put(Source::Okta, 11 * HOUR + 6 * MINUTE, |at, chance| {

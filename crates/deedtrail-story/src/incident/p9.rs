@@ -32,7 +32,7 @@ pub(super) fn incident(anchor: i64) -> Incident {
     Incident {
         id: "P9",
         title: "Documentation account changes the production deployment manifest",
-        finding_type: "new_resource_class",
+        finding_type: "deployment_manifest_change",
         alias: alias_of(WHO),
         facts: vec![
             fact(

@@ -147,7 +147,7 @@ pub(crate) static MACHINES: [Machine; 40] = [
     Machine {
         name: "svc-ledger-sync",
         accounts: &[VaultEntity],
-        owner: "",
+        owner: "greta.mohn",
         backup_owner: "",
         department: "Finance",
         purpose: "Copied ledger entries to the old finance system.",
