@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use datafusion::execution::runtime_env::RuntimeEnv;
 use deedtrail_core::event::Event;
 use deedtrail_core::port::archive::{
     ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, EventFilter, OutputFormat,
@@ -120,6 +121,22 @@ impl DeltaArchive {
             .unwrap_or_else(PoisonError::into_inner)
             .live
             .clone()
+    }
+
+    /// Runs `read` on the archive's runtime over what is live now.
+    pub(crate) fn on_live<T, F>(
+        &self,
+        read: impl FnOnce(View, Arc<RuntimeEnv>) -> F,
+    ) -> Result<T, ArchiveError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, EngineError>> + Send + 'static,
+    {
+        let work = read(self.live(), self.engine.environment());
+        self.engine
+            .run(work)
+            .and_then(|done| done)
+            .map_err(|error| self.failed(error))
     }
 
     fn with_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -298,30 +315,24 @@ impl Archive for DeltaArchive {
         cursor: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<Event>, ArchiveError> {
-        let (view, filter) = (self.live(), filter.clone());
-        let environment = self.engine.environment();
-        self.engine
-            .run(async move { timeline::events(&view, environment, &filter, cursor, limit).await })
-            .and_then(|events| events)
-            .map_err(|error| self.failed(error))
+        let filter = filter.clone();
+        self.on_live(move |view, environment| async move {
+            timeline::events(&view, environment, &filter, cursor, limit).await
+        })
     }
 
     fn histogram(&self, filter: &EventFilter, bucket_us: i64) -> Result<Vec<Bucket>, ArchiveError> {
-        let (view, filter) = (self.live(), filter.clone());
-        let environment = self.engine.environment();
-        self.engine
-            .run(async move { timeline::histogram(&view, environment, &filter, bucket_us).await })
-            .and_then(|buckets| buckets)
-            .map_err(|error| self.failed(error))
+        let filter = filter.clone();
+        self.on_live(move |view, environment| async move {
+            timeline::histogram(&view, environment, &filter, bucket_us).await
+        })
     }
 
     fn actions(&self, filter: &EventFilter) -> Result<Vec<ActionCount>, ArchiveError> {
-        let (view, filter) = (self.live(), filter.clone());
-        let environment = self.engine.environment();
-        self.engine
-            .run(async move { timeline::actions(&view, environment, &filter).await })
-            .and_then(|counts| counts)
-            .map_err(|error| self.failed(error))
+        let filter = filter.clone();
+        self.on_live(move |view, environment| async move {
+            timeline::actions(&view, environment, &filter).await
+        })
     }
 
     fn query(

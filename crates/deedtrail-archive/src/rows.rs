@@ -138,7 +138,7 @@ pub(crate) fn to_events(batch: &RecordBatch) -> Result<Vec<Event>, ArrowError> {
 }
 
 /// An event with nothing in it.
-fn blank_event() -> Event {
+pub(crate) fn blank_event() -> Event {
     let unknown = SourceName::new("unknown").unwrap_or_else(|_| unreachable!("a valid name"));
     Event {
         event_uid: EventUid::from_bytes([0; 16]),

@@ -43,6 +43,15 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Rows of the pinned table version.
+    pub(crate) fn stored_rows(&self) -> usize {
+        self.table
+            .log_data()
+            .iter()
+            .filter_map(|file| file.num_records())
+            .sum()
+    }
+
     /// A session with the one table `events`.
     pub(crate) fn session(
         &self,

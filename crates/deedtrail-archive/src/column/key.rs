@@ -108,7 +108,7 @@ pub(super) const COLUMNS: &[Column] = &[
         Kind::Enum,
         action = mapped.action,
         "",
-        "What the operation does in security terms (docs/reference/actions.md).",
+        "What the operation does in security terms.",
         "activity_name",
         "event.type"
     ),
