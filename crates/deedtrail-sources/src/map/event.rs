@@ -29,7 +29,7 @@ pub(crate) fn map(
     trace: Option<&mut Vec<Provenance>>,
 ) -> Result<MappedRecord, MapError> {
     let view = parse(record, &plan.shapes, tree)?;
-    let reader = Reader::new(view);
+    let reader = Reader::new(view, &plan.named);
     if !matches!(view.root(), Node::Object { .. }) || !reader.holds(&plan.identify) {
         return Err(MapError::WrongSource {
             source_name: source.to_owned(),
@@ -38,7 +38,6 @@ pub(crate) fn map(
     }
     let mut filling = Filling {
         plan,
-        unmapped: view.unmapped(&plan.shapes, UNMAPPED_PATHS_MAX),
         events: Vec::with_capacity(1),
         trace,
     };
@@ -46,10 +45,18 @@ pub(crate) fn map(
     if filling.events.is_empty() {
         filling.event(view, [Node::Absent; LEVELS_MAX])?;
     }
+    let mut events = filling.events;
+    let unmapped = view.unmapped(&plan.shapes, UNMAPPED_PATHS_MAX);
+    if let Some((last, others)) = events.split_last_mut() {
+        for event in others {
+            event.unmapped.clone_from(&unmapped);
+        }
+        last.unmapped = unmapped;
+    }
     Ok(MappedRecord {
         source_uid: text(&reader, plan.id.as_ref()),
         mapping_version: plan.version.clone(),
-        events: filling.events,
+        events,
     })
 }
 
@@ -57,20 +64,19 @@ pub(crate) fn map(
 pub(crate) fn likeness(plan: &Plan, record: &[u8], tree: &mut Tree) -> usize {
     match parse(record, &plan.shapes, tree) {
         Ok(view) if matches!(view.root(), Node::Object { .. }) => {
-            Reader::new(view).weight(&plan.identify)
+            Reader::new(view, &plan.named).weight(&plan.identify)
         }
         _ => 0,
     }
 }
 
-fn text(reader: &Reader<'_>, value: Option<&Value>) -> Option<Text> {
+fn text<'a>(reader: &Reader<'a>, value: Option<&'a Value>) -> Option<Text> {
     reader.text(value?).map(|text| value::column(&text))
 }
 
 /// The events of one record under construction.
 struct Filling<'p, 't> {
     plan: &'p Plan,
-    unmapped: Vec<Text>,
     events: Vec<MappedEvent>,
     trace: Option<&'t mut Vec<Provenance>>,
 }
@@ -86,7 +92,7 @@ impl Filling<'_, '_> {
         let Some(list) = self.plan.each.get(depth) else {
             return self.event(view, bound);
         };
-        let mut reader = Reader::new(view);
+        let mut reader = Reader::new(view, &self.plan.named);
         reader.level = bound;
         for element in view.elements(reader.node(list)) {
             bound[depth] = element;
@@ -102,7 +108,7 @@ impl Filling<'_, '_> {
             });
         }
         let paths = RefCell::new(Vec::new());
-        let mut reader = Reader::new(view);
+        let mut reader = Reader::new(view, &self.plan.named);
         reader.level = bound;
         reader.trace = self.trace.is_some().then_some(&paths);
         let mut event = EventBuilder {
@@ -117,11 +123,10 @@ impl Filling<'_, '_> {
         };
         event.fill()?;
         let EventBuilder {
-            event: mut filled,
+            event: filled,
             provenance,
             ..
         } = event;
-        filled.unmapped.clone_from(&self.unmapped);
         self.events.push(filled);
         if let Some(trace) = &mut self.trace {
             trace.push(provenance);
@@ -139,7 +144,7 @@ struct EventBuilder<'a> {
     event: MappedEvent,
 }
 
-impl EventBuilder<'_> {
+impl<'a> EventBuilder<'a> {
     /// Notes where `field` came from, if somebody asks.
     fn note(&mut self, field: &str) {
         if self.reader.trace.is_some() {
@@ -244,14 +249,14 @@ impl EventBuilder<'_> {
         self.event.target_sensitivity = self.choose(&party.sensitivity, "target_sensitivity");
     }
 
-    fn choose<T: Copy + PartialEq + Default>(&mut self, choices: &Choices<T>, field: &str) -> T {
+    fn choose<T: Copy + PartialEq + Default>(&mut self, choices: &'a Choices<T>, field: &str) -> T {
         let chosen = self.reader.choose(choices).unwrap_or_default();
         self.note(field);
         chosen
     }
 
     /// The first rule that holds and names somebody; else the first that holds.
-    fn party<'p>(&mut self, rules: &'p Rules<Party>, role: &str) -> Option<(&'p Party, Found)> {
+    fn party(&mut self, rules: &'a Rules<Party>, role: &str) -> Option<(&'a Party, Found)> {
         let mut first = None;
         for party in self.reader.candidates(rules) {
             if !self.reader.allows(party.when.as_ref()) {
@@ -266,7 +271,7 @@ impl EventBuilder<'_> {
         first.map(|party| (party, Found::default()))
     }
 
-    fn found(&mut self, party: &Party, role: &str) -> Found {
+    fn found(&mut self, party: &'a Party, role: &str) -> Found {
         let reference = text(&self.reader, party.reference.as_ref());
         self.note_role(role, "ref");
         let name = text(&self.reader, party.name.as_ref());
@@ -338,14 +343,13 @@ impl EventBuilder<'_> {
             }
             let elements: Vec<Option<Node>> = match &change.each {
                 None => vec![None],
-                Some((list, _)) => {
-                    let list = self.reader.node(list);
-                    let elements = self.reader.view.elements(list).take(CHANGES_MAX);
-                    elements.map(Some).collect()
+                Some((list, pick, _)) => {
+                    let elements = self.reader.picked(self.reader.node(list), pick);
+                    elements.take(CHANGES_MAX).map(Some).collect()
                 }
             };
             for element in elements {
-                if let (Some(element), Some((_, level))) = (element, &change.each) {
+                if let (Some(element), Some((_, _, level))) = (element, &change.each) {
                     self.reader.level[usize::from(*level)] = element;
                 }
                 let before = text(&self.reader, change.before.as_ref());

@@ -1,14 +1,16 @@
 //! Evaluates paths, values, conditions and choices over a parsed record.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt::Write as _;
 
 use deedtrail_core::Text;
 
 use super::value;
 use crate::mapping::pattern::Patterns;
-use crate::mapping::plan::{Choices, Condition, LEVELS_MAX, Made, Own, Path, Step, Value};
+use crate::mapping::plan::{
+    Choices, Condition, LEVELS_MAX, Made, NAMED_MAX, Own, Path, Step, Value,
+};
 use crate::mapping::rules::Rules;
 use crate::mapping::spec::Conversion;
 use crate::record::{Node, View};
@@ -17,6 +19,8 @@ use crate::record::{Node, View};
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     pub(super) view: View<'a>,
+    named: &'a [Value],
+    known: [OnceCell<Option<Cow<'a, str>>>; NAMED_MAX],
     pub(super) level: [Node; LEVELS_MAX],
     pub(super) operation: Cow<'a, str>,
     pub(super) action: &'static str,
@@ -27,9 +31,11 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(view: View<'a>) -> Self {
+    pub(super) fn new(view: View<'a>, named: &'a [Value]) -> Self {
         Self {
             view,
+            named,
+            known: [const { OnceCell::new() }; NAMED_MAX],
             level: [Node::Absent; LEVELS_MAX],
             operation: Cow::Borrowed(""),
             action: "",
@@ -67,14 +73,8 @@ impl<'a> Reader<'a> {
                         .elements(at)
                         .find_map(|one| self.walk(one, rest, take));
                 }
-                Step::Where { key, patterns } => {
-                    let fits = |element: &Node| {
-                        let found = key
-                            .iter()
-                            .fold(*element, |at, slot| self.view.child(at, *slot));
-                        patterns.match_value(self.view.text(found).as_deref())
-                    };
-                    let mut fitting = self.view.elements(at).filter(fits);
+                Step::Where { .. } => {
+                    let mut fitting = self.picked(at, step);
                     return fitting.find_map(|one| self.walk(one, rest, take));
                 }
             }
@@ -83,6 +83,22 @@ impl<'a> Reader<'a> {
             }
         }
         take(at)
+    }
+
+    /// The elements of a list that a step asks for.
+    pub(super) fn picked(&self, list: Node, step: &Step) -> impl Iterator<Item = Node> {
+        let elements = self.view.elements(list).enumerate();
+        let fitting = elements.filter(move |(at, element)| match step {
+            Step::Slot(_) => false,
+            Step::Each => true,
+            Step::Index(wanted) => at == wanted,
+            Step::Where { key, patterns } => {
+                let down = |at, slot: &u32| self.view.child(at, *slot);
+                let found = key.iter().fold(*element, down);
+                patterns.match_value(self.view.text(found).as_deref())
+            }
+        });
+        fitting.map(|(_, element)| element)
     }
 
     fn path_text(&self, path: &Path) -> Option<Cow<'a, str>> {
@@ -97,10 +113,15 @@ impl<'a> Reader<'a> {
     }
 
     /// A value as text; absent, blank and `-` are `None`.
-    pub(super) fn text(&self, value: &Value) -> Option<Cow<'a, str>> {
+    pub(super) fn text(&self, value: &'a Value) -> Option<Cow<'a, str>> {
         match value {
             Value::Path(path) => self.path_text(path),
-            Value::Constant(text) => Some(Cow::Owned(text.as_str().to_owned())),
+            Value::Constant(text) => Some(Cow::Borrowed(text.as_str())),
+            Value::Named(index) if self.trace.is_some() => self.text(&self.named[*index]),
+            Value::Named(index) => {
+                let known = self.known[*index].get_or_init(|| self.text(&self.named[*index]));
+                known.clone()
+            }
             Value::First(all) => all.iter().find_map(|one| self.text(one)),
             Value::Template(parts) => self.template(parts),
             Value::Made(made) => self.made(made),
@@ -116,7 +137,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn template(&self, parts: &[Value]) -> Option<Cow<'a, str>> {
+    fn template(&self, parts: &'a [Value]) -> Option<Cow<'a, str>> {
         let mut whole = String::with_capacity(48);
         for part in parts {
             match part {
@@ -127,7 +148,7 @@ impl<'a> Reader<'a> {
         Some(Cow::Owned(whole))
     }
 
-    fn made(&self, made: &Made) -> Option<Cow<'a, str>> {
+    fn made(&self, made: &'a Made) -> Option<Cow<'a, str>> {
         if let Some(when) = &made.when
             && !self.holds(when)
         {
@@ -138,12 +159,11 @@ impl<'a> Reader<'a> {
         } else {
             self.text(&made.from).and_then(|text| steps(made, text))
         };
-        let text =
-            made_value.or_else(|| made.default.as_ref().map(|text| text.to_string().into()))?;
+        let text = made_value.or_else(|| made.default.as_deref().map(Cow::Borrowed))?;
         (!text.is_empty()).then_some(text)
     }
 
-    fn count(&self, from: &Value) -> Option<Cow<'a, str>> {
+    fn count(&self, from: &'a Value) -> Option<Cow<'a, str>> {
         let Value::Path(path) = from else { return None };
         match self.node(path) {
             list @ Node::List { .. } => Some(self.view.elements(list).count().to_string().into()),
@@ -152,7 +172,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What stands at the first path of a value that leads somewhere.
-    pub(super) fn whole(&self, value: &Value) -> Node {
+    pub(super) fn whole(&self, value: &'a Value) -> Node {
         match value {
             Value::Path(path) => self.node(path),
             Value::First(all) => {
@@ -162,13 +182,14 @@ impl<'a> Reader<'a> {
                     .unwrap_or(Node::Absent)
             }
             Value::Made(made) if self.allows(made.when.as_ref()) => self.whole(&made.from),
+            Value::Named(index) => self.whole(&self.named[*index]),
             Value::Made(_) | Value::Own(_) | Value::Constant(_) | Value::Template(_) => {
                 Node::Absent
             }
         }
     }
 
-    pub(super) fn holds(&self, condition: &Condition) -> bool {
+    pub(super) fn holds(&self, condition: &'a Condition) -> bool {
         let untraced = self.trace.map(|trace| trace.borrow().len());
         let fields = &mut condition.fields.iter();
         let holds = fields.all(|(value, patterns)| self.fits(value, patterns))
@@ -182,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a value fits. Objects and lists have no text, but they are there.
-    fn fits(&self, value: &Value, patterns: &Patterns) -> bool {
+    fn fits(&self, value: &'a Value, patterns: &Patterns) -> bool {
         let text = self.text(value);
         match value {
             Value::Path(path) if text.is_none() => {
@@ -199,7 +220,7 @@ impl<'a> Reader<'a> {
     }
 
     /// How much of a condition that holds was asked for: more is surer.
-    pub(super) fn weight(&self, condition: &Condition) -> usize {
+    pub(super) fn weight(&self, condition: &'a Condition) -> usize {
         if !self.holds(condition) {
             return 0;
         }
@@ -208,12 +229,12 @@ impl<'a> Reader<'a> {
         condition.fields.len() + all.sum::<usize>() + any.unwrap_or(0) + 1
     }
 
-    pub(super) fn allows(&self, when: Option<&Condition>) -> bool {
+    pub(super) fn allows(&self, when: Option<&'a Condition>) -> bool {
         when.is_none_or(|when| self.holds(when))
     }
 
     /// The first answer.
-    pub(super) fn choose<T: Copy + PartialEq>(&self, choices: &Choices<T>) -> Option<T> {
+    pub(super) fn choose<T: Copy + PartialEq>(&self, choices: &'a Choices<T>) -> Option<T> {
         choices.0.iter().find_map(|choice| {
             if !self.allows(choice.when.as_ref()) {
                 return None;
@@ -227,17 +248,17 @@ impl<'a> Reader<'a> {
     }
 
     /// The rules that may hold, in order.
-    pub(super) fn candidates<'p, R>(
+    pub(super) fn candidates<R>(
         &self,
-        rules: &'p Rules<R>,
-    ) -> impl Iterator<Item = &'p R> + use<'p, R> {
+        rules: &'a Rules<R>,
+    ) -> impl Iterator<Item = &'a R> + use<'a, R> {
         let key = rules.key().and_then(|key| self.text(key));
         rules.candidates(key.as_deref())
     }
 }
 
 /// What is made of a text, step by step.
-fn steps<'a>(made: &Made, mut text: Cow<'a, str>) -> Option<Cow<'a, str>> {
+fn steps<'a>(made: &'a Made, mut text: Cow<'a, str>) -> Option<Cow<'a, str>> {
     if let Some(end) = &made.before
         && let Some(at) = text.find(end.as_str())
     {
@@ -261,7 +282,7 @@ fn steps<'a>(made: &Made, mut text: Cow<'a, str>) -> Option<Cow<'a, str>> {
         text = cut(text, start, end);
     }
     if let Some(table) = &made.table {
-        text = Cow::Owned(table.get(text.as_ref())?.clone());
+        text = Cow::Borrowed(table.get(text.as_ref())?.as_str());
     }
     match made.conversion {
         None | Some(Conversion::Count) => Some(text),

@@ -16,6 +16,9 @@ use crate::record::{ShapeId, Shapes};
 /// Most lists within lists that one mapping goes through.
 pub(crate) const LEVELS_MAX: usize = 6;
 
+/// Most values of one mapping that are computed once for each event; others each time.
+pub(crate) const NAMED_MAX: usize = 16;
+
 /// A compiled mapping.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -28,6 +31,8 @@ pub(crate) struct Plan {
     /// Lists of which each element is an event, outermost first; each from the level before it.
     pub(crate) each: Vec<Path>,
     pub(crate) shapes: Shapes,
+    /// Values that several places ask for, computed once for each event.
+    pub(crate) named: Vec<Value>,
     pub(crate) identify: Condition,
     pub(crate) id: Option<Value>,
     pub(crate) time: Option<(Value, Vec<TimeFormat>)>,
@@ -94,11 +99,28 @@ pub(crate) enum Own {
 pub(crate) enum Value {
     Path(Path),
     Own(Own),
+    /// Index into [`Plan::named`].
+    Named(usize),
     Constant(Text),
     First(Vec<Value>),
     /// Absent when one of its parts is.
     Template(Vec<Value>),
     Made(Box<Made>),
+}
+
+impl Value {
+    /// Whether it needs to know what was already decided about the event.
+    pub(crate) fn asks_for_facts(&self) -> bool {
+        match self {
+            Self::Own(_) => true,
+            Self::Path(_) | Self::Constant(_) | Self::Named(_) => false,
+            Self::First(all) | Self::Template(all) => all.iter().any(Self::asks_for_facts),
+            Self::Made(made) => {
+                let when = made.when.as_ref().is_some_and(Condition::asks_for_facts);
+                when || made.from.asks_for_facts()
+            }
+        }
+    }
 }
 
 /// A value made from another.
@@ -121,6 +143,14 @@ pub(crate) struct Condition {
     pub(crate) any_of: Vec<Condition>,
     pub(crate) all_of: Vec<Condition>,
     pub(crate) none_of: Vec<Condition>,
+}
+
+impl Condition {
+    fn asks_for_facts(&self) -> bool {
+        let nested = [&self.any_of, &self.all_of, &self.none_of];
+        self.fields.iter().any(|(value, _)| value.asks_for_facts())
+            || nested.into_iter().flatten().any(Self::asks_for_facts)
+    }
 }
 
 /// A decision; the first choice with an answer wins.
@@ -166,8 +196,8 @@ pub(crate) struct DelegationPlan {
 #[derive(Debug)]
 pub(crate) struct ChangePlan {
     pub(crate) when: Option<Condition>,
-    /// The list and the level its elements take.
-    pub(crate) each: Option<(Path, u8)>,
+    /// The list, which of its elements, and the level they take.
+    pub(crate) each: Option<(Path, Step, u8)>,
     pub(crate) path: Value,
     pub(crate) before: Option<Value>,
     pub(crate) after: Option<Value>,

@@ -67,21 +67,29 @@ impl<R> Rules<R> {
     }
 }
 
-/// The path most conditions compare with exact values, with its text.
+/// The value most conditions compare with exact texts, with a name for it.
 fn common_key<'c>(conditions: impl Iterator<Item = &'c Condition>) -> Option<(String, Value)> {
-    let mut counts: BTreeMap<&str, (usize, &Value)> = BTreeMap::new();
+    let mut counts: BTreeMap<String, (usize, &Value)> = BTreeMap::new();
     for (value, patterns) in conditions.flat_map(|condition| &condition.fields) {
-        if let (Value::Path(path), Some(_)) = (value, patterns.exact_values()) {
-            counts.entry(&path.text).or_insert((0, value)).0 += 1;
+        if let (Some(name), Some(_)) = (name_of(value), patterns.exact_values()) {
+            counts.entry(name).or_insert((0, value)).0 += 1;
         }
     }
-    let best = counts.into_iter().max_by_key(|(_, (count, _))| *count)?;
-    Some((best.0.to_owned(), best.1.1.clone()))
+    let (name, (_, value)) = counts.into_iter().max_by_key(|(_, (count, _))| *count)?;
+    Some((name, value.clone()))
+}
+
+fn name_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Path(path) => Some(path.text.to_string()),
+        Value::Named(index) => Some(format!("${index}")),
+        _ => None,
+    }
 }
 
 fn exact(condition: &Condition, key: &(String, Value)) -> Option<Vec<String>> {
-    let asks = |value: &Value| matches!(value, Value::Path(path) if path.text.as_str() == key.0);
-    let (_, patterns) = condition.fields.iter().find(|(value, _)| asks(value))?;
+    let mut fields = condition.fields.iter();
+    let (_, patterns) = fields.find(|(value, _)| name_of(value).as_ref() == Some(&key.0))?;
     let values = patterns.exact_values()?;
     Some(values.into_iter().map(str::to_owned).collect())
 }

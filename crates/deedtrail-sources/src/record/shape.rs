@@ -103,16 +103,22 @@ impl KeyTable {
 
 /// A cheap hash over length, first and last bytes; the keys in a table are the mapping's own.
 fn hash(key: &[u8]) -> usize {
-    let mut word = [0_u8; 8];
-    let head = key.len().min(8);
-    word[..head].copy_from_slice(&key[..head]);
-    let first = u64::from_le_bytes(word);
-    let tail = key.len().saturating_sub(8);
-    let mut word = [0_u8; 8];
-    word[..key.len() - tail].copy_from_slice(&key[tail..]);
-    let last = u64::from_le_bytes(word);
+    let (first, last) = match (key.first_chunk(), key.last_chunk()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => match (key.first_chunk(), key.last_chunk()) {
+            (Some(first), Some(last)) => {
+                let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+                (u64::from(first), u64::from(last))
+            }
+            _ => (
+                key.iter()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+                0,
+            ),
+        },
+    };
     let mixed =
-        (first ^ last.rotate_left(29) ^ (key.len() as u64)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (first ^ last.rotate_left(29) ^ key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (mixed >> 40) as usize
 }
 

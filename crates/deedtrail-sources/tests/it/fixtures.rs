@@ -16,7 +16,7 @@ fn folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = fs::read_dir(root)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
+        .filter(|path| path.join("mapping.toml").is_file())
         .collect();
     folders.sort();
     folders

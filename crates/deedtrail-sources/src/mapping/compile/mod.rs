@@ -1,0 +1,238 @@
+//! From a mapping file's text to a plan, with every mistake named.
+
+mod choices;
+mod parties;
+mod paths;
+mod values;
+
+use std::collections::BTreeMap;
+
+use deedtrail_core::action::{ACTIONS, Action};
+use deedtrail_core::event::OutcomeClass;
+use deedtrail_core::port::mapper::SigmaLogsource;
+
+use super::error::MappingError;
+use super::fields::{self, CLOSED};
+use super::path;
+use super::plan::{Choices, Field, Party, Path, Plan, TimeFormat, Value};
+use super::rules::Rules;
+use super::spec::{AnswerSpec, ChoicesSpec, MappingFile, OneOrMany, TimeSpec, ValueSpec};
+use crate::record::Shapes;
+
+/// Named tables: name, then answer = patterns.
+type Tables = BTreeMap<String, BTreeMap<String, OneOrMany>>;
+
+/// The tables every mapping may use.
+#[derive(Debug, Default)]
+pub(crate) struct SharedTables(Tables);
+
+impl SharedTables {
+    /// Reads `sources/tables.toml`.
+    pub(crate) fn parse(file: &str, text: &str) -> Result<Self, MappingError> {
+        toml::from_str(text)
+            .map(Self)
+            .map_err(|error| MappingError::from_toml(file, text, &error))
+    }
+}
+
+/// Compiles the text of a mapping file; `file` is its name for messages.
+pub(crate) fn compile(file: &str, text: &str, shared: &SharedTables) -> Result<Plan, MappingError> {
+    let spec: MappingFile =
+        toml::from_str(text).map_err(|error| MappingError::from_toml(file, text, &error))?;
+    let mut compiler = Compiler {
+        file,
+        text,
+        shared: &shared.0,
+        tables: &spec.tables,
+        lookup: &spec.lookup,
+        values: &spec.values,
+        open_values: Vec::new(),
+        named: Vec::new(),
+        named_at: Vec::new(),
+        shapes: Shapes::default(),
+        levels: Vec::new(),
+    };
+    let each = match &spec.records.each {
+        Some(each) => compiler.levels(each)?,
+        None => Vec::new(),
+    };
+    compiler.plan(&spec, each)
+}
+
+struct Compiler<'s> {
+    file: &'s str,
+    text: &'s str,
+    shared: &'s Tables,
+    tables: &'s Tables,
+    lookup: &'s BTreeMap<String, OneOrMany>,
+    values: &'s BTreeMap<String, ValueSpec>,
+    /// Names of the values being compiled, so that none leads back to itself.
+    open_values: Vec<String>,
+    /// Values computed once for each event, and their names.
+    named: Vec<Value>,
+    named_at: Vec<(String, usize)>,
+    shapes: Shapes,
+    /// For each level of lists gone through: the steps from the record to its elements.
+    levels: Vec<Vec<path::Step>>,
+}
+
+type Compiled<T> = Result<T, MappingError>;
+
+impl Compiler<'_> {
+    fn plan(mut self, spec: &MappingFile, each: Vec<Path>) -> Compiled<Plan> {
+        let mut listed = Vec::new();
+        for field in CLOSED {
+            if let Some(choices) = (field.spec)(&spec.event) {
+                listed.push(self.closed(field, choices)?);
+            }
+        }
+        let mut plain = Vec::new();
+        for field in fields::plain() {
+            if let Some(value) = (field.spec)(&spec.event) {
+                plain.push(Field {
+                    name: field.name,
+                    value: self.value(value)?,
+                    set: field.set,
+                });
+            }
+        }
+        let actors = self.all(&spec.actor, Self::actor)?;
+        let targets = self.all(&spec.target, Self::target)?;
+        Ok(Plan {
+            title: spec.title.clone(),
+            sigma: sigma(spec),
+            field_aliases: spec.field_aliases.clone().into_iter().collect(),
+            version: crate::map::value::hash(self.text.as_bytes())
+                .chars()
+                .take(16)
+                .collect(),
+            planes: planes(spec.event.plane.as_ref()),
+            envelopes: spec.records.envelope.clone(),
+            each,
+            identify: self.condition(&spec.identify)?,
+            id: self.optional(spec.event.id.as_ref())?,
+            time: spec
+                .event
+                .time
+                .as_ref()
+                .map(|time| self.time(time))
+                .transpose()?,
+            operation: self.value(&spec.event.operation)?,
+            action: self.choices(
+                &spec.action,
+                "an action",
+                &action_names(),
+                Action::from_name,
+            )?,
+            outcome: self.choices(
+                &spec.outcome,
+                "an outcome",
+                &names(OutcomeClass::ALL, OutcomeClass::name),
+                OutcomeClass::from_name,
+            )?,
+            fields: plain,
+            listed,
+            actor: Rules::new(actors, |party: &Party| party.when.as_ref()),
+            delegation: self.all(&spec.delegation, Self::delegation)?,
+            target: Rules::new(targets, |party: &Party| party.when.as_ref()),
+            labels: self.labels(&spec.labels)?,
+            changes: self.all(&spec.changes, Self::change)?,
+            tool_arguments: self.whole(spec.event.tool_arguments.as_ref())?,
+            policy: self.policy(spec)?,
+            shapes: self.shapes,
+            named: self.named,
+        })
+    }
+
+    fn all<S, P>(
+        &mut self,
+        specs: &[S],
+        one: fn(&mut Self, &S) -> Compiled<P>,
+    ) -> Compiled<Vec<P>> {
+        specs.iter().map(|spec| one(self, spec)).collect()
+    }
+
+    fn wrong<T>(&self, needle: &str, message: impl Into<String>) -> Compiled<T> {
+        Err(MappingError::at_text(
+            self.file,
+            self.text,
+            needle,
+            message.into(),
+        ))
+    }
+
+    fn time(&mut self, spec: &TimeSpec) -> Compiled<(Value, Vec<TimeFormat>)> {
+        let (from, formats) = match spec {
+            TimeSpec::Plain(from) => return Ok((self.value(from)?, vec![TimeFormat::Rfc3339])),
+            TimeSpec::Formatted(time) => (&time.from, &time.format),
+        };
+        let mut parsed = Vec::new();
+        for format in formats.as_slice() {
+            parsed.push(match format.as_str() {
+                "rfc3339" => TimeFormat::Rfc3339,
+                "unix_s" => TimeFormat::Unix(1),
+                "unix_ms" => TimeFormat::Unix(1_000),
+                "unix_us" => TimeFormat::Unix(1_000_000),
+                "unix_ns" => TimeFormat::Unix(1_000_000_000),
+                pattern if pattern.contains('%') => TimeFormat::Pattern(pattern.to_owned()),
+                other => {
+                    return self.wrong(
+                        other,
+                        format!("`{other}` is none of rfc3339, unix_s, unix_ms, unix_us, unix_ns, or a pattern such as `%Y-%m-%d %H:%M:%S`"),
+                    );
+                }
+            });
+        }
+        Ok((self.value(from)?, parsed))
+    }
+
+    fn policy(&mut self, spec: &MappingFile) -> Compiled<Option<(Choices<bool>, Option<Value>)>> {
+        let Some(policy) = &spec.policy else {
+            return Ok(None);
+        };
+        let parse = |name: &str| name.parse().ok();
+        let allowed = self.answers(
+            Some(&policy.allowed),
+            "true or false",
+            &["true", "false"],
+            parse,
+        )?;
+        Ok(Some((allowed, self.optional(policy.id.as_ref())?)))
+    }
+}
+
+fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> Vec<&'static str> {
+    all.iter().map(|item| name(*item)).collect()
+}
+
+fn action_names() -> Vec<&'static str> {
+    ACTIONS.iter().map(|facts| facts.name).collect()
+}
+
+fn sigma(spec: &MappingFile) -> Vec<SigmaLogsource> {
+    let sources = spec.sigma.iter().map(|source| SigmaLogsource {
+        product: source.product.clone(),
+        service: source.service.clone(),
+        category: source.category.clone(),
+    });
+    sources.collect()
+}
+
+/// Planes a mapping can answer with, in order, without repeats.
+fn planes(spec: Option<&ChoicesSpec>) -> Vec<String> {
+    let mut planes: Vec<String> = match spec {
+        None => vec!["application".into()],
+        Some(ChoicesSpec::Always(plane)) => vec![plane.clone()],
+        Some(ChoicesSpec::Choices(choices)) => choices
+            .iter()
+            .flat_map(|choice| {
+                let set = choice.set.as_ref().map(AnswerSpec::name);
+                choice.is.keys().map(String::as_str).chain(set)
+            })
+            .map(str::to_owned)
+            .collect(),
+    };
+    planes.sort();
+    planes.dedup();
+    planes
+}

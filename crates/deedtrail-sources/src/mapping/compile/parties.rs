@@ -1,0 +1,119 @@
+//! Actors, targets, those behind them, and changes.
+
+use std::collections::BTreeMap;
+
+use deedtrail_core::Text;
+use deedtrail_core::event::{ActorKind, Environment, Sensitivity};
+
+use super::{Compiled, Compiler, names};
+use crate::mapping::path;
+use crate::mapping::plan::{ChangePlan, Choices, DelegationPlan, Party, Value};
+use crate::mapping::spec::{
+    ActorSpec, AliasSpec, ChangeSpec, DelegationSpec, TargetSpec, ValueSpec,
+};
+
+impl Compiler<'_> {
+    pub(super) fn aliases(&mut self, specs: &[AliasSpec]) -> Compiled<Vec<(Text, Value)>> {
+        let mut aliases = Vec::new();
+        for (namespace, value) in specs.iter().flatten() {
+            aliases.push((namespace.into(), self.value(value)?));
+        }
+        Ok(aliases)
+    }
+
+    pub(super) fn labels(
+        &mut self,
+        specs: &BTreeMap<String, ValueSpec>,
+    ) -> Compiled<Vec<(Text, Value)>> {
+        let labels = specs.iter();
+        labels
+            .map(|(name, value)| Ok((name.into(), self.value(value)?)))
+            .collect()
+    }
+
+    pub(super) fn actor(&mut self, spec: &ActorSpec) -> Compiled<Party> {
+        let kinds = names(ActorKind::ALL, ActorKind::name);
+        Ok(Party {
+            when: self.when(spec.when.as_ref())?,
+            actor_kind: self.answers(
+                spec.kind.as_ref(),
+                "an actor kind",
+                &kinds,
+                ActorKind::from_name,
+            )?,
+            target_kind: None,
+            reference: self.optional(spec.reference.as_ref())?,
+            name: self.optional(spec.name.as_ref())?,
+            aliases: self.aliases(&spec.aliases)?,
+            environment: Choices::default(),
+            sensitivity: Choices::default(),
+        })
+    }
+
+    pub(super) fn target(&mut self, spec: &TargetSpec) -> Compiled<Party> {
+        Ok(Party {
+            when: self.when(spec.when.as_ref())?,
+            actor_kind: Choices::default(),
+            target_kind: self.optional(spec.kind.as_ref())?,
+            reference: self.optional(spec.reference.as_ref())?,
+            name: self.optional(spec.name.as_ref())?,
+            aliases: self.aliases(&spec.aliases)?,
+            environment: self.answers(
+                spec.environment.as_ref(),
+                "an environment",
+                &names(Environment::ALL, Environment::name),
+                Environment::from_name,
+            )?,
+            sensitivity: self.answers(
+                spec.sensitivity.as_ref(),
+                "a sensitivity",
+                &names(Sensitivity::ALL, Sensitivity::name),
+                Sensitivity::from_name,
+            )?,
+        })
+    }
+
+    pub(super) fn delegation(&mut self, spec: &DelegationSpec) -> Compiled<DelegationPlan> {
+        Ok(DelegationPlan {
+            when: self.when(spec.when.as_ref())?,
+            relation: spec.relation.as_str().into(),
+            namespace: spec.namespace.as_str().into(),
+            value: self.value(&spec.value)?,
+        })
+    }
+
+    pub(super) fn change(&mut self, spec: &ChangeSpec) -> Compiled<ChangePlan> {
+        let outer = self.levels.len();
+        let each = match &spec.each {
+            None => None,
+            Some(each) => {
+                // The elements take the level after the event's own.
+                let mut written = self.written(each)?;
+                if written.from_element {
+                    let mut steps = self.levels.last().cloned().unwrap_or_default();
+                    steps.append(&mut written.steps);
+                    written.steps = steps;
+                }
+                let Some((pick, list)) = written.steps.split_last() else {
+                    return self.wrong(each, format!("`each = \"{each}\"` names no list"));
+                };
+                if matches!(pick, path::Step::Key(_)) {
+                    return self.wrong(each, format!("`each = \"{each}\"` must end with `[]`"));
+                }
+                let list = self.steps(each, list)?;
+                let (pick, _) = self.step(each, pick, list.shape)?;
+                self.levels.push(written.steps.clone());
+                u8::try_from(outer).ok().map(|level| (list, pick, level))
+            }
+        };
+        let change = ChangePlan {
+            when: self.when(spec.when.as_ref())?,
+            each,
+            path: self.value(&spec.path)?,
+            before: self.optional(spec.before.as_ref())?,
+            after: self.optional(spec.after.as_ref())?,
+        };
+        self.levels.truncate(outer);
+        Ok(change)
+    }
+}
