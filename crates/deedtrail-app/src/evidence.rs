@@ -11,7 +11,7 @@ use crate::access::Principal;
 use crate::timeline::{ReadingError, alias_uids};
 
 /// Most events one bundle holds; a narrower time range is asked for beyond it.
-pub const BUNDLE_EVENTS_MAX: usize = 100_000;
+pub const BUNDLE_EVENTS_MAX: usize = 20_000;
 
 /// Events chosen for a bundle, oldest first.
 #[derive(Clone, Debug)]
