@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::event::ActorKind;
+use crate::event::{ActorKind, CredentialKind};
 use ActorKind::{AiAgent, Human, OauthApp, ServiceAccount, Unknown, Workload};
 use Uniqueness::{Account, Person, Shared};
 
@@ -48,7 +48,7 @@ const fn folded(name: &'static str, uniqueness: Uniqueness, kind: ActorKind) -> 
 }
 
 /// Every namespace with facts of its own, by name.
-pub const NAMESPACES: [Namespace; 40] = [
+pub const NAMESPACES: [Namespace; 45] = [
     namespace("agent.id", Account, AiAgent),
     namespace("agent.name", Shared, AiAgent),
     namespace("aws.access_key", Shared, Unknown),
@@ -75,21 +75,36 @@ pub const NAMESPACES: [Namespace; 40] = [
     namespace("google.id", Account, Unknown),
     namespace("ip", Shared, Unknown),
     namespace("k8s.serviceaccount", Account, ServiceAccount),
+    namespace("k8s.uid", Account, Unknown),
     namespace("k8s.user", Account, Unknown),
     namespace("key.fingerprint", Shared, Unknown),
     folded("m365.user", Account, Unknown),
     namespace("name", Shared, Unknown),
     namespace("oauth.client_id", Account, OauthApp),
+    namespace("oidc.subject", Account, Unknown),
     namespace("okta.id", Account, Unknown),
     folded("okta.login", Account, Unknown),
     namespace("slack.id", Account, Unknown),
     namespace("spiffe.id", Person, Workload),
     namespace("user.name", Shared, Unknown),
     namespace("vault.accessor", Shared, Unknown),
+    namespace("vault.approle", Account, ServiceAccount),
     namespace("vault.display_name", Shared, Unknown),
     namespace("vault.entity", Account, Unknown),
+    namespace("vault.username", Account, Unknown),
+    namespace("vault.workload", Account, Workload),
     namespace("workload", Shared, Workload),
 ];
+
+/// The kind of credential whose public id a namespace holds; `None` for namespaces of identities.
+pub fn credential_kind(namespace: &str) -> Option<CredentialKind> {
+    match namespace {
+        "aws.access_key" => Some(CredentialKind::AccessKey),
+        "key.fingerprint" => Some(CredentialKind::SshKey),
+        "vault.accessor" => Some(CredentialKind::Token),
+        _ => None,
+    }
+}
 
 /// The facts of a namespace. One that is not listed is taken for account ids when it ends in `id`,
 /// and for shared names otherwise.
@@ -141,6 +156,14 @@ mod tests {
         for namespace in NAMESPACES {
             assert_eq!(namespace_facts(namespace.name), namespace);
         }
+    }
+
+    #[test]
+    fn a_namespace_of_credentials_merges_nobody() {
+        let holds_credentials = |n: &&Namespace| credential_kind(n.name).is_some();
+        let namespaces: Vec<_> = NAMESPACES.iter().filter(holds_credentials).collect();
+        assert_eq!(namespaces.len(), 3);
+        assert!(namespaces.iter().all(|namespace| !namespace.is_unique()));
     }
 
     #[test]

@@ -5,13 +5,16 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::{CredentialKind, Event, MappedEvent, OutcomeClass};
 use deedtrail_core::id::{CredentialUid, IdentityId};
 use deedtrail_core::identity::CredentialRecord;
-use deedtrail_core::namespace::namespace_facts;
+use deedtrail_core::namespace::{self, namespace_facts};
 
 use super::resolver::{Resolver, earliest};
 use super::seal;
 
 /// Most places of use listed per credential; further ones are not noted.
 const USED_FROM_MAX: usize = 32;
+/// Most credentials kept per identity. Events with further ones keep the credential's id; no record
+/// of its own is made for it.
+pub(super) const CREDENTIALS_MAX: usize = 1024;
 
 impl Resolver {
     /// Counts a use. A credential belongs to whoever used it first; that somebody else uses it
@@ -22,7 +25,9 @@ impl Resolver {
             return;
         };
         let kind = mapped.credential_kind.unwrap_or_default();
-        let credential = self.credential_entry(uid, actor, kind, (reference, &mapped.system));
+        let Some(credential) = self.entry(uid, actor, kind, (reference, &mapped.system)) else {
+            return;
+        };
         if credential.first_used.is_none() {
             credential.identity = actor;
         }
@@ -38,34 +43,53 @@ impl Resolver {
         }
     }
 
-    /// Creation, rotation and revocation of the credential an event acts on.
+    /// Creation, rotation and revocation of the credentials an event acts on.
     pub(super) fn learn_credential_change(&mut self, event: &Event, actor: Option<IdentityId>) {
         let mapped = &event.mapped;
-        let Some((kind, reference)) = target_credential(mapped) else {
-            return;
-        };
         let Some(owner) = self.owner_of_target(event).or(actor) else {
             return;
         };
-        let uid = seal::credential_id(&event.tenant, &mapped.system, kind, reference);
-        let credential = self.credential_entry(uid, owner, kind, (reference, &mapped.system));
         let at = Some(event.time_effective);
-        match mapped.action {
-            Action::CredentialCreate => credential.created = earliest(credential.created, at),
-            Action::CredentialRotate => credential.last_rotated = credential.last_rotated.max(at),
-            _ => credential.revoked = earliest(credential.revoked, at),
+        for (kind, reference) in target_credentials(mapped) {
+            let uid = seal::credential_id(&event.tenant, &mapped.system, reference);
+            let Some(credential) = self.entry(uid, owner, kind, (reference, &mapped.system)) else {
+                continue;
+            };
+            match mapped.action {
+                Action::CredentialCreate => credential.created = earliest(credential.created, at),
+                Action::CredentialRotate => {
+                    credential.last_rotated = credential.last_rotated.max(at);
+                }
+                _ => credential.revoked = earliest(credential.revoked, at),
+            }
         }
     }
 
-    fn credential_entry(
+    /// The record of a credential, made when it is new. `None` for what is a session rather than a
+    /// credential, and for new ones of an identity that has had too many.
+    fn entry(
         &mut self,
         uid: CredentialUid,
         owner: IdentityId,
         kind: CredentialKind,
         (reference, system): (&Text, &Text),
-    ) -> &mut CredentialRecord {
+    ) -> Option<&mut CredentialRecord> {
+        if matches!(
+            kind,
+            CredentialKind::RoleSession | CredentialKind::SessionCookie
+        ) {
+            return None;
+        }
+        if !self.credentials.contains_key(&uid) {
+            let held = self.credentials_held.entry(owner).or_insert(0);
+            if *held >= CREDENTIALS_MAX {
+                return None;
+            }
+            *held += 1;
+        }
         self.touched.credentials.insert(uid);
-        self.credentials
+        let credential = self
+            .credentials
             .entry(uid)
             .or_insert_with(|| CredentialRecord {
                 uid,
@@ -81,7 +105,11 @@ impl Resolver {
                 last_used: None,
                 uses: 0,
                 used_from: Vec::new(),
-            })
+            });
+        if credential.kind == CredentialKind::Unknown {
+            credential.kind = kind;
+        }
+        Some(credential)
     }
 
     /// Whose credential it is, where the record names them as a target.
@@ -103,18 +131,22 @@ pub(super) fn took_effect(mapped: &MappedEvent) -> bool {
     !matches!(mapped.outcome, OutcomeClass::Failure | OutcomeClass::Denied)
 }
 
-/// The credential an event creates, rotates or revokes: kind and public id.
-fn target_credential(mapped: &MappedEvent) -> Option<(CredentialKind, &Text)> {
-    let changes = matches!(
-        mapped.action,
-        Action::CredentialCreate | Action::CredentialRotate | Action::CredentialRevoke
-    );
-    let kind = credential_kind(mapped.target_kind.as_deref()?)?;
-    let reference = mapped
-        .target_ref
-        .as_ref()
-        .filter(|reference| !reference.is_empty())?;
-    (changes && took_effect(mapped)).then_some((kind, reference))
+/// The credentials an event creates, rotates or revokes: kind and public id. They are the target
+/// itself, or stand beside it as an alias (a user's key).
+fn target_credentials(mapped: &MappedEvent) -> Vec<(CredentialKind, &Text)> {
+    if !took_effect(mapped) {
+        return Vec::new();
+    }
+    let target = mapped.target_kind.as_deref().and_then(credential_kind);
+    let itself = target.zip(mapped.target_ref.as_ref());
+    let beside = mapped.target_aliases.iter().filter_map(|alias| {
+        namespace::credential_kind(&alias.namespace).map(|kind| (kind, &alias.value))
+    });
+    itself
+        .into_iter()
+        .chain(beside)
+        .filter(|(_, reference)| !reference.is_empty())
+        .collect()
 }
 
 /// The kind of credential a target kind names: `access_key`, `personal_access_token`, `deploy_key` …
@@ -122,8 +154,8 @@ fn credential_kind(target_kind: &str) -> Option<CredentialKind> {
     let words = target_kind
         .to_ascii_lowercase()
         .replace(['-', ' ', '.'], "_");
-    if words == "unknown" {
-        return None;
+    if matches!(words.as_str(), "credential" | "key") {
+        return Some(CredentialKind::Unknown);
     }
     let by_end = [
         ("token", CredentialKind::Token),

@@ -5,6 +5,7 @@
 //! [`Resolver::apply_import`] bring in what people declare.
 
 mod credential;
+mod decision;
 mod import;
 mod kind;
 mod lifecycle;
@@ -12,6 +13,7 @@ mod merge;
 mod resolver;
 mod seal;
 
+pub use decision::{IDENTITY_MERGE, MergeDecision};
 pub use import::{
     Cell, Column, DeclaredRow, FieldChange, IdentityChange, ImportDiff, ImportError, ImportMode,
     ImportRefusal, ImportReport, ParsedImport, diff, parse_import, parse_import_rows, to_ndjson,

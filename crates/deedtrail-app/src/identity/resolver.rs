@@ -42,6 +42,8 @@ pub struct Resolver {
     pub(super) identities: BTreeMap<IdentityId, Identity>,
     pub(super) aliases: BTreeMap<AliasUid, AliasRecord>,
     pub(super) credentials: BTreeMap<CredentialUid, CredentialRecord>,
+    /// How many credentials each identity was found with.
+    pub(super) credentials_held: BTreeMap<IdentityId, usize>,
     pub(super) merges: BTreeMap<(IdentityId, IdentityId), Merge>,
     pub(super) touched: Touched,
 }
@@ -73,18 +75,20 @@ impl Resolver {
             merged: true,
             ..IdentityFilter::default()
         };
+        let credentials = store.credentials()?;
+        let mut credentials_held = BTreeMap::new();
+        for credential in &credentials {
+            *credentials_held.entry(credential.identity).or_insert(0) += 1;
+        }
         Ok(Self {
+            credentials_held,
             identities: store
                 .identities(&everyone)?
                 .into_iter()
                 .map(|i| (i.id, i))
                 .collect(),
             aliases: store.aliases()?.into_iter().map(|a| (a.uid, a)).collect(),
-            credentials: store
-                .credentials()?
-                .into_iter()
-                .map(|c| (c.uid, c))
-                .collect(),
+            credentials: credentials.into_iter().map(|c| (c.uid, c)).collect(),
             merges: store
                 .merges()?
                 .into_iter()

@@ -1,7 +1,7 @@
 //! From a mapped event to one with its place, its ids and our own times.
 
 use deedtrail_core::Text;
-use deedtrail_core::event::{Alias, CredentialKind, Delegation, Event, MappedEvent, TimeQuality};
+use deedtrail_core::event::{Alias, Delegation, Event, MappedEvent, TimeQuality};
 use deedtrail_core::id::{
     AliasUid, CredentialUid, EventUid, ReferenceUid, SessionUid, SourceName, TenantId,
 };
@@ -143,20 +143,15 @@ fn event_uid(key: &[u8; 32], place: &Place<'_>) -> EventUid {
 }
 
 fn credential_uid(tenant: &TenantId, mapped: &MappedEvent) -> Option<CredentialUid> {
-    let kind = mapped.credential_kind.unwrap_or_default();
     let reference = mapped.credential_ref.as_ref()?;
-    Some(credential_id(tenant, &mapped.system, kind, reference))
+    Some(credential_id(tenant, &mapped.system, reference))
 }
 
-/// Id of a credential: the same key in the same system is the same credential for ever.
-pub(super) fn credential_id(
-    tenant: &TenantId,
-    system: &str,
-    kind: CredentialKind,
-    reference: &str,
-) -> CredentialUid {
-    let kind = kind.name().as_bytes();
-    CredentialUid::derive(&[bytes(tenant), system.as_bytes(), kind, reference.as_bytes()])
+/// Id of a credential: the same public id in the same system is the same credential for ever. Its
+/// kind is no part of it, because the record that makes a key and the one that uses it seldom name
+/// the kind alike.
+pub(super) fn credential_id(tenant: &TenantId, system: &str, reference: &str) -> CredentialUid {
+    CredentialUid::derive(&[bytes(tenant), system.as_bytes(), reference.as_bytes()])
 }
 
 fn session_uid(tenant: &TenantId, mapped: &MappedEvent) -> Option<SessionUid> {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use deedtrail_core::action::Action;
-use deedtrail_core::event::{ActorKind, Event, MappedEvent};
+use deedtrail_core::event::{ActorKind, CredentialKind, Event, MappedEvent};
 use deedtrail_core::id::{AliasUid, IdentityId};
 use deedtrail_core::identity::IdentityStatus;
 use deedtrail_core::port::store::Store as _;
@@ -12,7 +12,7 @@ use deedtrail_testkit::MemoryStore;
 use super::events::{
     acting_for, actor, alias, at, by, kind_of, on, save, sealed, second, with_key,
 };
-use crate::identity::Resolver;
+use crate::identity::{MergeDecision, Resolver};
 
 #[test]
 fn the_same_verified_email_is_the_same_human_across_sources() {
@@ -115,6 +115,32 @@ fn two_known_identities_of_one_record_are_merged_and_can_be_parted() {
         late,
         "merged again"
     );
+}
+
+#[test]
+fn people_decide_who_is_one_and_may_think_again() {
+    let mut resolver = Resolver::default();
+    let left = actor(&mut resolver, by(&["github.login:ana"]));
+    let right = actor(&mut resolver, at(11, by(&["slack.id:U1"])));
+    let merge = MergeDecision::Merge {
+        left: right,
+        right: left,
+        reason: "told so".into(),
+    };
+    let unmerge = MergeDecision::Unmerge { merged: right };
+    for decision in [&merge, &unmerge, &merge] {
+        let content = serde_json::to_vec(decision).unwrap();
+        assert!(
+            resolver.apply_decision(&content, second(20)),
+            "{decision:?}"
+        );
+        assert!(
+            !resolver.apply_decision(&content, second(21)),
+            "{decision:?} twice"
+        );
+    }
+    assert_eq!(actor(&mut resolver, by(&["slack.id:U1"])), left);
+    assert!(!resolver.apply_decision(b"{\"decision\":\"forget\"}", second(22)));
 }
 
 #[test]
@@ -262,6 +288,57 @@ fn a_refused_change_of_a_credential_changes_nothing() {
         resolver.take_changes().credentials[0].last_rotated,
         Some(second(10))
     );
+}
+
+#[test]
+fn a_key_that_stands_beside_its_user_is_the_users() {
+    let mut resolver = Resolver::default();
+    let user = actor(&mut resolver, by(&["aws.arn:arn:aws:iam::1:user/svc"]));
+    let create = on(
+        Action::CredentialCreate,
+        ("user", "svc"),
+        by(&["email:admin@x.example"]),
+    );
+    let aliases = ["aws.arn:arn:aws:iam::1:user/svc", "aws.access_key:AKIA9"].map(alias);
+    let mut event = sealed(
+        2,
+        MappedEvent {
+            target_aliases: aliases.into(),
+            ..create
+        },
+    );
+    resolver.resolve(&mut event);
+    let credentials = resolver.take_changes().credentials;
+    assert_eq!(credentials.len(), 1, "the user is no credential");
+    assert_eq!(
+        (credentials[0].identity, credentials[0].created),
+        (user, Some(second(10)))
+    );
+    let used = sealed(
+        3,
+        with_key("AKIA9", by(&["aws.arn:arn:aws:iam::1:user/svc"])),
+    );
+    assert_eq!(used.credential_uid, Some(credentials[0].uid));
+}
+
+#[test]
+fn sessions_and_endless_tokens_do_not_fill_the_memory() {
+    let mut resolver = Resolver::default();
+    let session = MappedEvent {
+        credential_kind: Some(CredentialKind::RoleSession),
+        ..with_key("ASIA1", by(&["email:ana@x.example"]))
+    };
+    actor(&mut resolver, session);
+    assert_eq!(resolver.take_changes().credentials, []);
+    for number in 0..1100 {
+        actor(
+            &mut resolver,
+            with_key(&format!("K{number}"), by(&["email:ana@x.example"])),
+        );
+    }
+    assert_eq!(resolver.take_changes().credentials.len(), 1024);
+    actor(&mut resolver, with_key("K1", by(&["email:ana@x.example"])));
+    assert_eq!(resolver.take_changes().credentials[0].uses, 2);
 }
 
 #[test]
