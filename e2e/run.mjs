@@ -41,7 +41,11 @@ function listen(page) {
     if (message.type() === "error") seen.errors.push(message.text());
   });
   page.on("pageerror", (error) => seen.errors.push(String(error)));
-  page.on("requestfailed", (request) => seen.errors.push(`failed: ${request.url()}`));
+  page.on("requestfailed", (request) => {
+    // A page that is left before its icon has come is no failure.
+    const reason = request.failure()?.errorText ?? "";
+    if (reason !== "net::ERR_ABORTED") seen.errors.push(`failed: ${request.url()} ${reason}`);
+  });
   return seen;
 }
 

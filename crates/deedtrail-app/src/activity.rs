@@ -43,7 +43,9 @@ impl Window {
     pub fn place(&self, at: Timestamp) -> Option<usize> {
         let inside = at >= self.from && at < self.to;
         let place = at.micros_since(self.from) / self.bucket_us;
-        inside.then_some(place).and_then(|p| usize::try_from(p).ok())
+        inside
+            .then_some(place)
+            .and_then(|p| usize::try_from(p).ok())
     }
 
     /// Start of every bucket.

@@ -88,22 +88,19 @@ impl App {
         principal: &Principal,
         id: FindingId,
         status: FindingStatus,
-        disposition: Option<Text>,
+        disposition: Option<&str>,
     ) -> Result<Finding, ReadingError> {
         principal.require(Scope::Write)?;
-        if let Some(unknown) = disposition
-            .as_deref()
-            .filter(|name| !DISPOSITIONS.contains(name))
-        {
+        if let Some(unknown) = disposition.filter(|name| !DISPOSITIONS.contains(name)) {
             return Err(ReadingError::UnknownDisposition(unknown.to_owned()));
         }
         let store = &self.ports.store;
         let analyst = principal.name.clone();
         let at = self.ports.clock.now();
-        if !store.decide_finding(id, status, disposition.clone(), analyst, at)? {
+        if !store.decide_finding(id, status, disposition.map(Text::from), analyst, at)? {
             return Err(ReadingError::NoFinding(id));
         }
-        let conclusion = disposition.as_deref().unwrap_or("no disposition");
+        let conclusion = disposition.unwrap_or("no disposition");
         self.audit(
             principal,
             "finding decided",

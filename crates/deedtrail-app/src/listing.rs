@@ -154,8 +154,10 @@ impl App {
 /// Every alias an event names, as ids.
 fn parties(event: &Event) -> Vec<AliasUid> {
     let targets = event.mapped.target_aliases.iter();
-    let targets =
-        targets.map(|alias| AliasUid::of(&event.tenant, &alias.namespace, &alias.value));
-    let parties = event.actor_alias_uid.into_iter().chain(event.on_behalf_of_uid);
+    let targets = targets.map(|alias| AliasUid::of(&event.tenant, &alias.namespace, &alias.value));
+    let parties = event
+        .actor_alias_uid
+        .into_iter()
+        .chain(event.on_behalf_of_uid);
     parties.chain(targets).collect()
 }

@@ -38,7 +38,7 @@ impl Default for WebConfig {
             ingest_concurrent_max: 8,
             ingest_wait_max: Duration::from_millis(500),
             ingest_bytes_max: REQUEST_BYTES_MAX,
-            request_time_max: Duration::from_secs(60),
+            request_time_max: Duration::from_mins(1),
             ready_lag_max: 1_000_000,
         }
     }

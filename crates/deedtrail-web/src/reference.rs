@@ -210,17 +210,19 @@ fn section(page: &mut String, endpoint: &Endpoint, document: &Document) {
                 "query"
             };
             let meaning = format!("{}{}", parameter.meaning, shape_words(parameter.shape));
-            text.push_str(&format!("| `{}` | {place} | {meaning} |\n", parameter.name));
+            let row = format!("| `{}` | {place} | {meaning} |\n", parameter.name);
+            text.push_str(&row);
         }
         text.push('\n');
     }
     let answer = match document.answer {
-        Answer::Json(schema) => format!("`{schema}` (JSON)"),
-        Answer::Text(kind) => format!("`{kind}`"),
+        Answer::Json(schema) => format!("Answers `{schema}` (JSON)."),
+        Answer::Text(kind) => format!("Answers `{kind}`."),
     };
-    text.push_str(&format!("Answers {answer}."));
+    text.push_str(&answer);
     for (status, when) in document.refusals {
-        text.push_str(&format!(" `{status}`: {when}"));
+        let refusal = format!(" `{status}`: {when}");
+        text.push_str(&refusal);
     }
     text.push_str("\n\n");
     page.push_str(&text);

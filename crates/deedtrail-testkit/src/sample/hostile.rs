@@ -58,7 +58,11 @@ fn villain(builder: &mut Builder, number: i64, text: &str) {
         outcome: OutcomeClass::Unknown,
         from: Some((text, number)),
     };
-    let mut event = builder.deed_with_record(&deed, text.as_bytes().to_vec());
+    let mut record = text.as_bytes().to_vec();
+    if number % 2 == 1 {
+        record.extend([0xff, 0xc0, 0x00]);
+    }
+    let mut event = builder.deed_with_record(&deed, record);
     text.clone_into(&mut event.fact);
     let mut finding = draft("off_hours", &person, Severity::Critical, text, vec![event]);
     finding.rule = text.into();

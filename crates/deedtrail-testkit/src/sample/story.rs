@@ -203,11 +203,9 @@ fn clock(hours: i64, minutes: i64, seconds: i64) -> Timestamp {
         .plus_micros(seconds * Timestamp::SECOND_US)
 }
 
-fn fact(event: FindingEvent, fact: &str) -> FindingEvent {
-    FindingEvent {
-        fact: fact.to_owned(),
-        ..event
-    }
+fn fact(mut event: FindingEvent, fact: &str) -> FindingEvent {
+    fact.clone_into(&mut event.fact);
+    event
 }
 
 fn hypothesis(name: &str, score: f64, facts_for: &[&str], against: &[&str]) -> Hypothesis {
@@ -224,87 +222,74 @@ fn texts(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
+/// A deed of the afternoon, from the network the intruder uses.
+fn away<'a>(
+    at: Timestamp,
+    source: &'a str,
+    actor: &'a Person,
+    (operation, action): (&'a str, Action),
+    target: Option<Target<'a>>,
+) -> Deed<'a> {
+    Deed {
+        at,
+        source,
+        actor,
+        operation,
+        action,
+        target,
+        outcome: OutcomeClass::Success,
+        from: Some(("203.0.113.77", 14_061)),
+    }
+}
+
 /// A factor is reset, a session starts elsewhere, a credential is planted and used.
-fn reset(builder: &mut Builder, cast: &Cast) {
-    let home = Some(("198.51.100.24", 64_500));
-    let away = Some(("203.0.113.77", 14_061));
-    let base = Deed {
-        at: clock(14, 2, 11),
-        source: "okta.system",
-        actor: &cast.alice,
-        operation: "user.authentication.verify",
-        action: Action::Authenticate,
-        target: None,
+fn reset_events(builder: &mut Builder, cast: &Cast) -> Vec<FindingEvent> {
+    let (okta, aws) = ("okta.system", "aws.cloudtrail");
+    let verify = ("user.authentication.verify", Action::Authenticate);
+    let deactivate = ("user.mfa.factor.deactivate", Action::IdentityChange);
+    let start = ("user.session.start", Action::Authenticate);
+    let create = ("CreateAccessKey", Action::CredentialCreate);
+    let add = ("repo.add_deploy_key", Action::CredentialCreate);
+    let assume = ("AssumeRole", Action::SessionChange);
+    let alice = Some(Target::Person(&cast.alice));
+    let deployer = Some(Target::Person(&cast.deployer));
+    let infra = Some(Target::Thing("repository", "acme/infra-prod"));
+    let admin = Some(Target::Person(&cast.admin));
+    let denied = Deed {
         outcome: OutcomeClass::Denied,
-        from: away,
+        ..away(clock(14, 2, 11), okta, &cast.alice, verify, None)
     };
     let steps = [
-        (base.clone(), "denied push × 9 in 4 minutes"),
+        (denied, "denied push × 9 in 4 minutes"),
         (
-            Deed {
-                at: clock(14, 6, 48),
-                actor: &cast.helpdesk,
-                operation: "user.mfa.factor.deactivate",
-                action: Action::IdentityChange,
-                target: Some(Target::Person(&cast.alice)),
-                outcome: OutcomeClass::Success,
-                from: home,
-                ..base.clone()
-            },
+            away(clock(14, 6, 48), okta, &cast.helpdesk, deactivate, alice),
             "factor of alice removed by an application, first time in 90 days",
         ),
         (
-            Deed {
-                at: clock(14, 7, 2),
-                operation: "user.session.start",
-                outcome: OutcomeClass::Success,
-                ..base.clone()
-            },
+            away(clock(14, 7, 2), okta, &cast.alice, start, None),
             "session started from AS14061, never seen for alice",
         ),
         (
-            Deed {
-                at: clock(14, 9, 30),
-                source: "aws.cloudtrail",
-                operation: "CreateAccessKey",
-                action: Action::CredentialCreate,
-                target: Some(Target::Person(&cast.deployer)),
-                outcome: OutcomeClass::Success,
-                ..base.clone()
-            },
+            away(clock(14, 9, 30), aws, &cast.alice, create, deployer),
             "new access key for ci-deployer, which alice never managed before",
         ),
         (
-            Deed {
-                at: clock(14, 31, 5),
-                source: "github.audit",
-                actor: &cast.deployer,
-                operation: "repo.add_deploy_key",
-                action: Action::CredentialCreate,
-                target: Some(Target::Thing("repository", "acme/infra-prod")),
-                outcome: OutcomeClass::Success,
-                ..base.clone()
-            },
+            away(clock(14, 31, 5), "github.audit", &cast.deployer, add, infra),
             "deploy key with write access on acme/infra-prod",
         ),
         (
-            Deed {
-                at: clock(14, 33, 40),
-                source: "aws.cloudtrail",
-                actor: &cast.deployer,
-                operation: "AssumeRole",
-                action: Action::SessionChange,
-                target: Some(Target::Person(&cast.admin)),
-                outcome: OutcomeClass::Success,
-                ..base.clone()
-            },
+            away(clock(14, 33, 40), aws, &cast.deployer, assume, admin),
             "ci-deployer took over role/prod-admin",
         ),
     ];
-    let events: Vec<FindingEvent> = steps
+    steps
         .iter()
         .map(|(deed, words)| fact(builder.deed(deed), words))
-        .collect();
+        .collect()
+}
+
+fn reset(builder: &mut Builder, cast: &Cast) {
+    let events = reset_events(builder, cast);
     let title = "Factor reset by helpdesk-api, then a session from a new network planted a key";
     let mut finding = draft(
         "credential_planted",
@@ -473,9 +458,9 @@ fn small_things(builder: &mut Builder, cast: &Cast) {
         title,
         Vec::new(),
     ));
-    let title = "The access key of nightly-export is 412 days old (limit: 90)";
+    let title = "An old key of nightly-export was used 12 days after its replacement";
     builder.finding(draft(
-        "overdue_rotation",
+        "old_key_used",
         &cast.export,
         Severity::Medium,
         title,

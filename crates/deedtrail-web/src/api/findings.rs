@@ -5,7 +5,6 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use deedtrail_app::access::Principal;
 use deedtrail_app::timeline::ReadingError;
-use deedtrail_core::Text;
 use deedtrail_core::finding::{Finding, FindingStatus, Severity};
 use deedtrail_core::port::store::FindingFilter;
 use serde::{Deserialize, Serialize};
@@ -39,7 +38,7 @@ pub(super) struct FindingList {
 struct Decision {
     status: FindingStatus,
     #[serde(default)]
-    disposition: Option<Text>,
+    disposition: Option<String>,
 }
 
 pub(super) async fn list(
@@ -115,7 +114,12 @@ pub(super) async fn decide(
         ))
     })?;
     let decide = move |app: &deedtrail_app::App| {
-        app.decide_finding(&principal, id, decision.status, decision.disposition)
+        app.decide_finding(
+            &principal,
+            id,
+            decision.status,
+            decision.disposition.as_deref(),
+        )
     };
     shared.attempt(decide).await.map(Json)
 }

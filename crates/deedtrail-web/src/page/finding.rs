@@ -29,7 +29,7 @@ const GAP_US: i64 = 2 * Timestamp::MINUTE_US;
 /// A scored explanation.
 #[derive(Debug)]
 struct HypothesisView {
-    name: String,
+    name: Shown,
     percent: String,
     facts_for: Vec<Shown>,
     facts_against: Vec<Shown>,
@@ -119,8 +119,9 @@ pub(super) async fn decide(
     let finding: FindingId = id(&finding)?;
     let wanted = status::from_name(&form.status);
     let wanted = wanted.ok_or_else(|| Problem::invalid("choose open, acknowledged or closed"))?;
-    let disposition = (!form.disposition.is_empty()).then(|| form.disposition.into());
-    let decide = move |app: &App| app.decide_finding(&principal, finding, wanted, disposition);
+    let disposition = Some(form.disposition).filter(|name| !name.is_empty());
+    let decide =
+        move |app: &App| app.decide_finding(&principal, finding, wanted, disposition.as_deref());
     shared.attempt(decide).await?;
     Ok(Redirect::to(&format!("/findings/{finding}")).into_response())
 }
@@ -266,7 +267,7 @@ fn control_view(id: &str) -> Option<ControlView> {
 fn hypothesis(hypothesis: &Hypothesis) -> HypothesisView {
     let texts = |lines: &[String]| lines.iter().map(|line| Shown::new(line)).collect();
     HypothesisView {
-        name: words(&hypothesis.name),
+        name: Shown::new(&words(&hypothesis.name)),
         percent: format!("{:.0} %", hypothesis.score * 100.0),
         facts_for: texts(&hypothesis.facts_for),
         facts_against: texts(&hypothesis.facts_against),

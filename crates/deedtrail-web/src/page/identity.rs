@@ -280,7 +280,7 @@ fn facts(identity: &Identity) -> Vec<Fact> {
         let tools: Vec<&str> = declared
             .declared_tools
             .iter()
-            .map(|tool| tool.as_str())
+            .map(deedtrail_core::Text::as_str)
             .collect();
         facts.push(Fact::new("Tools", &tools.join(", ")));
     }

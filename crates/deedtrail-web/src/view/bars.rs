@@ -41,7 +41,7 @@ pub(crate) struct Bars {
     pub(crate) last: Moment,
     pub(crate) unit: String,
     pub(crate) peak: String,
-    pub(crate) bars: Vec<Bar>,
+    pub(crate) columns: Vec<Bar>,
     /// Only buckets with events.
     pub(crate) rows: Vec<BarRow>,
     pub(crate) any_hot: bool,
@@ -63,7 +63,7 @@ impl Bars {
         let peak = counts.values().copied().max().unwrap_or(0);
         let starts = window.starts();
         let slot = WIDTH / as_f64(starts.len().max(1) as u64);
-        let mut bars = Vec::new();
+        let mut columns = Vec::new();
         let mut rows = Vec::new();
         for (place, start) in starts.iter().enumerate() {
             let Some(count) = counts.get(&place).copied() else {
@@ -71,7 +71,7 @@ impl Bars {
             };
             let hot = hot.contains(&place);
             let start = Moment::new(*start);
-            bars.push(bar(place, slot, (count, peak), hot, &start));
+            columns.push(bar(place, slot, (count, peak), hot, &start));
             rows.push(BarRow {
                 start,
                 count: grouped(count),
@@ -87,7 +87,7 @@ impl Bars {
             unit,
             peak: grouped(peak),
             any_hot: rows.iter().any(|row| row.hot),
-            bars,
+            columns,
             rows,
         }
     }

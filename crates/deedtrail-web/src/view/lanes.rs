@@ -50,7 +50,7 @@ pub(crate) struct Link {
 pub(crate) struct Lanes {
     pub(crate) label: String,
     pub(crate) height: u64,
-    pub(crate) lanes: Vec<Lane>,
+    pub(crate) parties: Vec<Lane>,
     pub(crate) dots: Vec<Dot>,
     pub(crate) links: Vec<Link>,
 }
@@ -135,11 +135,11 @@ impl Lanes {
         }
         let label = label(&steps, &names, what);
         let height = TOP + STEP * (names.len() as u64 - 1) + 14;
-        let lanes = names.into_iter().enumerate().map(lane).collect();
+        let parties = names.into_iter().enumerate().map(lane).collect();
         Some(Self {
             label,
             height,
-            lanes,
+            parties,
             dots,
             links,
         })

@@ -33,7 +33,8 @@ impl Shown {
         }
         let rest = characters.count() as u64;
         if rest > 0 {
-            shown.push_str(&format!("… (+{} characters)", grouped(rest)));
+            let more = format!("… (+{} characters)", grouped(rest));
+            shown.push_str(&more);
         }
         Self(shown)
     }
@@ -57,7 +58,8 @@ fn push_visible(shown: &mut String, character: char, breaks: bool) {
             shown.push(picture.unwrap_or(char::REPLACEMENT_CHARACTER));
         }
         c if c.is_control() || changes_direction(c) || is_invisible(c) => {
-            shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(c)));
+            let visible = format!("⟨U+{:04X}⟩", u32::from(c));
+            shown.push_str(&visible);
         }
         c => shown.push(c),
     }

@@ -168,6 +168,7 @@ async fn a_decision_is_kept_shown_and_recorded() {
     assert_eq!(absent.status, StatusCode::NOT_FOUND);
     assert_eq!(caller.app.figures().unwrap().log_end, before);
 
+    caller.sample.clock.advance(1_000_000);
     let done = decide(
         &caller,
         &id,
@@ -188,7 +189,7 @@ async fn a_decision_is_kept_shown_and_recorded() {
         .json();
     assert!(list(&open, "findings").is_empty());
     let feed = caller
-        .get("/v1/findings?updated_since=2026-11-18T16:30:00Z")
+        .get("/v1/findings?updated_since=2026-11-18T16:30:01Z")
         .await
         .json();
     assert_eq!(

@@ -51,12 +51,12 @@ impl Caller {
 
     pub(crate) fn with_config(sample: Sample, config: WebConfig) -> Self {
         let app = Arc::new(App::new(Ports {
-            log: sample.log.clone(),
-            mapper: sample.mapper.clone(),
-            archive: sample.archive.clone(),
-            store: sample.store.clone(),
-            clock: sample.clock.clone(),
-            entropy: sample.entropy.clone(),
+            log: Arc::clone(&sample.log) as _,
+            mapper: Arc::clone(&sample.mapper) as _,
+            archive: Arc::clone(&sample.archive) as _,
+            store: Arc::clone(&sample.store) as _,
+            clock: Arc::clone(&sample.clock) as _,
+            entropy: Arc::clone(&sample.entropy) as _,
         }));
         let router = router(Arc::clone(&app), config);
         Self {

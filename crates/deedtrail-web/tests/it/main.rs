@@ -1,8 +1,14 @@
 //! The HTTP surface as callers meet it, over fakes.
 
+#[cfg(test)]
 mod access;
+#[cfg(test)]
 mod api;
+#[cfg(test)]
 mod caller;
+#[cfg(test)]
 mod ingest;
+#[cfg(test)]
 mod page;
+#[cfg(test)]
 mod reference;
