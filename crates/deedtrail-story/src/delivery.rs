@@ -15,7 +15,8 @@ pub struct Delivery {
     pub source: &'static str,
     /// Time of its newest record: it cannot have been sent earlier.
     pub at: Timestamp,
-    /// NDJSON; for `otel.genai` one OTLP JSON export request.
+    /// As the vendor packs it: an OTLP export request, a `CloudTrail` file, an Okta page (array);
+    /// NDJSON for all others.
     pub body: Vec<u8>,
     pub records: usize,
 }
@@ -45,6 +46,8 @@ fn delivery(source: Source, records: &[Record]) -> Delivery {
     let mut body = String::with_capacity(bytes + 32);
     let (open, between, close) = match source {
         Source::GenAi => (r#"{"resourceSpans":["#, ",", "]}"),
+        Source::CloudTrail => (r#"{"Records":["#, ",", "]}"),
+        Source::Okta => ("[", ",", "]"),
         _ => ("", "\n", "\n"),
     };
     body.push_str(open);

@@ -2,8 +2,8 @@
 
 use crate::day::Day;
 use crate::organisation::{Origin, machine};
-use crate::record::{Source, entra};
-use crate::rhythm::timer;
+use crate::record::{Source, entra, m365};
+use crate::rhythm::{SECOND, timer};
 
 /// The network a vendor's application comes from.
 fn vendor_network(app: &str) -> Origin {
@@ -23,28 +23,65 @@ fn vendor_network(app: &str) -> Origin {
     }
 }
 
-fn app_sign_in(day: &mut Day, app: &str, origin: &Origin, resource: &'static str, of_day: i64) {
-    day.put(Source::Entra, of_day, |at, chance| {
-        entra::app_sign_in(at, machine(app), origin, resource, chance)
-    });
+/// What an application does each time: resource it signs in to, hours between two times, and the
+/// file it works on; two applications sign in and do nothing.
+struct Habit {
+    app: &'static str,
+    resource: &'static str,
+    every_hours: usize,
+    work: Option<(&'static str, (&'static str, &'static str))>,
 }
 
+const HABITS: [Habit; 5] = [
+    Habit {
+        app: "calendar-sync",
+        resource: "Microsoft Graph",
+        every_hours: 1,
+        work: Some(("FileModified", ("company", "Room calendar.ics"))),
+    },
+    Habit {
+        app: "crm-connector",
+        resource: "Microsoft Graph",
+        every_hours: 2,
+        work: Some(("FileAccessed", ("sales", "Contacts.xlsx"))),
+    },
+    Habit {
+        app: "expense-app",
+        resource: "Microsoft Graph",
+        every_hours: 4,
+        work: Some(("FileModified", ("finance", "Expenses.xlsx"))),
+    },
+    Habit {
+        app: "slide-maker",
+        resource: "Office 365 SharePoint Online",
+        every_hours: 5,
+        work: None,
+    },
+    Habit {
+        app: "survey-tool",
+        resource: "Microsoft Graph",
+        every_hours: 6,
+        work: None,
+    },
+];
+
 pub(super) fn tell(day: &mut Day) {
-    let office_hours: &[(&str, &str, i64)] = &[
-        ("calendar-sync", "Microsoft Graph", 1),
-        ("crm-connector", "Microsoft Graph", 2),
-        ("expense-app", "Microsoft Graph", 4),
-        ("slide-maker", "Office 365 SharePoint Online", 5),
-        ("survey-tool", "Microsoft Graph", 6),
-    ];
-    for (app, resource, every_hours) in office_hours {
-        if !day.is_workday() && *every_hours > 2 {
+    for habit in &HABITS {
+        if !day.is_workday() && habit.every_hours > 2 {
             continue;
         }
-        let origin = vendor_network(app);
-        for hour in (6..20).step_by(usize::try_from(*every_hours).unwrap_or(1)) {
+        let app = machine(habit.app);
+        let origin = vendor_network(habit.app);
+        for hour in (6..20).step_by(habit.every_hours) {
             let of_day = timer(hour, 30, 50, &mut day.chance);
-            app_sign_in(day, app, &origin, resource, of_day);
+            day.put(Source::Entra, of_day, |at, chance| {
+                entra::app_sign_in(at, app, &origin, habit.resource, chance)
+            });
+            if let Some((operation, file)) = habit.work {
+                day.put(Source::M365, of_day + 2 * SECOND, |at, chance| {
+                    m365::app_file(at, app, &origin, operation, file, chance)
+                });
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::record::github_audit::{self, Entry};
 use crate::record::github_webhook::{self, Push};
 use crate::record::kubernetes::{self, Request};
 use crate::record::{Source, vault};
-use crate::rhythm::{HOUR, MINUTE, SECOND, timer};
+use crate::rhythm::{MINUTE, SECOND, timer};
 
 /// Address of the hosted build runners.
 pub(crate) const RUNNERS_IP: &str = "2001:db8:61c::41";
@@ -24,9 +24,6 @@ pub(super) fn tell(day: &mut Day, pushes: &[Pushed]) {
         // Every third push to the shop goes to production.
         if count % 3 == 0 && pushed.repository != "infrastructure" {
             release(day, pushed.of_day + 16 * MINUTE);
-        }
-        if pushed.repository == "infrastructure" {
-            plan(day, pushed.of_day + 2 * MINUTE);
         }
     }
     let nightly = timer(4, 0, 40, &mut day.chance);
@@ -219,7 +216,7 @@ fn plan(day: &mut Day, start: i64) {
         ("rds", "DescribeDBInstances", true),
     ];
     let session = ["plan-", &day.chance.between(10_000, 99_999).to_string()].concat();
-    let mut of_day = start.min(23 * HOUR);
+    let mut of_day = start;
     for step in STEPS {
         of_day += SECOND + day.chance.between(0, 2 * SECOND);
         ci_call(day, ("ci-terraform", &session), step, of_day);

@@ -111,7 +111,7 @@ fn office_work(day: &mut Day, person: &Person, origin: &Origin, arrives: i64) {
             entra::person_sign_in(at, person, origin, "Office 365", entra::SUCCESS, chance)
         });
     }
-    for _ in 0..day.chance.between(3, 8) {
+    for _ in 0..day.chance.between(2, 6) {
         let moment = office_moment(person, arrives, &mut day.chance);
         document(day, person, origin, moment);
     }

@@ -5,7 +5,7 @@ use crate::day::Day;
 use crate::organisation::{machine, private_ip};
 use crate::record::Source;
 use crate::record::cloudtrail::{self, Caller};
-use crate::rhythm::{DAY, HOUR, SECOND};
+use crate::rhythm::{HOUR, SECOND};
 
 type Step = (&'static str, &'static str, bool, &'static str);
 
@@ -112,10 +112,10 @@ pub(super) fn tell(day: &mut Day) {
     }
 }
 
-/// Customers are awake: mostly between 07:00 and 22:00 UTC.
+/// Customers are awake from 07:00 to 22:00 UTC, most of them in the afternoon.
 fn demand(day: &mut Day) -> i64 {
-    if day.chance.in_thousand(120) {
-        day.chance.between(0, DAY - HOUR)
+    if day.chance.in_thousand(400) {
+        day.chance.between(7 * HOUR, 22 * HOUR)
     } else {
         7 * HOUR + day.chance.hump(15 * HOUR)
     }

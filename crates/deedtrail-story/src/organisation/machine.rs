@@ -56,6 +56,7 @@ impl Machine {
                 Account::EntraApp => vec![
                     ["entra.app_id:", &self.app_id()].concat(),
                     ["entra.object_id:", &self.entra_object_id()].concat(),
+                    ["entra.service_principal:", &self.entra_object_id()].concat(),
                 ],
                 Account::OktaUser => vec![
                     ["email:", &self.email()].concat(),

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::{joined, utc_text};
 use crate::chance::Chance;
-use crate::organisation::{DOMAIN, ENTRA_TENANT, Origin, Person, stable_hex, stable_uuid};
+use crate::organisation::{DOMAIN, ENTRA_TENANT, Machine, Origin, Person, stable_hex, stable_uuid};
 
 const SITE: &str = "https://larkfield.sharepoint.example/sites/";
 
-/// `FileAccessed`, `FileModified`, `FileDownloaded` … on a `SharePoint` file.
+/// `FileAccessed`, `FileModified`, `FileDownloaded` … by a person on a `SharePoint` file.
 pub(crate) fn file(
     at: i64,
     person: &Person,
@@ -17,26 +17,44 @@ pub(crate) fn file(
     file: (&str, &str),
     chance: &mut Chance,
 ) -> Value {
-    let (site, name) = file;
+    let common = common(at, person, origin, (operation, "SharePoint", 6), chance);
+    merge(common, file_fields(file, origin, chance))
+}
+
+/// The same by an application on its own behalf.
+pub(crate) fn app_file(
+    at: i64,
+    app: &Machine,
+    origin: &Origin,
+    operation: &'static str,
+    file: (&str, &str),
+    chance: &mut Chance,
+) -> Value {
+    let principal = joined(&["ServicePrincipal_", &app.entra_object_id()]);
+    let what = (operation, "SharePoint", 6);
+    let common = common_of(at, (&principal, &principal, 5), &origin.ip, what, chance);
+    let record = merge(common, file_fields(file, origin, chance));
+    let by = json!({ "ApplicationId": app.app_id(), "ApplicationDisplayName": app.name });
+    merge(record, by)
+}
+
+fn file_fields((site, name): (&str, &str), origin: &Origin, chance: &mut Chance) -> Value {
     let site_url = joined(&[SITE, site, "/"]);
     let object = joined(&[&site_url, "Shared Documents/", name]);
     let extension = name.rsplit('.').next().unwrap_or_default();
-    merge(
-        common(at, person, origin, (operation, "SharePoint", 6), chance),
-        json!({
-            "ObjectId": object,
-            "EventSource": "SharePoint",
-            "ItemType": "File",
-            "SiteUrl": site_url,
-            "Site": stable_uuid(site),
-            "ListItemUniqueId": stable_uuid(&object),
-            "SourceFileName": name,
-            "SourceFileExtension": extension,
-            "SourceRelativeUrl": "Shared Documents",
-            "UserAgent": origin.user_agent,
-            "CorrelationId": chance.uuid()
-        }),
-    )
+    json!({
+        "ObjectId": object,
+        "EventSource": "SharePoint",
+        "ItemType": "File",
+        "SiteUrl": site_url,
+        "Site": stable_uuid(site),
+        "ListItemUniqueId": stable_uuid(&object),
+        "SourceFileName": name,
+        "SourceFileExtension": extension,
+        "SourceRelativeUrl": "Shared Documents",
+        "UserAgent": origin.user_agent,
+        "CorrelationId": chance.uuid()
+    })
 }
 
 /// `MailItemsAccessed` or `Send` in the person's own mailbox.
@@ -97,6 +115,7 @@ pub(crate) fn logged_in(at: i64, person: &Person, origin: &Origin, chance: &mut 
     )
 }
 
+/// Fields of every record, by a person.
 fn common(
     at: i64,
     person: &Person,
@@ -104,7 +123,22 @@ fn common(
     what: (&str, &str, i64),
     chance: &mut Chance,
 ) -> Value {
-    let (operation, workload, record_type) = what;
+    let key = joined(&[
+        "i:0h.f|membership|",
+        &stable_hex(person.login, 16),
+        "@live.com",
+    ]);
+    common_of(at, (&person.email(), &key, 0), &origin.ip, what, chance)
+}
+
+/// Fields of every record: user id, key and type; operation, workload and record type.
+fn common_of(
+    at: i64,
+    (user, key, user_type): (&str, &str, i64),
+    ip: &str,
+    (operation, workload, record_type): (&str, &str, i64),
+    chance: &mut Chance,
+) -> Value {
     let time = utc_text(at, 0);
     json!({
         "CreationTime": time.trim_end_matches('Z'),
@@ -113,12 +147,12 @@ fn common(
         "OrganizationId": ENTRA_TENANT,
         "RecordType": record_type,
         "ResultStatus": "Succeeded",
-        "UserKey": joined(&["i:0h.f|membership|", &stable_hex(person.login, 16), "@live.com"]),
-        "UserType": 0,
+        "UserKey": key,
+        "UserType": user_type,
         "Version": 1,
         "Workload": workload,
-        "ClientIP": origin.ip,
-        "UserId": person.email()
+        "ClientIP": ip,
+        "UserId": user
     })
 }
 

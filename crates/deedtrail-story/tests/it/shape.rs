@@ -14,23 +14,30 @@ fn deliveries() -> Vec<Delivery> {
 }
 
 fn records(delivery: &Delivery) -> Vec<serde_json::Value> {
-    if delivery.source == "otel.genai" {
-        let request: serde_json::Value = serde_json::from_slice(&delivery.body).expect("JSON");
-        return request["resourceSpans"].as_array().expect("spans").clone();
+    let whole = || serde_json::from_slice::<serde_json::Value>(&delivery.body).expect("JSON");
+    let elements = |list: &serde_json::Value| list.as_array().expect("records").clone();
+    match delivery.source {
+        "otel.genai" => elements(&whole()["resourceSpans"]),
+        "aws.cloudtrail" => elements(&whole()["Records"]),
+        "okta.system" => elements(&whole()),
+        _ => text(delivery)
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect(),
     }
-    let text = std::str::from_utf8(&delivery.body).expect("UTF-8");
-    text.lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect()
+}
+
+fn text(delivery: &Delivery) -> &str {
+    std::str::from_utf8(&delivery.body).expect("UTF-8")
 }
 
 /// Records of a delivery as a reader of bytes sees them.
 fn count(delivery: &Delivery) -> usize {
-    let text = std::str::from_utf8(&delivery.body).expect("UTF-8");
-    if delivery.source == "otel.genai" {
-        text.matches("\"spanId\":").count()
-    } else {
-        text.lines().count()
+    match delivery.source {
+        "otel.genai" => text(delivery).matches("\"spanId\":").count(),
+        "aws.cloudtrail" => text(delivery).matches("\"eventID\":").count(),
+        "okta.system" => text(delivery).matches("\"uuid\":").count(),
+        _ => text(delivery).lines().count(),
     }
 }
 
