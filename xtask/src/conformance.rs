@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use crate::process::{self, Tally, passes, say};
+use crate::process::{Tally, passes, say};
 
 /// Sources scored against a peer's expected fields.
 const SCORED: [&str; 9] = [
@@ -28,24 +28,32 @@ const RULE_TESTS: [(&str, &str); 3] = [
     ("Okta.SystemLog", "okta.system"),
 ];
 
-pub fn run(folder: &Path) -> anyhow::Result<Tally> {
-    let folder = folder.canonicalize().with_context(|| format!("{}", folder.display()))?;
-    let binary = process::binary()?;
+pub fn run(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
+    let folder = folder
+        .canonicalize()
+        .with_context(|| format!("{}", folder.display()))?;
     let mut tally = Tally::default();
-    tally.add(normalise(&binary, &folder)?);
-    tally.add(rule_tests(&binary, &folder)?);
-    tally.add(attacks(&binary, &folder)?);
+    tally.add(normalise(binary, &folder)?);
+    tally.add(rule_tests(binary, &folder)?);
+    tally.add(attacks(binary, &folder)?);
     Ok(tally)
 }
 
 fn text(path: &Path) -> anyhow::Result<&str> {
-    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+    path.to_str()
+        .with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
 fn normalise(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
     let script = folder.join("checks").join("normalise.py");
     let data = folder.join("data").join("normalise");
-    let mut arguments = vec![text(&script)?, "--bin", text(binary)?, "--data", text(&data)?];
+    let mut arguments = vec![
+        text(&script)?,
+        "--bin",
+        text(binary)?,
+        "--data",
+        text(&data)?,
+    ];
     for source in SCORED {
         arguments.extend(["--source", source]);
     }
@@ -56,24 +64,38 @@ fn normalise(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
 fn rule_tests(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     for (log_type, source) in RULE_TESTS {
-        let path = folder.join("data").join("rule_tests").join(format!("{log_type}.ndjson"));
-        let cases = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+        let path = folder
+            .join("data")
+            .join("rule_tests")
+            .join(format!("{log_type}.ndjson"));
+        let cases =
+            std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
         let mut records = String::new();
         for case in cases.lines() {
             let case: serde_json::Value = serde_json::from_str(case)?;
-            let event = case.get("event").or_else(|| case.get("raw")).context("a case has no event")?;
+            let event = case
+                .get("event")
+                .or_else(|| case.get("raw"))
+                .context("a case has no event")?;
             records.push_str(&serde_json::to_string(event)?);
             records.push('\n');
         }
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("records.ndjson");
         std::fs::write(&file, &records)?;
-        let output =
-            Command::new(binary).args(["source", "map", source]).arg(&file).output()?;
+        let output = Command::new(binary)
+            .args(["source", "map", source])
+            .arg(&file)
+            .output()?;
         let answers = String::from_utf8(output.stdout)?;
-        let quarantined = answers.lines().filter(|line| !line.contains("\"error\":null")).count();
+        let quarantined = answers
+            .lines()
+            .filter(|line| !line.contains("\"error\":null"))
+            .count();
         let (sent, got) = (records.lines().count(), answers.lines().count());
-        say(format_args!("rule tests {log_type}: {got} of {sent} answered, {quarantined} quarantined"));
+        say(format_args!(
+            "rule tests {log_type}: {got} of {sent} answered, {quarantined} quarantined"
+        ));
         tally.add(Tally::one(sent == got && quarantined == 0 && sent > 0));
     }
     Ok(tally)
@@ -87,9 +109,16 @@ fn attacks(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
         .with_context(|| format!("{}", recordings.display()))?
         .map(|entry| entry.map(|e| e.path()))
         .collect::<Result<_, _>>()?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
     files.sort();
-    anyhow::ensure!(!files.is_empty(), "no recordings in {}", recordings.display());
+    anyhow::ensure!(
+        !files.is_empty(),
+        "no recordings in {}",
+        recordings.display()
+    );
     for file in files {
         let data = tempfile::tempdir()?;
         let deedtrail = |arguments: &[&str]| -> anyhow::Result<String> {
@@ -113,8 +142,15 @@ fn attacks(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
             .map(|finding| format!("{}: {}", finding["kind"], finding["title"]))
             .collect();
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        say(format_args!("{name}: {}", titles.first().map_or("NO FINDING", String::as_str)));
+        let name = file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        say(format_args!(
+            "{name}: {}",
+            titles.first().map_or("NO FINDING", String::as_str)
+        ));
         tally.add(Tally::one(!titles.is_empty()));
     }
     Ok(tally)

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _};
 
-use crate::process::{self, Tally, say};
+use crate::process::{Tally, say};
 
 const CLIENTS: u64 = 16;
 const BATCH_RECORDS_MAX: u64 = 200;
@@ -36,12 +36,11 @@ struct Field {
     promised: Promised,
 }
 
-pub fn run(cycles: u32, seed: u64) -> anyhow::Result<Tally> {
-    let binary = process::binary()?;
+pub fn run(binary: &Path, cycles: u32, seed: u64) -> anyhow::Result<Tally> {
     let data = tempfile::tempdir()?;
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut server = start(&binary, data.path())?;
-    let token = create_token(&binary, data.path())?;
+    let mut server = start(binary, data.path())?;
+    let token = create_token(binary, data.path())?;
     let field = Arc::new(Field {
         server: Mutex::new((server.address.clone(), token.clone())),
         over: AtomicBool::new(false),
@@ -63,7 +62,7 @@ pub fn run(cycles: u32, seed: u64) -> anyhow::Result<Tally> {
         server.process.kill()?;
         server.process.wait()?;
         let begun = Instant::now();
-        server = start(&binary, data.path())?;
+        server = start(binary, data.path())?;
         slowest = slowest.max(begun.elapsed());
         *field.server.lock().unwrap_or_else(PoisonError::into_inner) =
             (server.address.clone(), token.clone());
@@ -71,10 +70,12 @@ pub fn run(cycles: u32, seed: u64) -> anyhow::Result<Tally> {
     drop(timer);
     field.over.store(true, Ordering::SeqCst);
     for client in clients {
-        client.join().map_err(|_| anyhow::anyhow!("a client panicked"))??;
+        client
+            .join()
+            .map_err(|_| anyhow::anyhow!("a client panicked"))??;
     }
     server.stop()?;
-    let verdict = verify(&binary, data.path(), &field)?;
+    let verdict = verify(binary, data.path(), &field)?;
     say(format_args!(
         "crash: {cycles} kills, {} records sent, slowest restart {:.2} s; {verdict}",
         field.sent.load(Ordering::SeqCst),
@@ -93,7 +94,9 @@ struct Server {
 impl Server {
     /// Asks for an orderly end, as an operator would.
     fn stop(&mut self) -> anyhow::Result<()> {
-        let ended = Command::new("kill").arg(self.process.id().to_string()).status()?;
+        let ended = Command::new("kill")
+            .arg(self.process.id().to_string())
+            .status()?;
         anyhow::ensure!(ended.success(), "SIGTERM could not be sent");
         let status = self.process.wait()?;
         anyhow::ensure!(status.success(), "the server ended with {status}");
@@ -103,7 +106,10 @@ impl Server {
 
 fn deedtrail(binary: &Path, data: &Path) -> Command {
     let mut command = Command::new(binary);
-    command.arg("--data").arg(data.join("data")).env("XDG_STATE_HOME", data.join("state"));
+    command
+        .arg("--data")
+        .arg(data.join("data"))
+        .env("XDG_STATE_HOME", data.join("state"));
     command
 }
 
@@ -135,7 +141,11 @@ fn create_token(binary: &Path, data: &Path) -> anyhow::Result<String> {
     let output = deedtrail(binary, data)
         .args(["token", "create", "crash", "--scope", "ingest"])
         .output()?;
-    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    anyhow::ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
@@ -154,8 +164,10 @@ fn record(id: &str, random: &mut fastrand::Rng) -> String {
 /// Sends batches until the end; repeats a batch until it is acknowledged.
 fn client(field: &Field, number: u64, seed: u64) -> anyhow::Result<()> {
     let mut random = fastrand::Rng::with_seed(seed);
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(SILENCE_MAX)).build().into();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(SILENCE_MAX))
+        .build()
+        .into();
     let mut batch_number = 0_u64;
     while !field.over.load(Ordering::SeqCst) {
         let count = random.u64(1..=BATCH_RECORDS_MAX);
@@ -167,10 +179,17 @@ fn client(field: &Field, number: u64, seed: u64) -> anyhow::Result<()> {
             })
             .collect();
         batch_number += 1;
-        let body: String = batch.iter().map(|(_, record)| format!("{record}\n")).collect();
+        let body: String = batch
+            .iter()
+            .map(|(_, record)| format!("{record}\n"))
+            .collect();
         send_until_promised(field, &agent, &body)?;
         field.sent.fetch_add(count, Ordering::SeqCst);
-        field.promised.lock().unwrap_or_else(PoisonError::into_inner).extend(batch);
+        field
+            .promised
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(batch);
     }
     Ok(())
 }
@@ -178,8 +197,11 @@ fn client(field: &Field, number: u64, seed: u64) -> anyhow::Result<()> {
 fn send_until_promised(field: &Field, agent: &ureq::Agent, body: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
-        let (address, token) =
-            field.server.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (address, token) = field
+            .server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let answer = agent
             .post(format!("http://{address}/v1/ingest/aws.cloudtrail"))
             .header("Authorization", format!("Bearer {token}"))
@@ -191,7 +213,10 @@ fn send_until_promised(field: &Field, agent: &ureq::Agent, body: &str) -> anyhow
             }
             Err(error) => {
                 let waited = begun.elapsed();
-                anyhow::ensure!(waited < SILENCE_MAX, "no acknowledgement in {waited:?}: {error}");
+                anyhow::ensure!(
+                    waited < SILENCE_MAX,
+                    "no acknowledgement in {waited:?}: {error}"
+                );
                 std::thread::yield_now();
             }
         }
@@ -237,9 +262,19 @@ impl std::fmt::Display for Verdict {
 /// Reads the whole log and holds it against the promises.
 fn verify(binary: &Path, data: &Path, field: &Field) -> anyhow::Result<Verdict> {
     let events = count_events(binary, data)?;
-    let promised = field.promised.lock().unwrap_or_else(PoisonError::into_inner);
-    let log = open_log(&data.join("data"), &data.join("state/deedtrail/checkpoints"))?;
-    let mut verdict = Verdict { promised: promised.len(), events, ..Verdict::default() };
+    let promised = field
+        .promised
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let log = open_log(
+        &data.join("data"),
+        &data.join("state/deedtrail/checkpoints"),
+    )?;
+    let mut verdict = Verdict {
+        promised: promised.len(),
+        events,
+        ..Verdict::default()
+    };
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let key = log.verifier_key();
     let mut next = 0;
@@ -247,10 +282,16 @@ fn verify(binary: &Path, data: &Path, field: &Field) -> anyhow::Result<Verdict> 
         let entries = log.read(next, 8 << 20)?;
         let Some(last) = entries.last() else { break };
         next = last.sequence + 1;
-        for entry in entries.iter().filter(|entry| entry.entry.kind == EntryKind::Record) {
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.entry.kind == EntryKind::Record)
+        {
             let bytes = entry.bytes();
             let value: serde_json::Value = serde_json::from_slice(&bytes)?;
-            let id = value["eventID"].as_str().context("a record without id")?.to_owned();
+            let id = value["eventID"]
+                .as_str()
+                .context("a record without id")?
+                .to_owned();
             verdict.records += 1;
             if let Some(record) = promised.get(&id) {
                 verdict.altered += usize::from(record.as_bytes() != bytes.as_ref());
@@ -268,9 +309,18 @@ fn verify(binary: &Path, data: &Path, field: &Field) -> anyhow::Result<Verdict> 
 
 fn count_events(binary: &Path, data: &Path) -> anyhow::Result<u64> {
     let output = deedtrail(binary, data)
-        .args(["query", "--format", "json", "SELECT count(*) AS n FROM events"])
+        .args([
+            "query",
+            "--format",
+            "json",
+            "SELECT count(*) AS n FROM events",
+        ])
         .output()?;
-    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    anyhow::ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let row: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     row["n"].as_u64().context("no count")
 }
@@ -302,4 +352,3 @@ impl deedtrail_core::port::Entropy for Fixed {
         buffer.fill(7);
     }
 }
-

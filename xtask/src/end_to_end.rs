@@ -1,15 +1,14 @@
 //! Every page of a demo, opened in a real browser.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::io::{BufRead as _, BufReader};
 
 use anyhow::Context as _;
 
-use crate::process::{self, Tally, passes, say};
+use crate::process::{Tally, passes, say};
 
-pub fn run(screenshots: Option<&Path>) -> anyhow::Result<Tally> {
-    let binary = process::binary()?;
+pub fn run(binary: &Path, screenshots: Option<&Path>) -> anyhow::Result<Tally> {
     if !passes("npm", &["--prefix", "e2e", "ci", "--no-audit", "--no-fund"])? {
         anyhow::bail!("npm could not install what e2e/package-lock.json names");
     }
@@ -29,7 +28,8 @@ pub fn run(screenshots: Option<&Path>) -> anyhow::Result<Tally> {
     let link = lines.by_ref().map_while(Result::ok).find_map(|line| {
         talk.push_str(&line);
         talk.push('\n');
-        line.split_once("24 h): ").map(|(_, link)| link.trim().to_owned())
+        line.split_once("24 h): ")
+            .map(|(_, link)| link.trim().to_owned())
     });
     let result = match link {
         Some(link) => {
@@ -50,6 +50,13 @@ fn browse(link: &str, screenshots: Option<&Path>) -> anyhow::Result<Tally> {
         arguments.push(folder.to_str().context("the folder is not UTF-8")?);
     }
     let passed = passes("node", &arguments)?;
-    say(format_args!("end-to-end: {}", if passed { "every page is well" } else { "FAILED" }));
+    say(format_args!(
+        "end-to-end: {}",
+        if passed {
+            "every page is well"
+        } else {
+            "FAILED"
+        }
+    ));
     Ok(Tally::one(passed))
 }

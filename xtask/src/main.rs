@@ -35,12 +35,18 @@ enum Command {
         /// Seed of the moments it is killed at
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Use this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
     },
     /// Open every page of a demo in a real browser
     EndToEnd {
         /// Folder for screenshots
         #[arg(long)]
         screenshots: Option<PathBuf>,
+        /// Use this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
     },
     /// Check sizes, crate edges, documented paths and generated pages
     Tidy,
@@ -48,16 +54,29 @@ enum Command {
     Conformance {
         /// Folder with `data` and `checks`
         folder: PathBuf,
+        /// Use this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
     },
 }
 
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Test { no_install } => suite::run(no_install),
-        Command::Crash { cycles, seed } => crash::run(cycles, seed),
-        Command::EndToEnd { screenshots } => end_to_end::run(screenshots.as_deref()),
+        Command::Crash {
+            cycles,
+            seed,
+            binary,
+        } => process::binary(binary).and_then(|binary| crash::run(&binary, cycles, seed)),
+        Command::EndToEnd {
+            screenshots,
+            binary,
+        } => process::binary(binary)
+            .and_then(|binary| end_to_end::run(&binary, screenshots.as_deref())),
         Command::Tidy => tidy::run(),
-        Command::Conformance { folder } => conformance::run(&folder),
+        Command::Conformance { folder, binary } => {
+            process::binary(binary).and_then(|binary| conformance::run(&binary, &folder))
+        }
     };
     match result {
         Ok(tally) => tally.conclude(),

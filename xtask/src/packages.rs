@@ -5,8 +5,12 @@ use std::process::{Command, Stdio};
 use crate::process::say;
 
 /// Program, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 4] =
-    [("chromium", "chromium"), ("node", "nodejs"), ("npm", "npm"), ("python3", "python3-venv")];
+const NEEDED: [(&str, &str); 4] = [
+    ("chromium", "chromium"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("python3", "python3-venv"),
+];
 
 fn missing() -> Vec<&'static str> {
     let there = |program: &str| {
@@ -18,7 +22,11 @@ fn missing() -> Vec<&'static str> {
             .status()
             .is_ok_and(|status| status.success())
     };
-    NEEDED.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect()
+    NEEDED
+        .iter()
+        .filter(|(program, _)| !there(program))
+        .map(|(_, package)| *package)
+        .collect()
 }
 
 /// Installs what is missing, or says it in one line and fails.
@@ -48,6 +56,10 @@ pub fn ensure(no_install: bool) -> anyhow::Result<()> {
     install.extend(&packages);
     apt(&install)?;
     let left = missing();
-    anyhow::ensure!(left.is_empty(), "still missing after installation: {}", left.join(" "));
+    anyhow::ensure!(
+        left.is_empty(),
+        "still missing after installation: {}",
+        left.join(" ")
+    );
     Ok(())
 }

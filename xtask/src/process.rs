@@ -15,7 +15,10 @@ pub struct Tally {
 
 impl Tally {
     pub fn one(passed: bool) -> Self {
-        Self { passed: u64::from(passed), failed: u64::from(!passed) }
+        Self {
+            passed: u64::from(passed),
+            failed: u64::from(!passed),
+        }
     }
 
     pub fn add(&mut self, other: Self) {
@@ -25,8 +28,15 @@ impl Tally {
 
     /// Prints the closing line; fails when a check failed or none ran.
     pub fn conclude(self) -> ExitCode {
-        say(format_args!("{} passed, {} failed", self.passed, self.failed));
-        if self.failed == 0 && self.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        say(format_args!(
+            "{} passed, {} failed",
+            self.passed, self.failed
+        ));
+        if self.failed == 0 && self.passed > 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -39,7 +49,10 @@ pub fn say(line: impl std::fmt::Display) {
 
 /// The checkout.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default()
 }
 
 /// Runs a command in the checkout, its output passed through; true when it succeeded.
@@ -69,9 +82,20 @@ pub fn prints(program: &str, arguments: &[&str]) -> anyhow::Result<(bool, String
     Ok((output.status.success(), text))
 }
 
-/// Builds the binary as the README does and returns its path.
-pub fn binary() -> anyhow::Result<PathBuf> {
-    let arguments = ["build", "--quiet", "--package", "deedtrail", "--message-format=json"];
+/// The given binary, else the one that the README's command builds.
+pub fn binary(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(path) = given {
+        return path
+            .canonicalize()
+            .with_context(|| format!("{}", path.display()));
+    }
+    let arguments = [
+        "build",
+        "--quiet",
+        "--package",
+        "deedtrail",
+        "--message-format=json",
+    ];
     let output = Command::new("cargo")
         .args(arguments)
         .current_dir(root())

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all of it, in the order in which mistakes are cheapest to find.
 
-use crate::process::{Tally, passes, prints, say};
+use crate::process::{self, Tally, passes, prints, say};
 use crate::{crash, end_to_end, packages, tidy};
 
 /// Kill cycles of one run of the suite; `cargo xtask crash` does more.
@@ -11,12 +11,20 @@ pub fn run(no_install: bool) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     tally.add(Tally::one(passes("cargo", &["fmt", "--all", "--check"])?));
     tally.add(tidy::run()?);
-    let clippy =
-        ["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"];
+    let clippy = [
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ];
     tally.add(Tally::one(passes("cargo", &clippy)?));
     tally.add(unit_tests()?);
-    tally.add(crash::run(CRASH_CYCLES, 1)?);
-    tally.add(end_to_end::run(None)?);
+    let binary = process::binary(None)?;
+    tally.add(crash::run(&binary, CRASH_CYCLES, 1)?);
+    tally.add(end_to_end::run(&binary, None)?);
     Ok(tally)
 }
 
@@ -35,10 +43,16 @@ fn count(text: &str) -> Tally {
     let mut tally = Tally::default();
     for line in text.lines().filter(|line| line.starts_with("test result:")) {
         let figure = |unit: &str| -> u64 {
-            let mut words = line.split_whitespace().rev().skip_while(|w| w.trim_end_matches(';') != unit);
+            let mut words = line
+                .split_whitespace()
+                .rev()
+                .skip_while(|w| w.trim_end_matches(';') != unit);
             words.nth(1).and_then(|word| word.parse().ok()).unwrap_or(0)
         };
-        tally.add(Tally { passed: figure("passed"), failed: figure("failed") });
+        tally.add(Tally {
+            passed: figure("passed"),
+            failed: figure("failed"),
+        });
     }
     tally
 }
@@ -51,6 +65,12 @@ mod tests {
     fn result_lines_are_added_up() {
         let text = "x\ntest result: ok. 9 passed; 0 failed; 0 ignored; 0 measured\n\
                     test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured\n";
-        assert_eq!(count(text), Tally { passed: 12, failed: 2 });
+        assert_eq!(
+            count(text),
+            Tally {
+                passed: 12,
+                failed: 2
+            }
+        );
     }
 }

@@ -42,7 +42,11 @@ impl App {
             received: self.ports.clock.now(),
             idempotency_key: None,
             note: note.into(),
-            parts: vec![Part { class: PartClass::Plain, key_id: 0, bytes: content }],
+            parts: vec![Part {
+                class: PartClass::Plain,
+                key_id: 0,
+                bytes: content,
+            }],
         }])?;
         Ok(self.ports.log.end())
     }

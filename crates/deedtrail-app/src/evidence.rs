@@ -36,7 +36,10 @@ impl App {
         };
         filter.from = from;
         filter.to = to;
-        let mut events = self.ports.archive.events(&filter, None, BUNDLE_EVENTS_MAX)?;
+        let mut events = self
+            .ports
+            .archive
+            .events(&filter, None, BUNDLE_EVENTS_MAX)?;
         events.sort_by_key(|event| (event.time_effective, event.log_seq, event.ordinal));
         self.audit(principal, "evidence exported", &title);
         Ok(Selection { title, events })
@@ -45,9 +48,20 @@ impl App {
     fn finding_events(&self, id: FindingId) -> Result<(String, EventFilter), ReadingError> {
         let finding = self.ports.store.finding(id)?;
         let finding = finding.ok_or_else(|| ReadingError::Nobody(id.to_string()))?;
-        let uids = finding.draft.events.iter().map(|event| event.event_uid).collect();
+        let uids = finding
+            .draft
+            .events
+            .iter()
+            .map(|event| event.event_uid)
+            .collect();
         let title = format!("Finding {id}: {}", finding.draft.title);
-        Ok((title, EventFilter { uids, ..EventFilter::default() }))
+        Ok((
+            title,
+            EventFilter {
+                uids,
+                ..EventFilter::default()
+            },
+        ))
     }
 
     fn identity_events(
@@ -57,6 +71,12 @@ impl App {
     ) -> Result<(String, EventFilter), ReadingError> {
         let file = self.find_identity(principal, subject)?;
         let title = format!("Identity {} ({})", file.identity.name, file.identity.id);
-        Ok((title, EventFilter { aliases: alias_uids(&file), ..EventFilter::default() }))
+        Ok((
+            title,
+            EventFilter {
+                aliases: alias_uids(&file),
+                ..EventFilter::default()
+            },
+        ))
     }
 }

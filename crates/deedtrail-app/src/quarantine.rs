@@ -47,9 +47,17 @@ impl App {
                 answer.tried += 1;
                 let stored = self.ports.log.read(record.sequence, 1)?;
                 let understood = |entry: &&StoredEntry| {
-                    self.ports.mapper.map(&record.source, &entry.bytes()).is_ok()
+                    self.ports
+                        .mapper
+                        .map(&record.source, &entry.bytes())
+                        .is_ok()
                 };
-                entries.extend(stored.first().filter(understood).map(|e| self.remap_entry(e)));
+                entries.extend(
+                    stored
+                        .first()
+                        .filter(understood)
+                        .map(|e| self.remap_entry(e)),
+                );
             }
             answer.released += entries.len() as u64;
             if !entries.is_empty() {
@@ -57,7 +65,11 @@ impl App {
             }
         }
         answer.waiting = answer.tried - answer.released;
-        self.audit(principal, "quarantine replayed", &format!("{} released", answer.released));
+        self.audit(
+            principal,
+            "quarantine replayed",
+            &format!("{} released", answer.released),
+        );
         Ok(answer)
     }
 

@@ -35,7 +35,9 @@ pub enum ReadingError {
     NoEvent(EventUid),
     #[error("no finding has the id {0}")]
     NoFinding(FindingId),
-    #[error("`{0}` is no disposition; use one of benign, coerced, intrusion, misuse, drift, control_gap")]
+    #[error(
+        "`{0}` is no disposition; use one of benign, coerced, intrusion, misuse, drift, control_gap"
+    )]
     UnknownDisposition(String),
 }
 

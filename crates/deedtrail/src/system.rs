@@ -46,7 +46,7 @@ pub fn start_logging(verbose: u8) {
         1 => "info",
         _ => "debug",
     };
-    let default = format!("{level},deltalake=error,deltalake_core=error,datafusion=error");
+    let default = format!("{level},buoyant_kernel=error,deltalake=error,datafusion=error");
     let filter = EnvFilter::try_from_env("DEEDTRAIL_LOG").unwrap_or_else(|_| default.into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)

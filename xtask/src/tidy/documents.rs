@@ -11,9 +11,16 @@ pub(super) fn paths(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut problems = Vec::new();
     for document in files(root, "md")? {
         let text = std::fs::read_to_string(&document)?;
-        let name = document.strip_prefix(root).unwrap_or(&document).display().to_string();
+        let name = document
+            .strip_prefix(root)
+            .unwrap_or(&document)
+            .display()
+            .to_string();
         for path in named_paths(&text) {
-            let inside = path.split('/').next().is_some_and(|first| root.join(first).is_dir());
+            let inside = path
+                .split('/')
+                .next()
+                .is_some_and(|first| root.join(first).is_dir());
             if inside && !root.join(&path).try_exists()? {
                 problems.push(format!("{name}: `{path}` does not exist"));
             }
@@ -61,7 +68,8 @@ mod tests {
 
     #[test]
     fn paths_are_told_from_other_words() {
-        let text = "see `crates/a/src/lib.rs`, `GET /v1/x`, `a/<b>`, `http://x/y`\n```\n`no/path`\n```\n";
+        let text =
+            "see `crates/a/src/lib.rs`, `GET /v1/x`, `a/<b>`, `http://x/y`\n```\n`no/path`\n```\n";
         assert_eq!(named_paths(text), ["crates/a/src/lib.rs"]);
     }
 }

@@ -23,7 +23,9 @@ pub(super) fn check(root: &Path) -> anyhow::Result<Vec<String>> {
         }
     }
     for name in written.keys().filter(|name| !real.contains_key(*name)) {
-        problems.push(format!("ARCHITECTURE.md names {name}, which does not exist"));
+        problems.push(format!(
+            "ARCHITECTURE.md names {name}, which does not exist"
+        ));
     }
     Ok(problems)
 }
@@ -50,7 +52,13 @@ fn written(text: &str) -> BTreeMap<String, Vec<String>> {
 /// Normal dependencies between our own crates.
 fn real(root: &Path) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
     let output = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(root)
         .output()?;
     anyhow::ensure!(output.status.success(), "cargo metadata failed");
@@ -79,7 +87,8 @@ mod tests {
 
     #[test]
     fn rows_of_the_table_are_read() {
-        let rows = written("| crate | what | depends on |\n| `a` | x | `b`, `c` |\n| `b` | y | – |\n");
+        let rows =
+            written("| crate | what | depends on |\n| `a` | x | `b`, `c` |\n| `b` | y | – |\n");
         assert_eq!(rows["a"], ["b", "c"]);
         assert!(rows["b"].is_empty());
     }

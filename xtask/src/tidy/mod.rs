@@ -14,7 +14,10 @@ pub fn run() -> anyhow::Result<Tally> {
         ("crate edges match ARCHITECTURE.md", edges::check),
         ("files and functions keep their size", sizes::check),
         ("paths in documents exist", documents::paths),
-        ("README and ARCHITECTURE keep their length", documents::lengths),
+        (
+            "README and ARCHITECTURE keep their length",
+            documents::lengths,
+        ),
     ];
     let mut tally = Tally::default();
     for (name, check) in checks {
@@ -22,7 +25,10 @@ pub fn run() -> anyhow::Result<Tally> {
         for problem in &problems {
             say(format_args!("  {problem}"));
         }
-        say(format_args!("tidy: {name}: {}", if problems.is_empty() { "ok" } else { "FAILED" }));
+        say(format_args!(
+            "tidy: {name}: {}",
+            if problems.is_empty() { "ok" } else { "FAILED" }
+        ));
         tally.add(Tally::one(problems.is_empty()));
     }
     Ok(tally)
@@ -36,7 +42,9 @@ fn files(folder: &Path, extension: &str) -> anyhow::Result<Vec<PathBuf>> {
         for entry in std::fs::read_dir(&folder)? {
             let entry = entry?;
             let name = entry.file_name();
-            let skipped = ["target", "node_modules", ".git"].iter().any(|skip| name == *skip);
+            let skipped = ["target", "node_modules", ".git"]
+                .iter()
+                .any(|skip| name == *skip);
             if entry.file_type()?.is_dir() && !skipped {
                 folders.push(entry.path());
             } else if entry.path().extension().is_some_and(|e| e == extension) {

@@ -16,7 +16,11 @@ pub(super) fn check(root: &Path) -> anyhow::Result<Vec<String>> {
     for folder in ["crates", "xtask"] {
         for path in files(&root.join(folder), "rs")? {
             let text = std::fs::read_to_string(&path)?;
-            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            let name = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .display()
+                .to_string();
             problems.extend(of_file(&name, &text)?);
         }
     }
@@ -26,7 +30,12 @@ pub(super) fn check(root: &Path) -> anyhow::Result<Vec<String>> {
 fn of_file(name: &str, text: &str) -> anyhow::Result<Vec<String>> {
     let mut problems = Vec::new();
     let whole = text.lines().count();
-    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().lines().count();
+    let code = text
+        .split("#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap_or_default()
+        .lines()
+        .count();
     if code > FILE_LINES_MAX || whole > FILE_WITH_TESTS_LINES_MAX {
         problems.push(format!("{name}: {code} lines of code, {whole} in all"));
     }
@@ -45,7 +54,8 @@ impl Functions<'_> {
         let span = block.span();
         let lines = span.end().line.saturating_sub(span.start().line) + 1;
         if lines > FUNCTION_LINES_MAX {
-            self.problems.push(format!("{}: fn {function} has {lines} lines", self.name));
+            self.problems
+                .push(format!("{}: fn {function} has {lines} lines", self.name));
         }
     }
 }

@@ -14,7 +14,7 @@ use deedtrail_detect::Observation;
 
 use super::{Pipeline, PipelineError};
 use crate::configuration;
-use crate::identity::{Place, parse_import, seal_event};
+use crate::identity::{IDENTITY_MERGE, Place, parse_import, seal_event};
 
 /// What a step has gathered so far.
 pub(super) struct Batch<'p> {
@@ -29,7 +29,10 @@ impl<'p> Batch<'p> {
     pub(super) fn new(pipeline: &'p mut Pipeline) -> Self {
         let sources = pipeline.ports.mapper.sources();
         Self {
-            facts: sources.into_iter().map(|facts| (facts.name.clone(), facts)).collect(),
+            facts: sources
+                .into_iter()
+                .map(|facts| (facts.name.clone(), facts))
+                .collect(),
             pipeline,
             rows: Vec::new(),
             findings: BTreeMap::new(),
@@ -69,18 +72,17 @@ impl<'p> Batch<'p> {
         self.progress.aliases = changes.aliases;
         self.progress.credentials = changes.credentials;
         self.progress.merges = changes.merges;
+        self.progress.declared = changes.declared;
         self.progress.findings = self.findings.into_values().collect();
         self.progress.sources = self.pipeline.health.take_changed();
         Ok((self.rows, self.progress))
     }
 
     /// A record understood at intake. `derived_from` is where its bytes lie.
-    fn record(
-        &mut self,
-        entry: &StoredEntry,
-        derived_from: Sequence,
-    ) -> Result<(), PipelineError> {
-        let Some(source) = entry.entry.source.clone() else { return Ok(()) };
+    fn record(&mut self, entry: &StoredEntry, derived_from: Sequence) -> Result<(), PipelineError> {
+        let Some(source) = entry.entry.source.clone() else {
+            return Ok(());
+        };
         let bytes = entry.bytes();
         let fresh = derived_from >= self.pipeline.stored;
         if fresh {
@@ -102,7 +104,9 @@ impl<'p> Batch<'p> {
         record: MappedRecord,
         bytes: &[u8],
     ) -> Result<(), PipelineError> {
-        let Some(facts) = self.facts.get(source).cloned() else { return Ok(()) };
+        let Some(facts) = self.facts.get(source).cloned() else {
+            return Ok(());
+        };
         let source_uid = record.source_uid;
         for (ordinal, mapped) in (0_u32..).zip(record.events) {
             let place = Place {
@@ -141,7 +145,9 @@ impl<'p> Batch<'p> {
         let observation = Observation {
             event,
             identity: resolved.actor.and_then(|id| pipeline.resolver.identity(id)),
-            credential: event.credential_uid.and_then(|uid| pipeline.resolver.credential(uid)),
+            credential: event
+                .credential_uid
+                .and_then(|uid| pipeline.resolver.credential(uid)),
             record: bytes,
             source,
         };
@@ -171,7 +177,9 @@ impl<'p> Batch<'p> {
     }
 
     fn quarantined(&mut self, entry: &StoredEntry) {
-        let Some(source) = entry.entry.source.clone() else { return };
+        let Some(source) = entry.entry.source.clone() else {
+            return;
+        };
         if entry.sequence >= self.pipeline.stored {
             self.pipeline.health.record(&source, entry);
         }
@@ -196,17 +204,33 @@ impl<'p> Batch<'p> {
             code: Text::new(code),
             reason: reason.into(),
             received: entry.entry.received,
-            bytes: entry.entry.parts.iter().map(|part| part.bytes.len() as u64).sum(),
+            bytes: entry
+                .entry
+                .parts
+                .iter()
+                .map(|part| part.bytes.len() as u64)
+                .sum(),
         });
     }
 
     /// A quarantined record whose mapping was fixed: processed as if it had come in now.
     fn remap(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
-        let Ok(sequence) = entry.entry.note.parse::<Sequence>() else { return Ok(()) };
-        let Some(original) = self.pipeline.ports.log.read(sequence, 1)?.into_iter().next() else {
+        let Ok(sequence) = entry.entry.note.parse::<Sequence>() else {
             return Ok(());
         };
-        let Some(source) = original.entry.source.clone() else { return Ok(()) };
+        let Some(original) = self
+            .pipeline
+            .ports
+            .log
+            .read(sequence, 1)?
+            .into_iter()
+            .next()
+        else {
+            return Ok(());
+        };
+        let Some(source) = original.entry.source.clone() else {
+            return Ok(());
+        };
         let bytes = original.bytes();
         let mapped: Result<MappedRecord, MapError> =
             self.pipeline.ports.mapper.map(&source, &bytes);
@@ -215,17 +239,28 @@ impl<'p> Batch<'p> {
             self.pipeline.health.release(&source);
             self.progress.released.push(sequence);
         }
-        self.events(&StoredEntry { sequence: entry.sequence, ..original.clone() }, &source, record, &bytes)
+        self.events(
+            &StoredEntry {
+                sequence: entry.sequence,
+                ..original.clone()
+            },
+            &source,
+            record,
+            &bytes,
+        )
     }
 
     fn configuration(&mut self, entry: &StoredEntry) {
         if entry.sequence < self.pipeline.stored {
             return;
         }
+        let (at, resolver) = (entry.entry.received, &mut self.pipeline.resolver);
         if entry.entry.note == configuration::IDENTITY_IMPORT
             && let Ok(rows) = parse_import(&entry.bytes())
         {
-            self.pipeline.resolver.apply_import(&entry.entry.tenant, rows, entry.entry.received);
+            resolver.apply_import(&entry.entry.tenant, rows, at);
+        } else if entry.entry.note == IDENTITY_MERGE {
+            resolver.apply_decision(&entry.bytes(), at);
         }
     }
 }

@@ -19,14 +19,22 @@ impl Health {
     pub(super) fn load(store: &dyn Store) -> Result<Self, StoreError> {
         let sources = store.source_health()?;
         Ok(Self {
-            sources: sources.into_iter().map(|health| (health.source.clone(), health)).collect(),
+            sources: sources
+                .into_iter()
+                .map(|health| (health.source.clone(), health))
+                .collect(),
             changed: Vec::new(),
         })
     }
 
     /// Counts a record of `source`.
     pub(super) fn record(&mut self, source: &SourceName, entry: &StoredEntry) {
-        let bytes: u64 = entry.entry.parts.iter().map(|part| part.bytes.len() as u64).sum();
+        let bytes: u64 = entry
+            .entry
+            .parts
+            .iter()
+            .map(|part| part.bytes.len() as u64)
+            .sum();
         let health = self.of(source);
         health.records += 1;
         health.bytes += bytes;
@@ -63,27 +71,32 @@ impl Health {
         let mut names = std::mem::take(&mut self.changed);
         names.sort_unstable();
         names.dedup();
-        names.iter().filter_map(|name| self.sources.get(name).cloned()).collect()
+        names
+            .iter()
+            .filter_map(|name| self.sources.get(name).cloned())
+            .collect()
     }
 
     fn of(&mut self, source: &SourceName) -> &mut SourceHealth {
         if self.changed.last() != Some(source) {
             self.changed.push(source.clone());
         }
-        self.sources.entry(source.clone()).or_insert_with(|| SourceHealth {
-            source: source.clone(),
-            records: 0,
-            events: 0,
-            quarantined: 0,
-            duplicates: 0,
-            conflicts: 0,
-            bytes: 0,
-            last_received: None,
-            last_event: None,
-            grades: [0; 4],
-            other_actions: 0,
-            missing: BTreeMap::new(),
-        })
+        self.sources
+            .entry(source.clone())
+            .or_insert_with(|| SourceHealth {
+                source: source.clone(),
+                records: 0,
+                events: 0,
+                quarantined: 0,
+                duplicates: 0,
+                conflicts: 0,
+                bytes: 0,
+                last_received: None,
+                last_event: None,
+                grades: [0; 4],
+                other_actions: 0,
+                missing: BTreeMap::new(),
+            })
     }
 }
 

@@ -112,7 +112,9 @@ impl Pipeline {
     /// Processes up to [`STEP_BYTES_MAX`] of the log; false at its end.
     pub fn step(&mut self) -> Result<bool, PipelineError> {
         let entries = self.ports.log.read(self.position, STEP_BYTES_MAX)?;
-        let Some(last) = entries.last() else { return Ok(false) };
+        let Some(last) = entries.last() else {
+            return Ok(false);
+        };
         let through = last.sequence + 1;
         let mut batch = Batch::new(self);
         for entry in &entries {
@@ -160,7 +162,9 @@ impl Pipeline {
     /// Snapshots detection's state with the position it covers.
     fn snapshot(&mut self) -> Result<(), PipelineError> {
         let state = self.detector.snapshot();
-        self.ports.store.put_snapshot(SNAPSHOT, self.detected, &state)?;
+        self.ports
+            .store
+            .put_snapshot(SNAPSHOT, self.detected, &state)?;
         self.snapshot_at = self.detected;
         Ok(())
     }

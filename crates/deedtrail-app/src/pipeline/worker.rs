@@ -53,7 +53,11 @@ impl Worker {
                     shared.fail(&error);
                 }
             })?;
-        Ok(Self { requests, reached, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            requests,
+            reached,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// Waits until everything below `sequence` is processed.
@@ -66,7 +70,11 @@ impl Worker {
             if state.0 >= sequence {
                 return Ok(());
             }
-            state = self.reached.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .reached
+                .moved
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -129,7 +137,10 @@ fn run(
             }
             Ok(Request::Rebuild(done)) => {
                 let result = pipeline.rebuild();
-                let answer = result.as_ref().map_err(|e| WorkerError(e.to_string())).copied();
+                let answer = result
+                    .as_ref()
+                    .map_err(|e| WorkerError(e.to_string()))
+                    .copied();
                 if done.send(answer).is_err() {
                     tracing::debug!("nobody waits for the rebuild any more");
                 }
