@@ -2,7 +2,6 @@
 //! words that are kept (`expected.snap` in the rule's folder).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,23 +62,17 @@ fn every_rule_passes_its_fixtures() {
 
 /// What findings say, one paragraph each.
 fn words(drafts: &[FindingDraft]) -> String {
-    let mut text = String::new();
-    for draft in drafts {
-        let events = draft.events.len();
-        writeln!(
-            text,
-            "{} ({}), {events} event(s)",
-            draft.kind,
-            draft.severity.name()
+    let paragraph = |draft: &FindingDraft| {
+        let (kind, severity, events) = (&draft.kind, draft.severity.name(), draft.events.len());
+        let reasons = draft.reasons.iter().map(|reason| format!("  - {reason}\n"));
+        format!(
+            "{kind} ({severity}), {events} event(s)\n  {}\n{}  techniques: {}\n",
+            draft.title,
+            reasons.collect::<String>(),
+            draft.techniques.join(", "),
         )
-        .unwrap();
-        writeln!(text, "  {}", draft.title).unwrap();
-        for reason in &draft.reasons {
-            writeln!(text, "  - {reason}").unwrap();
-        }
-        writeln!(text, "  techniques: {}", draft.techniques.join(", ")).unwrap();
-    }
-    text
+    };
+    drafts.iter().map(paragraph).collect()
 }
 
 #[test]
