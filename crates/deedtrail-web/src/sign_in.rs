@@ -46,8 +46,8 @@ fn used_up() -> Problem {
         StatusCode::UNAUTHORIZED,
         "link-used-up",
         "This sign-in link no longer works",
-        "It was used already, or it is older than 24 hours. Make a new one on the server: \
-         `deedtrail user link`.",
+        "It was used already, or it is older than 24 hours. The server prints a new one when it \
+         starts.",
     )
 }
 

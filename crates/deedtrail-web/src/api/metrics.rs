@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::figures::Figures;

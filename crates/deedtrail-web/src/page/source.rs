@@ -70,11 +70,9 @@ fn load(app: &App, principal: &Principal, name: &str) -> Result<SourcePage, Prob
         chrome: Chrome::load(app, principal, Section::Sources)?,
         name: report.name.to_string(),
         title: title(&report),
-        planes: Shown::new(
-            &facts
-                .map(|f| f.planes.join(", ").replace('_', " "))
-                .unwrap_or_default(),
-        ),
+        planes: Shown::new(&facts.map_or("plane unknown".to_owned(), |f| {
+            f.planes.join(", ").replace('_', " ")
+        })),
         mapping: facts.map(|facts| Shown::cut(&facts.mapping_version, 12)),
         silent: report.silent(),
         quiet: report.quiet_us.map(ago).unwrap_or_default(),

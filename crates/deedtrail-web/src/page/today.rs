@@ -96,7 +96,7 @@ fn load(app: &App, principal: &Principal) -> Result<TodayPage, ReadingError> {
         identities: grouped(today.identities),
         unowned: today.unowned,
         evidence: evidence(app, &today),
-        empty: today.figures.log_end == 0,
+        empty: delivering == 0,
     })
 }
 

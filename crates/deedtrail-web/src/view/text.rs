@@ -25,6 +25,9 @@ impl Shown {
 
     /// At most `characters_max` characters.
     pub(crate) fn cut(text: &str, characters_max: usize) -> Self {
+        if text.trim().is_empty() {
+            return Self("(empty)".to_owned());
+        }
         let breaks = characters_max >= LONG_CHARACTERS_MAX;
         let mut shown = String::with_capacity(text.len().min(characters_max));
         let mut characters = text.chars();
@@ -108,6 +111,7 @@ mod tests {
         assert_eq!(Shown::new("a\u{202e}b").as_str(), "a⟨U+202E⟩b");
         assert_eq!(Shown::new("a\nb\u{0}").as_str(), "a␊b␀");
         assert_eq!(Shown::long("a\nb").as_str(), "a\nb");
+        assert_eq!(Shown::new(" ").as_str(), "(empty)", "a link needs a name");
         let long = Shown::new(&"x".repeat(10_000));
         assert!(
             long.as_str().ends_with("… (+9\u{202f}760 characters)"),
