@@ -56,11 +56,12 @@ pub(crate) fn address(text: &str) -> Option<(Text, Option<i64>)> {
     Some((written(ip.parse().ok()?, ip), None))
 }
 
-/// The address as the vendor wrote it if that is one of its usual forms.
+/// The address as the vendor wrote it if that is one of its usual forms. An IPv4 address in IPv6
+/// clothes (`::ffff:192.0.2.1`, RFC 4291 2.5.5.2) is that IPv4 address.
 fn written(ip: IpAddr, text: &str) -> Text {
     match ip {
         IpAddr::V4(_) if !text.is_empty() => Text::new(text),
-        _ => smol_str::format_smolstr!("{ip}"),
+        _ => smol_str::format_smolstr!("{}", ip.to_canonical()),
     }
 }
 
@@ -234,6 +235,8 @@ mod tests {
         check("[::1]:1", Some("::1"), Some(1));
         check("[2001:DB8::1]", Some("2001:db8::1"), None);
         check("fe80::1%eth0", Some("fe80::1"), None);
+        check("::ffff:192.0.2.7", Some("192.0.2.7"), None);
+        check("[::ffff:192.0.2.7]:443", Some("192.0.2.7"), Some(443));
         for bad in [
             "ec2.amazonaws.com",
             "1.2.3",

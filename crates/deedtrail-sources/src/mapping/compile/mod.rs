@@ -96,6 +96,10 @@ impl Compiler<'_> {
                 });
             }
         }
+        // Whether a record is of this log is asked of the record, before its events are gone through.
+        let levels = std::mem::take(&mut self.levels);
+        let identify = self.condition(&spec.identify)?;
+        self.levels = levels;
         let actors = self.all(&spec.actor, Self::actor)?;
         let targets = self.all(&spec.target, Self::target)?;
         Ok(Plan {
@@ -109,7 +113,7 @@ impl Compiler<'_> {
             planes: planes(spec.event.plane.as_ref()),
             envelopes: spec.records.envelope.clone(),
             each,
-            identify: self.condition(&spec.identify)?,
+            identify,
             id: self.optional(spec.event.id.as_ref())?,
             time: spec
                 .event
