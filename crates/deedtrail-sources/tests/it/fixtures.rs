@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::{Encoding, Mapper as _};
 use serde_json::Value;
 
@@ -102,11 +103,21 @@ fn unlabelled_fixtures_find_their_source() {
                 continue;
             }
             let body = fs::read(&file).unwrap();
+            let own = taken_for(&name);
             for framed in registry.frame(&name, Encoding::default(), &body).unwrap() {
                 let found = registry.identify(&framed.bytes);
-                assert_eq!(found, Some(&name), "{}:{}", file.display(), framed.line);
+                assert_eq!(found, Some(&own), "{}:{}", file.display(), framed.line);
             }
         }
+    }
+}
+
+/// What an unlabelled record of a source is taken for: itself, but for logs whose records look
+/// the same as another's.
+fn taken_for(name: &SourceName) -> SourceName {
+    match name.as_str() {
+        "proofpoint.clicks_blocked" => source("proofpoint.clicks_permitted"),
+        _ => name.clone(),
     }
 }
 
