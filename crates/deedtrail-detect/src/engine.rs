@@ -82,7 +82,7 @@ impl Detector {
                 .settings
                 .burst_seconds
                 .saturating_mul(Timestamp::SECOND_US);
-            credential.learn(event, window_us);
+            credential.learn(event, &facts.keys, window_us);
             &*credential
         });
         let read_only = observation
@@ -108,7 +108,7 @@ impl Detector {
         };
         let rules = chosen(&mut self.by_source, &self.rules, observation);
         drafts.append(&mut rules.observe(&view, &mut self.state.correlations));
-        profile.learn(event);
+        profile.learn(event, &facts.keys);
         note_rotation(&mut self.state.rotations, observation);
         drafts
     }

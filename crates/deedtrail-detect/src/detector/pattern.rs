@@ -39,7 +39,7 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     if !machine || !settled || !counts {
         return Vec::new();
     }
-    if profile.classes.is_new(profile::class_key(event)) != Some(true) {
+    if profile.classes.is_new(context.facts.keys.class) != Some(true) {
         return Vec::new();
     }
     let class = profile::target_class(event);

@@ -3,12 +3,44 @@
 use deedtrail_core::event::{Event, EventKind};
 use deedtrail_core::time::Timestamp;
 
-use super::{CredentialProfile, Profile, TraceKind, key, target_key};
+use super::{CredentialProfile, Profile, TraceKind, class_key, key, target_key};
 use crate::{Observation, fact};
+
+/// Hashes of what an event touched, made once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    pub operation: u64,
+    pub target: u64,
+    pub target_kind: Option<u64>,
+    pub system: u64,
+    /// (system, action, class of target).
+    pub class: u64,
+    pub network: Option<u64>,
+    pub country: Option<u64>,
+}
+
+impl Keys {
+    pub fn of(event: &Event) -> Self {
+        let mapped = &event.mapped;
+        Self {
+            operation: key(&[&mapped.system, &mapped.operation]),
+            target: target_key(event),
+            target_kind: mapped
+                .target_kind
+                .as_ref()
+                .map(|kind| key(&[&mapped.system, kind])),
+            system: key(&[&mapped.system]),
+            class: class_key(event),
+            network: fact::network(event).map(|network| key(&[&network])),
+            country: mapped.src_country.as_ref().map(|country| key(&[country])),
+        }
+    }
+}
 
 /// Enrichment of one event. `None` means that it does not apply or is not known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
+    pub keys: Keys,
     pub days_since_use: Option<i64>,
     pub credential_age_days: Option<i64>,
     pub credential_days_since_rotation: Option<i64>,
@@ -45,6 +77,7 @@ impl Facts {
         let event = observation.event;
         let at = event.time_effective;
         let mut facts = Self {
+            keys: Keys::of(event),
             days_since_use: days_since_use(observation, profile),
             tool_declared: tool_declared(observation),
             actor_events_total: i64::try_from(profile.events_total).unwrap_or(i64::MAX),
@@ -71,32 +104,28 @@ impl Facts {
     fn compare_places(&mut self, event: &Event, profile: &Profile) {
         let mapped = &event.mapped;
         let day = event.time_effective.utc_day();
-        let network = fact::network(event);
-        let network = network.and_then(|n| profile.networks.seen_before(key(&[&n]), day));
+        let keys = self.keys;
+        let network = keys
+            .network
+            .and_then(|key| profile.networks.seen_before(key, day));
         self.asn_seen_before = mapped
             .src_asn
             .and_then(|asn| profile.asns.seen_before(asn.unsigned_abs(), day));
-        let country = mapped.src_country.as_ref();
-        self.country_seen_before =
-            country.and_then(|country| profile.countries.seen_before(key(&[country]), day));
+        self.country_seen_before = keys
+            .country
+            .and_then(|key| profile.countries.seen_before(key, day));
         self.network_seen_before = match (network, self.asn_seen_before) {
             (Some(network), Some(asn)) => Some(network || asn),
             (network, asn) => network.or(asn),
         };
         let target_known = mapped.target_ref.is_some() || mapped.target_name.is_some();
         self.first_time_action = Some(!profile.actions.contains_key(&mapped.action));
-        self.first_time_operation = profile
-            .operations
-            .is_new(key(&[&mapped.system, &mapped.operation]));
-        self.first_time_system = profile.systems.is_new(key(&[&mapped.system]));
-        self.first_time_target = profile
-            .targets
-            .is_new(target_key(event))
-            .filter(|_| target_known);
-        self.first_time_target_kind = mapped
+        self.first_time_operation = profile.operations.is_new(keys.operation);
+        self.first_time_system = profile.systems.is_new(keys.system);
+        self.first_time_target = profile.targets.is_new(keys.target).filter(|_| target_known);
+        self.first_time_target_kind = keys
             .target_kind
-            .as_ref()
-            .and_then(|kind| profile.target_kinds.is_new(key(&[&mapped.system, kind])));
+            .and_then(|key| profile.target_kinds.is_new(key));
     }
 
     fn judge_credential(

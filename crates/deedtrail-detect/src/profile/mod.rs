@@ -16,7 +16,7 @@ use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use burst::Burst;
-pub use facts::Facts;
+pub use facts::{Facts, Keys};
 pub use recent::{Recent, key};
 pub use trace::{Trace, TraceKind, Traces, changes_something, contains_any, sensitive};
 
@@ -112,7 +112,7 @@ impl Profile {
     }
 
     /// Learns from `event`, after detectors looked.
-    pub(crate) fn learn(&mut self, event: &Event) {
+    pub(crate) fn learn(&mut self, event: &Event, keys: &Keys) {
         let at = event.time_effective;
         self.first_seen = Some(self.first_seen.map_or(at, |first| first.min(at)));
         self.last_seen = Some(self.last_seen.map_or(at, |last| last.max(at)));
@@ -126,7 +126,7 @@ impl Profile {
             .or_default()
             .learn(at.utc_day());
         self.learn_use(event, at);
-        self.learn_places(event, at.utc_day());
+        self.learn_places(event, keys, at.utc_day());
         self.learn_session(event);
     }
 
@@ -166,37 +166,29 @@ impl Profile {
         self.bytes_out_peak = self.bytes_out_peak.max(mapped.bytes_out.unwrap_or(0));
     }
 
-    fn learn_places(&mut self, event: &Event, day: i64) {
-        let mapped = &event.mapped;
-        self.operations.insert(
-            key(&[&mapped.system, &mapped.operation]),
-            day,
-            OPERATIONS_MAX,
-        );
-        self.targets.insert(target_key(event), day, TARGETS_MAX);
-        if let Some(kind) = &mapped.target_kind {
-            self.target_kinds
-                .insert(key(&[&mapped.system, kind]), day, OPERATIONS_MAX);
+    fn learn_places(&mut self, event: &Event, keys: &Keys, day: i64) {
+        self.operations.insert(keys.operation, day, OPERATIONS_MAX);
+        self.targets.insert(keys.target, day, TARGETS_MAX);
+        if let Some(kind) = keys.target_kind {
+            self.target_kinds.insert(kind, day, OPERATIONS_MAX);
         }
-        self.systems
-            .insert(key(&[&mapped.system]), day, NETWORKS_MAX);
-        let class = class_key(event);
-        if !self.classes.contains(class) {
+        self.systems.insert(keys.system, day, NETWORKS_MAX);
+        if !self.classes.contains(keys.class) {
             self.class_new_day = Some(self.class_new_day.map_or(day, |last| last.max(day)));
         }
-        self.classes.insert(class, day, CLASSES_MAX);
+        self.classes.insert(keys.class, day, CLASSES_MAX);
         // A refused attempt must not make its network familiar.
         if refused(event) {
             return;
         }
-        if let Some(network) = fact::network(event) {
-            self.networks.insert(key(&[&network]), day, NETWORKS_MAX);
+        if let Some(network) = keys.network {
+            self.networks.insert(network, day, NETWORKS_MAX);
         }
-        if let Some(asn) = mapped.src_asn {
+        if let Some(asn) = event.mapped.src_asn {
             self.asns.insert(asn.unsigned_abs(), day, NETWORKS_MAX);
         }
-        if let Some(country) = &mapped.src_country {
-            self.countries.insert(key(&[country]), day, NETWORKS_MAX);
+        if let Some(country) = keys.country {
+            self.countries.insert(country, day, NETWORKS_MAX);
         }
     }
 
@@ -320,12 +312,12 @@ pub struct CredentialProfile {
 }
 
 impl CredentialProfile {
-    pub(crate) fn learn(&mut self, event: &Event, window_us: i64) {
+    pub(crate) fn learn(&mut self, event: &Event, keys: &Keys, window_us: i64) {
         let at = event.time_effective;
         self.first_used = Some(self.first_used.map_or(at, |first| first.min(at)));
         self.last_used = Some(self.last_used.map_or(at, |last| last.max(at)));
         self.uses = self.uses.saturating_add(1);
-        self.burst.note(target_key(event), at, window_us);
+        self.burst.note(keys.target, at, window_us);
     }
 }
 

@@ -97,17 +97,34 @@ impl Recent {
     }
 }
 
-/// Stable 64-bit hash of `parts` (FNV-1a over length-prefixed bytes): state outlives a build, so
-/// the hash must not change with it.
+/// Stable 64-bit hash of `parts`: state outlives a build, so the hash must not change with it.
+///
+/// Eight bytes at a time (multiply, fold), each part closed by its length. Nobody is kept from
+/// making two names collide; the worst that does is hide that one of them is new.
 pub fn key(parts: &[&str]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut eat = |byte: u8| {
-        hash ^= u64::from(byte);
-        hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
+    let mut mix = |word: u64| {
+        let product = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15_u128;
+        let [low, high] = [product & u128::from(u64::MAX), product >> 64];
+        // Both halves fit: `low` is masked, `high` is what 64 bits times 64 bits leave.
+        hash = u64::try_from(low ^ high)
+            .unwrap_or_default()
+            .wrapping_add(0x632b_e59b_d9b4_e019);
     };
     for part in parts {
-        part.bytes().for_each(&mut eat);
-        eat(0xff);
+        let mut words = part.as_bytes().chunks_exact(8);
+        for word in words.by_ref() {
+            mix(word
+                .iter()
+                .rev()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+        }
+        mix(words
+            .remainder()
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+        mix(part.len() as u64);
     }
     hash
 }
