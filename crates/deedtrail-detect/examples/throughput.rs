@@ -126,24 +126,7 @@ fn identity(n: u64) -> Identity {
 
 fn event(n: u64, identities: &[Identity]) -> (Event, Vec<u8>) {
     let who = &identities[usize::try_from(n % IDENTITIES).unwrap()];
-    let operations = [
-        ("GetObject", Action::Read),
-        ("ListBuckets", Action::Enumerate),
-        ("PutObject", Action::Write),
-        ("ConsoleLogin", Action::Authenticate),
-        ("DescribeInstances", Action::Enumerate),
-        ("GetSecretValue", Action::SecretRead),
-        ("AssumeRole", Action::SessionChange),
-        ("UpdateService", Action::Deploy),
-    ];
-    // Mostly reading and listing, as in a feed of a working day; secrets and sign-ins are rare.
-    let weighted = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 4, 4, 4, 6, 6, 6, 7, 3];
-    let place = if (n / IDENTITIES).is_multiple_of(50) {
-        5
-    } else {
-        weighted[usize::try_from((n / 7) % 20).unwrap()]
-    };
-    let (operation, action) = operations[place];
+    let (operation, action) = deed(n);
     let time = Timestamp::from_micros(1_780_000_000_000_000)
         .plus_micros(i64::try_from(n).unwrap() * 5 * Timestamp::SECOND_US);
     let target = format!("bucket-{}/part-{}", n % 40, n % 900);
@@ -211,4 +194,26 @@ fn record(n: u64, name: &str, operation: &str, target: &str) -> Vec<u8> {
         ip = n % 7,
     )
     .into_bytes()
+}
+
+/// What the n-th event does.
+fn deed(n: u64) -> (&'static str, Action) {
+    let operations = [
+        ("GetObject", Action::Read),
+        ("ListBuckets", Action::Enumerate),
+        ("PutObject", Action::Write),
+        ("ConsoleLogin", Action::Authenticate),
+        ("DescribeInstances", Action::Enumerate),
+        ("GetSecretValue", Action::SecretRead),
+        ("AssumeRole", Action::SessionChange),
+        ("UpdateService", Action::Deploy),
+    ];
+    // Mostly reading and listing, as in a feed of a working day; secrets and sign-ins are rare.
+    let weighted = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 4, 4, 4, 6, 6, 6, 7, 3];
+    let place = if (n / IDENTITIES).is_multiple_of(50) {
+        5
+    } else {
+        weighted[usize::try_from((n / 7) % 20).unwrap()]
+    };
+    operations[place]
 }
