@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::process::{Tally, passes, say};
 
-pub fn run(binary: &Path, screenshots: Option<&Path>) -> anyhow::Result<Tally> {
+pub(crate) fn run(binary: &Path, screenshots: Option<&Path>) -> anyhow::Result<Tally> {
     if !passes("npm", &["--prefix", "e2e", "ci", "--no-audit", "--no-fund"])? {
         anyhow::bail!("npm could not install what e2e/package-lock.json names");
     }

@@ -30,7 +30,7 @@ fn missing() -> Vec<&'static str> {
 }
 
 /// Installs what is missing, or says it in one line and fails.
-pub fn ensure(no_install: bool) -> anyhow::Result<()> {
+pub(crate) fn ensure(no_install: bool) -> anyhow::Result<()> {
     let packages = missing();
     if packages.is_empty() {
         return Ok(());

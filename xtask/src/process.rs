@@ -8,26 +8,26 @@ use anyhow::Context as _;
 
 /// How many checks passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub passed: u64,
-    pub failed: u64,
+pub(crate) struct Tally {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
 }
 
 impl Tally {
-    pub fn one(passed: bool) -> Self {
+    pub(crate) fn one(passed: bool) -> Self {
         Self {
             passed: u64::from(passed),
             failed: u64::from(!passed),
         }
     }
 
-    pub fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
     }
 
     /// Prints the closing line; fails when a check failed or none ran.
-    pub fn conclude(self) -> ExitCode {
+    pub(crate) fn conclude(self) -> ExitCode {
         say(format_args!(
             "{} passed, {} failed",
             self.passed, self.failed
@@ -41,14 +41,14 @@ impl Tally {
 }
 
 /// Prints a line for the person who watches.
-pub fn say(line: impl std::fmt::Display) {
+pub(crate) fn say(line: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
     // A closed pipe is the watcher's choice; the exit code still tells the result.
     drop(writeln!(out, "{line}").and_then(|()| out.flush()));
 }
 
 /// The checkout.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .map(Path::to_owned)
@@ -56,7 +56,7 @@ pub fn root() -> PathBuf {
 }
 
 /// Runs a command in the checkout, its output passed through; true when it succeeded.
-pub fn passes(program: &str, arguments: &[&str]) -> anyhow::Result<bool> {
+pub(crate) fn passes(program: &str, arguments: &[&str]) -> anyhow::Result<bool> {
     say(format_args!("$ {program} {}", arguments.join(" ")));
     let status = Command::new(program)
         .args(arguments)
@@ -68,7 +68,7 @@ pub fn passes(program: &str, arguments: &[&str]) -> anyhow::Result<bool> {
 }
 
 /// Runs a command in the checkout and returns what it printed, passing it through as well.
-pub fn prints(program: &str, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
+pub(crate) fn prints(program: &str, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
     say(format_args!("$ {program} {}", arguments.join(" ")));
     let output = Command::new(program)
         .args(arguments)
@@ -83,7 +83,7 @@ pub fn prints(program: &str, arguments: &[&str]) -> anyhow::Result<(bool, String
 }
 
 /// The given binary, else the one that the README's command builds.
-pub fn binary(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+pub(crate) fn binary(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     if let Some(path) = given {
         return path
             .canonicalize()

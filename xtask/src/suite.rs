@@ -6,7 +6,7 @@ use crate::{crash, end_to_end, packages, tidy};
 /// Kill cycles of one run of the suite; `cargo xtask crash` does more.
 const CRASH_CYCLES: u32 = 50;
 
-pub fn run(no_install: bool) -> anyhow::Result<Tally> {
+pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
     packages::ensure(no_install)?;
     let mut tally = Tally::default();
     tally.add(Tally::one(passes("cargo", &["fmt", "--all", "--check"])?));

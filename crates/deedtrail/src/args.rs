@@ -13,25 +13,25 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
     max_term_width = 100
 )]
 #[command(after_help = "Exit codes: 0 done · 1 failed, or a check found something · 2 wrong usage")]
-pub struct Args {
+pub(crate) struct Args {
     /// Data folder (default: deedtrail in the user's data directory; also DEEDTRAIL_DATA)
     #[arg(long, global = true, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// Configuration file (default: deedtrail.toml in the data folder)
     #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Print NDJSON, one object per line
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Say more on standard error (twice for debugging)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Start the server: intake, detection, API and pages
     Serve(Serve),
     /// Fill a data folder with a bundled story, then serve it
@@ -76,24 +76,24 @@ pub enum Command {
 }
 
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Address to listen on (default 127.0.0.1:8650)
     #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<std::net::SocketAddr>,
+    pub(crate) listen: Option<std::net::SocketAddr>,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Address to listen on (default 127.0.0.1:8650)
     #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<std::net::SocketAddr>,
+    pub(crate) listen: Option<std::net::SocketAddr>,
     /// Fill the data folder and end, without serving
     #[arg(long)]
-    pub no_serve: bool,
+    pub(crate) no_serve: bool,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(crate) enum ConfigCommand {
     /// Read the configuration and report mistakes
     Check,
     /// Show the values in force
@@ -103,17 +103,17 @@ pub enum ConfigCommand {
 }
 
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Ingest {
+pub(crate) struct Ingest {
     /// Source the records belong to, e.g. aws.cloudtrail (see `source list`)
     #[arg(long, short)]
-    pub source: String,
+    pub(crate) source: String,
     /// Files, globs or `-`
     #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<String>,
+    pub(crate) files: Vec<String>,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum SourceCommand {
+pub(crate) enum SourceCommand {
     /// List the sources that are understood
     List,
     /// Run a source folder's fixtures and show what its mapping covers
@@ -127,7 +127,7 @@ pub enum SourceCommand {
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum IdentityCommand {
+pub(crate) enum IdentityCommand {
     /// List identities
     List {
         /// Only this kind (human, service_account, workload, oauth_app, ai_agent …)
@@ -156,28 +156,28 @@ pub enum IdentityCommand {
 }
 
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     /// E-mail, ARN, login, name or id
-    pub who: String,
+    pub(crate) who: String,
     #[command(flatten)]
-    pub range: Range,
+    pub(crate) range: Range,
     /// Most events printed
     #[arg(long, default_value_t = 200)]
-    pub limit: usize,
+    pub(crate) limit: usize,
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]
-pub struct Range {
+pub(crate) struct Range {
     /// Not before this time (RFC 3339 or YYYY-MM-DD)
     #[arg(long)]
-    pub from: Option<String>,
+    pub(crate) from: Option<String>,
     /// Before this time (RFC 3339 or YYYY-MM-DD)
     #[arg(long)]
-    pub to: Option<String>,
+    pub(crate) to: Option<String>,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum FindingCommand {
+pub(crate) enum FindingCommand {
     /// List findings, newest first
     List {
         /// This severity and above (info, low, medium, high, critical)
@@ -195,7 +195,7 @@ pub enum FindingCommand {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     #[default]
     Table,
     Json,
@@ -204,21 +204,21 @@ pub enum Format {
 }
 
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Query {
+pub(crate) struct Query {
     /// One SELECT; the columns are listed in docs/reference/events.md
-    pub sql: String,
+    pub(crate) sql: String,
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub(crate) format: Format,
     /// Memory the query may use, MiB
     #[arg(long)]
-    pub memory: Option<usize>,
+    pub(crate) memory: Option<usize>,
     /// Time the query may take, seconds
     #[arg(long)]
-    pub timeout: Option<u64>,
+    pub(crate) timeout: Option<u64>,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum RuleCommand {
+pub(crate) enum RuleCommand {
     /// List the rules in force
     List,
     /// Run rule folders' fires/quiet fixtures (default: all built-in rules)
@@ -228,7 +228,7 @@ pub enum RuleCommand {
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum EvidenceCommand {
+pub(crate) enum EvidenceCommand {
     /// Write a bundle about a finding or an identity that anyone can verify offline
     Export {
         /// Finding id, or any name of an identity
@@ -249,14 +249,14 @@ pub enum EvidenceCommand {
 }
 
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Replay {
+pub(crate) struct Replay {
     /// Only this source
     #[arg(long)]
-    pub source: Option<String>,
+    pub(crate) source: Option<String>,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum TokenCommand {
+pub(crate) enum TokenCommand {
     /// Make a token; it is shown once
     Create {
         /// What it is for

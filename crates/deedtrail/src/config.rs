@@ -12,31 +12,31 @@ use serde::{Deserialize, Serialize};
 /// Settings of one installation. Every field has a default; the file may be empty or missing.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
+pub(crate) struct Config {
     /// Folder that holds everything: log, archive, control plane, keys.
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// Address the server listens on. Put a TLS proxy before it for anything but loopback.
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Address people type, when a proxy stands before the server; used in sign-in links.
-    pub public_url: Option<String>,
+    pub(crate) public_url: Option<String>,
     /// Folder with sources of your own, one folder each; they win over built-in ones by name.
-    pub sources: Option<PathBuf>,
+    pub(crate) sources: Option<PathBuf>,
     /// Folder with Sigma rules of your own, searched recursively for `*.yml` and `*.yaml`.
-    pub rules: Option<PathBuf>,
+    pub(crate) rules: Option<PathBuf>,
     /// Folder outside `data` where the newest checkpoint is remembered, so that a rolled-back
     /// data folder is noticed.
-    pub checkpoints: PathBuf,
+    pub(crate) checkpoints: PathBuf,
     /// Memory a single query may use, MiB.
-    pub query_memory_mib: usize,
+    pub(crate) query_memory_mib: usize,
     /// Time a single query may take, seconds.
-    pub query_timeout_s: u64,
+    pub(crate) query_timeout_s: u64,
     /// Size of one segment of the evidence log, MiB.
-    pub segment_mib: u64,
+    pub(crate) segment_mib: u64,
     /// Deliveries processed at the same time; further ones are answered 503 with Retry-After.
-    pub ingest_concurrency: usize,
+    pub(crate) ingest_concurrency: usize,
     /// Thresholds of the code detectors; docs/reference/detection-settings.md lists them.
     #[schemars(with = "std::collections::BTreeMap<String, i64>")]
-    pub detection: Settings,
+    pub(crate) detection: Settings,
 }
 
 impl Default for Config {
@@ -58,11 +58,11 @@ impl Default for Config {
 }
 
 /// The file read when no `--config` names one, inside the data folder.
-pub const FILE_NAME: &str = "deedtrail.toml";
+pub(crate) const FILE_NAME: &str = "deedtrail.toml";
 
 impl Config {
     /// Reads the file and the environment; `data` and `file` are the command line's flags.
-    pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Self, figment::Error> {
+    pub(crate) fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Self, figment::Error> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         let folder: PathBuf = match data {
             Some(folder) => folder.to_owned(),
@@ -81,7 +81,7 @@ impl Config {
     }
 
     /// The JSON Schema of the file.
-    pub fn schema() -> serde_json::Value {
+    pub(crate) fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
     }
 }

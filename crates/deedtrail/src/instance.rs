@@ -28,16 +28,16 @@ const LAYOUT: &str = "1";
 const ARCHIVE_WRITER: &str = "log";
 
 /// Everything of one data folder. One process at a time has it open.
-pub struct Instance {
-    pub config: Config,
-    pub app: Arc<App>,
-    pub log: Arc<Log>,
-    pub worker: Worker,
+pub(crate) struct Instance {
+    pub(crate) config: Config,
+    pub(crate) app: Arc<App>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) worker: Worker,
 }
 
 impl Instance {
     /// Opens the data folder, makes it when missing, and starts the pipeline.
-    pub fn open(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
         let data = &config.data;
         prepare(data)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -80,19 +80,19 @@ impl Instance {
     }
 
     /// Waits until everything in the log is processed.
-    pub fn settle(&self) -> anyhow::Result<()> {
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
         Ok(self.worker.wait_through(self.log.end())?)
     }
 
     /// Finishes processing and closes the log with a checkpoint.
-    pub fn close(&self) -> anyhow::Result<()> {
+    pub(crate) fn close(&self) -> anyhow::Result<()> {
         self.worker.stop()?;
         Ok(self.log.close()?)
     }
 }
 
 /// The sources of this build and of the operator's folder.
-pub fn registry(config: &Config) -> anyhow::Result<Registry> {
+pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
     Ok(match &config.sources {
         Some(folder) => Registry::load(folder)?,
         None => Registry::built_in()?,
@@ -100,7 +100,7 @@ pub fn registry(config: &Config) -> anyhow::Result<Registry> {
 }
 
 /// Where this configuration keeps its evidence log.
-pub fn log_config(config: &Config) -> LogConfig {
+pub(crate) fn log_config(config: &Config) -> LogConfig {
     LogConfig {
         segment_bytes: config.segment_mib << 20,
         ..LogConfig::new(&config.data, &config.checkpoints)

@@ -10,19 +10,19 @@ use serde::Serialize;
 const REDRAW: Duration = Duration::from_millis(200);
 
 /// Input, output and talk of one command.
-pub struct Console {
-    pub input: Box<dyn Read + Send>,
-    pub out: Box<dyn Write + Send>,
-    pub err: Box<dyn Write + Send>,
+pub(crate) struct Console {
+    pub(crate) input: Box<dyn Read + Send>,
+    pub(crate) out: Box<dyn Write + Send>,
+    pub(crate) err: Box<dyn Write + Send>,
     /// Whether a person watches `err`.
-    pub terminal: bool,
+    pub(crate) terminal: bool,
     /// Whether `--json` was given.
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 impl Console {
     /// The process's own streams.
-    pub fn local(json: bool) -> Self {
+    pub(crate) fn local(json: bool) -> Self {
         Self {
             input: Box::new(io::stdin()),
             out: Box::new(BufWriter::new(io::stdout())),
@@ -33,23 +33,23 @@ impl Console {
     }
 
     /// Prints one line of data.
-    pub fn line(&mut self, text: impl std::fmt::Display) -> io::Result<()> {
+    pub(crate) fn line(&mut self, text: impl std::fmt::Display) -> io::Result<()> {
         writeln!(self.out, "{text}")
     }
 
     /// Prints one line of talk.
-    pub fn say(&mut self, text: impl std::fmt::Display) -> io::Result<()> {
+    pub(crate) fn say(&mut self, text: impl std::fmt::Display) -> io::Result<()> {
         writeln!(self.err, "{text}")
     }
 
     /// Prints one object as a line of NDJSON.
-    pub fn object(&mut self, value: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn object(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.out, value)?;
         self.out.write_all(b"\n")
     }
 
     /// Prints rows below headings, columns aligned; the last column is not padded.
-    pub fn table(&mut self, headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    pub(crate) fn table(&mut self, headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
         let mut widths: Vec<usize> = headings.iter().map(|h| h.chars().count()).collect();
         for row in rows {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -73,14 +73,14 @@ impl Console {
 }
 
 /// Text for a terminal: control characters (escape sequences in a vendor's field) made harmless.
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
 }
 
 /// A line with count, rate and time left, redrawn in place; silent when nobody watches.
-pub struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     drawn: Duration,
     unit: &'static str,
@@ -88,7 +88,7 @@ pub struct Progress {
 
 impl Progress {
     /// `total` is what `unit` counts.
-    pub fn new(total: u64, unit: &'static str) -> Self {
+    pub(crate) fn new(total: u64, unit: &'static str) -> Self {
         let bar =
             ProgressBar::with_draw_target(Some(total), indicatif::ProgressDrawTarget::hidden());
         Self {
@@ -99,7 +99,7 @@ impl Progress {
     }
 
     /// Moves to `done` and redraws now and then.
-    pub fn reach(&mut self, console: &mut Console, done: u64) -> io::Result<()> {
+    pub(crate) fn reach(&mut self, console: &mut Console, done: u64) -> io::Result<()> {
         self.bar.set_position(done);
         let elapsed = self.bar.elapsed();
         if console.terminal && elapsed.saturating_sub(self.drawn) >= REDRAW {
@@ -127,7 +127,7 @@ impl Progress {
     }
 
     /// Wipes the line.
-    pub fn end(self, console: &mut Console) -> io::Result<()> {
+    pub(crate) fn end(self, console: &mut Console) -> io::Result<()> {
         if console.terminal && self.drawn > Duration::ZERO {
             write!(console.err, "\r\x1b[2K")?;
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use deedtrail_app::rule_test::RuleFolder;
 use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_detect::{ProblemSeverity, RuleFile, RuleProblem, RuleSet};
 use include_dir::{Dir, include_dir};
@@ -14,15 +15,15 @@ const RULE_BYTES_MAX: u64 = 1 << 20;
 
 /// Rules with the hash of each file they came from.
 #[derive(Debug)]
-pub struct Loaded {
-    pub rules: RuleSet,
+pub(crate) struct Loaded {
+    pub(crate) rules: RuleSet,
     /// `path hash`, one file per line.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
 }
 
 /// The rules of this build and of `folder`. An unsound rule of this build is an error; one of the
 /// operator's folder is logged and left out, so that one bad file does not stop detection.
-pub fn load(folder: Option<&Path>, sources: &[SourceFacts]) -> anyhow::Result<Loaded> {
+pub(crate) fn load(folder: Option<&Path>, sources: &[SourceFacts]) -> anyhow::Result<Loaded> {
     let mut files = built_in();
     let own = files.len();
     if let Some(folder) = folder {
@@ -56,7 +57,7 @@ pub fn load(folder: Option<&Path>, sources: &[SourceFacts]) -> anyhow::Result<Lo
 }
 
 /// One line: where, what, and what was probably meant.
-pub fn describe(problem: &RuleProblem) -> String {
+pub(crate) fn describe(problem: &RuleProblem) -> String {
     let suggestion = problem.suggestion.as_deref();
     let suggestion = suggestion
         .map(|text| format!("; did you mean `{text}`?"))
@@ -68,7 +69,7 @@ pub fn describe(problem: &RuleProblem) -> String {
 }
 
 /// The rules of this build, by path below `rules`.
-pub fn built_in() -> Vec<RuleFile> {
+pub(crate) fn built_in() -> Vec<RuleFile> {
     let mut files = Vec::new();
     let mut folders = vec![&BUILT_IN];
     while let Some(folder) = folders.pop() {
@@ -84,8 +85,25 @@ pub fn built_in() -> Vec<RuleFile> {
     files
 }
 
+/// The rules of this build with their fixtures.
+pub(crate) fn built_in_folders() -> Vec<RuleFolder> {
+    let contents = |path: &str| BUILT_IN.get_file(path).map(|file| file.contents().to_vec());
+    built_in()
+        .into_iter()
+        .filter_map(|file| {
+            let name = file.path.strip_suffix("/rule.yml")?;
+            Some(RuleFolder {
+                name: name.to_owned(),
+                fires: contents(&format!("{name}/fires.ndjson"))?,
+                quiet: contents(&format!("{name}/quiet.ndjson"))?,
+                rule: file.text,
+            })
+        })
+        .collect()
+}
+
 /// The rule files below a folder.
-pub fn read_folder(folder: &Path) -> anyhow::Result<Vec<RuleFile>> {
+pub(crate) fn read_folder(folder: &Path) -> anyhow::Result<Vec<RuleFile>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(current) = folders.pop() {

@@ -17,7 +17,7 @@ use crate::socket;
 const TICK: Duration = Duration::from_mins(1);
 
 /// Opens the data folder and serves it until a signal comes.
-pub fn serve(
+pub(crate) fn serve(
     mut config: Config,
     listen: Option<SocketAddr>,
     console: &mut Console,
@@ -28,7 +28,10 @@ pub fn serve(
 }
 
 /// Serves an open data folder until a signal comes, then closes it.
-pub fn serve_instance(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<Ended> {
+pub(crate) fn serve_instance(
+    instance: &Arc<Instance>,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

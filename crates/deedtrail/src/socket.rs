@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::output::Console;
 
 /// Name of the socket in the data folder.
-pub const SOCKET_NAME: &str = "deedtrail.sock";
+pub(crate) const SOCKET_NAME: &str = "deedtrail.sock";
 /// Largest frame accepted, bytes; a larger one ends the connection.
 const FRAME_BYTES_MAX: u32 = 1 << 20;
 
@@ -27,10 +27,10 @@ const EXIT: u8 = 5;
 
 /// A command to run as if it had been typed in `folder`.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Request {
-    pub arguments: Vec<String>,
-    pub folder: PathBuf,
-    pub terminal: bool,
+pub(crate) struct Request {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) folder: PathBuf,
+    pub(crate) terminal: bool,
 }
 
 fn send(stream: &mut impl Write, kind: u8, payload: &[u8]) -> io::Result<()> {
@@ -55,12 +55,16 @@ fn receive(stream: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
 }
 
 /// Connects to the server of this data folder; `None` when none answers.
-pub fn connect(data: &Path) -> Option<UnixStream> {
+pub(crate) fn connect(data: &Path) -> Option<UnixStream> {
     UnixStream::connect(data.join(SOCKET_NAME)).ok()
 }
 
 /// Has the server run `request`; returns the command's exit code.
-pub fn relay(mut stream: UnixStream, request: &Request, wants_input: bool) -> io::Result<u8> {
+pub(crate) fn relay(
+    mut stream: UnixStream,
+    request: &Request,
+    wants_input: bool,
+) -> io::Result<u8> {
     send(&mut stream, REQUEST, &serde_json::to_vec(request)?)?;
     let mut uplink = stream.try_clone()?;
     std::thread::spawn(move || {
@@ -97,10 +101,10 @@ fn send_input(stream: &mut UnixStream, wants_input: bool) -> io::Result<()> {
 }
 
 /// What the server runs for a request; returns the exit code.
-pub type Handler = Arc<dyn Fn(&Request, &mut Console) -> u8 + Send + Sync>;
+pub(crate) type Handler = Arc<dyn Fn(&Request, &mut Console) -> u8 + Send + Sync>;
 
 /// Listens for commands until the process ends. The socket file is made anew, mode 0600.
-pub fn listen(data: &Path, handler: Handler) -> io::Result<()> {
+pub(crate) fn listen(data: &Path, handler: Handler) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let path = data.join(SOCKET_NAME);
     if let Err(error) = std::fs::remove_file(&path)

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 /// The operating system's clock.
 #[derive(Clone, Copy, Debug)]
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(
@@ -25,7 +25,7 @@ impl Clock for SystemClock {
 
 /// The operating system's random number generator.
 #[derive(Clone, Copy, Debug)]
-pub struct SystemEntropy;
+pub(crate) struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     #[expect(
@@ -40,7 +40,7 @@ impl Entropy for SystemEntropy {
 }
 
 /// Talk goes to standard error; `-v` shows more of it, `DEEDTRAIL_LOG` says exactly what.
-pub fn start_logging(verbose: u8) {
+pub(crate) fn start_logging(verbose: u8) {
     let level = match verbose {
         0 => "warn",
         1 => "info",

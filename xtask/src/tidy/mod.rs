@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::process::{Tally, root, say};
 
 /// Runs every check; each prints what is wrong and where.
-pub fn run() -> anyhow::Result<Tally> {
+pub(crate) fn run() -> anyhow::Result<Tally> {
     let checks: [(&str, fn(&Path) -> anyhow::Result<Vec<String>>); 4] = [
         ("crate edges match ARCHITECTURE.md", edges::check),
         ("files and functions keep their size", sizes::check),

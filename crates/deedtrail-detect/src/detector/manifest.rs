@@ -83,7 +83,9 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         profile.days_of(Action::CodeChange),
         profile.active_days,
     ));
-    if environment == Environment::Production {
+    // What a machine does in its first days is how it is learnt, not how it departs.
+    let known = context.facts.actor_active_days >= context.settings.history_days_min;
+    if environment == Environment::Production && known {
         draft.severity = draft.severity.max(Severity::High);
     }
     draft.confidence = 0.7;

@@ -33,7 +33,6 @@ impl Check {
 }
 
 pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
-    context.instance.settle()?;
     let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
     checks.push(processing(context)?);
     checks.extend(sources(context)?);

@@ -27,7 +27,6 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
             output,
         } => {
             let range = parse_range(range)?;
-            context.instance.settle()?;
             let selection = context
                 .app()
                 .select_evidence(&context.principal, subject, range)?;

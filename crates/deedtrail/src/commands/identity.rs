@@ -167,7 +167,6 @@ fn import(context: &mut Context<'_>, file: &str, mode: ImportMode) -> anyhow::Re
         let path = context.path(file);
         bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     }
-    context.instance.settle()?;
     let report = match context
         .app()
         .import_identities(&context.principal, &bytes, mode)

@@ -36,7 +36,7 @@ pub(super) fn run(config: &Config, console: &mut Console) -> anyhow::Result<Ende
 }
 
 /// Every setting with its meaning, commented out: the file changes nothing until edited.
-pub fn commented(config: &Config) -> anyhow::Result<String> {
+pub(crate) fn commented(config: &Config) -> anyhow::Result<String> {
     let schema = Config::schema();
     let mut text = String::from(
         "# Deedtrail configuration. Every setting shows its default; remove the # to change it.\n\

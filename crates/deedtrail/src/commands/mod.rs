@@ -31,34 +31,34 @@ use crate::output::Console;
 use crate::socket::{self, Request};
 
 /// What a command on a data folder works with.
-pub struct Context<'a> {
-    pub instance: &'a Instance,
-    pub console: &'a mut Console,
+pub(crate) struct Context<'a> {
+    pub(crate) instance: &'a Instance,
+    pub(crate) console: &'a mut Console,
     /// Folder the command was typed in; relative paths start here.
-    pub folder: &'a Path,
-    pub principal: Principal,
+    pub(crate) folder: &'a Path,
+    pub(crate) principal: Principal,
 }
 
 impl Context<'_> {
-    pub fn app(&self) -> &App {
+    pub(crate) fn app(&self) -> &App {
         &self.instance.app
     }
 
     /// A path as typed, made absolute.
-    pub fn path(&self, typed: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, typed: impl AsRef<Path>) -> PathBuf {
         self.folder.join(typed)
     }
 }
 
 /// How a command ended: `Done`, or `Found` when a check found something wrong (exit code 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     Done,
     Found,
 }
 
 /// Runs the command line of this process.
-pub fn run(args: Args) -> ExitCode {
+pub(crate) fn run(args: Args) -> ExitCode {
     let mut console = Console::local(args.json);
     let result = dispatch(args, &mut console);
     ExitCode::from(finish(&result, &mut console))
@@ -129,7 +129,7 @@ fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Resul
 }
 
 /// The server's side of the socket.
-pub fn answer(instance: &Instance, request: &Request, console: &mut Console) -> u8 {
+pub(crate) fn answer(instance: &Instance, request: &Request, console: &mut Console) -> u8 {
     let result = match Args::try_parse_from(&request.arguments) {
         Ok(args) => {
             console.json = args.json;
@@ -146,6 +146,8 @@ fn on_instance(
     folder: &Path,
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
+    // What is in the log when a command starts is what the command answers from.
+    instance.settle()?;
     let mut context = Context {
         instance,
         console,

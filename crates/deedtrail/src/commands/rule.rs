@@ -1,16 +1,20 @@
 //! `rule`: list, test, explain. Needs no data folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use anyhow::Context as _;
+use deedtrail_app::rule_test::{RuleCheck, RuleFolder};
 use deedtrail_core::port::mapper::Mapper as _;
-use deedtrail_detect::RuleSet;
+use deedtrail_detect::{RuleFile, RuleSet};
+use deedtrail_sources::Registry;
 use serde_json::json;
 
 use super::Ended;
 use crate::args::RuleCommand;
 use crate::config::Config;
 use crate::instance::registry;
-use crate::output::Console;
+use crate::output::{Console, printable};
 use crate::rules;
 
 pub(super) fn run(
@@ -30,7 +34,7 @@ pub(super) fn run(
             console.line(text.trim_end())?;
             Ok(Ended::Done)
         }
-        RuleCommand::Test { folders } => test(folders, console),
+        RuleCommand::Test { folders } => test(folders, &registry, console),
     }
 }
 
@@ -63,6 +67,79 @@ fn list(set: &RuleSet, console: &mut Console) -> anyhow::Result<Ended> {
     Ok(Ended::Done)
 }
 
-fn test(_folders: &[PathBuf], _console: &mut Console) -> anyhow::Result<Ended> {
-    anyhow::bail!("wired with the harness")
+/// Runs fixtures: those of this build's rules together, or each given folder's by itself.
+fn test(folders: &[PathBuf], registry: &Registry, console: &mut Console) -> anyhow::Result<Ended> {
+    let mut failed = 0;
+    let mut checked = 0;
+    if folders.is_empty() {
+        let (set, _) = RuleSet::load(&rules::built_in());
+        let set = Arc::new(set);
+        for folder in rules::built_in_folders() {
+            checked += 1;
+            failed += usize::from(!report(&folder.check(registry, &set)?, console)?);
+        }
+    }
+    for path in folders {
+        let folder = read(path)?;
+        let file = RuleFile {
+            path: format!("{}/rule.yml", folder.name),
+            text: folder.rule.clone(),
+        };
+        let (set, problems) = RuleSet::load(&[file]);
+        for problem in &problems {
+            console.say(rules::describe(problem))?;
+        }
+        checked += 1;
+        failed += usize::from(!report(&folder.check(registry, &Arc::new(set))?, console)?);
+    }
+    console.say(format_args!("{checked} rules tested, {failed} failed"))?;
+    Ok(if failed == 0 {
+        Ended::Done
+    } else {
+        Ended::Found
+    })
+}
+
+/// A folder with `rule.yml`, `fires.ndjson` and `quiet.ndjson`.
+fn read(path: &Path) -> anyhow::Result<RuleFolder> {
+    let path = path
+        .canonicalize()
+        .with_context(|| format!("{}", path.display()))?;
+    let file = |name: &str| {
+        let file = path.join(name);
+        std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
+    };
+    let names: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    let name = names[names.len().saturating_sub(2)..].join("/");
+    Ok(RuleFolder {
+        name,
+        rule: String::from_utf8_lossy(&file("rule.yml")?).into_owned(),
+        fires: file("fires.ndjson")?,
+        quiet: file("quiet.ndjson")?,
+    })
+}
+
+fn report(check: &RuleCheck, console: &mut Console) -> anyhow::Result<bool> {
+    let well = check.problems.is_empty();
+    if console.json {
+        let titles: Vec<&str> = check
+            .fired
+            .iter()
+            .map(|draft| draft.title.as_str())
+            .collect();
+        let problems = &check.problems;
+        console.object(
+            &json!({ "id": check.name, "ok": well, "fired": titles, "problems": problems }),
+        )?;
+        return Ok(well);
+    }
+    console.line(format_args!(
+        "{:6}  {}",
+        if well { "ok" } else { "FAILED" },
+        check.name
+    ))?;
+    for problem in &check.problems {
+        console.line(format_args!("        {}", printable(problem)))?;
+    }
+    Ok(well)
 }

@@ -1,0 +1,85 @@
+//! The demo: every incident of the story is a finding, and nothing else is high or critical.
+
+use std::collections::BTreeSet;
+
+use deedtrail_story::Story;
+use serde_json::Value;
+
+use crate::command::Folder;
+
+#[test]
+fn the_story_is_told_once_and_its_incidents_are_found() {
+    let folder = Folder::new();
+    let first = folder.run(&["demo", "--no-serve"]);
+    let talk = String::from_utf8_lossy(&first.stderr).into_owned();
+    assert!(first.status.success(), "{talk}");
+    assert!(talk.contains(" 0 duplicates, 0 quarantined"), "{talk}");
+    let count = || {
+        folder
+            .json(&["query", "SELECT count(*) AS n FROM events"])
+            .remove(0)
+    };
+    let events = count();
+    assert!(folder.run(&["demo", "--no-serve"]).status.success());
+    assert_eq!(count(), events);
+
+    let newest = folder
+        .json(&["query", "SELECT max(event_day) AS day FROM events"])
+        .remove(0);
+    let story = Story::new(day_number(newest["day"].as_str().unwrap()) + 1, 1);
+    let findings = folder.json(&["finding", "list", "--limit", "10000"]);
+    let mut of_incidents = BTreeSet::new();
+    let mut shown = String::new();
+    for incident in story.incidents() {
+        let who = folder
+            .json(&["identity", "show", &incident.alias])
+            .remove(0);
+        let identity = who["id"].as_str().unwrap().to_owned();
+        let found = findings
+            .iter()
+            .filter(|finding| finding["identity"] == identity.as_str())
+            .filter(|finding| finding["kind"] == incident.finding_type)
+            .max_by_key(|finding| finding["last_time"].as_str().map(str::to_owned));
+        let found = found.unwrap_or_else(|| panic!("{}: no finding", incident.id));
+        shown.push_str(&describe(incident.id, found));
+        of_incidents.insert(identity);
+    }
+    let severe =
+        |finding: &&Value| matches!(finding["severity"].as_str(), Some("high" | "critical"));
+    for finding in findings.iter().filter(severe) {
+        let identity = finding["identity"].as_str().unwrap();
+        assert!(
+            of_incidents.contains(identity),
+            "outside the incidents: {}",
+            finding["title"]
+        );
+    }
+    insta::assert_snapshot!(shown);
+}
+
+/// Title and ordered facts, without the dates that move with the demo's first day.
+fn describe(id: &str, finding: &Value) -> String {
+    let mut text = format!(
+        "{id} {}: {}\n",
+        finding["kind"].as_str().unwrap(),
+        finding["title"].as_str().unwrap()
+    );
+    for event in finding["events"].as_array().unwrap() {
+        let time = event["time"].as_str().unwrap();
+        let clock = time.split_once('T').unwrap().1;
+        text.push_str(&format!(
+            "  {} {}\n",
+            clock.get(..5).unwrap(),
+            event["fact"].as_str().unwrap()
+        ));
+    }
+    text
+}
+
+/// Days since 1970-01-01 of `YYYY-MM-DD`.
+fn day_number(date: &str) -> i64 {
+    let text = format!("{date}T00:00:00Z");
+    deedtrail_core::time::Timestamp::parse_rfc3339(&text)
+        .unwrap()
+        .utc_day()
+}
