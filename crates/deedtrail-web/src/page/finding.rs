@@ -219,7 +219,7 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
             .map(words)
             .map(|text| Shown::new(&text)),
         analyst: finding.analyst.as_deref().map(Shown::new),
-        confidence: format!("{:.0} %", draft.confidence * 100.0),
+        confidence: percent(draft.confidence),
         repeats: finding.repeats,
         event_count: draft.events.len(),
         duration: span(finding.last_time.micros_since(finding.first_time)),
@@ -268,9 +268,18 @@ fn hypothesis(hypothesis: &Hypothesis) -> HypothesisView {
     let texts = |lines: &[String]| lines.iter().map(|line| Shown::new(line)).collect();
     HypothesisView {
         name: Shown::new(&words(&hypothesis.name)),
-        percent: format!("{:.0} %", hypothesis.score * 100.0),
+        percent: percent(hypothesis.score),
         facts_for: texts(&hypothesis.facts_for),
         facts_against: texts(&hypothesis.facts_against),
+    }
+}
+
+/// 0 to 1 in percent; anything else is not a figure.
+fn percent(share: f64) -> String {
+    if (0.0..=1.0).contains(&share) {
+        format!("{:.0} %", share * 100.0)
+    } else {
+        "–".to_owned()
     }
 }
 

@@ -143,8 +143,8 @@ fn row(
     IdentityRow {
         href: who.href.clone().unwrap_or_default(),
         who,
-        owner: declared.owner.as_deref().map(Shown::new),
-        department: declared.department.as_deref().map(Shown::new),
+        owner: declared.owner.as_deref().map(Shown::brief),
+        department: declared.department.as_deref().map(Shown::brief),
         state: state(identity),
         findings: match open {
             FINDINGS_COUNTED_MAX.. => format!("{FINDINGS_COUNTED_MAX}+"),

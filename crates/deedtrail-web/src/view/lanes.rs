@@ -9,8 +9,6 @@ use super::{Chip, Moment, People, Shown};
 const LANES_MAX: usize = 10;
 /// Most events drawn.
 const EVENTS_MAX: usize = 150;
-/// Most characters of a lane's name.
-const NAME_CHARACTERS_MAX: usize = 24;
 /// Where lanes begin and end, in the picture's units.
 const LEFT: f64 = 176.0;
 const RIGHT: f64 = 708.0;
@@ -149,7 +147,7 @@ impl Lanes {
 fn lane((place, name): (usize, Shown)) -> Lane {
     let y = lane_y(place);
     Lane {
-        name: Shown::cut(name.as_str(), NAME_CHARACTERS_MAX),
+        name: Shown::brief(name.as_str()),
         y,
         text_y: y + 4,
     }

@@ -8,6 +8,9 @@ const SHORT_CHARACTERS_MAX: usize = 240;
 /// Most characters of a long text (raw records, commands); the rest is counted.
 const LONG_CHARACTERS_MAX: usize = 64_000;
 
+/// Most characters of a name in a table cell or picture.
+const BRIEF_CHARACTERS_MAX: usize = 26;
+
 /// Text as a page shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown(String);
@@ -16,6 +19,16 @@ impl Shown {
     /// A name, reference or sentence.
     pub(crate) fn new(text: &str) -> Self {
         Self::cut(text, SHORT_CHARACTERS_MAX)
+    }
+
+    /// A name in a table cell or picture: what is cut is marked, not counted.
+    pub(crate) fn brief(text: &str) -> Self {
+        let all = Self::new(text).0;
+        if all.chars().count() <= BRIEF_CHARACTERS_MAX {
+            return Self(all);
+        }
+        let start: String = all.chars().take(BRIEF_CHARACTERS_MAX - 1).collect();
+        Self(format!("{start}…"))
     }
 
     /// A record or command; line breaks and tabs stay.
@@ -112,6 +125,7 @@ mod tests {
         assert_eq!(Shown::new("a\nb\u{0}").as_str(), "a␊b␀");
         assert_eq!(Shown::long("a\nb").as_str(), "a\nb");
         assert_eq!(Shown::new(" ").as_str(), "(empty)", "a link needs a name");
+        assert_eq!(Shown::brief(&"x".repeat(99)).as_str().chars().count(), 26);
         let long = Shown::new(&"x".repeat(10_000));
         assert!(
             long.as_str().ends_with("… (+9\u{202f}760 characters)"),
