@@ -9,7 +9,7 @@ use deedtrail_core::Text;
 use super::value;
 use crate::mapping::pattern::Patterns;
 use crate::mapping::plan::{
-    Choices, Condition, LEVELS_MAX, Made, NAMED_MAX, Own, Path, Step, Value,
+    Children, Choices, Condition, LEVELS_MAX, Made, NAMED_MAX, Own, Path, Step, Value,
 };
 use crate::mapping::rules::Rules;
 use crate::mapping::spec::Conversion;
@@ -54,10 +54,25 @@ impl<'a> Reader<'a> {
 
     /// The value at a path as it stands.
     pub(super) fn node(&self, path: &Path) -> Node {
+        if path.plain {
+            return self.plain(path);
+        }
         self.walk(self.start(path), &path.steps, &|node| {
             (!matches!(node, Node::Absent | Node::Null)).then_some(node)
         })
         .unwrap_or(Node::Absent)
+    }
+
+    /// The value at a path that is only slots.
+    fn plain(&self, path: &Path) -> Node {
+        let mut at = self.start(path);
+        for step in &path.steps {
+            match step {
+                Step::Slot(slot) => at = self.view.child(at, *slot),
+                Step::Each | Step::Index(_) | Step::Where { .. } => return Node::Absent,
+            }
+        }
+        at
     }
 
     /// The first value behind `steps` that `take` accepts.
@@ -101,15 +116,44 @@ impl<'a> Reader<'a> {
         fitting.map(|(_, element)| element)
     }
 
-    fn path_text(&self, path: &Path) -> Option<Cow<'a, str>> {
-        let text = self.walk(self.start(path), &path.steps, &|node| match node {
+    /// A scalar, or the first of a list.
+    fn leaf(&self, node: Node) -> Option<Cow<'a, str>> {
+        match node {
+            Node::Absent | Node::Null => None,
             Node::List { .. } => self.view.elements(node).find_map(|one| self.view.text(one)),
             _ => self.view.text(node),
-        });
-        if let (Some(_), Some(trace)) = (&text, self.trace) {
-            trace.borrow_mut().push(path.text.clone());
+        }
+    }
+
+    fn path_text(&self, path: &Path) -> Option<Cow<'a, str>> {
+        let text = if path.plain {
+            self.leaf(self.plain(path))
+        } else {
+            self.walk(self.start(path), &path.steps, &|node| self.leaf(node))
+        };
+        if text.is_some() {
+            self.note(path);
         }
         text
+    }
+
+    /// Notes that a path gave a value, if somebody asks.
+    fn note(&self, path: &Path) {
+        if let Some(trace) = self.trace {
+            trace.borrow_mut().push(path.text.clone());
+        }
+    }
+
+    fn children(&self, children: &Children) -> Option<Cow<'a, str>> {
+        let parent = self.plain(&children.parent);
+        if !matches!(parent, Node::Object { .. }) {
+            return None;
+        }
+        children.slots.iter().find_map(|(slot, path)| {
+            let text = self.leaf(self.view.child(parent, *slot))?;
+            self.note(path);
+            Some(text)
+        })
     }
 
     /// A value as text; absent, blank and `-` are `None`.
@@ -123,6 +167,7 @@ impl<'a> Reader<'a> {
                 known.clone()
             }
             Value::First(all) => all.iter().find_map(|one| self.text(one)),
+            Value::Children(children) => self.children(children),
             Value::Template(parts) => self.template(parts),
             Value::Made(made) => self.made(made),
             Value::Own(own) => {
@@ -183,6 +228,13 @@ impl<'a> Reader<'a> {
             }
             Value::Made(made) if self.allows(made.when.as_ref()) => self.whole(&made.from),
             Value::Named(index) => self.whole(&self.named[*index]),
+            Value::Children(children) => {
+                let parent = self.plain(&children.parent);
+                let slots = children.slots.iter();
+                let mut nodes = slots.map(|(slot, _)| self.view.child(parent, *slot));
+                let given = |node: &Node| !matches!(node, Node::Absent | Node::Null);
+                nodes.find(given).unwrap_or(Node::Absent)
+            }
             Value::Made(_) | Value::Own(_) | Value::Constant(_) | Value::Template(_) => {
                 Node::Absent
             }

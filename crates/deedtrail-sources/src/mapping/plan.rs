@@ -76,6 +76,8 @@ pub(crate) struct Path {
     /// `None`: from the record; else from the element of that level.
     pub(crate) level: Option<u8>,
     pub(crate) steps: Vec<Step>,
+    /// All steps are slots: the usual case, read without recursion.
+    pub(crate) plain: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -103,9 +105,19 @@ pub(crate) enum Value {
     Named(usize),
     Constant(Text),
     First(Vec<Value>),
+    /// The first that has a value among children of one object: a long list of plain paths.
+    Children(Box<Children>),
     /// Absent when one of its parts is.
     Template(Vec<Value>),
     Made(Box<Made>),
+}
+
+/// Children of one object, in the order they are asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Children {
+    pub(crate) parent: Path,
+    /// Slot and path of each.
+    pub(crate) slots: Vec<(u32, Path)>,
 }
 
 impl Value {
@@ -113,7 +125,7 @@ impl Value {
     pub(crate) fn asks_for_facts(&self) -> bool {
         match self {
             Self::Own(_) => true,
-            Self::Path(_) | Self::Constant(_) | Self::Named(_) => false,
+            Self::Path(_) | Self::Children(_) | Self::Constant(_) | Self::Named(_) => false,
             Self::First(all) | Self::Template(all) => all.iter().any(Self::asks_for_facts),
             Self::Made(made) => {
                 let when = made.when.as_ref().is_some_and(Condition::asks_for_facts);

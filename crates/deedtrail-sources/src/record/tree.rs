@@ -152,7 +152,7 @@ impl<'a> View<'a> {
     pub(crate) fn text(self, node: Node) -> Option<Cow<'a, str>> {
         match node {
             Node::Text(text) => {
-                let text = self.tree.text(self.record, text).trim();
+                let text = trim(self.tree.text(self.record, text));
                 (!text.is_empty() && text != "-").then_some(Cow::Borrowed(text))
             }
             Node::Bool(true) => Some(Cow::Borrowed("true")),
@@ -178,6 +178,15 @@ impl<'a> View<'a> {
             }
         }
         paths
+    }
+}
+
+/// `str::trim`, with the usual answer first.
+fn trim(text: &str) -> &str {
+    let plain = |byte: &u8| (b'!'..=b'~').contains(byte);
+    match (text.as_bytes().first(), text.as_bytes().last()) {
+        (Some(first), Some(last)) if plain(first) && plain(last) => text,
+        _ => text.trim(),
     }
 }
 

@@ -71,6 +71,7 @@ impl Compiler<'_> {
             text,
             shape,
             level: level.and_then(|index| u8::try_from(index).ok()),
+            plain: compiled.iter().all(|step| matches!(step, Step::Slot(_))),
             steps: compiled,
         })
     }

@@ -6,7 +6,7 @@ use regex::Regex;
 use super::{Compiled, Compiler};
 use crate::mapping::error::nearest;
 use crate::mapping::pattern::Patterns;
-use crate::mapping::plan::{Condition, Made, NAMED_MAX, Own, Value};
+use crate::mapping::plan::{Children, Condition, Made, NAMED_MAX, Own, Path, Step, Value};
 use crate::mapping::spec::{ConditionSpec, ValueSpec, ValueTable};
 
 impl Compiler<'_> {
@@ -103,7 +103,7 @@ impl Compiler<'_> {
             ValueSpec::Text(text) => self.text_value(text),
             ValueSpec::First(all) => {
                 let values: Compiled<Vec<Value>> = all.iter().map(|one| self.value(one)).collect();
-                values.map(Value::First)
+                values.map(|all| Value::First(gathered(all)))
             }
             ValueSpec::Table(table) => self.made(table),
         }
@@ -146,6 +146,11 @@ impl Compiler<'_> {
     pub(super) fn keep_whole(&mut self, value: &Value) {
         match value {
             Value::Path(path) => self.shapes.keep_whole(path.shape),
+            Value::Children(children) => {
+                for (_, path) in &children.slots {
+                    self.shapes.keep_whole(path.shape);
+                }
+            }
             Value::First(all) => all.iter().for_each(|one| self.keep_whole(one)),
             Value::Made(made) => self.keep_whole(&made.from),
             Value::Named(index) => {
@@ -173,5 +178,69 @@ impl Compiler<'_> {
             all_of: self.all(&spec.all_of, Self::condition)?,
             none_of: self.all(&spec.none_of, Self::condition)?,
         })
+    }
+}
+
+/// Fewest paths into one object that are gathered.
+const GATHERED_MIN: usize = 3;
+
+/// Gathers runs of plain paths into one object, so that the object is looked up once.
+fn gathered(values: Vec<Value>) -> Vec<Value> {
+    let mut gathered: Vec<Value> = Vec::new();
+    let mut run: Option<Children> = None;
+    for value in values {
+        let child = child_of(&value);
+        match (&mut run, child) {
+            (Some(open), Some((parent, slot, path))) if same(&open.parent, &parent) => {
+                open.slots.push((slot, path));
+            }
+            (_, child) => {
+                close(run.take(), &mut gathered);
+                match child {
+                    Some((parent, slot, path)) => {
+                        let slots = vec![(slot, path)];
+                        run = Some(Children { parent, slots });
+                    }
+                    None => gathered.push(value),
+                }
+            }
+        }
+    }
+    close(run, &mut gathered);
+    gathered
+}
+
+/// The object a plain path ends in, and the slot there.
+fn child_of(value: &Value) -> Option<(Path, u32, Path)> {
+    let Value::Path(path) = value else {
+        return None;
+    };
+    let Some((Step::Slot(slot), above)) = path.steps.split_last() else {
+        return None;
+    };
+    let parent = Path {
+        steps: above.to_vec(),
+        ..path.clone()
+    };
+    (path.plain && !above.is_empty()).then(|| (parent, *slot, path.clone()))
+}
+
+/// Whether two plain paths lead to the same place.
+fn same(one: &Path, other: &Path) -> bool {
+    let slots = |path: &Path| -> Vec<Option<u32>> {
+        let slot = |step: &Step| match step {
+            Step::Slot(slot) => Some(*slot),
+            _ => None,
+        };
+        path.steps.iter().map(slot).collect()
+    };
+    one.level == other.level && slots(one) == slots(other)
+}
+
+fn close(run: Option<Children>, into: &mut Vec<Value>) {
+    match run {
+        Some(run) if run.slots.len() >= GATHERED_MIN => into.push(Value::Children(Box::new(run))),
+        Some(run) => into.extend(run.slots.into_iter().map(|(_, path)| Value::Path(path))),
+        None => {}
     }
 }
