@@ -93,7 +93,7 @@ pub fn sentence(event: &Event) -> String {
     if let (OutcomeClass::Failure | OutcomeClass::Denied, Some(detail)) =
         (mapped.outcome, &mapped.outcome_detail)
     {
-        text.extend([" (", &cut(detail, 24), ")"]);
+        text.extend([" (", &cut(detail, 60), ")"]);
     }
     text
 }

@@ -88,18 +88,14 @@ impl Folder {
             .unwrap();
         let link = lines.next().unwrap().unwrap();
         std::thread::spawn(move || lines.for_each(drop));
-        Server {
-            child,
-            address,
-            link,
-        }
+        assert!(!address.is_empty());
+        Server { child, link }
     }
 }
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     pub(crate) child: Child,
-    pub(crate) address: String,
     pub(crate) link: String,
 }
 

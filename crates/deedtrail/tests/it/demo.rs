@@ -39,7 +39,11 @@ fn the_story_is_told_once_and_its_incidents_are_found() {
             .iter()
             .filter(|finding| finding["identity"] == identity.as_str())
             .filter(|finding| finding["kind"] == incident.finding_type)
-            .max_by_key(|finding| finding["last_time"].as_str().map(str::to_owned));
+            .max_by_key(|finding| {
+                // A code detector's finding tells more than a rule's on one event of it.
+                let events = finding["events"].as_array().map_or(0, Vec::len);
+                (events, finding["last_time"].as_str().map(str::to_owned))
+            });
         let found = found.unwrap_or_else(|| panic!("{}: no finding", incident.id));
         shown.push_str(&describe(incident.id, found));
         of_incidents.insert(identity);
