@@ -12,8 +12,13 @@ use libfuzzer_sys::fuzz_target;
 
 static REGISTRY: LazyLock<Registry> =
     LazyLock::new(|| Registry::built_in().expect("the mappings of this build compile"));
-static SOURCES: LazyLock<Vec<SourceName>> =
-    LazyLock::new(|| REGISTRY.sources().into_iter().map(|source| source.name).collect());
+static SOURCES: LazyLock<Vec<SourceName>> = LazyLock::new(|| {
+    REGISTRY
+        .sources()
+        .into_iter()
+        .map(|source| source.name)
+        .collect()
+});
 
 fuzz_target!(|data: &[u8]| {
     let [choice, encoding, body @ ..] = data else {
@@ -26,7 +31,11 @@ fuzz_target!(|data: &[u8]| {
     };
     let total: usize = framed.iter().map(|one| one.bytes.len()).sum();
     assert!(total <= REQUEST_BYTES_MAX);
-    assert!(framed.iter().all(|one| one.bytes.len() <= RECORD_BYTES_MAX && one.line > 0));
+    assert!(
+        framed
+            .iter()
+            .all(|one| one.bytes.len() <= RECORD_BYTES_MAX && one.line > 0)
+    );
     assert!(framed.windows(2).all(|pair| pair[0].line <= pair[1].line));
     if encoding == Encoding::Identity {
         assert!(total <= body.len());

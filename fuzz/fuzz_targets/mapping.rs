@@ -12,8 +12,13 @@ use libfuzzer_sys::fuzz_target;
 
 static REGISTRY: LazyLock<Registry> =
     LazyLock::new(|| Registry::built_in().expect("the mappings of this build compile"));
-static SOURCES: LazyLock<Vec<SourceName>> =
-    LazyLock::new(|| REGISTRY.sources().into_iter().map(|source| source.name).collect());
+static SOURCES: LazyLock<Vec<SourceName>> = LazyLock::new(|| {
+    REGISTRY
+        .sources()
+        .into_iter()
+        .map(|source| source.name)
+        .collect()
+});
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, record)) = data.split_first() else {
@@ -21,7 +26,11 @@ fuzz_target!(|data: &[u8]| {
     };
     let source = &SOURCES[usize::from(*choice) % SOURCES.len()];
     let mapped = REGISTRY.map(source, record);
-    assert_eq!(mapped, REGISTRY.map(source, record), "mapping is not a function of the bytes");
+    assert_eq!(
+        mapped,
+        REGISTRY.map(source, record),
+        "mapping is not a function of the bytes"
+    );
     let explained = REGISTRY.provenance(source, record);
     assert_eq!(mapped.is_ok(), explained.is_ok());
     let identified = REGISTRY.identify(record);

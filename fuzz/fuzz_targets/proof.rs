@@ -17,7 +17,10 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Ok(verified) = bundle::verify_bytes(data) {
         let ours = verified.verifier_key == SOUND_KEY;
-        assert!(!ours || data == SOUND_BUNDLE, "a changed bundle was accepted");
+        assert!(
+            !ours || data == SOUND_BUNDLE,
+            "a changed bundle was accepted"
+        );
     }
 });
 

@@ -18,8 +18,14 @@ static EVENT: LazyLock<(Event, SourceFacts)> = LazyLock::new(|| {
     let registry = Registry::built_in().expect("the mappings of this build compile");
     let name = SourceName::new("aws.cloudtrail").expect("a name");
     let mut mapped = registry.map(&name, RECORD).expect("the record is sound");
-    let source = registry.sources().into_iter().find(|source| source.name == name);
-    (event(name, mapped.events.remove(0)), source.expect("the source is there"))
+    let source = registry
+        .sources()
+        .into_iter()
+        .find(|source| source.name == name);
+    (
+        event(name, mapped.events.remove(0)),
+        source.expect("the source is there"),
+    )
 });
 
 fuzz_target!(|data: &[u8]| {
@@ -27,7 +33,11 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(parts.next().unwrap_or_default());
     let record = parts.next().unwrap_or(RECORD);
     let found = run(&text, record);
-    assert_eq!(found, run(&text, record), "detection is not a function of its input");
+    assert_eq!(
+        found,
+        run(&text, record),
+        "detection is not a function of its input"
+    );
 });
 
 /// What loading says and what two observations of the same event bring, as text.
@@ -53,7 +63,11 @@ fn run(text: &str, record: &[u8]) -> String {
     let restored = Detector::restore(rules, Settings::default(), &snapshot);
     let mut restored = restored.expect("our own snapshot");
     let second = detector.observe(&observation);
-    assert_eq!(second, restored.observe(&observation), "a restart changes what is found");
+    assert_eq!(
+        second,
+        restored.observe(&observation),
+        "a restart changes what is found"
+    );
     format!("{problems:?}{first:?}{later:?}{second:?}")
 }
 
