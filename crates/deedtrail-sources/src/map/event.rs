@@ -111,25 +111,23 @@ impl Filling<'_, '_> {
         let mut reader = Reader::new(view, &self.plan.named);
         reader.level = bound;
         reader.trace = self.trace.is_some().then_some(&paths);
-        let mut event = EventBuilder {
+        self.events.push(MappedEvent {
+            meaningful: true,
+            ..MappedEvent::default()
+        });
+        let Some(event) = self.events.last_mut() else {
+            return Ok(());
+        };
+        let mut builder = EventBuilder {
             plan: self.plan,
             reader,
             paths: &paths,
             provenance: Vec::new(),
-            event: MappedEvent {
-                meaningful: true,
-                ..MappedEvent::default()
-            },
+            event,
         };
-        event.fill()?;
-        let EventBuilder {
-            event: filled,
-            provenance,
-            ..
-        } = event;
-        self.events.push(filled);
+        builder.fill()?;
         if let Some(trace) = &mut self.trace {
-            trace.push(provenance);
+            trace.push(builder.provenance);
         }
         Ok(())
     }
@@ -141,7 +139,7 @@ struct EventBuilder<'a> {
     reader: Reader<'a>,
     paths: &'a RefCell<Vec<Text>>,
     provenance: Provenance,
-    event: MappedEvent,
+    event: &'a mut MappedEvent,
 }
 
 impl<'a> EventBuilder<'a> {
@@ -160,14 +158,14 @@ impl<'a> EventBuilder<'a> {
         self.time()?;
         for field in &plan.fields {
             if let Some(text) = self.reader.text(&field.value) {
-                (field.set)(&mut self.event, &text);
+                (field.set)(self.event, &text);
             }
             self.note(field.name);
         }
         self.actor();
         for field in &plan.listed {
             if let Some(index) = self.reader.choose(&field.choices) {
-                (field.set)(&mut self.event, index);
+                (field.set)(self.event, index);
             }
             self.note(field.name);
         }

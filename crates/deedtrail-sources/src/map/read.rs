@@ -256,19 +256,23 @@ impl<'a> Reader<'a> {
 
     /// Whether a value fits. Objects and lists have no text, but they are there.
     fn fits(&self, value: &'a Value, patterns: &Patterns) -> bool {
-        let text = self.text(value);
-        match value {
-            Value::Path(path) if text.is_none() => {
-                let node = self.node(path);
-                let empty = node == Node::List { first: 0 };
-                let container = matches!(
-                    node,
-                    Node::Object { .. } | Node::Members { .. } | Node::List { .. }
-                );
-                patterns.match_value((container && !empty).then_some(""))
-            }
-            _ => patterns.match_value(text.as_deref()),
+        let Value::Path(path) = value else {
+            return patterns.match_value(self.text(value).as_deref());
+        };
+        if !path.plain
+            && let Some(text) = self.path_text(path)
+        {
+            return patterns.match_value(Some(&text));
         }
+        let node = self.node(path);
+        let text = self.leaf(node);
+        let empty = node == Node::List { first: 0 };
+        let container = matches!(
+            node,
+            Node::Object { .. } | Node::Members { .. } | Node::List { .. }
+        );
+        let there = (container && !empty).then_some("");
+        patterns.match_value(text.as_deref().or(there))
     }
 
     /// How much of a condition that holds was asked for: more is surer.

@@ -184,11 +184,18 @@ impl Shapes {
 
 /// `parent.name`, with quotes around names that a path could not say otherwise.
 pub(crate) fn join(parent: &str, name: &str) -> Text {
-    let plain = !name.is_empty() && !name.contains(['.', '[', ']', '"', '@', '{', '}', '\'']);
+    let special = |byte: u8| matches!(byte, b'.' | b'[' | b']' | b'"' | b'@' | b'{' | b'}' | b'\'');
+    let plain = !name.is_empty() && !name.bytes().any(special);
     match (parent.is_empty(), plain) {
         (true, true) => name.into(),
         (true, false) => format!("\"{name}\"").into(),
-        (false, true) => format!("{parent}.{name}").into(),
+        (false, true) => {
+            let mut path = String::with_capacity(parent.len() + 1 + name.len());
+            path.push_str(parent);
+            path.push('.');
+            path.push_str(name);
+            path.into()
+        }
         (false, false) => format!("{parent}.\"{name}\"").into(),
     }
 }
