@@ -105,17 +105,15 @@ pub(crate) fn open(
     let disk = &around.disk;
     let lock = take_lock(config, &**disk)?;
     let (mut identity, log_id) = identity(config, around)?;
-    let seed = signing_seed(&**disk, &config.signing_key, &*around.entropy).map_err(during(
-        "read or create the signing key",
-        &config.signing_key,
-    ))?;
+    let key = &config.signing_key;
+    let seed = signing_seed(&**disk, key, &*around.entropy)
+        .map_err(during("read or create the signing key", key))?;
     let mut signer = NoteSigner::new(identity.current(), &seed)?;
     let folder = config.folder.join("segments");
     let segments =
         Segments::new(Arc::clone(disk), folder.clone(), log_id).map_err(during("list", &folder))?;
-    let mark_path = config.folder.join("watermark");
-    let (watermark, marked) =
-        Watermark::open(&**disk, &mark_path).map_err(during("open", &mark_path))?;
+    let mark = config.folder.join("watermark");
+    let (watermark, marked) = Watermark::open(&**disk, &mark).map_err(during("open", &mark))?;
     let recovered = recover(&segments, marked, config)?;
     let tree = restore_tree(config, disk, &signer, &segments, recovered.batches)?;
     if let Some(adoption) = adoption {

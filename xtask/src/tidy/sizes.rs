@@ -1,4 +1,5 @@
-//! Files ≤ 500 lines without their tests (800 at the very most with them), functions ≤ 70 lines.
+//! Files ≤ 500 lines without their tests (said aloud beyond that, refused from 800 on), functions
+//! ≤ 70 lines.
 
 use std::path::Path;
 
@@ -6,9 +7,10 @@ use syn::spanned::Spanned as _;
 use syn::visit::Visit;
 
 use super::files;
+use crate::process::say;
 
 const FILE_LINES_MAX: usize = 500;
-const FILE_WITH_TESTS_LINES_MAX: usize = 800;
+const FILE_LINES_REFUSED: usize = 800;
 const FUNCTION_LINES_MAX: usize = 70;
 
 pub(super) fn check(root: &Path) -> anyhow::Result<Vec<String>> {
@@ -29,15 +31,13 @@ pub(super) fn check(root: &Path) -> anyhow::Result<Vec<String>> {
 
 fn of_file(name: &str, text: &str) -> anyhow::Result<Vec<String>> {
     let mut problems = Vec::new();
-    let whole = text.lines().count();
     let code = text
         .split("#[cfg(test)]\nmod tests")
-        .next()
-        .unwrap_or_default()
-        .lines()
-        .count();
-    if code > FILE_LINES_MAX || whole > FILE_WITH_TESTS_LINES_MAX {
-        problems.push(format!("{name}: {code} lines of code, {whole} in all"));
+        .next().unwrap_or_default().lines().count();
+    if code > FILE_LINES_REFUSED {
+        problems.push(format!("{name}: {code} lines of code"));
+    } else if code > FILE_LINES_MAX && !name.contains("/tests/") {
+        say(format_args!("  note: {name} has {code} lines of code, aim for {FILE_LINES_MAX}"));
     }
     let mut functions = Functions { name, problems };
     functions.visit_file(&syn::parse_file(text)?);
@@ -80,7 +80,7 @@ mod tests {
     fn a_long_function_and_a_long_file_are_found() {
         let long = format!("fn f() {{\n{}}}\n", "let _x = 1;\n".repeat(70));
         assert_eq!(of_file("a.rs", &long).unwrap(), ["a.rs: fn f has 72 lines"]);
-        let file = "// x\n".repeat(501);
+        let file = "// x\n".repeat(801);
         assert_eq!(of_file("b.rs", &file).unwrap().len(), 1);
         assert!(of_file("c.rs", "fn f() {}\n").unwrap().is_empty());
     }

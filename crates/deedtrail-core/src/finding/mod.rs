@@ -213,8 +213,8 @@ impl Finding {
         self.repeats = self.repeats.saturating_add(1);
         let severity = self.draft.severity.max(fresh.draft.severity);
         self.draft = FindingDraft {
-            events,
             severity,
+            events,
             ..fresh.draft
         };
     }

@@ -63,16 +63,8 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     );
     draft.reasons = vec![
         format!("sign-in: {}", sign_in.sentence),
-        format!(
-            "{} later: {}",
-            fact::span(credential.time.micros_since(sign_in.time)),
-            credential.sentence
-        ),
-        format!(
-            "{} later: {}",
-            fact::span(right.time.micros_since(sign_in.time)),
-            right.sentence
-        ),
+        later(sign_in, credential),
+        later(sign_in, right),
         format!(
             "usual: new credentials on {created_days}, grants on {granted_days} of {} active days",
             profile.active_days
@@ -90,4 +82,10 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     let events = events.chain(std::iter::once(Trace::finding_event(sign_in)));
     draft::rests_on(&mut draft, events.collect::<Vec<_>>().into_iter());
     vec![draft]
+}
+
+/// What came how long after the sign-in.
+fn later(sign_in: &Trace, trace: &Trace) -> String {
+    let after = fact::span(trace.time.micros_since(sign_in.time));
+    format!("{after} later: {}", trace.sentence)
 }
