@@ -35,7 +35,7 @@ fn main() -> Done {
     let counts = generate(&folder, wanted)?;
     let data = folder.join("data");
     succeed(Command::new(&binary).arg("--data").arg(&data).arg("init"))?;
-    let (mut total, mut took, mut bytes) = (0, Duration::ZERO, 0);
+    let (mut total, mut took, mut bytes) = (0, Took::default(), 0);
     for (source, count) in counts {
         let file = folder.join(format!("{source}.ndjson"));
         let length = fs::metadata(&file)?.len();
@@ -45,16 +45,20 @@ fn main() -> Done {
             .arg(&data)
             .args(["ingest", "--source", source])
             .arg(&file);
-        let started = Instant::now();
+        let (started, processor) = (Instant::now(), processor_of_children()?);
         let said = succeed(&mut command)?;
-        let one = started.elapsed();
+        let one = Took {
+            clock: started.elapsed(),
+            processor: processor_of_children()?.saturating_sub(processor),
+        };
         println!(
             "{source}: {count} records, {length} bytes: {}",
             rate(count, one)
         );
         println!("  {}", said.trim().lines().last().unwrap_or_default());
         total += count;
-        took += one;
+        took.clock += one.clock;
+        took.processor += one.processor;
         bytes += length;
     }
     println!("all: {total} records, {bytes} bytes: {}", rate(total, took));
@@ -111,8 +115,28 @@ fn succeed(command: &mut Command) -> Done<String> {
     }
 }
 
-fn rate(records: u64, took: Duration) -> String {
-    let seconds = took.as_secs_f64();
+/// Time by the clock and on processors.
+#[derive(Clone, Copy, Default)]
+struct Took {
+    clock: Duration,
+    processor: Duration,
+}
+
+/// What ended child processes have used (proc(5), `stat`, in hundredths of a second).
+fn processor_of_children() -> Done<Duration> {
+    let line = fs::read_to_string("/proc/self/stat")?;
+    let (_, fields) = line.rsplit_once(") ").ok_or("stat names the program")?;
+    let ticks: Vec<&str> = fields.split(' ').skip(13).take(2).collect();
+    let ticks = ticks.iter().map(|ticks| ticks.parse::<u64>());
+    Ok(Duration::from_millis(10 * ticks.sum::<Result<u64, _>>()?))
+}
+
+fn rate(records: u64, took: Took) -> String {
     let records = u32::try_from(records).map_or(f64::MAX, f64::from);
-    format!("{seconds:.1} s, {:.0} records/s", records / seconds)
+    let (clock, processor) = (took.clock.as_secs_f64(), took.processor.as_secs_f64());
+    format!(
+        "{clock:.1} s, {:.0} records/s; {processor:.1} s of processor time, {:.0} records/s of it",
+        records / clock,
+        records / processor
+    )
 }
