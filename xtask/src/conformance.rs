@@ -23,7 +23,7 @@ const SCORED: [&str; 9] = [
 
 /// Log types of the public rule tests, the source that maps them, and cases no vendor sent.
 ///
-/// Five CloudTrail cases have all their keys in lower case: their authors reshaped them, and the
+/// Five cases of the first have all their keys in lower case: their authors reshaped them, and the
 /// vendor never sends that, so they belong in quarantine.
 const RULE_TESTS: [(&str, &str, usize); 3] = [
     ("AWS.CloudTrail", "aws.cloudtrail", 5),

@@ -81,10 +81,8 @@ impl App {
         let mut answer = IngestAnswer::default();
         for chunk in framed.chunks(BATCH_RECORDS_MAX) {
             self.ingest_chunk(
-                principal,
-                delivery.source,
+                (principal, delivery.source, now),
                 chunk,
-                now,
                 &mut keys,
                 &mut answer,
             )?;
@@ -95,10 +93,8 @@ impl App {
 
     fn ingest_chunk(
         &self,
-        principal: &Principal,
-        source: &SourceName,
+        (principal, source, now): (&Principal, &SourceName, Timestamp),
         chunk: &[Framed<'_>],
-        now: Timestamp,
         keys: &mut KeyMaker,
         answer: &mut IngestAnswer,
     ) -> Result<(), IngestError> {

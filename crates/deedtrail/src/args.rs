@@ -1,5 +1,7 @@
 //! The command line. Standard output is data, standard error is talk.
 
+#![expect(clippy::doc_markdown, reason = "these comments are the help texts")]
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};

@@ -17,5 +17,5 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     let args = args::Args::parse();
     system::start_logging(args.verbose);
-    commands::run(args)
+    commands::run(&args)
 }

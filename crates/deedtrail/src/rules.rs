@@ -1,5 +1,6 @@
 //! Rules in force: those of this build and those of the operator's folder.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -43,16 +44,11 @@ pub(crate) fn load(folder: Option<&Path>, sources: &[SourceFacts]) -> anyhow::Re
         sources = sources.len(),
         "rules loaded"
     );
-    let fingerprint = files
-        .iter()
-        .map(|file| {
-            format!(
-                "{} {}\n",
-                file.path,
-                blake3::hash(file.text.as_bytes()).to_hex()
-            )
-        })
-        .collect();
+    let mut fingerprint = String::new();
+    for file in &files {
+        let hash = blake3::hash(file.text.as_bytes()).to_hex();
+        writeln!(fingerprint, "{} {hash}", file.path)?;
+    }
     Ok(Loaded { rules, fingerprint })
 }
 

@@ -88,14 +88,16 @@ pub(crate) fn relay(
 }
 
 fn send_input(stream: &mut UnixStream, wants_input: bool) -> io::Result<()> {
-    let mut buffer = vec![0; 64 << 10];
-    let mut input = io::stdin().lock();
-    while wants_input {
-        let read = input.read(&mut buffer)?;
-        if read == 0 {
-            break;
+    if wants_input {
+        let mut buffer = vec![0; 64 << 10];
+        let mut input = io::stdin().lock();
+        loop {
+            let read = input.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            send(stream, INPUT, &buffer[..read])?;
         }
-        send(stream, INPUT, &buffer[..read])?;
     }
     send(stream, INPUT, &[])
 }

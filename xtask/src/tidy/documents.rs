@@ -43,7 +43,11 @@ fn named_paths(text: &str) -> Vec<String> {
         }
         for word in line.split('`').skip(1).step_by(2) {
             let odd = |c: char| c.is_whitespace() || "<>*{}$…".contains(c);
-            if word.contains('/') && !word.starts_with('/') && !word.contains("://") && !word.contains(odd) {
+            if word.contains('/')
+                && !word.starts_with('/')
+                && !word.contains("://")
+                && !word.contains(odd)
+            {
                 found.push(word.trim_end_matches('/').to_owned());
             }
         }

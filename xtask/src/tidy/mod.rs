@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 
 use crate::process::{Tally, root, say};
 
+/// Looks at the checkout; returns what is wrong, one line each.
+type Check = fn(&Path) -> anyhow::Result<Vec<String>>;
+
 /// Runs every check; each prints what is wrong and where.
 pub(crate) fn run() -> anyhow::Result<Tally> {
-    let checks: [(&str, fn(&Path) -> anyhow::Result<Vec<String>>); 4] = [
+    let checks: [(&str, Check); 4] = [
         ("crate edges match ARCHITECTURE.md", edges::check),
         ("files and functions keep their size", sizes::check),
         ("paths in documents exist", documents::paths),

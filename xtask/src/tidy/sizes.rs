@@ -33,11 +33,16 @@ fn of_file(name: &str, text: &str) -> anyhow::Result<Vec<String>> {
     let mut problems = Vec::new();
     let code = text
         .split("#[cfg(test)]\nmod tests")
-        .next().unwrap_or_default().lines().count();
+        .next()
+        .unwrap_or_default()
+        .lines()
+        .count();
     if code > FILE_LINES_REFUSED {
         problems.push(format!("{name}: {code} lines of code"));
     } else if code > FILE_LINES_MAX && !name.contains("/tests/") {
-        say(format_args!("  note: {name} has {code} lines of code, aim for {FILE_LINES_MAX}"));
+        say(format_args!(
+            "  note: {name} has {code} lines of code, aim for {FILE_LINES_MAX}"
+        ));
     }
     let mut functions = Functions { name, problems };
     functions.visit_file(&syn::parse_file(text)?);

@@ -62,10 +62,7 @@ impl<'p> Batch<'p> {
     }
 
     /// Rows and progress of the step.
-    pub(super) fn finish(
-        mut self,
-        through: Sequence,
-    ) -> Result<(Vec<Event>, Progress), PipelineError> {
+    pub(super) fn finish(mut self, through: Sequence) -> (Vec<Event>, Progress) {
         let changes = self.pipeline.resolver.take_changes();
         self.progress.through = through;
         self.progress.identities = changes.identities;
@@ -75,7 +72,7 @@ impl<'p> Batch<'p> {
         self.progress.declared = changes.declared;
         self.progress.findings = self.findings.into_values().collect();
         self.progress.sources = self.pipeline.health.take_changed();
-        Ok((self.rows, self.progress))
+        (self.rows, self.progress)
     }
 
     /// A record understood at intake. `derived_from` is where its bytes lie.
@@ -91,7 +88,7 @@ impl<'p> Batch<'p> {
         match self.pipeline.ports.mapper.map(&source, &bytes) {
             Ok(record) => self.events(entry, &source, record, &bytes),
             Err(error) => {
-                self.into_quarantine(entry, &source, error.code(), error.to_string());
+                self.set_aside(entry, &source, error.code(), error.to_string());
                 Ok(())
             }
         }
@@ -184,16 +181,10 @@ impl<'p> Batch<'p> {
             self.pipeline.health.record(&source, entry);
         }
         let (code, reason) = entry.entry.note.split_once(": ").unwrap_or(("unknown", ""));
-        self.into_quarantine(entry, &source, code, reason.to_owned());
+        self.set_aside(entry, &source, code, reason.to_owned());
     }
 
-    fn into_quarantine(
-        &mut self,
-        entry: &StoredEntry,
-        source: &SourceName,
-        code: &str,
-        reason: String,
-    ) {
+    fn set_aside(&mut self, entry: &StoredEntry, source: &SourceName, code: &str, reason: String) {
         if entry.sequence < self.pipeline.stored {
             return;
         }

@@ -120,7 +120,7 @@ impl Pipeline {
         for entry in &entries {
             batch.take(entry)?;
         }
-        let (rows, progress) = batch.finish(through)?;
+        let (rows, progress) = batch.finish(through);
         self.save(progress, through)?;
         self.hot_rows += rows.len() as u64;
         self.ports.archive.add(rows, through);

@@ -44,12 +44,11 @@ fn tell(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
         return Ok(());
     }
     let today = instance.app.ports.clock.now().utc_day();
-    let anchor = match store.setting(ANCHOR)? {
-        Some(day) => day.parse()?,
-        None => {
-            store.put_setting(ANCHOR, &today.to_string())?;
-            today
-        }
+    let anchor = if let Some(day) = store.setting(ANCHOR)? {
+        day.parse()?
+    } else {
+        store.put_setting(ANCHOR, &today.to_string())?;
+        today
     };
     let story = Story::new(anchor, SEED);
     let principal = Principal::local();

@@ -1,5 +1,6 @@
 //! `init`: a data folder and a commented configuration file.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 
@@ -54,12 +55,12 @@ pub(crate) fn commented(config: &Config) -> anyhow::Result<String> {
             .unwrap_or_default();
         text.push('\n');
         for line in meaning.lines() {
-            text.push_str(&format!("# {line}\n"));
+            writeln!(text, "# {line}")?;
         }
         let value = values
             .get(name)
             .map_or_else(|| "\"…\"".to_owned(), ToString::to_string);
-        text.push_str(&format!("# {name} = {value}\n"));
+        writeln!(text, "# {name} = {value}")?;
     }
     Ok(text)
 }

@@ -58,7 +58,7 @@ pub(crate) enum Ended {
 }
 
 /// Runs the command line of this process.
-pub(crate) fn run(args: Args) -> ExitCode {
+pub(crate) fn run(args: &Args) -> ExitCode {
     let mut console = Console::local(args.json);
     let result = dispatch(args, &mut console);
     ExitCode::from(finish(&result, &mut console))
@@ -88,7 +88,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-fn dispatch(args: Args, console: &mut Console) -> anyhow::Result<u8> {
+fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
     let load =
         || Config::load(args.config.as_deref(), args.data.as_deref()).context("configuration");
     let ended = match &args.command {
@@ -101,7 +101,7 @@ fn dispatch(args: Args, console: &mut Console) -> anyhow::Result<u8> {
         Command::Evidence(EvidenceCommand::Adopt) => evidence::adopt(&load()?, console)?,
         Command::Serve(serve) => crate::server::serve(load()?, serve.listen, console)?,
         Command::Demo(demo) => demo::run(load()?, demo, console)?,
-        _ => return on_data(&args, &load()?, console),
+        _ => return on_data(args, &load()?, console),
     };
     Ok(exit_code(ended))
 }

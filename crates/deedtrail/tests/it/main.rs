@@ -1,5 +1,13 @@
 //! The real binary, driven as a user drives it.
 
+#![expect(
+    clippy::doc_markdown,
+    clippy::format_push_string,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says where"
+)]
+
 mod bad_input;
 mod command;
 mod demo;
