@@ -111,7 +111,19 @@ impl Pipeline {
 
     /// Processes up to [`STEP_BYTES_MAX`] of the log; false at its end.
     pub fn step(&mut self) -> Result<bool, PipelineError> {
-        let entries = self.ports.log.read(self.position, STEP_BYTES_MAX)?;
+        let entries = match self.ports.log.read(self.position, STEP_BYTES_MAX) {
+            // The healthy rest is served; the log itself says what is damaged.
+            Err(ReadError::Damaged { last, .. }) => {
+                tracing::error!(
+                    from = self.position,
+                    to = last,
+                    "damaged entries are skipped"
+                );
+                self.position = last + 1;
+                return Ok(true);
+            }
+            read => read?,
+        };
         let Some(last) = entries.last() else {
             return Ok(false);
         };

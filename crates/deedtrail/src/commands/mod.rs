@@ -74,8 +74,8 @@ fn finish(result: &anyhow::Result<u8>, console: &mut Console) -> u8 {
         }
     };
     match console.out.flush() {
-        Ok(()) => code,
-        Err(_) => code.max(u8::from(code != 0)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => code.max(1),
+        _ => code,
     }
 }
 
