@@ -5,9 +5,10 @@ use std::path::Path;
 use std::{fs, io};
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sources");
+    // Cargo runs this in the package's folder.
+    let root = Path::new("sources");
     println!("cargo::rerun-if-changed=sources");
-    let mut folders: Vec<_> = fs::read_dir(&root)?
+    let mut folders: Vec<_> = fs::read_dir(root)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<io::Result<_>>()?;
     folders.retain(|folder| folder.join("mapping.toml").is_file());
@@ -25,10 +26,12 @@ fn main() -> io::Result<()> {
     fs::write(Path::new(&out).join("sources.rs"), code)
 }
 
-/// The expression that has a file's text; blank where there is none (a test asks for READMEs).
+/// The expression that has a file's text; blank where there is none (a test asks for READMEs). It
+/// names no folder of this machine, so that a checkout can move while its build output stays.
 fn included(file: &Path) -> String {
     if file.is_file() {
-        format!("include_str!({:?})", file.display().to_string())
+        let below = format!("/{}", file.display());
+        format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {below:?}))")
     } else {
         "\"\"".to_owned()
     }
