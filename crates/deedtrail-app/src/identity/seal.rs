@@ -129,8 +129,10 @@ fn event_uid(key: &[u8; 32], place: &Place<'_>) -> EventUid {
         place.entry.revision.to_le_bytes(),
         place.ordinal.to_le_bytes(),
     );
-    let fallback = format!("seq:{}:{}", place.log_origin, place.entry.sequence);
-    let idempotency = entry.idempotency_key.as_deref().unwrap_or(&fallback);
+    let idempotency = match &entry.idempotency_key {
+        Some(key) => key.clone(),
+        None => format!("seq:{}:{}", place.log_origin, place.entry.sequence).into(),
+    };
     let source = place.source.as_str().as_bytes();
     let parts = [
         bytes(&entry.tenant),

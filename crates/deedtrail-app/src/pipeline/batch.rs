@@ -1,6 +1,7 @@
 //! One step of the pipeline: entries in, rows and progress out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use deedtrail_core::Text;
 use deedtrail_core::event::Event;
@@ -12,6 +13,7 @@ use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_core::port::store::{Progress, Quarantined};
 use deedtrail_detect::Observation;
 
+use super::ahead::Mapped;
 use super::{Pipeline, PipelineError};
 use crate::configuration;
 use crate::identity::{IDENTITY_MERGE, Place, parse_import, seal_event};
@@ -19,7 +21,6 @@ use crate::identity::{IDENTITY_MERGE, Place, parse_import, seal_event};
 /// What a step has gathered so far.
 pub(super) struct Batch<'p> {
     pipeline: &'p mut Pipeline,
-    facts: BTreeMap<SourceName, SourceFacts>,
     rows: Vec<Event>,
     findings: BTreeMap<FindingId, Finding>,
     progress: Progress,
@@ -27,12 +28,7 @@ pub(super) struct Batch<'p> {
 
 impl<'p> Batch<'p> {
     pub(super) fn new(pipeline: &'p mut Pipeline) -> Self {
-        let sources = pipeline.ports.mapper.sources();
         Self {
-            facts: sources
-                .into_iter()
-                .map(|facts| (facts.name.clone(), facts))
-                .collect(),
             pipeline,
             rows: Vec::new(),
             findings: BTreeMap::new(),
@@ -41,9 +37,12 @@ impl<'p> Batch<'p> {
     }
 
     /// Processes one entry.
-    pub(super) fn take(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
+    pub(super) fn take(&mut self, mapped: Mapped) -> Result<(), PipelineError> {
+        let entry = &mapped.entry;
         match entry.entry.kind {
-            EntryKind::Record => self.record(entry, entry.sequence),
+            EntryKind::Record => mapped
+                .record
+                .map_or(Ok(()), |record| self.record(entry, record)),
             EntryKind::Quarantined => {
                 self.quarantined(entry);
                 Ok(())
@@ -75,20 +74,22 @@ impl<'p> Batch<'p> {
         (self.rows, self.progress)
     }
 
-    /// A record understood at intake. `derived_from` is where its bytes lie.
-    fn record(&mut self, entry: &StoredEntry, derived_from: Sequence) -> Result<(), PipelineError> {
-        let Some(source) = entry.entry.source.clone() else {
+    /// A record understood at intake.
+    fn record(
+        &mut self,
+        entry: &StoredEntry,
+        record: Result<MappedRecord, MapError>,
+    ) -> Result<(), PipelineError> {
+        let Some(source) = &entry.entry.source else {
             return Ok(());
         };
-        let bytes = entry.bytes();
-        let fresh = derived_from >= self.pipeline.stored;
-        if fresh {
-            self.pipeline.health.record(&source, entry);
+        if entry.sequence >= self.pipeline.stored {
+            self.pipeline.health.record(source, entry);
         }
-        match self.pipeline.ports.mapper.map(&source, &bytes) {
-            Ok(record) => self.events(entry, &source, record, &bytes),
+        match record {
+            Ok(record) => self.events(entry, source, record, &entry.bytes()),
             Err(error) => {
-                self.set_aside(entry, &source, error.code(), error.to_string());
+                self.set_aside(entry, source, error.code(), error.to_string());
                 Ok(())
             }
         }
@@ -101,7 +102,7 @@ impl<'p> Batch<'p> {
         record: MappedRecord,
         bytes: &[u8],
     ) -> Result<(), PipelineError> {
-        let Some(facts) = self.facts.get(source).cloned() else {
+        let Some(facts) = self.pipeline.sources.get(source).map(Arc::clone) else {
             return Ok(());
         };
         let source_uid = record.source_uid;

@@ -4,29 +4,38 @@
 //! positions move on their own: results in the store, rows in the archive, detection's snapshot.
 //! After a restart reading starts at the lowest; each stage ignores what it has already covered.
 
+mod ahead;
 mod batch;
+mod commit;
 mod health;
 mod worker;
 
 pub use worker::{Worker, WorkerError};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::archive::ArchiveError;
 use deedtrail_core::port::log::{ReadError, Sequence};
+use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_core::port::store::{Progress, StoreError};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::{Detector, RuleSet, Settings};
 
 use crate::Ports;
 use crate::identity::Resolver;
+use ahead::{Ahead, Mapped};
 use batch::Batch;
+use commit::Commit;
 use health::Health;
 
 /// Bytes of the log taken in one step.
 const STEP_BYTES_MAX: usize = 4 << 20;
 /// Hot rows after which the archive is committed.
 const COMMIT_ROWS: u64 = 50_000;
+/// Hot rows at which the pipeline waits for the commit under way: bounds their memory.
+const HOT_ROWS_MAX: u64 = 4 * COMMIT_ROWS;
 /// Longest time a row stays hot only, µs.
 const COMMIT_AGE_US: i64 = 30 * Timestamp::SECOND_US;
 /// Entries after which detection's state is snapshotted.
@@ -67,8 +76,12 @@ pub struct Pipeline {
     resolver: Resolver,
     detector: Detector,
     health: Health,
+    sources: BTreeMap<SourceName, Arc<SourceFacts>>,
     /// Next sequence to read.
     position: Sequence,
+    /// What was read and mapped from there on while the step before was processed.
+    ahead: Option<Ahead>,
+    commit: Commit,
     /// Entries below this have been stored, detected.
     stored: Sequence,
     detected: Sequence,
@@ -91,6 +104,9 @@ impl Pipeline {
         Ok(Self {
             resolver: Resolver::load(ports.store.as_ref())?,
             health: Health::load(ports.store.as_ref())?,
+            sources: facts_by_name(&ports),
+            ahead: None,
+            commit: Commit::default(),
             committed_at: ports.clock.now(),
             detector,
             detection,
@@ -109,9 +125,18 @@ impl Pipeline {
         self.position
     }
 
-    /// Processes up to [`STEP_BYTES_MAX`] of the log; false at its end.
+    /// Processes up to [`STEP_BYTES_MAX`] of the log; false at its end. What comes next is read and
+    /// mapped meanwhile.
     pub fn step(&mut self) -> Result<bool, PipelineError> {
-        let entries = match self.ports.log.read(self.position, STEP_BYTES_MAX) {
+        let ahead = match self
+            .ahead
+            .take()
+            .filter(|ahead| ahead.from == self.position)
+        {
+            Some(ahead) => ahead,
+            None => Ahead::read(&self.ports, self.position),
+        };
+        let entries = match ahead.entries {
             // The healthy rest is served; the log itself says what is damaged.
             Err(ReadError::Damaged { last, .. }) => {
                 tracing::error!(
@@ -122,15 +147,29 @@ impl Pipeline {
                 self.position = last + 1;
                 return Ok(true);
             }
-            read => read?,
+            entries => entries?,
         };
         let Some(last) = entries.last() else {
             return Ok(false);
         };
-        let through = last.sequence + 1;
+        let through = last.entry.sequence + 1;
+        let ports = self.ports.clone();
+        let (done, ahead) = std::thread::scope(|scope| {
+            let next =
+                (ports.log.end() > through).then(|| scope.spawn(|| Ahead::read(&ports, through)));
+            let done = self.process(entries, through);
+            (done, next.and_then(|next| next.join().ok()))
+        });
+        done?;
+        self.ahead = ahead.filter(Ahead::has_entries);
+        self.commit_when_due()?;
+        Ok(true)
+    }
+
+    fn process(&mut self, entries: Vec<Mapped>, through: Sequence) -> Result<(), PipelineError> {
         let mut batch = Batch::new(self);
-        for entry in &entries {
-            batch.take(entry)?;
+        for mapped in entries {
+            batch.take(mapped)?;
         }
         let (rows, progress) = batch.finish(through);
         self.save(progress, through)?;
@@ -138,8 +177,7 @@ impl Pipeline {
         self.ports.archive.add(rows, through);
         self.position = through;
         self.detected = self.detected.max(through);
-        self.commit_when_due()?;
-        Ok(true)
+        Ok(())
     }
 
     fn save(&mut self, progress: Progress, through: Sequence) -> Result<(), PipelineError> {
@@ -153,8 +191,10 @@ impl Pipeline {
     /// Commits the archive when enough rows, or old enough rows, are hot only.
     pub fn commit_when_due(&mut self) -> Result<(), PipelineError> {
         let age = self.ports.clock.now().micros_since(self.committed_at);
-        if self.hot_rows >= COMMIT_ROWS || (self.hot_rows > 0 && age >= COMMIT_AGE_US) {
-            self.commit()?;
+        let is_due = self.hot_rows >= COMMIT_ROWS || (self.hot_rows > 0 && age >= COMMIT_AGE_US);
+        if is_due && (!self.commit.is_running() || self.hot_rows >= HOT_ROWS_MAX) {
+            self.commit.start(&self.ports.archive)?;
+            self.committed();
         }
         if self.detected.saturating_sub(self.snapshot_at) >= SNAPSHOT_ENTRIES {
             self.snapshot()?;
@@ -162,13 +202,17 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Commits hot rows and compacts what became small files.
-    fn commit(&mut self) -> Result<(), PipelineError> {
-        self.ports.archive.commit()?;
-        self.ports.archive.compact()?;
+    /// Commits hot rows, compacts what became small files, and waits for both.
+    fn commit_now(&mut self) -> Result<(), PipelineError> {
+        self.commit.start(&self.ports.archive)?;
+        self.commit.finish()?;
+        self.committed();
+        Ok(())
+    }
+
+    fn committed(&mut self) {
         self.hot_rows = 0;
         self.committed_at = self.ports.clock.now();
-        Ok(())
     }
 
     /// Snapshots detection's state with the position it covers.
@@ -188,8 +232,9 @@ impl Pipeline {
 
     /// Leaves everything stored, so that the next start has nothing to catch up with.
     pub fn close(&mut self) -> Result<(), PipelineError> {
+        self.commit.finish()?;
         if self.hot_rows > 0 {
-            self.commit()?;
+            self.commit_now()?;
         }
         if self.snapshot_at < self.detected {
             self.snapshot()?;
@@ -199,6 +244,8 @@ impl Pipeline {
 
     /// Derives everything anew from the first entry; queries see the old table until the swap.
     pub fn rebuild(&mut self) -> Result<(), PipelineError> {
+        self.commit.finish()?;
+        self.ahead = None;
         self.ports.archive.start_rebuild()?;
         self.ports.store.forget_derived()?;
         self.resolver = Resolver::load(self.ports.store.as_ref())?;
@@ -209,7 +256,7 @@ impl Pipeline {
         self.detected = 0;
         self.snapshot_at = 0;
         while self.step()? {}
-        self.commit()?;
+        self.commit_now()?;
         self.snapshot()?;
         self.ports.archive.finish_rebuild()?;
         Ok(())
@@ -231,4 +278,11 @@ fn restore_detector(
         }
     }
     Ok((0, detection.start()))
+}
+
+fn facts_by_name(ports: &Ports) -> BTreeMap<SourceName, Arc<SourceFacts>> {
+    let facts = ports.mapper.sources().into_iter();
+    facts
+        .map(|facts| (facts.name.clone(), Arc::new(facts)))
+        .collect()
 }

@@ -1,0 +1,51 @@
+//! The part of a step that needs no state: entries read and records mapped, while the step before
+//! is still being processed.
+
+use deedtrail_core::mapping::{MapError, MappedRecord};
+use deedtrail_core::port::log::{EntryKind, ReadError, Sequence, StoredEntry};
+
+use super::STEP_BYTES_MAX;
+use crate::Ports;
+
+/// An entry with what its source's mapping makes of it.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    pub(super) entry: StoredEntry,
+    /// `None` for entries that are not records.
+    pub(super) record: Option<Result<MappedRecord, MapError>>,
+}
+
+/// What one step works on.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    /// The first sequence that was asked for.
+    pub(super) from: Sequence,
+    pub(super) entries: Result<Vec<Mapped>, ReadError>,
+}
+
+impl Ahead {
+    /// Reads up to [`STEP_BYTES_MAX`] from `from` on and maps it.
+    pub(super) fn read(ports: &Ports, from: Sequence) -> Self {
+        let entries = ports.log.read(from, STEP_BYTES_MAX);
+        let mapped = |entry: StoredEntry| Mapped {
+            record: map(ports, &entry),
+            entry,
+        };
+        Self {
+            from,
+            entries: entries.map(|entries| entries.into_iter().map(mapped).collect()),
+        }
+    }
+
+    /// Whether there is anything to process.
+    pub(super) fn has_entries(&self) -> bool {
+        self.entries
+            .as_ref()
+            .is_ok_and(|entries| !entries.is_empty())
+    }
+}
+
+fn map(ports: &Ports, entry: &StoredEntry) -> Option<Result<MappedRecord, MapError>> {
+    let source = entry.entry.source.as_ref()?;
+    (entry.entry.kind == EntryKind::Record).then(|| ports.mapper.map(source, &entry.bytes()))
+}
