@@ -16,6 +16,10 @@ pub struct MappedRecord {
     pub events: Vec<MappedEvent>,
 }
 
+/// Where one event's fields come from: canonical field and a path of the raw record, in the order
+/// of the mapping. A field made of several values has several rows; a constant has none.
+pub type FieldPaths = Vec<(String, String)>;
+
 /// Why a record is quarantined. The text says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "reason", rename_all = "snake_case")]

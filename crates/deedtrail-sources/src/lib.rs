@@ -11,7 +11,6 @@ mod output;
 mod record;
 mod registry;
 
-pub use map::Provenance;
 pub use mapping::MappingError;
 pub use mapping::spec;
 pub use output::{Coverage, MappedRow, RowsError};

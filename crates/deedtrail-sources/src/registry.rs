@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use deedtrail_core::id::SourceName;
-use deedtrail_core::mapping::{MapError, MappedRecord};
+use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
 use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
 
 use crate::framing;
-use crate::map::{self, Provenance};
+use crate::map;
 use crate::mapping::plan::Plan;
 use crate::mapping::{MappingError, SharedTables, compile};
 use crate::record::Tree;
@@ -120,20 +120,6 @@ impl Registry {
         best.map(|(_, std::cmp::Reverse(name))| name)
     }
 
-    /// For each event of a record: canonical field and the raw path it came from.
-    pub fn provenance(
-        &self,
-        source: &SourceName,
-        record: &[u8],
-    ) -> Result<Vec<Provenance>, MapError> {
-        let plan = self.plan(source)?;
-        let mut trace = Vec::new();
-        with_tree(record, |tree| {
-            map::map(plan, source.as_str(), record, tree, Some(&mut trace))
-        })?;
-        Ok(trace)
-    }
-
     pub(crate) fn plan(&self, source: &SourceName) -> Result<&Plan, MapError> {
         let found = self.sources.get(source).map(|source| &source.plan);
         found.ok_or_else(|| MapError::UnknownSource {
@@ -172,6 +158,15 @@ impl Mapper for Registry {
         with_tree(record, |tree| {
             map::map(plan, source.as_str(), record, tree, None)
         })
+    }
+
+    fn provenance(&self, source: &SourceName, record: &[u8]) -> Result<Vec<FieldPaths>, MapError> {
+        let plan = self.plan(source)?;
+        let mut trace = Vec::new();
+        with_tree(record, |tree| {
+            map::map(plan, source.as_str(), record, tree, Some(&mut trace))
+        })?;
+        Ok(trace)
     }
 }
 

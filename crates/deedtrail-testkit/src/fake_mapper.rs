@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use deedtrail_core::event::{Alias, MappedEvent, OutcomeClass};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::limits::REQUEST_BYTES_MAX;
-use deedtrail_core::mapping::{MapError, MappedRecord};
+use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
 use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
 
 /// Names and titles of the sources that exist.
@@ -16,6 +16,19 @@ const SOURCES: [(&str, &str, &str); 6] = [
     ("okta.system", "Okta System Log", "identity_provider"),
     ("otel.genai", "OpenTelemetry GenAI spans", "agent"),
     ("proofpoint.tap", "Proofpoint TAP clicks", "mail"),
+];
+
+/// Where the records of samples hold what: canonical field, JSON pointer, path as shown.
+const PLACES: [(&str, &str, &str); 9] = [
+    ("time", "/eventTime", "eventTime"),
+    ("operation", "/eventName", "eventName"),
+    ("operation", "/operation", "operation"),
+    ("actor_ref", "/actor/id", "actor.id"),
+    ("actor_name", "/actor/displayName", "actor.displayName"),
+    ("actor_aliases", "/actor/id", "actor.id"),
+    ("target_name", "/target", "target"),
+    ("outcome", "/outcome", "outcome"),
+    ("src_ip", "/sourceIPAddress", "sourceIPAddress"),
 ];
 
 /// Knows six sources and reads one simple record format for all of them.
@@ -73,11 +86,7 @@ impl Mapper for FakeMapper {
     }
 
     fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError> {
-        let value: serde_json::Value =
-            serde_json::from_slice(record).map_err(|error| MapError::NotJson {
-                offset: error.column(),
-                detail: error.to_string(),
-            })?;
+        let value = parse(record)?;
         let text = |name: &str| value.get(name).and_then(|v| v.as_str());
         let event = MappedEvent {
             system: source.as_str().into(),
@@ -99,4 +108,20 @@ impl Mapper for FakeMapper {
             events: vec![event],
         })
     }
+
+    fn provenance(&self, _: &SourceName, record: &[u8]) -> Result<Vec<FieldPaths>, MapError> {
+        let value = parse(record)?;
+        let there = PLACES
+            .iter()
+            .filter(|(_, pointer, _)| value.pointer(pointer).is_some_and(|v| !v.is_null()));
+        let rows = there.map(|(field, _, path)| ((*field).to_owned(), (*path).to_owned()));
+        Ok(vec![rows.collect()])
+    }
+}
+
+fn parse(record: &[u8]) -> Result<serde_json::Value, MapError> {
+    serde_json::from_slice(record).map_err(|error| MapError::NotJson {
+        offset: error.column(),
+        detail: error.to_string(),
+    })
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::id::SourceName;
-use crate::mapping::{MapError, MappedRecord};
+use crate::mapping::{FieldPaths, MapError, MappedRecord};
 
 /// How the bytes of a delivery are packed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,4 +70,6 @@ pub trait Mapper: Send + Sync + std::fmt::Debug {
     ) -> Result<Vec<Framed<'a>>, FrameError>;
     /// Maps one record.
     fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError>;
+    /// Maps one record and says for each of its events, in order, where its fields come from.
+    fn provenance(&self, source: &SourceName, record: &[u8]) -> Result<Vec<FieldPaths>, MapError>;
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use deedtrail_core::Text;
 use deedtrail_core::event::{Alias, Change, Delegation, MappedEvent, PolicyDecision};
 use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, UNMAPPED_PATHS_MAX};
-use deedtrail_core::mapping::{MapError, MappedRecord};
+use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
 
 use super::argument;
 use super::read::Reader;
@@ -17,19 +17,17 @@ use crate::record::{Node, Tree, View, parse};
 /// Most changes kept of one event.
 const CHANGES_MAX: usize = 256;
 
-/// For each canonical field that is filled, the path of the raw field it came from.
-pub type Provenance = Vec<(String, String)>;
-
 /// Maps a record. `trace` receives the provenance of each event's fields.
 pub(crate) fn map(
     plan: &Plan,
     source: &str,
     record: &[u8],
     tree: &mut Tree,
-    trace: Option<&mut Vec<Provenance>>,
+    trace: Option<&mut Vec<FieldPaths>>,
 ) -> Result<MappedRecord, MapError> {
     let view = parse(record, &plan.shapes, tree)?;
-    let reader = Reader::new(view, &plan.named);
+    let paths = RefCell::new(Vec::new());
+    let mut reader = Reader::new(view, &plan.named);
     if !matches!(view.root(), Node::Object { .. }) || !reader.holds(&plan.identify) {
         return Err(MapError::WrongSource {
             source_name: source.to_owned(),
@@ -45,6 +43,12 @@ pub(crate) fn map(
     if filling.events.is_empty() {
         filling.event(view, [Node::Absent; LEVELS_MAX])?;
     }
+    reader.trace = filling.trace.is_some().then_some(&paths);
+    let source_uid = text(&reader, plan.id.as_ref());
+    for event in filling.trace.into_iter().flatten() {
+        let named = |path: &Text| ("source_uid".to_owned(), path.to_string());
+        event.extend(paths.borrow().iter().map(named));
+    }
     let mut events = filling.events;
     let unmapped = view.unmapped(&plan.shapes, UNMAPPED_PATHS_MAX);
     if let Some((last, others)) = events.split_last_mut() {
@@ -54,7 +58,7 @@ pub(crate) fn map(
         last.unmapped = unmapped;
     }
     Ok(MappedRecord {
-        source_uid: text(&reader, plan.id.as_ref()),
+        source_uid,
         mapping_version: plan.version.clone(),
         events,
     })
@@ -78,7 +82,7 @@ fn text<'a>(reader: &Reader<'a>, value: Option<&'a Value>) -> Option<Text> {
 struct Filling<'p, 't> {
     plan: &'p Plan,
     events: Vec<MappedEvent>,
-    trace: Option<&'t mut Vec<Provenance>>,
+    trace: Option<&'t mut Vec<FieldPaths>>,
 }
 
 impl Filling<'_, '_> {
@@ -138,7 +142,7 @@ struct EventBuilder<'a> {
     plan: &'a Plan,
     reader: Reader<'a>,
     paths: &'a RefCell<Vec<Text>>,
-    provenance: Provenance,
+    provenance: FieldPaths,
     event: &'a mut MappedEvent,
 }
 
@@ -373,6 +377,7 @@ impl<'a> EventBuilder<'a> {
             let node = self.reader.whole(from);
             self.event.tool_arguments = argument::arguments(self.reader.view, node);
         }
+        self.note("tool_arguments");
         if let Some((allowed, id)) = &plan.policy
             && let Some(allowed) = self.reader.choose(allowed)
         {

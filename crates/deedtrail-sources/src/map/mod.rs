@@ -5,5 +5,4 @@ mod event;
 mod read;
 pub(crate) mod value;
 
-pub use event::Provenance;
 pub(crate) use event::{likeness, map};

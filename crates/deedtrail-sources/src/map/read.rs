@@ -211,7 +211,10 @@ impl<'a> Reader<'a> {
     fn count(&self, from: &'a Value) -> Option<Cow<'a, str>> {
         let Value::Path(path) = from else { return None };
         match self.node(path) {
-            list @ Node::List { .. } => Some(self.view.elements(list).count().to_string().into()),
+            list @ Node::List { .. } => {
+                self.note(path);
+                Some(self.view.elements(list).count().to_string().into())
+            }
             _ => None,
         }
     }
@@ -219,7 +222,13 @@ impl<'a> Reader<'a> {
     /// What stands at the first path of a value that leads somewhere.
     pub(super) fn whole(&self, value: &'a Value) -> Node {
         match value {
-            Value::Path(path) => self.node(path),
+            Value::Path(path) => {
+                let node = self.node(path);
+                if node != Node::Absent {
+                    self.note(path);
+                }
+                node
+            }
             Value::First(all) => {
                 let mut nodes = all.iter().map(|one| self.whole(one));
                 nodes
@@ -231,9 +240,13 @@ impl<'a> Reader<'a> {
             Value::Children(children) => {
                 let parent = self.plain(&children.parent);
                 let slots = children.slots.iter();
-                let mut nodes = slots.map(|(slot, _)| self.view.child(parent, *slot));
-                let given = |node: &Node| !matches!(node, Node::Absent | Node::Null);
-                nodes.find(given).unwrap_or(Node::Absent)
+                let mut nodes = slots.map(|(slot, path)| (self.view.child(parent, *slot), path));
+                let given = |(node, _): &(Node, &Path)| !matches!(node, Node::Absent | Node::Null);
+                let found = nodes.find(given);
+                found.map_or(Node::Absent, |(node, path)| {
+                    self.note(path);
+                    node
+                })
             }
             Value::Made(_) | Value::Own(_) | Value::Constant(_) | Value::Template(_) => {
                 Node::Absent

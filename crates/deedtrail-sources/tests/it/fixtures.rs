@@ -140,7 +140,7 @@ fn every_source_says_what_it_is() {
 #[test]
 fn filled_fields_name_their_raw_path() {
     let registry = registry();
-    let record = br#"{"eventSource":"iam.amazonaws.com","eventName":"CreateUser","sourceIPAddress":"192.0.2.1","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::1:user/a","userName":"a"},"requestParameters":{"userName":"b"}}"#;
+    let record = br#"{"eventID":"7","eventSource":"iam.amazonaws.com","eventName":"CreateUser","sourceIPAddress":"192.0.2.1","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::1:user/a","userName":"a"},"requestParameters":{"userName":"b"}}"#;
     let provenance = registry
         .provenance(&source("aws.cloudtrail"), record)
         .unwrap();
@@ -153,4 +153,5 @@ fn filled_fields_name_their_raw_path() {
     assert_eq!(from("actor_name"), ["userIdentity.userName"]);
     assert_eq!(from("target_name"), ["requestParameters.userName"]);
     assert_eq!(from("session_ref"), [""; 0]);
+    assert_eq!(from("source_uid"), ["eventID"]);
 }
