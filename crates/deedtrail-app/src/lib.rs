@@ -13,6 +13,7 @@ pub mod identity;
 pub mod intake;
 pub mod listing;
 pub mod pipeline;
+pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
 pub mod timeline;

@@ -1,10 +1,11 @@
-//! `/v1/events`: canonical events, and one with its raw record and proof.
+//! `/v1/events`: canonical events, and one with its raw record, proof and provenance.
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use deedtrail_app::access::Principal;
+use deedtrail_app::provenance::Provenance;
 use deedtrail_app::timeline::{EventFile, ReadingError, alias_uids};
 use deedtrail_core::event::Event;
 use deedtrail_core::port::archive::{Cursor, EventFilter};
@@ -39,11 +40,14 @@ pub(super) struct EventList {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct EventAsked {
     raw: Option<String>,
+    provenance: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct EventAnswer {
     event: Event,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provenance: Option<Provenance>,
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<RawRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,19 +113,25 @@ pub(super) async fn one(
     Asked(asked): Asked<EventAsked>,
 ) -> Answer<EventAnswer> {
     let uid = ask::id(&uid)?;
-    let file = shared
-        .attempt(move |app| app.event_file(&principal, uid))
-        .await?;
-    Ok(Json(answer(file, asked.raw.is_some())))
+    let read = move |app: &deedtrail_app::App| -> Result<EventAnswer, ReadingError> {
+        let file = app.event_file(&principal, uid)?;
+        let provenance = match asked.provenance {
+            Some(_) => Some(app.provenance(&principal, &file)?),
+            None => None,
+        };
+        Ok(answer(file, provenance, asked.raw.is_some()))
+    };
+    shared.attempt(read).await.map(Json)
 }
 
-fn answer(file: EventFile, raw: bool) -> EventAnswer {
+fn answer(file: EventFile, provenance: Option<Provenance>, raw: bool) -> EventAnswer {
     let raw_record = |bytes: Vec<u8>| match String::from_utf8(bytes) {
         Ok(text) => RawRecord::Text(text),
         Err(error) => RawRecord::Base64(STANDARD.encode(error.as_bytes())),
     };
     EventAnswer {
         event: file.event,
+        provenance,
         raw: raw.then(|| raw_record(file.record)),
         proof: file.proof.filter(|_| raw),
     }

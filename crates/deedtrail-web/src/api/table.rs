@@ -116,10 +116,16 @@ const EVENTS: Document = Document {
 const EVENT: Document = Document {
     summary: "One event",
     detail: "With `raw`, also the record's bytes as received and the proof that they are in the \
-             evidence log.",
+             evidence log. With `provenance`, for every filled field where it comes from: the \
+             path in the record, the field it is made from, the mapping, or the receipt.",
     parameters: &[
         parameter("uid", "Id of the event.", Shape::Id),
         parameter("raw", "Also the raw record and its proof.", Shape::Flag),
+        parameter(
+            "provenance",
+            "Also where each field comes from.",
+            Shape::Flag,
+        ),
     ],
     answer: Answer::Json("EventAnswer"),
     refusals: &[(404, "No such event.")],

@@ -144,7 +144,7 @@ fn load(
         gap_us: GAP_US,
     };
     let panel = match selected {
-        Some(uid) => Some(EventPanel::new(&app.event_file(principal, uid)?, &people)),
+        Some(uid) => Some(EventPanel::load(app, principal, uid, &people)?),
         None => None,
     };
     let lanes = Lanes::who_on_whom(&file.events, &people, |event| selection.class(event));

@@ -142,7 +142,7 @@ fn load(
         gap_us: GAP_US,
     };
     let panel = match selected {
-        Some(uid) => Some(EventPanel::new(&app.event_file(principal, uid)?, &people)),
+        Some(uid) => Some(EventPanel::load(app, principal, uid, &people)?),
         None => None,
     };
     let now = app.ports.clock.now();

@@ -1,7 +1,11 @@
-//! The side panel about one event: facts, proof, raw record.
+//! The side panel about one event: facts, proof, raw record, and where each field comes from.
 
-use deedtrail_app::timeline::EventFile;
+use deedtrail_app::App;
+use deedtrail_app::access::Principal;
+use deedtrail_app::provenance::{FieldOrigin, Provenance, Rule};
+use deedtrail_app::timeline::{EventFile, ReadingError};
 use deedtrail_core::event::Event;
+use deedtrail_core::id::EventUid;
 
 use super::{Chip, Moment, People, Shown, grouped};
 
@@ -70,6 +74,37 @@ pub(crate) struct ProofPanel {
     pub(crate) steps: usize,
 }
 
+/// One field of an event and where it comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct OriginRow {
+    pub(crate) field: String,
+    pub(crate) value: Shown,
+    pub(crate) paths: Vec<Shown>,
+    /// What made it, where no path says so.
+    pub(crate) by: String,
+}
+
+impl OriginRow {
+    fn new(origin: &FieldOrigin) -> Self {
+        let by = match (origin.rule, origin.from) {
+            (Rule::Record, _) => String::new(),
+            (_, Some(from)) => format!("made from {from}"),
+            (Rule::Receipt, None) => "given on receipt".to_owned(),
+            (_, None) => "decided by the mapping".to_owned(),
+        };
+        let value = match &origin.value {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Self {
+            field: origin.field.clone(),
+            value: Shown::cut(&value, 80),
+            paths: origin.paths.iter().map(|path| Shown::new(path)).collect(),
+            by,
+        }
+    }
+}
+
 /// Everything about one event.
 #[derive(Clone, Debug)]
 pub(crate) struct EventPanel {
@@ -81,10 +116,25 @@ pub(crate) struct EventPanel {
     pub(crate) missing: Vec<&'static str>,
     pub(crate) proof: Option<ProofPanel>,
     pub(crate) raw: Shown,
+    pub(crate) origins: Vec<OriginRow>,
+    /// Why no path is known.
+    pub(crate) unread: Option<Shown>,
 }
 
 impl EventPanel {
-    pub(crate) fn new(file: &EventFile, people: &People) -> Self {
+    /// Loads an event with its record, proof and provenance.
+    pub(crate) fn load(
+        app: &App,
+        principal: &Principal,
+        uid: EventUid,
+        people: &People,
+    ) -> Result<Self, ReadingError> {
+        let file = app.event_file(principal, uid)?;
+        let provenance = app.provenance(principal, &file)?;
+        Ok(Self::new(&file, &provenance, people))
+    }
+
+    fn new(file: &EventFile, provenance: &Provenance, people: &People) -> Self {
         let event = &file.event;
         Self {
             uid: event.event_uid.to_string(),
@@ -100,6 +150,8 @@ impl EventPanel {
                 steps: proof.inner_path.len(),
             }),
             raw: raw(&file.record),
+            origins: provenance.fields.iter().map(OriginRow::new).collect(),
+            unread: provenance.problem.as_deref().map(Shown::new),
         }
     }
 }

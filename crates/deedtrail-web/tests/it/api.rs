@@ -120,6 +120,14 @@ async fn an_event_comes_with_its_record_and_proof_when_asked() {
     let record: Value = serde_json::from_str(full["raw"]["text"].as_str().unwrap()).unwrap();
     assert_eq!(record["eventName"], "vault.read");
     assert_eq!(full["proof"]["sequence"], full["event"]["log_seq"]);
+    assert!(full.get("provenance").is_none());
+    let address = format!("/v1/events/{uid}?provenance");
+    let traced = caller.get(&address).await.json();
+    let fields = list(&traced["provenance"], "fields");
+    let operation = fields.iter().find(|f| f["field"] == "operation").unwrap();
+    assert_eq!(operation["paths"][0], "eventName");
+    assert_eq!(operation["value"], traced["event"]["operation"]);
+    assert!(traced.get("raw").is_none());
 }
 
 #[tokio::test]

@@ -119,6 +119,26 @@ async fn every_page_of_every_sample_is_sound() {
 }
 
 #[tokio::test]
+async fn an_event_on_a_timeline_says_where_its_fields_came_from() {
+    let caller = Caller::new(Sample::story());
+    let events = caller
+        .get("/v1/events?identity=nightly-export&limit=1")
+        .await
+        .json();
+    let uid = events["events"][0]["event_uid"].as_str().unwrap();
+    let address = format!("/identities/nightly-export?event={uid}");
+    let html = page(&caller, &address).await.text().to_owned();
+    for words in [
+        "Where each field came from",
+        "<code>sourceIPAddress</code>",
+        "made from operation",
+        "given on receipt",
+    ] {
+        assert!(html.contains(words), "`{words}` is missing");
+    }
+}
+
+#[tokio::test]
 async fn empty_pages_say_why_and_what_next() {
     let caller = Caller::new(Sample::empty());
     // Signing in leaves an entry in the log; it is still nothing to judge.
@@ -184,6 +204,7 @@ async fn a_finding_says_why_what_to_do_and_how_to_prove_it() {
         "class=\"bar hot\"",
         "Who acted on whom",
         "Control references",
+        "Where each field came from",
     ] {
         assert!(html.contains(words), "`{words}` is missing");
     }

@@ -42,6 +42,9 @@ fn every_reference_inside_the_document_exists() {
 
 /// Complains where `value` has a field the schema does not name, or lacks one it requires.
 fn compare(value: &Value, schema: &Value, place: &str, wrong: &mut Vec<String>) {
+    if *schema == Value::Bool(true) {
+        return; // Anything goes, and says so.
+    }
     if let Some(target) = schema["$ref"].as_str() {
         let name = target.rsplit('/').next().unwrap();
         compare(value, &schemas()[name], place, wrong);
@@ -129,7 +132,7 @@ async fn answers_have_the_fields_their_schemas_name() {
     let mut compared = 0;
     for (address, schema) in [
         ("/v1/events?limit=3".to_owned(), "EventList"),
-        (format!("/v1/events/{event}?raw"), "EventAnswer"),
+        (format!("/v1/events/{event}?raw&provenance"), "EventAnswer"),
         ("/v1/identities".to_owned(), "IdentityList"),
         ("/v1/identities/ci-deployer".to_owned(), "IdentityAnswer"),
         (
