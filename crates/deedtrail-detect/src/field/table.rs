@@ -314,6 +314,15 @@ pub static FIELDS: &[Field] = &[
         |v| boolean(Some(v.observation.event.id_conflict)),
     ),
     field(
+        "identity",
+        FieldType::Text,
+        "Id of the identity the event is filed under: the resolved one's, which renames and new keys leave as it is. Correlations group by it, for two identities may share a name.",
+        |v| {
+            let (identity, _) = crate::detector::draft::subject(&v.observation);
+            Some(FieldValue::Text(Cow::Owned(identity.to_string())))
+        },
+    ),
+    field(
         "identity_status",
         FieldType::Text,
         "`active`, `disabled` or `deleted`.",

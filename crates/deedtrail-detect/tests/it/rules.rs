@@ -222,6 +222,52 @@ fn ordered_correlation_needs_the_order_of_events_not_of_arrival() {
     assert!(!fires(vec![config(0), export(100)]));
 }
 
+const BY_IDENTITY: &str = r"
+title: Config change then export
+name: config
+logsource:
+    product: deedtrail
+detection:
+    selection:
+        action: config_change
+    condition: selection
+---
+title: Export
+name: export
+logsource:
+    product: deedtrail
+detection:
+    selection:
+        action: export
+    condition: selection
+---
+title: Config change then export
+correlation:
+    type: temporal_ordered
+    rules: [config, export]
+    group-by: [identity]
+    timespan: 1h
+level: high
+";
+
+#[test]
+fn correlation_by_identity_keeps_namesakes_apart() {
+    let rules = rules(&[("x/by-identity.yml", BY_IDENTITY)]);
+    let one = identity("backup@one.example", ActorKind::ServiceAccount);
+    let mut namesake = identity("backup@two.example", ActorKind::ServiceAccount);
+    namesake.name = one.name.clone();
+    let steps = |exporter| {
+        vec![
+            Step::new(&one, at(1, 0), Action::ConfigChange, "Modify").on("db"),
+            Step::new(exporter, at(1, 10), Action::Export, "Export").on("db"),
+        ]
+    };
+    assert_eq!(kinds(&run_with(&rules, steps(&namesake))), [""; 0]);
+    let mut renamed = one.clone();
+    renamed.name = "backup-2".into();
+    assert_eq!(kinds(&run_with(&rules, steps(&renamed))), ["sigma_rule"]);
+}
+
 #[test]
 fn filter_takes_matches_away() {
     let filter = r"
