@@ -1,5 +1,6 @@
 //! A record as the mapping sees it: parsed once, kept only where a path leads.
 
+mod cursor;
 mod parse;
 mod shape;
 mod tree;

@@ -4,20 +4,28 @@
 //! path leads to. Text that holds JSON is read through where a path goes further into it.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use deedtrail_core::limits::RECORD_DEPTH_MAX;
 use deedtrail_core::mapping::MapError;
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
+use super::cursor::{Cursor, NotJson, Number, Span};
 use super::shape::{Shape, ShapeId, Shapes};
 use super::tree::{Link, Node, TextRef, Tree, View};
 
 /// What is wrong with a record beyond its syntax.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+enum Fault {
     TooDeep,
     DuplicateKey(String),
+}
+
+/// Parsing ends here: the text is not JSON, or [`Walk::fault`] says what it is.
+struct Stop;
+
+impl From<NotJson> for Stop {
+    fn from(_: NotJson) -> Self {
+        Self
+    }
 }
 
 /// From here on, the unknown keys of one object are compared through a set.
@@ -33,153 +41,329 @@ pub(crate) fn parse<'a>(
     let record = std::str::from_utf8(record).map_err(|error| MapError::NotUtf8 {
         offset: error.valid_up_to(),
     })?;
-    let mut source = sonic_rs::Deserializer::from_str(record);
-    let walk = Walk {
+    let mut walk = Walk {
         tree,
         shapes,
         record,
-        shape: ShapeId::ROOT,
-        depth: 0,
+        fault: None,
     };
-    let root = walk
-        .deserialize(&mut source)
-        .and_then(|root| source.end().map(|()| root));
-    match root {
+    let mut source = Source {
+        cursor: Cursor::new(record),
+        start: 0,
+        decoded: false,
+    };
+    match walk.whole(&mut source, ShapeId::ROOT, 0) {
         Ok(root) => {
             tree.root = Some(root);
             Ok(View { tree, record })
         }
-        Err(error) => Err(explain(tree.fault.take(), &error)),
+        Err(Stop) => Err(explain(walk.fault, record)),
     }
 }
 
-fn explain(fault: Option<Fault>, error: &sonic_rs::Error) -> MapError {
+/// Says what is wrong, as a general parser does where it is the syntax.
+fn explain(fault: Option<Fault>, record: &str) -> MapError {
     match fault {
-        Some(Fault::TooDeep) => MapError::TooDeep {
-            limit: RECORD_DEPTH_MAX,
-        },
-        Some(Fault::DuplicateKey(key)) => MapError::DuplicateKey { key },
-        None => {
-            let whole = error.to_string();
-            let detail = whole.lines().next().unwrap_or("not JSON").trim().to_owned();
-            if detail.contains("must be finite") || detail.contains("bigger than the maximum") {
-                return MapError::OutOfRange {
-                    field: "number".into(),
-                    detail,
-                };
+        Some(Fault::TooDeep) => {
+            return MapError::TooDeep {
+                limit: RECORD_DEPTH_MAX,
+            };
+        }
+        Some(Fault::DuplicateKey(key)) => return MapError::DuplicateKey { key },
+        None => {}
+    }
+    let Err(error) = sonic_rs::from_str::<serde_json::Value>(record) else {
+        let detail = "not JSON".to_owned();
+        return MapError::NotJson { offset: 0, detail };
+    };
+    let whole = error.to_string();
+    let detail = whole.lines().next().unwrap_or("not JSON").trim().to_owned();
+    if detail.contains("must be finite") || detail.contains("bigger than the maximum") {
+        return MapError::OutOfRange {
+            field: "number".into(),
+            detail,
+        };
+    }
+    MapError::NotJson {
+        offset: error.offset(),
+        detail,
+    }
+}
+
+/// A text being read: the record, or JSON within it.
+struct Source<'t> {
+    cursor: Cursor<'t>,
+    /// Where it begins in the record, or in the tree's decoded text.
+    start: usize,
+    decoded: bool,
+}
+
+/// What one record is read with.
+struct Walk<'w> {
+    tree: &'w mut Tree,
+    shapes: &'w Shapes,
+    record: &'w str,
+    fault: Option<Fault>,
+}
+
+impl<'w> Walk<'w> {
+    /// One value and nothing after it.
+    fn whole(&mut self, source: &mut Source<'_>, at: ShapeId, depth: usize) -> Result<Node, Stop> {
+        let node = self.value(source, at, depth)?;
+        if source.cursor.at_end() {
+            Ok(node)
+        } else {
+            Err(Stop)
+        }
+    }
+
+    fn value(&mut self, source: &mut Source<'_>, at: ShapeId, depth: usize) -> Result<Node, Stop> {
+        let word = |cursor: &mut Cursor<'_>, word, node| {
+            cursor.literal(word)?;
+            Ok(node)
+        };
+        match source.cursor.peek() {
+            b'"' => {
+                let span = source.cursor.string()?;
+                self.string(source, span, at, depth)
             }
-            MapError::NotJson {
-                offset: error.offset(),
-                detail,
+            b'{' => {
+                source.cursor.pass();
+                self.enter(depth)?;
+                self.object(source, at, depth + 1)
+            }
+            b'[' => {
+                source.cursor.pass();
+                self.enter(depth)?;
+                self.list(source, at, depth + 1)
+            }
+            b'n' => word(&mut source.cursor, "null", Node::Null),
+            b't' => word(&mut source.cursor, "true", Node::Bool(true)),
+            b'f' => word(&mut source.cursor, "false", Node::Bool(false)),
+            _ => {
+                let number = source.cursor.number();
+                self.number(source, number)
             }
         }
     }
-}
 
-/// Visits one value.
-struct Walk<'w, 'r> {
-    tree: &'w mut Tree,
-    shapes: &'w Shapes,
-    record: &'r str,
-    shape: ShapeId,
-    depth: usize,
-}
+    fn enter(&mut self, depth: usize) -> Result<(), Stop> {
+        if depth < RECORD_DEPTH_MAX {
+            return Ok(());
+        }
+        self.fault = Some(Fault::TooDeep);
+        Err(Stop)
+    }
 
-/// What a key turned out to be.
-enum Key {
-    Known(u32, ShapeId),
-    Other(TextRef),
-}
-
-impl Walk<'_, '_> {
-    fn shape(&self) -> Option<&Shape> {
-        match self.shape {
+    fn known(&self, at: ShapeId) -> Option<&'w Shape> {
+        match at {
             ShapeId::SKIP | ShapeId::WHOLE => None,
             id => Some(self.shapes.get(id)),
         }
     }
 
-    fn below(&mut self, shape: ShapeId) -> Walk<'_, '_> {
-        Walk {
-            tree: self.tree,
-            shapes: self.shapes,
-            record: self.record,
-            shape,
-            depth: self.depth,
-        }
-    }
-
-    /// Refers to `text`, copying it only if it is not part of the record.
-    fn keep(&mut self, text: &str) -> TextRef {
-        let base = self.record.as_ptr() as usize;
-        let at = text.as_ptr() as usize;
-        if at >= base && at + text.len() <= base + self.record.len() {
-            return reference(at - base, text.len(), false);
+    /// Refers to a text, decoding it if it holds escapes.
+    fn keep(&mut self, source: &Source<'_>, span: Span) -> Result<TextRef, Stop> {
+        if !span.escaped {
+            let start = source.start + span.start;
+            return Ok(reference(start, span.end - span.start, source.decoded));
         }
         let start = self.tree.decoded.len();
-        self.tree.decoded.push_str(text);
-        reference(start, text.len(), true)
+        source.cursor.decode(span, &mut self.tree.decoded)?;
+        Ok(reference(start, self.tree.decoded.len() - start, true))
     }
 
-    fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {
-        self.depth += 1;
-        if self.depth > RECORD_DEPTH_MAX {
-            self.tree.fault = Some(Fault::TooDeep);
-            return Err(E::custom("too deep"));
+    /// A text; where a path goes on into it, JSON in it is read through.
+    fn string(
+        &mut self,
+        source: &Source<'_>,
+        span: Span,
+        at: ShapeId,
+        depth: usize,
+    ) -> Result<Node, Stop> {
+        if at == ShapeId::SKIP {
+            return Ok(Node::Text(reference(0, 0, false)));
         }
-        Ok(())
+        let kept = self.keep(source, span)?;
+        let goes_on = self.known(at).is_some_and(Shape::goes_on);
+        let looks_like_json = |text: &str| text.trim_start().starts_with(['{', '[']);
+        if goes_on && looks_like_json(self.tree.text(self.record, kept)) {
+            let owned;
+            let text = if span.escaped {
+                owned = self.tree.text(self.record, kept).to_owned();
+                &owned
+            } else {
+                source.cursor.slice(span.start, span.end)
+            };
+            if let Some(node) = self.embedded(text, kept, at, depth) {
+                return Ok(node);
+            }
+        }
+        Ok(Node::Text(kept))
     }
 
-    /// A text value; where a path goes on into it, JSON in it is read through.
-    fn text(mut self, text: &str) -> Node {
-        let goes_on = self
-            .shape()
-            .is_some_and(|shape| shape.child_count() > 0 || shape.element.is_some() || shape.whole);
-        let looks_like_json = goes_on && text.trim_start().starts_with(['{', '[']);
-        if looks_like_json && let Some(node) = self.embedded(text) {
-            return node;
-        }
-        match self.shape {
-            ShapeId::SKIP => Node::Text(reference(0, 0, false)),
-            _ => Node::Text(self.keep(text)),
-        }
-    }
-
-    fn embedded(&mut self, text: &str) -> Option<Node> {
-        let mut source = sonic_rs::Deserializer::from_str(text);
-        let (shape, keys, unmapped) = (
-            self.shape,
-            self.tree.open_keys.len(),
-            self.tree.unmapped.len(),
-        );
-        let parsed = self.below(shape).deserialize(&mut source);
-        let whole = parsed.and_then(|node| source.end().map(|()| node));
-        if whole.is_err() {
-            self.tree.fault = None;
+    fn embedded(&mut self, text: &str, kept: TextRef, at: ShapeId, depth: usize) -> Option<Node> {
+        let (keys, unmapped) = (self.tree.open_keys.len(), self.tree.unmapped.len());
+        let mut source = Source {
+            cursor: Cursor::new(text),
+            start: kept.start as usize,
+            decoded: kept.decoded,
+        };
+        let node = self.whole(&mut source, at, depth).ok();
+        if node.is_none() {
+            self.fault = None;
             self.tree.open_keys.truncate(keys);
             self.tree.unmapped.truncate(unmapped);
         }
-        whole.ok()
+        node
+    }
+
+    /// A number as its text: as written if that is its one form, else as its value is written.
+    fn number(&mut self, source: &Source<'_>, number: Number) -> Result<Node, Stop> {
+        let Number { start, end, plain } = number;
+        if plain {
+            let text = reference(source.start + start, end - start, source.decoded);
+            return Ok(Node::Text(text));
+        }
+        let value = sonic_rs::from_str::<serde_json::Value>(source.cursor.slice(start, end));
+        let value = value.map_err(|_| Stop)?;
+        let whole = value.as_i64().map(|number| number.to_string());
+        let large = || value.as_u64().map(|number| number.to_string());
+        let float = || value.as_f64().map(|number| number.to_string());
+        let text = whole.or_else(large).or_else(float).ok_or(Stop)?;
+        let start = self.tree.decoded.len();
+        self.tree.decoded.push_str(&text);
+        Ok(Node::Text(reference(start, text.len(), true)))
+    }
+
+    fn list(&mut self, source: &mut Source<'_>, at: ShapeId, depth: usize) -> Result<Node, Stop> {
+        let known = self.known(at);
+        let whole = at == ShapeId::WHOLE || known.is_some_and(|shape| shape.whole);
+        let element = known.and_then(|shape| shape.element);
+        let mut first = true;
+        if let Some(element) = element.or(whole.then_some(ShapeId::WHOLE)) {
+            let mut chain = Chain::default();
+            while source.cursor.more(std::mem::take(&mut first), b']')? {
+                let node = self.value(source, element, depth)?;
+                chain.push(self.tree, reference(0, 0, false), node);
+            }
+            return Ok(Node::List { first: chain.first });
+        }
+        // A path that does not expect a list reads its first element that says something.
+        let mut found = Node::Null;
+        let mut below = at;
+        while source.cursor.more(std::mem::take(&mut first), b']')? {
+            let node = self.value(source, below, depth)?;
+            if below != ShapeId::SKIP && node != Node::Null {
+                found = node;
+                below = ShapeId::SKIP;
+            }
+        }
+        Ok(if at == ShapeId::SKIP {
+            Node::Bool(true)
+        } else {
+            found
+        })
+    }
+
+    fn object(&mut self, source: &mut Source<'_>, at: ShapeId, depth: usize) -> Result<Node, Stop> {
+        let Some(shape) = self.known(at) else {
+            return self.all_members(source, at, depth);
+        };
+        match shape.element {
+            _ if shape.child_count() > 0 => self.known_members(source, at, depth),
+            // An object where a list was expected: a list of one.
+            Some(element) if !shape.whole => match self.shapes.get(element) {
+                inner if inner.child_count() > 0 => self.known_members(source, element, depth),
+                inner if inner.whole => self.all_members(source, ShapeId::WHOLE, depth),
+                _ => self.all_members(source, ShapeId::SKIP, depth),
+            },
+            _ if shape.whole => self.all_members(source, ShapeId::WHOLE, depth),
+            _ => self.all_members(source, ShapeId::SKIP, depth),
+        }
+    }
+
+    /// An object some of whose keys are read.
+    fn known_members(
+        &mut self,
+        source: &mut Source<'_>,
+        at: ShapeId,
+        depth: usize,
+    ) -> Result<Node, Stop> {
+        let shape = self.shapes.get(at);
+        let slots = self.tree.nodes.len();
+        self.tree
+            .nodes
+            .resize(slots + shape.child_count(), Node::Absent);
+        let open = self.tree.open_keys.len();
+        let mut seen = BTreeSet::new();
+        let mut first = true;
+        while source.cursor.more(std::mem::take(&mut first), b'}')? {
+            let span = source.cursor.key()?;
+            let key = self.keep(source, span)?;
+            let name = match span.escaped {
+                true => self.tree.text(self.record, key),
+                false => source.cursor.slice(span.start, span.end),
+            };
+            if let Some((slot, child)) = shape.child(name) {
+                let slot = slots + slot as usize;
+                if self.tree.nodes[slot] != Node::Absent {
+                    return Err(self.duplicate(self.shapes.get(child).path.to_string()));
+                }
+                self.tree.nodes[slot] = self.value(source, child, depth)?;
+            } else {
+                self.check_key(key, open, &mut seen)?;
+                if self.value(source, ShapeId::SKIP, depth)? != Node::Null {
+                    self.tree.unmapped.push((at, key));
+                }
+            }
+        }
+        self.tree.open_keys.truncate(open);
+        Ok(Node::Object {
+            first: small(slots),
+        })
+    }
+
+    /// An object of which every key is kept (`WHOLE`) or none (`SKIP`).
+    fn all_members(
+        &mut self,
+        source: &mut Source<'_>,
+        below: ShapeId,
+        depth: usize,
+    ) -> Result<Node, Stop> {
+        let open = self.tree.open_keys.len();
+        let mut seen = BTreeSet::new();
+        let mut chain = Chain::default();
+        let mut first = true;
+        while source.cursor.more(std::mem::take(&mut first), b'}')? {
+            let span = source.cursor.key()?;
+            let key = self.keep(source, span)?;
+            self.check_key(key, open, &mut seen)?;
+            let node = self.value(source, below, depth)?;
+            if below == ShapeId::WHOLE {
+                chain.push(self.tree, key, node);
+            }
+        }
+        self.tree.open_keys.truncate(open);
+        Ok(Node::Members { first: chain.first })
     }
 
     /// Complains if `key` stood in this object before; `open` is where its keys begin.
-    fn check_key<E: serde::de::Error>(
+    fn check_key(
         &mut self,
         key: TextRef,
         open: usize,
         seen: &mut BTreeSet<String>,
-    ) -> Result<(), E> {
+    ) -> Result<(), Stop> {
         let text = self.tree.text(self.record, key);
         let keys = &self.tree.open_keys[open..];
         let repeated = if keys.len() < LINEAR_KEYS_MAX {
-            keys.iter()
-                .any(|other| other.len == key.len && self.tree.text(self.record, *other) == text)
+            let same = |other: &TextRef| self.tree.text(self.record, *other) == text;
+            keys.iter().any(|other| other.len == key.len && same(other))
         } else {
             if seen.is_empty() {
-                seen.extend(
-                    keys.iter()
-                        .map(|k| self.tree.text(self.record, *k).to_owned()),
-                );
+                let all = keys.iter().map(|key| self.tree.text(self.record, *key));
+                seen.extend(all.map(str::to_owned));
             }
             !seen.insert(text.to_owned())
         };
@@ -190,73 +374,9 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    fn duplicate<E: serde::de::Error>(&mut self, key: String) -> E {
-        self.tree.fault = Some(Fault::DuplicateKey(key));
-        E::custom("duplicate key")
-    }
-
-    /// An object some of whose keys are read.
-    fn known_members<'de, A: MapAccess<'de>>(&mut self, mut map: A) -> Result<Node, A::Error> {
-        let children = self.shapes.get(self.shape).child_count();
-        let first = self.tree.nodes.len();
-        self.tree.nodes.resize(first + children, Node::Absent);
-        let open = self.tree.open_keys.len();
-        let mut seen = BTreeSet::new();
-        let shape = self.shape;
-        while let Some(key) = map.next_key_seed(KeySeed(self.below(shape)))? {
-            match key {
-                Key::Known(slot, child) => {
-                    let at = first + slot as usize;
-                    if self.tree.nodes[at] != Node::Absent {
-                        let name = self.shapes.get(child).path.to_string();
-                        return Err(self.duplicate(name));
-                    }
-                    let node = map.next_value_seed(self.below(child))?;
-                    self.tree.nodes[at] = if node == Node::Absent {
-                        Node::Null
-                    } else {
-                        node
-                    };
-                }
-                Key::Other(key) => {
-                    self.check_key(key, open, &mut seen)?;
-                    let node = map.next_value_seed(self.below(ShapeId::SKIP))?;
-                    if node != Node::Null {
-                        self.tree.unmapped.push((shape, key));
-                    }
-                }
-            }
-        }
-        self.tree.open_keys.truncate(open);
-        Ok(Node::Object {
-            first: small(first),
-        })
-    }
-
-    /// An object of which every key is kept (`WHOLE`) or none (`SKIP`).
-    fn all_members<'de, A: MapAccess<'de>>(&mut self, mut map: A) -> Result<Node, A::Error> {
-        let open = self.tree.open_keys.len();
-        let mut seen = BTreeSet::new();
-        let mut chain = Chain::default();
-        let below = self.shape_below();
-        while let Some(key) = map.next_key_seed(KeySeed(self.below(below)))? {
-            let Key::Other(key) = key else { continue };
-            self.check_key(key, open, &mut seen)?;
-            let node = map.next_value_seed(self.below(below))?;
-            if below == ShapeId::WHOLE {
-                chain.push(self.tree, key, node);
-            }
-        }
-        self.tree.open_keys.truncate(open);
-        Ok(Node::Members { first: chain.first })
-    }
-
-    fn shape_below(&self) -> ShapeId {
-        match self.shape() {
-            Some(shape) if shape.whole => ShapeId::WHOLE,
-            Some(_) => ShapeId::SKIP,
-            None => self.shape,
-        }
+    fn duplicate(&mut self, key: String) -> Stop {
+        self.fault = Some(Fault::DuplicateKey(key));
+        Stop
     }
 }
 
@@ -288,120 +408,5 @@ impl Chain {
             _ => self.first = link,
         }
         self.last = link;
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_, '_> {
-    type Value = Node;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, source: D) -> Result<Node, D::Error> {
-        source.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Walk<'_, '_> {
-    type Value = Node;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Signed(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Unsigned(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Float(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(self.text(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Node, A::Error> {
-        self.enter()?;
-        let element = self.shape().and_then(|shape| shape.element);
-        let whole = self.shape == ShapeId::WHOLE || self.shape().is_some_and(|shape| shape.whole);
-        if let Some(element) = element.or(whole.then_some(ShapeId::WHOLE)) {
-            let mut chain = Chain::default();
-            while let Some(node) = list.next_element_seed(self.below(element))? {
-                chain.push(self.tree, reference(0, 0, false), node);
-            }
-            return Ok(Node::List { first: chain.first });
-        }
-        // A path that does not expect a list reads its first element that says something.
-        let mut found = Node::Null;
-        let mut shape = self.shape;
-        while let Some(node) = list.next_element_seed(self.below(shape))? {
-            if shape != ShapeId::SKIP && !matches!(node, Node::Null) {
-                found = node;
-                shape = ShapeId::SKIP;
-            }
-        }
-        Ok(if self.shape == ShapeId::SKIP {
-            Node::Bool(true)
-        } else {
-            found
-        })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, map: A) -> Result<Node, A::Error> {
-        self.enter()?;
-        let Some(shape) = self.shape() else {
-            return self.all_members(map);
-        };
-        match shape.element {
-            _ if shape.child_count() > 0 => self.known_members(map),
-            Some(element) if !shape.whole => self.below(element).single(map),
-            _ => self.all_members(map),
-        }
-    }
-}
-
-impl Walk<'_, '_> {
-    /// An object where a list was expected: a list of one.
-    fn single<'de, A: MapAccess<'de>>(mut self, map: A) -> Result<Node, A::Error> {
-        match self.shape() {
-            Some(shape) if shape.child_count() > 0 => self.known_members(map),
-            _ => self.all_members(map),
-        }
-    }
-}
-
-/// Reads a key and looks it up.
-struct KeySeed<'w, 'r>(Walk<'w, 'r>);
-
-impl<'de> DeserializeSeed<'de> for KeySeed<'_, '_> {
-    type Value = Key;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, source: D) -> Result<Key, D::Error> {
-        source.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeySeed<'_, '_> {
-    type Value = Key;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(mut self, key: &str) -> Result<Key, E> {
-        if let Some((slot, child)) = self.0.shape().and_then(|shape| shape.child(key)) {
-            return Ok(Key::Known(slot, child));
-        }
-        Ok(Key::Other(self.0.keep(key)))
     }
 }

@@ -37,6 +37,11 @@ impl Shape {
         self.children.len()
     }
 
+    /// Whether a path goes further than this place.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.children.is_empty() || self.element.is_some() || self.whole
+    }
+
     /// Slot and shape of a key, if a path goes through it.
     pub(crate) fn child(&self, key: &str) -> Option<(u32, ShapeId)> {
         let slot = self.names.find(key)?;

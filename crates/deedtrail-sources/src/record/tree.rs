@@ -15,15 +15,13 @@ pub(crate) struct TextRef {
 }
 
 /// A value of the record.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
     /// Not in the record.
     Absent,
     Null,
     Bool(bool),
-    Signed(i64),
-    Unsigned(u64),
-    Float(f64),
+    /// Text, or a number as it is written.
     Text(TextRef),
     /// Slots `first..` hold the children the shape names.
     Object {
@@ -58,7 +56,6 @@ pub(crate) struct Tree {
     pub(super) unmapped: Vec<(ShapeId, TextRef)>,
     /// Keys of the objects being walked that the shape does not name.
     pub(super) open_keys: Vec<TextRef>,
-    pub(super) fault: Option<super::parse::Fault>,
     pub(super) root: Option<Node>,
 }
 
@@ -69,7 +66,6 @@ impl Tree {
         self.decoded.clear();
         self.unmapped.clear();
         self.open_keys.clear();
-        self.fault = None;
         self.root = None;
     }
 
@@ -157,9 +153,6 @@ impl<'a> View<'a> {
             }
             Node::Bool(true) => Some(Cow::Borrowed("true")),
             Node::Bool(false) => Some(Cow::Borrowed("false")),
-            Node::Signed(number) => Some(number.to_string().into()),
-            Node::Unsigned(number) => Some(number.to_string().into()),
-            Node::Float(number) => Some(number.to_string().into()),
             _ => None,
         }
     }
