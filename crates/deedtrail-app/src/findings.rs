@@ -35,19 +35,6 @@ pub struct FindingFile {
 }
 
 impl App {
-    /// At least how many findings are open, counted up to `count_max`.
-    pub fn open_findings_up_to(
-        &self,
-        principal: &Principal,
-        count_max: usize,
-    ) -> Result<usize, ReadingError> {
-        let open = FindingFilter {
-            status: Some(FindingStatus::Open),
-            ..FindingFilter::default()
-        };
-        Ok(self.findings(principal, &open, count_max)?.len())
-    }
-
     /// Newest activity first.
     pub fn findings(
         &self,

@@ -109,12 +109,12 @@ impl App {
         Ok(Provenance {
             mapping_version: facts.map(|facts| facts.mapping_version.as_str().into()),
             problem,
-            fields: origins(values, paths.unwrap_or_default()),
+            fields: origins(&values, paths.unwrap_or_default()),
         })
     }
 }
 
-fn origins(values: serde_json::Map<String, Value>, rows: FieldPaths) -> Vec<FieldOrigin> {
+fn origins(values: &serde_json::Map<String, Value>, rows: FieldPaths) -> Vec<FieldOrigin> {
     let mut paths: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (field, path) in rows {
         let known = paths.entry(field).or_default();

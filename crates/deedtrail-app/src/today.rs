@@ -10,9 +10,6 @@ use crate::figures::Figures;
 use crate::listing::SourceReport;
 use crate::timeline::ReadingError;
 
-/// Most open findings that are counted by severity; beyond it the count is a lower bound.
-pub const OPEN_FINDINGS_MAX: usize = 10_000;
-
 /// What the first page shows.
 #[derive(Clone, Debug)]
 pub struct Today {
@@ -32,18 +29,15 @@ impl App {
     pub fn today(&self, principal: &Principal, urgent_max: usize) -> Result<Today, ReadingError> {
         principal.require(Scope::Read)?;
         let store = &self.ports.store;
-        let mut urgent = self.open_findings()?;
-        let open_by_severity = count_by_severity(&urgent);
-        urgent.sort_by_key(|f| std::cmp::Reverse((f.draft.severity, f.last_time, f.id)));
-        urgent.truncate(urgent_max);
+        let open_by_severity = self.open_by_severity(principal)?;
         let unowned = IdentityFilter {
             unowned: true,
             ..IdentityFilter::default()
         };
         Ok(Today {
             now: self.ports.clock.now(),
+            urgent: self.urgent(open_by_severity, urgent_max)?,
             open_by_severity,
-            urgent,
             identities: store.identity_count(&IdentityFilter::default())?,
             unowned: store.identity_count(&unowned)?,
             sources: self.sources(principal)?,
@@ -51,25 +45,36 @@ impl App {
         })
     }
 
-    /// Findings that nobody has closed or acknowledged.
-    pub(crate) fn open_findings(&self) -> Result<Vec<Finding>, ReadingError> {
-        let open = FindingFilter {
-            status: Some(FindingStatus::Open),
-            ..FindingFilter::default()
-        };
-        Ok(self.ports.store.findings(&open, OPEN_FINDINGS_MAX)?)
-    }
-
-    /// Open findings by severity, in the order of [`Severity::ALL`]; for metrics and navigation.
+    /// Open findings by severity, in the order of [`Severity::ALL`].
     pub fn open_by_severity(&self, principal: &Principal) -> Result<[u64; 5], ReadingError> {
         principal.require(Scope::Read)?;
-        Ok(count_by_severity(&self.open_findings()?))
+        Ok(self.ports.store.finding_counts(&open())?)
+    }
+
+    /// The most severe open findings, the newest first within a severity.
+    fn urgent(&self, open_counts: [u64; 5], max: usize) -> Result<Vec<Finding>, ReadingError> {
+        let mut urgent = Vec::new();
+        for (severity, count) in Severity::ALL.into_iter().zip(open_counts).rev() {
+            if count == 0 || urgent.len() >= max {
+                continue;
+            }
+            let filter = FindingFilter {
+                severity_min: Some(severity),
+                ..open()
+            };
+            // Everything more severe is in `urgent` already and may come again.
+            let found = self.ports.store.findings(&filter, urgent.len() + max)?;
+            let same = found.into_iter().filter(|f| f.draft.severity == severity);
+            urgent.extend(same.take(max - urgent.len()));
+        }
+        Ok(urgent)
     }
 }
 
-fn count_by_severity(findings: &[Finding]) -> [u64; 5] {
-    Severity::ALL.map(|severity| {
-        let same = findings.iter().filter(|f| f.draft.severity == severity);
-        same.count() as u64
-    })
+/// Findings that nobody has closed or acknowledged.
+fn open() -> FindingFilter {
+    FindingFilter {
+        status: Some(FindingStatus::Open),
+        ..FindingFilter::default()
+    }
 }

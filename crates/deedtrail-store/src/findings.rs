@@ -1,6 +1,7 @@
 //! Findings, and what analysts decided about them.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
 use deedtrail_core::Text;
 use deedtrail_core::finding::{Finding, FindingStatus, Severity};
@@ -29,36 +30,89 @@ const FINDING: &str = "SELECT f.body, d.status, d.disposition, d.analyst, d.at \
 const FAMILY: &str = "WITH RECURSIVE family (id) AS (SELECT ?1 UNION \
     SELECT m.merged FROM merges m JOIN family f ON m.kept = f.id WHERE m.undone IS NULL) ";
 
+/// The conditions of a filter with their values. What it does not ask for is not mentioned, so
+/// that counting reads an index and no finding.
+fn conditions(filter: &FindingFilter) -> (String, Vec<Value>) {
+    let text = |text: &str| Value::from(text.to_owned());
+    let given = [
+        (
+            "f.identity IN (SELECT id FROM family)",
+            filter.identity.map(|id| id.to_bytes().to_vec().into()),
+        ),
+        ("f.kind = ?", filter.kind.as_deref().map(text)),
+        (
+            "f.severity >= ?",
+            filter.severity_min.map(|s| rank(s).into()),
+        ),
+        (
+            "coalesce(d.status, 'open') = ?",
+            filter
+                .status
+                .map(|status| text(finding_status_name(status))),
+        ),
+        (
+            "instr(f.folded, ?) > 0",
+            filter.text.as_ref().map(|t| t.to_lowercase().into()),
+        ),
+        (
+            "f.updated >= ?",
+            micros(filter.updated_since).map(Into::into),
+        ),
+    ];
+    let (mut sql, mut values) = (String::from(" WHERE true"), Vec::new());
+    for (condition, value) in given {
+        if let Some(value) = value {
+            sql.push_str(" AND ");
+            sql.push_str(condition);
+            values.push(value);
+        }
+    }
+    (sql, values)
+}
+
+/// What a query about a filter starts with; binds the filter's first value.
+fn family(filter: &FindingFilter) -> &'static str {
+    if filter.identity.is_some() {
+        FAMILY
+    } else {
+        ""
+    }
+}
+
 pub(crate) fn list(
     db: &Connection,
     filter: &FindingFilter,
     limit: usize,
 ) -> rusqlite::Result<Vec<Finding>> {
-    let family = "f.identity IN (SELECT id FROM family)";
-    let whose = if filter.identity.is_some() {
-        family
-    } else {
-        "?1 IS NULL"
-    };
+    let (conditions, mut values) = conditions(filter);
+    let family = family(filter);
     let sql = format!(
-        "{FAMILY}{FINDING} WHERE {whose} AND (?2 IS NULL OR f.kind = ?2) AND f.severity >= ?3 \
-         AND (?4 IS NULL OR coalesce(d.status, 'open') = ?4) \
-         AND (?5 IS NULL OR instr(f.folded, ?5) > 0) \
-         AND (?6 IS NULL OR f.updated >= ?6) \
-         ORDER BY f.last_time DESC, f.severity DESC, f.id LIMIT ?7"
+        "{family}{FINDING}{conditions} ORDER BY f.last_time DESC, f.severity DESC, f.id LIMIT ?"
     );
-    let values = params![
-        filter.identity.map(deedtrail_core::id::Id::to_bytes),
-        filter.kind,
-        filter.severity_min.map_or(0, rank),
-        filter.status.map(finding_status_name),
-        filter.text.as_ref().map(|text| text.to_lowercase()),
-        micros(filter.updated_since),
-        row_limit(limit),
-    ];
+    values.push(row_limit(limit).into());
     db.prepare_cached(&sql)?
-        .query_map(values, finding_row)?
+        .query_map(params_from_iter(values), finding_row)?
         .collect()
+}
+
+/// How many match, by severity in the order of [`Severity::ALL`].
+pub(crate) fn counts(db: &Connection, filter: &FindingFilter) -> rusqlite::Result<[u64; 5]> {
+    let (conditions, values) = conditions(filter);
+    let family = family(filter);
+    let sql = format!(
+        "{family}SELECT f.severity, count(*) FROM findings f \
+         LEFT JOIN decisions d ON d.finding = f.id{conditions} GROUP BY f.severity"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let mut counts = [0; 5];
+    while let Some(row) = rows.next()? {
+        let place = usize::try_from(row.get::<_, i64>(0)?).ok();
+        if let Some(count) = place.and_then(|place| counts.get_mut(place)) {
+            *count = row.get::<_, i64>(1)?.unsigned_abs();
+        }
+    }
+    Ok(counts)
 }
 
 pub(crate) fn one(db: &Connection, id: FindingId) -> rusqlite::Result<Option<Finding>> {

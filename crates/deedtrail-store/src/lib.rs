@@ -90,6 +90,9 @@ impl Store for SqliteStore {
         self.connections
             .read(|db| findings::list(db, filter, limit))
     }
+    fn finding_counts(&self, filter: &FindingFilter) -> Stored<[u64; 5]> {
+        self.connections.read(|db| findings::counts(db, filter))
+    }
     fn finding(&self, id: FindingId) -> Stored<Option<Finding>> {
         self.connections.read(|db| findings::one(db, id))
     }

@@ -322,6 +322,14 @@ impl Store for MemoryStore {
         Ok(list)
     }
 
+    fn finding_counts(&self, filter: &FindingFilter) -> Stored<[u64; 5]> {
+        let mut counts = [0; 5];
+        for finding in self.findings(filter, usize::MAX)? {
+            counts[finding.draft.severity as usize] += 1;
+        }
+        Ok(counts)
+    }
+
     fn finding(&self, id: FindingId) -> Stored<Option<Finding>> {
         let tables = self.tables();
         Ok(tables

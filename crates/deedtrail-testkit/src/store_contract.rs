@@ -21,7 +21,7 @@ const HOSTILE: &str =
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 13] = [
+    let rules: [(&str, Rule); 14] = [
         ("an empty store is empty", an_empty_store_is_empty),
         ("progress comes back as it was", progress_comes_back),
         (
@@ -33,6 +33,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         ("merges are followed and undone", merges_are_followed),
         ("findings keep decisions", findings_keep_decisions),
         ("findings are filtered", findings_are_filtered),
+        ("findings are counted", findings_are_counted),
         (
             "a rebuild keeps what people did",
             a_rebuild_keeps_what_people_did,
@@ -444,6 +445,64 @@ fn findings_are_filtered(store: &dyn Store) -> Outcome {
         )?,
         all[..2]
     );
+    Ok(())
+}
+
+fn findings_are_counted(store: &dyn Store) -> Outcome {
+    assert_eq!(store.finding_counts(&FindingFilter::default())?, [0; 5]);
+    let closed = finding("ana", "burst", Severity::Low, 4);
+    let id = closed.id;
+    store.save(Progress {
+        findings: vec![
+            closed,
+            finding("ana", "drift", Severity::Low, 5),
+            finding("bob", "drift", Severity::High, 4),
+            finding("cyd", "burst", Severity::Critical, 3),
+        ],
+        ..Progress::default()
+    })?;
+    let closed = FindingStatus::Closed;
+    store.decide_finding(id, closed, None, "token:dt_1".into(), second(9))?;
+    let none = FindingFilter::default;
+    let filters = [
+        (none(), [0, 2, 0, 1, 1]),
+        (
+            FindingFilter {
+                status: Some(FindingStatus::Open),
+                ..none()
+            },
+            [0, 1, 0, 1, 1],
+        ),
+        (
+            FindingFilter {
+                status: Some(FindingStatus::Closed),
+                identity: Some(identity("ana", 0).0.id),
+                ..none()
+            },
+            [0, 1, 0, 0, 0],
+        ),
+        (
+            FindingFilter {
+                severity_min: Some(Severity::High),
+                kind: Some("drift".to_owned()),
+                ..none()
+            },
+            [0, 0, 0, 1, 0],
+        ),
+        (
+            FindingFilter {
+                text: Some("CYD".to_owned()),
+                updated_since: Some(second(3)),
+                ..none()
+            },
+            [0, 0, 0, 0, 1],
+        ),
+    ];
+    for (filter, counts) in filters {
+        assert_eq!(store.finding_counts(&filter)?, counts, "{filter:?}");
+        let listed = store.findings(&filter, usize::MAX)?.len() as u64;
+        assert_eq!(listed, counts.iter().sum::<u64>(), "{filter:?}");
+    }
     Ok(())
 }
 

@@ -174,6 +174,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Newest activity first, most severe first within equal times. A filter on an identity also
     /// shows findings of those merged into it.
     fn findings(&self, filter: &FindingFilter, limit: usize) -> Result<Vec<Finding>, StoreError>;
+    /// How many findings match, by severity in the order of [`Severity::ALL`].
+    fn finding_counts(&self, filter: &FindingFilter) -> Result<[u64; 5], StoreError>;
     fn finding(&self, id: FindingId) -> Result<Option<Finding>, StoreError>;
     /// An analyst's decision; survives replay and rebuild.
     fn decide_finding(

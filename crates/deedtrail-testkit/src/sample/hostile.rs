@@ -22,7 +22,9 @@ pub(super) const TEXTS: [&str; 6] = [
 pub(super) fn tell() -> Sample {
     let mut builder = Builder::new();
     let long = "Wf".repeat(5_000);
-    let texts = TEXTS.iter().copied().chain([long.as_str(), ""]);
+    let piled = format!("Z{}", "\u{337}".repeat(300));
+    let texts = TEXTS.iter().copied();
+    let texts = texts.chain([long.as_str(), piled.as_str(), ""]);
     for (number, text) in (0..).zip(texts) {
         villain(&mut builder, number, text);
     }

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use deedtrail_app::access::Principal;
 use deedtrail_app::timeline::ReadingError;
-use deedtrail_core::finding::{Finding, FindingStatus, Severity};
+use deedtrail_core::finding::{Briefing, FindingStatus, Severity};
 use deedtrail_core::port::store::FindingFilter;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,6 @@ use super::Answer;
 use super::ask::{self, Asked};
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::view::status;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,7 +28,7 @@ pub(super) struct FindingsAsked {
 
 #[derive(Debug, Serialize)]
 pub(super) struct FindingList {
-    findings: Vec<Finding>,
+    findings: Vec<Briefing>,
 }
 
 /// An analyst's decision.
@@ -53,8 +52,9 @@ pub(super) async fn list(
         if let Some(who) = identity {
             filter.identity = Some(app.find_identity(&principal, &who)?.identity.id);
         }
+        let findings = app.findings(&principal, &filter, limit)?;
         Ok(FindingList {
-            findings: app.findings(&principal, &filter, limit)?,
+            findings: findings.into_iter().map(Briefing::from).collect(),
         })
     };
     shared.attempt(read).await.map(Json)
@@ -68,8 +68,8 @@ fn filter(asked: &FindingsAsked) -> Result<FindingFilter, Problem> {
         status: ask::one_of(
             "status",
             asked.status.as_deref(),
-            status::from_name,
-            &status::NAMES,
+            FindingStatus::from_name,
+            &statuses(),
         )?,
         kind: given(&asked.kind),
         text: given(&asked.text),
@@ -86,19 +86,19 @@ pub(super) fn severities() -> Vec<&'static str> {
 }
 
 pub(super) fn statuses() -> Vec<&'static str> {
-    status::NAMES.to_vec()
+    FindingStatus::ALL.map(FindingStatus::name).to_vec()
 }
 
 pub(super) async fn one(
     State(shared): State<Shared>,
     Extension(principal): Extension<Principal>,
     Path(id): Path<String>,
-) -> Answer<Finding> {
+) -> Answer<Briefing> {
     let id = ask::id(&id)?;
     let file = shared
         .attempt(move |app| app.finding_file(&principal, id))
         .await?;
-    Ok(Json(file.finding))
+    Ok(Json(file.finding.into()))
 }
 
 pub(super) async fn decide(
@@ -106,7 +106,7 @@ pub(super) async fn decide(
     Extension(principal): Extension<Principal>,
     Path(id): Path<String>,
     body: Bytes,
-) -> Answer<Finding> {
+) -> Answer<Briefing> {
     let id = ask::id(&id)?;
     let decision: Decision = serde_json::from_slice(&body).map_err(|error| {
         Problem::invalid(format!(
@@ -121,5 +121,6 @@ pub(super) async fn decide(
             decision.disposition.as_deref(),
         )
     };
-    shared.attempt(decide).await.map(Json)
+    let decided = shared.attempt(decide).await?;
+    Ok(Json(decided.into()))
 }

@@ -9,7 +9,7 @@ use deedtrail_app::access::Principal;
 use deedtrail_app::activity::Window;
 use deedtrail_app::findings::{DISPOSITIONS, FindingFile};
 use deedtrail_core::control;
-use deedtrail_core::finding::Hypothesis;
+use deedtrail_core::finding::{FindingStatus, Hypothesis};
 use deedtrail_core::id::{EventUid, FindingId};
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
@@ -20,7 +20,6 @@ use crate::problem::Problem;
 use crate::state::Shared;
 use crate::view::{
     Badge, Bars, Checkpoint, Chip, EventPanel, Lanes, Order, Row, Selection, Shown, rows, span,
-    status,
 };
 
 /// A silence longer than this gets a row of its own, µs.
@@ -117,7 +116,7 @@ pub(super) async fn decide(
     Form(form): Form<DecisionForm>,
 ) -> Result<Response, Failure> {
     let finding: FindingId = id(&finding)?;
-    let wanted = status::from_name(&form.status);
+    let wanted = FindingStatus::from_name(&form.status);
     let wanted = wanted.ok_or_else(|| Problem::invalid("choose open, acknowledged or closed"))?;
     let disposition = Some(form.disposition).filter(|name| !name.is_empty());
     let decide =
@@ -212,7 +211,7 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         who: identity.map(Chip::of),
         owner: declared.and_then(|d| d.owner.as_deref()).map(Shown::new),
         purpose: declared.and_then(|d| d.purpose.as_deref()).map(Shown::new),
-        status: status::name(finding.status),
+        status: finding.status.name(),
         disposition: finding
             .disposition
             .as_deref()
@@ -237,7 +236,7 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         techniques: draft.techniques.iter().map(|id| Shown::new(id)).collect(),
         printed: file.kind.map_or(&[], |kind| kind.seed_ref),
         absent: draft.events.len().saturating_sub(file.events.len()),
-        states: status::NAMES.map(|name| (name, name == status::name(finding.status))),
+        states: FindingStatus::ALL.map(|status| (status.name(), status == finding.status)),
         dispositions: dispositions(finding.disposition.as_deref()),
         chrome: parts.chrome,
         bars: parts.bars,

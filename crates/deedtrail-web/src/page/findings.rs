@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_core::finding::{Finding, Severity, registry};
+use deedtrail_core::finding::{Finding, FindingStatus, Severity, registry};
 use deedtrail_core::id::IdentityId;
 use deedtrail_core::identity::Identity;
 use deedtrail_core::port::store::FindingFilter;
@@ -19,7 +19,7 @@ use super::{Chrome, Failure, Section, query_string, show};
 use crate::api::Asked;
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::view::{Badge, Chip, Moment, Shown, ago, status};
+use crate::view::{Badge, Chip, Moment, Shown, ago};
 
 /// Findings shown at first, and how many more each time.
 const STEP: usize = 100;
@@ -92,7 +92,7 @@ impl FindingRow {
             last: Moment::new(finding.last_time),
             ago: ago(now.micros_since(finding.last_time)),
             repeats: finding.repeats,
-            status: status::name(finding.status),
+            status: finding.status.name(),
             disposition: finding.disposition.as_deref().map(Shown::new),
         }
     }
@@ -103,7 +103,7 @@ impl Filters {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         FindingFilter {
             severity_min: Severity::from_name(&self.severity),
-            status: status::from_name(&self.status),
+            status: FindingStatus::from_name(&self.status),
             kind: given(&self.kind),
             text: given(&self.text),
             ..FindingFilter::default()
@@ -181,12 +181,12 @@ fn severities(chosen: &str) -> Vec<Choice> {
 }
 
 fn states(chosen: &str) -> Vec<Choice> {
-    let choice = |name: &'static str| Choice {
-        value: name,
-        word: name,
-        chosen: name == chosen,
+    let choice = |status: FindingStatus| Choice {
+        value: status.name(),
+        word: status.name(),
+        chosen: status.name() == chosen,
     };
-    status::NAMES.map(choice).into()
+    FindingStatus::ALL.map(choice).into()
 }
 
 fn kinds(chosen: &str) -> Vec<Choice> {

@@ -22,8 +22,8 @@ use deedtrail_app::timeline::ReadingError;
 use crate::problem::Problem;
 use crate::view::Shown;
 
-/// Open findings are counted up to here for the navigation.
-const OPEN_COUNT_MAX: usize = 100;
+/// Largest number of open findings the navigation shows as it is.
+const OPEN_SHOWN_MAX: u64 = 99;
 
 /// What surrounds every page.
 #[derive(Clone, Debug)]
@@ -68,11 +68,10 @@ impl Section {
 
 impl Chrome {
     fn load(app: &App, principal: &Principal, section: Section) -> Result<Self, ReadingError> {
-        let open = app.open_findings_up_to(principal, OPEN_COUNT_MAX)?;
-        let open = match open {
+        let open = match app.open_by_severity(principal)?.iter().sum() {
             0 => String::new(),
-            OPEN_COUNT_MAX.. => format!("{}+", OPEN_COUNT_MAX - 1),
-            few => few.to_string(),
+            few @ ..=OPEN_SHOWN_MAX => few.to_string(),
+            _ => format!("{OPEN_SHOWN_MAX}+"),
         };
         Ok(Self {
             section,

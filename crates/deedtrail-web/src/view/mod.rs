@@ -5,7 +5,6 @@ mod chip;
 mod lanes;
 mod moment;
 mod panel;
-pub(crate) mod status;
 mod text;
 mod trail;
 

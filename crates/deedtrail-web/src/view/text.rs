@@ -1,7 +1,9 @@
-//! Text from outside, made safe to look at: control and direction characters become visible, and
-//! nothing is endless. Escaping for HTML is the templates' part.
+//! Text from outside, made safe to look at: deceptive characters become visible, and nothing is
+//! endless. Escaping for HTML is the templates' part.
 
 use std::fmt;
+
+use deedtrail_core::visible::{Breaks, visible};
 
 /// Most characters of a short text (names, references); the rest is counted.
 const SHORT_CHARACTERS_MAX: usize = 240;
@@ -41,12 +43,13 @@ impl Shown {
         if text.trim().is_empty() {
             return Self("(empty)".to_owned());
         }
-        let breaks = characters_max >= LONG_CHARACTERS_MAX;
-        let mut shown = String::with_capacity(text.len().min(characters_max));
+        let breaks = if characters_max >= LONG_CHARACTERS_MAX {
+            Breaks::Kept
+        } else {
+            Breaks::Shown
+        };
         let mut characters = text.chars();
-        for character in characters.by_ref().take(characters_max) {
-            push_visible(&mut shown, character, breaks);
-        }
+        let mut shown = visible(characters.by_ref().take(characters_max), breaks);
         let rest = characters.count() as u64;
         if rest > 0 {
             let more = format!("… (+{} characters)", grouped(rest));
@@ -64,30 +67,6 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-fn push_visible(shown: &mut String, character: char, breaks: bool) {
-    match character {
-        '\n' | '\t' if breaks => shown.push(character),
-        '\u{0}'..='\u{1f}' => {
-            let picture = char::from_u32(0x2400 + u32::from(character));
-            shown.push(picture.unwrap_or(char::REPLACEMENT_CHARACTER));
-        }
-        c if c.is_control() || changes_direction(c) || is_invisible(c) => {
-            let visible = format!("⟨U+{:04X}⟩", u32::from(c));
-            shown.push_str(&visible);
-        }
-        c => shown.push(c),
-    }
-}
-
-/// Characters that reorder what follows (Unicode TR9), the tools of a disguised name.
-fn changes_direction(character: char) -> bool {
-    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A count with narrow spaces between groups of three digits.
@@ -126,6 +105,8 @@ mod tests {
         assert_eq!(Shown::long("a\nb").as_str(), "a\nb");
         assert_eq!(Shown::new(" ").as_str(), "(empty)", "a link needs a name");
         assert_eq!(Shown::brief(&"x".repeat(99)).as_str().chars().count(), 26);
+        let piled = Shown::new(&format!("a{}", "\u{337}".repeat(99)));
+        assert!(piled.as_str().ends_with("⟨+95 marks⟩"), "{piled}");
         let long = Shown::new(&"x".repeat(10_000));
         assert!(
             long.as_str().ends_with("… (+9\u{202f}760 characters)"),

@@ -208,6 +208,22 @@ async fn a_decision_is_kept_shown_and_recorded() {
 }
 
 #[tokio::test]
+async fn a_finding_names_its_controls_and_how_soon_to_act() {
+    let caller = Caller::new(Sample::story());
+    let found = caller.get("/v1/findings?severity=critical").await.json();
+    let id = found["findings"][0]["id"].as_str().unwrap();
+    let one = caller.get(&format!("/v1/findings/{id}")).await.json();
+    assert_eq!(one, found["findings"][0]);
+    assert_eq!(one["priority"], 1);
+    let controls = list(&one, "mapped_ref");
+    assert!(controls.iter().any(|id| id == "RS.AN-07"), "{controls:?}");
+    let printed = list(&one, "seed_ref");
+    assert!(printed.iter().any(|id| id == "NIST CSF 2.0 DE.CM"), "{printed:?}");
+    assert!(!list(&one, "response").is_empty());
+    assert!(!one["meaning"].as_str().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn an_unchanged_answer_is_not_sent_again() {
     let caller = Caller::new(Sample::story());
     let first = caller.get("/v1/sources").await;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
+use deedtrail_core::visible::is_deceptive;
 use deedtrail_testkit::sample::Sample;
 
 use crate::caller::{Answer, Caller, local};
@@ -84,12 +85,14 @@ fn check_markup(address: &str, html: &str) {
     ] {
         assert!(!html.contains(inline), "{address} has {inline}");
     }
-    let hidden = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t') || ('\u{202a}'..='\u{202e}').contains(&c)
-    };
+    let hidden = |c: char| is_deceptive(c) && c != '\n' && c != '\t';
     assert!(
         !html.contains(hidden),
-        "{address} has a control or direction character"
+        "{address} has a character that steers, reorders or hides"
+    );
+    assert!(
+        !html.contains(&"\u{337}".repeat(5)),
+        "{address} has combining marks that cover other lines"
     );
     for id in attributes(html, "id") {
         assert_eq!(
