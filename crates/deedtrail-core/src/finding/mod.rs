@@ -1,7 +1,11 @@
 //! Findings: what departs from what an identity is for, why, and what it rests on.
 
+mod briefing;
 pub mod registry;
+#[cfg(test)]
+mod tests;
 
+pub use briefing::Briefing;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
@@ -88,6 +92,13 @@ pub struct FindingEvent {
     pub fact: String,
 }
 
+impl FindingEvent {
+    /// In order of time, then of arrival.
+    pub fn order(&self) -> (Timestamp, Sequence, EventUid) {
+        (self.time, self.log_seq, self.event_uid)
+    }
+}
+
 /// What a detector or rule says about one moment; merged into a [`Finding`] by its id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FindingDraft {
@@ -143,6 +154,22 @@ pub enum FindingStatus {
     Closed,
 }
 
+impl FindingStatus {
+    pub const ALL: [Self; 3] = [Self::Open, Self::Acknowledged, Self::Closed];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Acknowledged => "acknowledged",
+            Self::Closed => "closed",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
 /// A finding as stored: one per (type, identity, pattern) per day; repeats add to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -160,7 +187,7 @@ pub struct Finding {
     pub updated: Timestamp,
 }
 
-/// Most events one finding lists; further ones are only counted in `repeats`.
+/// Most events one finding lists; beyond it the oldest are dropped and only count in `repeats`.
 pub const FINDING_EVENTS_MAX: usize = 200;
 
 impl Finding {
@@ -191,32 +218,53 @@ impl Finding {
         }
     }
 
-    /// Adds a repeat. The newest draft's words win (they carry the newest numbers); events unite.
-    /// A draft whose events are all known changes nothing, so replay is harmless.
+    /// Adds a repeat. Events unite; the words are those of the most severe draft, of the newest among
+    /// equals (it carries the newest numbers). A draft whose events are all known changes nothing, so
+    /// replay is harmless.
     pub fn absorb(&mut self, draft: FindingDraft) {
-        let known = |e: &FindingEvent| self.draft.events.iter().any(|k| k.event_uid == e.event_uid);
-        if draft.events.iter().all(known) {
+        if draft.events.iter().all(|event| self.knows(event)) {
             return;
         }
         let fresh = Self::new(draft);
+        let new = fresh.draft.events.iter().filter(|e| !self.knows(e));
+        let new: Vec<FindingEvent> = new.cloned().collect();
         let mut events = std::mem::take(&mut self.draft.events);
-        for event in &fresh.draft.events {
-            if !events.iter().any(|k| k.event_uid == event.event_uid) {
-                events.push(event.clone());
-            }
-        }
-        events.sort_by_key(|e| (e.time, e.log_seq));
-        events.truncate(FINDING_EVENTS_MAX);
+        events.extend(new);
+        events.sort_by_key(FindingEvent::order);
+        events.drain(..events.len().saturating_sub(FINDING_EVENTS_MAX));
         self.first_time = self.first_time.min(fresh.first_time);
         self.last_time = self.last_time.max(fresh.last_time);
         self.updated = self.updated.max(fresh.updated);
         self.repeats = self.repeats.saturating_add(1);
-        let severity = self.draft.severity.max(fresh.draft.severity);
-        self.draft = FindingDraft {
-            severity,
-            events,
-            ..fresh.draft
-        };
+        if fresh.draft.severity >= self.draft.severity {
+            self.draft = fresh.draft;
+        }
+        self.draft.events = events;
+    }
+
+    /// Whether the finding lists an event, or listed it until newer ones took its place.
+    fn knows(&self, event: &FindingEvent) -> bool {
+        let events = &self.draft.events;
+        let full = events.len() >= FINDING_EVENTS_MAX;
+        let dropped = full && events.first().is_some_and(|e| event.order() < e.order());
+        dropped || events.iter().any(|e| e.event_uid == event.event_uid)
+    }
+
+    /// Position in the log of the newest event to arrive; what an analyst decided covers the finding
+    /// up to it.
+    pub fn newest_position(&self) -> Sequence {
+        let positions = self.draft.events.iter().map(|event| event.log_seq);
+        positions.max().unwrap_or_default()
+    }
+
+    /// What an analyst decided, as it stands now: what was put aside is open again as soon as an
+    /// event arrives that the decision did not cover. Who decided what stays on it as history.
+    pub fn status_now(&self, decided: FindingStatus, covered: Sequence) -> FindingStatus {
+        if self.newest_position() > covered {
+            FindingStatus::Open
+        } else {
+            decided
+        }
     }
 }
 

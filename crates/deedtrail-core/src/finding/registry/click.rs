@@ -40,6 +40,18 @@ pub(super) const TYPES: &[FindingType] = &[
         mapped_ref: &["DE.AE-02", "DE.AE-03", "RS.AN-07", "PR.AT-01", "T1204.001"],
     }),
     click(Entry {
+        id: "token_link_opened",
+        title: "Link with a credential in it opened",
+        severity: Severity::Low,
+        meaning: "A link whose address carries a token, signature or code was opened and let through, to a place this identity never opened before: who holds the address holds the access.",
+        response: &[
+            "Find out which service issued the token, what it opens and how long it lives.",
+            "Ask the sender for a link that asks for a sign-in.",
+            "Watch for refusals and sign-ins from elsewhere in the next hour.",
+        ],
+        mapped_ref: &["DE.AE-02", "DE.AE-03", "PR.AA-01", "NHI2:2025", "T1550.001"],
+    }),
+    click(Entry {
         id: "token_link_use",
         title: "Link opened, then a sensitive target tried from elsewhere",
         severity: Severity::Medium,
@@ -49,7 +61,7 @@ pub(super) const TYPES: &[FindingType] = &[
             "End the token, and ask the sender for a link that asks for a sign-in.",
             "Check what was read with it after the click.",
         ],
-        mapped_ref: &["DE.AE-02", "RS.AN-07", "NHI2:2025", "T1550.001"],
+        mapped_ref: &["DE.AE-02", "DE.AE-03", "RS.AN-07", "NHI2:2025", "T1550.001"],
     }),
     click(Entry {
         id: "click_followed_by",

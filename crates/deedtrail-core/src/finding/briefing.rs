@@ -1,0 +1,36 @@
+//! A finding with what its type says: what to do, how soon, and which controls it answers.
+
+use serde::Serialize;
+
+use super::{Finding, Severity, registry};
+
+/// A finding as the API and the command line give it away.
+#[derive(Clone, Debug, Serialize)]
+pub struct Briefing {
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// Order of response: 1 (critical, at once) to 5 (info, when there is time).
+    pub priority: usize,
+    /// What findings of this type mean; `None` when the registry no longer knows the type.
+    pub meaning: Option<&'static str>,
+    /// What to do first, in order.
+    pub response: &'static [&'static str],
+    /// Checked control references: ids of the control table.
+    pub mapped_ref: &'static [&'static str],
+    /// Control references as first printed; the crosswalk says how to read them.
+    pub seed_ref: &'static [&'static str],
+}
+
+impl From<Finding> for Briefing {
+    fn from(finding: Finding) -> Self {
+        let kind = registry::find(&finding.draft.kind);
+        Self {
+            priority: Severity::ALL.len() - finding.draft.severity as usize,
+            meaning: kind.map(|kind| kind.meaning),
+            response: kind.map_or(&[], |kind| kind.response),
+            mapped_ref: kind.map_or(&[], |kind| kind.mapped_ref),
+            seed_ref: kind.map_or(&[], |kind| kind.seed_ref),
+            finding,
+        }
+    }
+}
