@@ -61,26 +61,26 @@ fn skip_space(body: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Elements of the list that `body` is; `None` when it is no complete list.
+/// Elements of the list that `body` is; `None` when it is no complete list, or more than one.
 pub(super) fn elements(body: &[u8]) -> Option<std::vec::IntoIter<Span>> {
     if body.first() != Some(&b'[') {
         return None;
     }
     let mut spans = Vec::new();
     let mut at = skip_space(body, 1);
-    if body.get(at) == Some(&b']') {
-        return Some(spans.into_iter());
-    }
-    loop {
-        let end = any_end(body, at)?;
-        spans.push(at..end);
-        at = skip_space(body, end);
-        match body.get(at)? {
-            b',' => at = skip_space(body, at + 1),
-            b']' => return Some(spans.into_iter()),
-            _ => return None,
+    if body.get(at) != Some(&b']') {
+        loop {
+            let end = any_end(body, at)?;
+            spans.push(at..end);
+            at = skip_space(body, end);
+            match body.get(at)? {
+                b',' => at = skip_space(body, at + 1),
+                b']' => break,
+                _ => return None,
+            }
         }
     }
+    (skip_space(body, at + 1) == body.len()).then(|| spans.into_iter())
 }
 
 /// The value of `key` in the object that `body` is.
