@@ -15,5 +15,6 @@ pub mod namespace;
 pub mod port;
 pub mod reference;
 pub mod time;
+pub mod visible;
 
 pub use smol_str::SmolStr as Text;

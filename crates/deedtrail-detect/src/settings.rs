@@ -1,10 +1,12 @@
 //! Thresholds of the code detectors.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Thresholds an operator may change; the defaults are what the reference documents.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
 pub struct Settings {
     /// Silence after which a use is a reactivation, days.
     pub dormant_days: i64,
