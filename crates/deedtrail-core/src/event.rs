@@ -314,6 +314,12 @@ listed! {
 }
 
 impl MappedEvent {
+    /// A sign-in that did not succeed. It proves nothing about who tried: anybody can type a name.
+    pub fn is_failed_sign_in(&self) -> bool {
+        self.action == Action::Authenticate
+            && matches!(self.outcome, OutcomeClass::Failure | OutcomeClass::Denied)
+    }
+
     /// What this event lacks as evidence, by field name.
     pub fn missing_facts(&self, source_uid: Option<&Text>) -> Vec<&'static str> {
         let target_given = self.target_ref.is_some() || self.target_name.is_some();

@@ -66,10 +66,17 @@ impl Detector {
     pub fn observe(&mut self, observation: &Observation<'_>) -> Vec<FindingDraft> {
         let event = observation.event;
         let (subject, _) = draft::subject(observation);
-        make_room(&mut self.state.profiles, &subject, PROFILES_MAX, |p| {
-            p.last_seen
-        });
-        let profile = self.state.profiles.entry(subject).or_default();
+        // Invented names must not push out who is there: no profile begins with a failed sign-in.
+        let mut passing = Profile::default();
+        let known = self.state.profiles.contains_key(&subject);
+        let profile = if !known && event.mapped.is_failed_sign_in() {
+            &mut passing
+        } else {
+            make_room(&mut self.state.profiles, &subject, PROFILES_MAX, |p| {
+                p.last_seen
+            });
+            self.state.profiles.entry(subject).or_default()
+        };
         let credential = event.credential_uid.map(|uid| {
             make_room(&mut self.state.credentials, &uid, CREDENTIALS_MAX, |c| {
                 c.last_used

@@ -127,6 +127,8 @@ impl Resolver {
     /// Finds or makes the identities behind an event and learns from it.
     ///
     /// An event that names no actor but a known credential is filed under the credential's owner.
+    /// A failed sign-in makes nobody up: whoever it names is found out at the first event that
+    /// proves they are there, or by import; the event keeps its alias until then.
     pub fn resolve(&mut self, event: &mut Event) -> Resolved {
         self.file_under_credential(event);
         let actor = self.learn_actor(event);
@@ -179,7 +181,16 @@ impl Resolver {
             evidence: event.source.as_str(),
             at: Some(event.time_effective),
         };
-        let id = self.unite(&mapped.actor_aliases, stable, said, sighting);
+        let aliases = &mapped.actor_aliases;
+        let known = self
+            .known(sighting.tenant, stable)
+            .or_else(|| self.adopted(aliases, said, sighting));
+        let id = match known {
+            Some(id) => id,
+            None if mapped.is_failed_sign_in() => return None,
+            None => self.discover(stable, said, sighting),
+        };
+        let id = self.unite(id, aliases, stable, said, sighting);
         self.see(id, event.time_effective);
         self.learn_name(id, event, stable);
         self.learn_kind(id, said);
@@ -190,15 +201,12 @@ impl Resolver {
     /// are merged; an alias of somebody who cannot be this actor is left with them.
     fn unite(
         &mut self,
+        mut id: IdentityId,
         aliases: &[Alias],
         stable: &Alias,
         said: ActorKind,
         sighting: Sighting<'_>,
     ) -> IdentityId {
-        let mut id = match self.known(sighting.tenant, stable) {
-            Some(id) => id,
-            None => self.adopt_or_discover(aliases, stable, said, sighting),
-        };
         self.attach(stable, id, stable, sighting);
         for alias in aliases.iter().filter(|alias| *alias != stable) {
             if !kind::can_own(said, alias) {
@@ -217,15 +225,14 @@ impl Resolver {
         id
     }
 
-    /// The identity for a stable alias nobody knows yet: that of another alias of the record, else
-    /// a new one.
-    fn adopt_or_discover(
-        &mut self,
+    /// The identity that takes in a stable alias nobody knows yet: that of another alias of the
+    /// record.
+    fn adopted(
+        &self,
         aliases: &[Alias],
-        stable: &Alias,
         said: ActorKind,
         sighting: Sighting<'_>,
-    ) -> IdentityId {
+    ) -> Option<IdentityId> {
         let own = aliases.iter().filter(|alias| kind::can_own(said, alias));
         let mut known = own.filter_map(|alias| self.known(sighting.tenant, alias));
         let fits = |id: &IdentityId| {
@@ -233,8 +240,7 @@ impl Resolver {
                 .get(id)
                 .is_some_and(|known| kind::may_be_one(known.kind, said))
         };
-        let adopted = known.find(fits);
-        adopted.unwrap_or_else(|| self.discover(stable, said, sighting))
+        known.find(fits)
     }
 
     /// Makes an identity for its first alias.
@@ -347,6 +353,7 @@ impl Resolver {
             let id = match self.known(&event.tenant, alias) {
                 Some(id) => id,
                 None if !namespace_facts(&alias.namespace).is_unique() => continue,
+                None if event.mapped.is_failed_sign_in() => continue,
                 None => {
                     let kind = namespace_facts(&alias.namespace).kind;
                     self.discover(alias, kind, sighting)

@@ -3,3 +3,5 @@
 #[cfg(test)]
 mod provenance;
 mod rules;
+#[cfg(test)]
+mod spray;

@@ -27,6 +27,11 @@ fn load(folders: &[RuleFolder]) -> Arc<RuleSet> {
     Arc::new(rules)
 }
 
+/// The rules of this build.
+pub(crate) fn built_in() -> Arc<RuleSet> {
+    load(&RuleFolder::read_all(&root()).unwrap())
+}
+
 #[test]
 fn every_rule_passes_its_fixtures() {
     let registry = Registry::built_in().unwrap();
