@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, par
 use deedtrail_core::Text;
 use deedtrail_core::finding::{Finding, FindingStatus, Severity};
 use deedtrail_core::id::FindingId;
+use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::FindingFilter;
 use deedtrail_core::time::Timestamp;
 
@@ -23,8 +24,12 @@ pub(crate) struct Decision {
     pub(crate) at: Timestamp,
 }
 
-const FINDING: &str = "SELECT f.body, d.status, d.disposition, d.analyst, d.at \
+const FINDING: &str = "SELECT f.body, d.status, d.disposition, d.analyst, d.at, d.covered \
     FROM findings f LEFT JOIN decisions d ON d.finding = f.id";
+
+/// As [`Finding::status_now`].
+const STATUS_IS: &str = "CASE WHEN d.status IS NULL OR f.position > d.covered \
+    THEN 'open' ELSE d.status END = ?";
 
 /// An identity and all that were merged into it.
 const FAMILY: &str = "WITH RECURSIVE family (id) AS (SELECT ?1 UNION \
@@ -45,7 +50,7 @@ fn conditions(filter: &FindingFilter) -> (String, Vec<Value>) {
             filter.severity_min.map(|s| rank(s).into()),
         ),
         (
-            "coalesce(d.status, 'open') = ?",
+            STATUS_IS,
             filter
                 .status
                 .map(|status| text(finding_status_name(status))),
@@ -125,10 +130,11 @@ pub(crate) fn one(db: &Connection, id: FindingId) -> rusqlite::Result<Option<Fin
 /// Stores a finding. `updated` never falls behind the decision, so a change feed shows both.
 pub(crate) fn put(tx: &Transaction<'_>, finding: &Finding) -> rusqlite::Result<()> {
     let sql = "INSERT INTO findings VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
-        max(?7, coalesce((SELECT at FROM decisions WHERE finding = ?1), ?7)), ?8) \
+        max(?7, coalesce((SELECT at FROM decisions WHERE finding = ?1), ?7)), ?8, ?9) \
         ON CONFLICT (id) DO UPDATE SET identity = excluded.identity, \
         severity = excluded.severity, folded = excluded.folded, \
-        last_time = excluded.last_time, updated = excluded.updated, body = excluded.body";
+        last_time = excluded.last_time, updated = excluded.updated, body = excluded.body, \
+        position = excluded.position";
     let draft = &finding.draft;
     let folded = format!("{}\n{}\n{}", draft.title, draft.kind, draft.rule).to_lowercase();
     tx.prepare_cached(sql)?.execute(params![
@@ -140,6 +146,7 @@ pub(crate) fn put(tx: &Transaction<'_>, finding: &Finding) -> rusqlite::Result<(
         finding.last_time.as_micros(),
         finding.updated.as_micros(),
         json(finding)?,
+        position(finding.newest_position()),
     ])?;
     Ok(())
 }
@@ -158,8 +165,10 @@ pub(crate) fn decide(
         return Ok(false);
     }
     tx.execute(
-        "INSERT INTO decisions VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (finding) \
-         DO UPDATE SET status = ?2, disposition = ?3, analyst = ?4, at = ?5",
+        "INSERT INTO decisions SELECT id, ?2, ?3, ?4, ?5, position FROM findings WHERE id = ?1 \
+         ON CONFLICT (finding) DO UPDATE SET status = excluded.status, \
+         disposition = excluded.disposition, analyst = excluded.analyst, at = excluded.at, \
+         covered = excluded.covered",
         params![
             id.to_bytes(),
             finding_status_name(decision.status),
@@ -175,7 +184,10 @@ fn finding_row(row: &Row<'_>) -> rusqlite::Result<Finding> {
     let stored: Finding = from_json(row, 0)?;
     let decided = time_option(row, 4)?;
     let status = match decided {
-        Some(_) => named(row, 1, finding_status)?,
+        Some(_) => {
+            let covered = row.get::<_, i64>(5)?.unsigned_abs();
+            stored.status_now(named(row, 1, finding_status)?, covered)
+        }
         None => FindingStatus::Open,
     };
     Ok(Finding {
@@ -185,6 +197,11 @@ fn finding_row(row: &Row<'_>) -> rusqlite::Result<Finding> {
         updated: decided.map_or(stored.updated, |at| at.max(stored.updated)),
         ..stored
     })
+}
+
+/// A position as `SQLite` keeps numbers.
+fn position(sequence: Sequence) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
 }
 
 /// Severity as a number that sorts as the severities do.

@@ -10,7 +10,7 @@ use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     FindingFilter, IdentityFilter, Progress, Quarantined, SourceHealth, Store, StoreError,
-    TokenRecord, WebSession,
+    SignInLink, TokenRecord, WebSession,
 };
 use deedtrail_core::time::Timestamp;
 
@@ -24,7 +24,7 @@ struct Tables {
     declared: BTreeMap<IdentityId, Declared>,
     decisions: BTreeMap<FindingId, Decision>,
     tokens: BTreeMap<Text, TokenRecord>,
-    sign_in_links: BTreeMap<String, Timestamp>,
+    sign_in_links: BTreeMap<Text, SignInLink>,
     sessions: BTreeMap<Text, WebSession>,
     settings: BTreeMap<String, String>,
 }
@@ -49,6 +49,7 @@ struct Decision {
     disposition: Option<Text>,
     analyst: Text,
     at: Timestamp,
+    covered: Sequence,
 }
 
 impl Derived {
@@ -162,7 +163,7 @@ impl Tables {
         match self.decisions.get(&stored.id).cloned() {
             None => undecided,
             Some(decision) => Finding {
-                status: decision.status,
+                status: stored.status_now(decision.status, decision.covered),
                 disposition: decision.disposition,
                 analyst: Some(decision.analyst),
                 updated: stored.updated.max(decision.at),
@@ -348,19 +349,18 @@ impl Store for MemoryStore {
         at: Timestamp,
     ) -> Stored<bool> {
         let mut tables = self.tables();
-        let known = tables.derived.findings.contains_key(&id);
-        if known {
-            tables.decisions.insert(
-                id,
-                Decision {
-                    status,
-                    disposition,
-                    analyst,
-                    at,
-                },
-            );
-        }
-        Ok(known)
+        let Some(finding) = tables.derived.findings.get(&id) else {
+            return Ok(false);
+        };
+        let decision = Decision {
+            status,
+            disposition,
+            analyst,
+            at,
+            covered: finding.newest_position(),
+        };
+        tables.decisions.insert(id, decision);
+        Ok(true)
     }
 
     fn source_health(&self) -> Stored<Vec<SourceHealth>> {
@@ -414,14 +414,16 @@ impl Store for MemoryStore {
         Ok(good.map(|token| token.revoked = Some(at)).is_some())
     }
 
-    fn put_sign_in_link(&self, hash: &str, ends: Timestamp) -> Stored<()> {
-        self.tables().sign_in_links.insert(hash.to_owned(), ends);
+    fn put_sign_in_link(&self, link: SignInLink) -> Stored<()> {
+        let links = &mut self.tables().sign_in_links;
+        links.retain(|_, known| known.principal != link.principal);
+        links.insert(link.hash.clone(), link);
         Ok(())
     }
 
-    fn take_sign_in_link(&self, hash: &str, now: Timestamp) -> Stored<bool> {
-        let ends = self.tables().sign_in_links.remove(hash);
-        Ok(ends.is_some_and(|ends| now < ends))
+    fn take_sign_in_link(&self, hash: &str, now: Timestamp) -> Stored<Option<SignInLink>> {
+        let link = self.tables().sign_in_links.remove(hash);
+        Ok(link.filter(|link| now < link.ends))
     }
 
     fn put_session(&self, session: WebSession) -> Stored<()> {

@@ -1,14 +1,17 @@
 //! What every store must do. A test calls [`check`] with a way to make an empty store.
 
+use deedtrail_core::Text;
 use deedtrail_core::event::{ActorKind, CredentialKind};
-use deedtrail_core::finding::{Finding, FindingDraft, FindingStatus, Severity};
-use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceName, TenantId};
+use deedtrail_core::finding::{Finding, FindingDraft, FindingEvent, FindingStatus, Severity};
+use deedtrail_core::id::{
+    AliasUid, CredentialUid, EventUid, FindingId, IdentityId, SourceName, TenantId,
+};
 use deedtrail_core::identity::{
     AliasRecord, CredentialRecord, Declared, Identity, IdentityStatus, Merge,
 };
 use deedtrail_core::port::store::{
     FindingFilter, IdentityFilter, Progress, Quarantined, Scope, SourceHealth, Store, StoreError,
-    TokenRecord, WebSession,
+    SignInLink, TokenRecord, WebSession,
 };
 use deedtrail_core::time::Timestamp;
 
@@ -21,7 +24,7 @@ const HOSTILE: &str =
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 14] = [
+    let rules: [(&str, Rule); 15] = [
         ("an empty store is empty", an_empty_store_is_empty),
         ("progress comes back as it was", progress_comes_back),
         (
@@ -32,6 +35,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         ("identities are filtered", identities_are_filtered),
         ("merges are followed and undone", merges_are_followed),
         ("findings keep decisions", findings_keep_decisions),
+        ("decided findings open again", decided_findings_open_again),
         ("findings are filtered", findings_are_filtered),
         ("findings are counted", findings_are_counted),
         (
@@ -393,6 +397,51 @@ fn findings_keep_decisions(store: &dyn Store) -> Outcome {
     Ok(())
 }
 
+fn decided_findings_open_again(store: &dyn Store) -> Outcome {
+    let quiet = finding("ana", "burst", Severity::Low, 4);
+    let grown = |positions: &[u64]| {
+        let mut grown = quiet.clone();
+        let event = |position: &u64| FindingEvent {
+            event_uid: EventUid::derive(&[&position.to_be_bytes()]),
+            log_seq: *position,
+            time: second(4),
+            fact: "seen".to_owned(),
+        };
+        grown.draft.events = positions.iter().map(event).collect();
+        grown
+    };
+    let save = |finding: Finding| {
+        store.save(Progress {
+            findings: vec![finding],
+            ..Progress::default()
+        })
+    };
+    let state = || {
+        let now = store.finding(quiet.id)?;
+        let now = now.map(|f| (f.status, f.disposition.map(|d| d.to_string()), f.analyst));
+        let open = FindingFilter {
+            status: Some(FindingStatus::Open),
+            ..FindingFilter::default()
+        };
+        let counted: u64 = store.finding_counts(&open)?.iter().sum();
+        assert_eq!(store.findings(&open, 9)?.len() as u64, counted);
+        Ok::<_, StoreError>((now, counted))
+    };
+    let analyst = Text::new_static("token:dt_1");
+    let decided = |status| Some((status, Some("benign".to_owned()), Some(analyst.clone())));
+    save(grown(&[12]))?;
+    let (closed, benign) = (FindingStatus::Closed, Some("benign".into()));
+    store.decide_finding(quiet.id, closed, benign, analyst.clone(), second(50))?;
+    save(grown(&[12]))?;
+    assert_eq!(state()?, (decided(FindingStatus::Closed), 0));
+    save(grown(&[12, 18]))?;
+    assert_eq!(state()?, (decided(FindingStatus::Open), 1));
+    let benign = Some("benign".into());
+    store.decide_finding(quiet.id, closed, benign, analyst.clone(), second(60))?;
+    assert_eq!(state()?, (decided(FindingStatus::Closed), 0));
+    Ok(())
+}
+
 fn findings_are_filtered(store: &dyn Store) -> Outcome {
     let findings = vec![
         finding("ana", "burst", Severity::Low, 4),
@@ -620,19 +669,32 @@ fn tokens(store: &dyn Store) -> Outcome {
     Ok(())
 }
 
+fn link(hash: &str, principal: &str) -> SignInLink {
+    SignInLink {
+        hash: hash.into(),
+        principal: principal.into(),
+        tenant: TenantId::default(),
+        scopes: vec![Scope::Read, Scope::Write],
+        ends: second(10),
+    }
+}
+
 fn sign_in_and_sessions(store: &dyn Store) -> Outcome {
-    store.put_sign_in_link("l1", second(10))?;
-    store.put_sign_in_link("l2", second(10))?;
-    assert!(!store.take_sign_in_link("l0", second(1))?);
-    assert!(store.take_sign_in_link("l1", second(9))?);
-    assert!(
-        !store.take_sign_in_link("l1", second(9))?,
-        "a link worked twice"
-    );
-    assert!(
-        !store.take_sign_in_link("l2", second(10))?,
-        "a link worked after its end"
-    );
+    store.put_sign_in_link(link("l1", "ana"))?;
+    store.put_sign_in_link(link("l2", "ben"))?;
+    assert_eq!(store.take_sign_in_link("l0", second(1))?, None);
+    let ana = store.take_sign_in_link("l1", second(9))?;
+    assert_eq!(ana, Some(link("l1", "ana")));
+    let again = store.take_sign_in_link("l1", second(9))?;
+    assert_eq!(again, None, "a link worked twice");
+    let late = store.take_sign_in_link("l2", second(10))?;
+    assert_eq!(late, None, "a link worked after its end");
+    store.put_sign_in_link(link("l3", "ana"))?;
+    store.put_sign_in_link(link("l4", "ana"))?;
+    let older = store.take_sign_in_link("l3", second(1))?;
+    assert_eq!(older, None, "a link worked after a newer one was made");
+    let newer = store.take_sign_in_link("l4", second(1))?;
+    assert_eq!(newer, Some(link("l4", "ana")));
     let session = WebSession {
         hash: "s1".into(),
         principal: "admin".into(),
@@ -640,6 +702,7 @@ fn sign_in_and_sessions(store: &dyn Store) -> Outcome {
         created: second(1),
         last_used: second(1),
         absolute_end: second(99),
+        scopes: vec![Scope::Read],
     };
     store.put_session(session.clone())?;
     store.touch_session("s1", second(5))?;

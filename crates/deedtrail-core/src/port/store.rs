@@ -134,6 +134,17 @@ pub struct TokenRecord {
     pub revoked: Option<Timestamp>,
 }
 
+/// A one-time sign-in link as stored: whom it signs in, and what they may do then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInLink {
+    /// SHA-256 of the secret, hex.
+    pub hash: Text,
+    pub principal: Text,
+    pub tenant: TenantId,
+    pub scopes: Vec<Scope>,
+    pub ends: Timestamp,
+}
+
 /// A signed-in browser: a reference token's hash with idle and absolute limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebSession {
@@ -144,6 +155,7 @@ pub struct WebSession {
     pub created: Timestamp,
     pub last_used: Timestamp,
     pub absolute_end: Timestamp,
+    pub scopes: Vec<Scope>,
 }
 
 /// The control plane. SQLite by default; one contract suite runs over every implementation.
@@ -177,7 +189,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How many findings match, by severity in the order of [`Severity::ALL`].
     fn finding_counts(&self, filter: &FindingFilter) -> Result<[u64; 5], StoreError>;
     fn finding(&self, id: FindingId) -> Result<Option<Finding>, StoreError>;
-    /// An analyst's decision; survives replay and rebuild.
+    /// An analyst's decision; survives replay and rebuild. It covers the finding as stored now: an
+    /// event that arrives later opens it again ([`Finding::status_now`]).
     fn decide_finding(
         &self,
         id: FindingId,
@@ -202,10 +215,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn touch_token(&self, prefix: &str, at: Timestamp) -> Result<(), StoreError>;
     fn revoke_token(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Stores the hash of a one-time sign-in link and its end.
-    fn put_sign_in_link(&self, hash: &str, ends: Timestamp) -> Result<(), StoreError>;
-    /// Uses a link up: true exactly once, before its end.
-    fn take_sign_in_link(&self, hash: &str, now: Timestamp) -> Result<bool, StoreError>;
+    /// Stores a one-time sign-in link; earlier ones of the same principal no longer work.
+    fn put_sign_in_link(&self, link: SignInLink) -> Result<(), StoreError>;
+    /// Uses a link up: it is there exactly once, before its end.
+    fn take_sign_in_link(
+        &self,
+        hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<SignInLink>, StoreError>;
     fn put_session(&self, session: WebSession) -> Result<(), StoreError>;
     fn session_by_hash(&self, hash: &str) -> Result<Option<WebSession>, StoreError>;
     fn touch_session(&self, hash: &str, at: Timestamp) -> Result<(), StoreError>;
