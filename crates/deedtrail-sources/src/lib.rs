@@ -10,11 +10,13 @@ mod mapping;
 mod output;
 mod record;
 mod registry;
+mod sensitive;
 
 pub use mapping::MappingError;
 pub use mapping::spec;
 pub use output::{Coverage, MappedRow, RowsError};
 pub use registry::{LoadError, Registry};
+pub use sensitive::sensitive;
 
 /// The JSON Schema of `mapping.toml`, as published in docs/reference/mapping.schema.json.
 pub fn mapping_schema() -> serde_json::Value {

@@ -12,7 +12,7 @@ use crate::framing;
 use crate::map;
 use crate::mapping::plan::Plan;
 use crate::mapping::{MappingError, SharedTables, compile};
-use crate::record::Tree;
+use crate::record::Buffers;
 
 /// Name, mapping text and README of every source of this build, and the shared tables.
 mod built_in {
@@ -50,7 +50,7 @@ struct Source {
 
 thread_local! {
     /// Buffers reused from record to record.
-    static TREE: RefCell<Tree> = RefCell::default();
+    static BUFFERS: RefCell<Buffers> = RefCell::default();
 }
 
 /// From this record size on, buffers are given back afterwards.
@@ -113,7 +113,9 @@ impl Registry {
     /// for most; names decide between equals.
     pub fn identify(&self, record: &[u8]) -> Option<&SourceName> {
         let likeness = self.sources.iter().map(|(name, source)| {
-            let likeness = with_tree(record, |tree| map::likeness(&source.plan, record, tree));
+            let likeness = with_buffers(record, |buffers| {
+                map::likeness(&source.plan, record, buffers)
+            });
             (likeness, std::cmp::Reverse(name))
         });
         let best = likeness.max().filter(|(likeness, _)| *likeness > 0);
@@ -155,32 +157,32 @@ impl Mapper for Registry {
 
     fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError> {
         let plan = self.plan(source)?;
-        with_tree(record, |tree| {
-            map::map(plan, source.as_str(), record, tree, None)
+        with_buffers(record, |buffers| {
+            map::map(plan, source.as_str(), record, buffers, None)
         })
     }
 
     fn provenance(&self, source: &SourceName, record: &[u8]) -> Result<Vec<FieldPaths>, MapError> {
         let plan = self.plan(source)?;
         let mut trace = Vec::new();
-        with_tree(record, |tree| {
-            map::map(plan, source.as_str(), record, tree, Some(&mut trace))
+        with_buffers(record, |buffers| {
+            map::map(plan, source.as_str(), record, buffers, Some(&mut trace))
         })?;
         Ok(trace)
     }
 }
 
 /// Runs `work` with this thread's buffers.
-fn with_tree<T>(record: &[u8], work: impl FnOnce(&mut Tree) -> T) -> T {
-    TREE.with(|tree| match tree.try_borrow_mut() {
-        Ok(mut tree) => {
-            let done = work(&mut tree);
+fn with_buffers<T>(record: &[u8], work: impl FnOnce(&mut Buffers) -> T) -> T {
+    BUFFERS.with(|buffers| match buffers.try_borrow_mut() {
+        Ok(mut buffers) => {
+            let done = work(&mut buffers);
             if record.len() >= LARGE_RECORD_BYTES {
-                tree.shrink();
+                buffers.tree.shrink();
             }
             done
         }
-        Err(_) => work(&mut Tree::default()),
+        Err(_) => work(&mut Buffers::default()),
     })
 }
 

@@ -12,7 +12,7 @@ use super::read::Reader;
 use super::value::{self, BadTime};
 use crate::mapping::plan::{Choices, LEVELS_MAX, Party, Plan, Value};
 use crate::mapping::rules::Rules;
-use crate::record::{Node, Tree, View, parse};
+use crate::record::{Buffers, Memo, Node, View, parse};
 
 /// Most changes kept of one event.
 const CHANGES_MAX: usize = 256;
@@ -22,12 +22,12 @@ pub(crate) fn map(
     plan: &Plan,
     source: &str,
     record: &[u8],
-    tree: &mut Tree,
+    Buffers { tree, memo }: &mut Buffers,
     trace: Option<&mut Vec<FieldPaths>>,
 ) -> Result<MappedRecord, MapError> {
     let view = parse(record, &plan.shapes, tree)?;
     let paths = RefCell::new(Vec::new());
-    let mut reader = Reader::new(view, &plan.named);
+    let mut reader = Reader::new(view, &plan.named, memo);
     if !matches!(view.root(), Node::Object { .. }) || !reader.holds(&plan.identify) {
         return Err(MapError::WrongSource {
             source_name: source.to_owned(),
@@ -36,6 +36,7 @@ pub(crate) fn map(
     }
     let mut filling = Filling {
         plan,
+        memo,
         events: Vec::with_capacity(1),
         trace,
     };
@@ -50,7 +51,7 @@ pub(crate) fn map(
         event.extend(paths.borrow().iter().map(named));
     }
     let mut events = filling.events;
-    let unmapped = view.unmapped(&plan.shapes, UNMAPPED_PATHS_MAX);
+    let unmapped = view.unmapped(plan.asker, &plan.shapes, UNMAPPED_PATHS_MAX, memo);
     if let Some((last, others)) = events.split_last_mut() {
         for event in others {
             event.unmapped.clone_from(&unmapped);
@@ -65,10 +66,11 @@ pub(crate) fn map(
 }
 
 /// How surely a record is one of this log: 0 for not at all, else how much was asked for.
-pub(crate) fn likeness(plan: &Plan, record: &[u8], tree: &mut Tree) -> usize {
+pub(crate) fn likeness(plan: &Plan, record: &[u8], buffers: &mut Buffers) -> usize {
+    let Buffers { tree, memo } = buffers;
     match parse(record, &plan.shapes, tree) {
         Ok(view) if matches!(view.root(), Node::Object { .. }) => {
-            Reader::new(view, &plan.named).weight(&plan.identify)
+            Reader::new(view, &plan.named, memo).weight(&plan.identify)
         }
         _ => 0,
     }
@@ -81,6 +83,7 @@ fn text<'a>(reader: &Reader<'a>, value: Option<&'a Value>) -> Option<Text> {
 /// The events of one record under construction.
 struct Filling<'p, 't> {
     plan: &'p Plan,
+    memo: &'p RefCell<Memo>,
     events: Vec<MappedEvent>,
     trace: Option<&'t mut Vec<FieldPaths>>,
 }
@@ -96,7 +99,7 @@ impl Filling<'_, '_> {
         let Some(list) = self.plan.each.get(depth) else {
             return self.event(view, bound);
         };
-        let mut reader = Reader::new(view, &self.plan.named);
+        let mut reader = Reader::new(view, &self.plan.named, self.memo);
         reader.level = bound;
         for element in view.elements(reader.node(list)) {
             bound[depth] = element;
@@ -112,7 +115,7 @@ impl Filling<'_, '_> {
             });
         }
         let paths = RefCell::new(Vec::new());
-        let mut reader = Reader::new(view, &self.plan.named);
+        let mut reader = Reader::new(view, &self.plan.named, self.memo);
         reader.level = bound;
         reader.trace = self.trace.is_some().then_some(&paths);
         self.events.push(MappedEvent {
@@ -161,6 +164,9 @@ impl<'a> EventBuilder<'a> {
         self.operation();
         self.time()?;
         for field in &plan.fields {
+            if !self.reader.wants(field.interest) {
+                continue;
+            }
             if let Some(text) = self.reader.text(&field.value) {
                 (field.set)(self.event, &text);
             }
@@ -168,6 +174,9 @@ impl<'a> EventBuilder<'a> {
         }
         self.actor();
         for field in &plan.listed {
+            if !self.reader.wants(field.interest) {
+                continue;
+            }
             if let Some(index) = self.reader.choose(&field.choices) {
                 (field.set)(self.event, index);
             }
@@ -309,7 +318,7 @@ impl<'a> EventBuilder<'a> {
     fn delegation(&mut self) {
         let plan = self.plan;
         for link in &plan.delegation {
-            if !self.reader.allows(link.when.as_ref()) {
+            if !self.reader.wants(link.interest) || !self.reader.allows(link.when.as_ref()) {
                 continue;
             }
             if let Some(text) = self.reader.text(&link.value)
@@ -329,9 +338,12 @@ impl<'a> EventBuilder<'a> {
 
     fn labels(&mut self) {
         let plan = self.plan;
-        for (name, from) in &plan.labels {
-            if let Some(text) = text(&self.reader, Some(from)) {
-                self.event.labels.insert(name.clone(), text);
+        for label in &plan.labels {
+            if !self.reader.wants(label.interest) {
+                continue;
+            }
+            if let Some(text) = text(&self.reader, Some(&label.value)) {
+                self.event.labels.insert(label.name.clone(), text);
             }
             self.note("labels");
         }
@@ -340,7 +352,7 @@ impl<'a> EventBuilder<'a> {
     fn changes(&mut self) {
         let plan = self.plan;
         for change in &plan.changes {
-            if !self.reader.allows(change.when.as_ref()) {
+            if !self.reader.wants(change.interest) || !self.reader.allows(change.when.as_ref()) {
                 continue;
             }
             let elements: Vec<Option<Node>> = match &change.each {

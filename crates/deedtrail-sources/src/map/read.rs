@@ -9,17 +9,18 @@ use deedtrail_core::Text;
 use super::value;
 use crate::mapping::pattern::Patterns;
 use crate::mapping::plan::{
-    Children, Choices, Condition, LEVELS_MAX, Made, NAMED_MAX, Own, Path, Step, Value,
+    Children, Choices, Condition, Interest, LEVELS_MAX, Made, NAMED_MAX, Own, Path, Step, Value,
 };
 use crate::mapping::rules::Rules;
 use crate::mapping::spec::Conversion;
-use crate::record::{Node, View};
+use crate::record::{Memo, Node, View};
 
 /// A record with the list elements in hand and the facts of the event so far.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     pub(super) view: View<'a>,
     named: &'a [Value],
+    memo: &'a RefCell<Memo>,
     known: [OnceCell<Option<Cow<'a, str>>>; NAMED_MAX],
     pub(super) level: [Node; LEVELS_MAX],
     pub(super) operation: Cow<'a, str>,
@@ -31,10 +32,11 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(view: View<'a>, named: &'a [Value]) -> Self {
+    pub(super) fn new(view: View<'a>, named: &'a [Value], memo: &'a RefCell<Memo>) -> Self {
         Self {
             view,
             named,
+            memo,
             known: [const { OnceCell::new() }; NAMED_MAX],
             level: [Node::Absent; LEVELS_MAX],
             operation: Cow::Borrowed(""),
@@ -54,8 +56,8 @@ impl<'a> Reader<'a> {
 
     /// The value at a path as it stands.
     pub(super) fn node(&self, path: &Path) -> Node {
-        if path.plain {
-            return self.plain(path);
+        if let Some(slots) = &path.slots {
+            return self.plain(path, slots);
         }
         self.walk(self.start(path), &path.steps, &|node| {
             (!matches!(node, Node::Absent | Node::Null)).then_some(node)
@@ -64,15 +66,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The value at a path that is only slots.
-    fn plain(&self, path: &Path) -> Node {
-        let mut at = self.start(path);
-        for step in &path.steps {
-            match step {
-                Step::Slot(slot) => at = self.view.child(at, *slot),
-                Step::Each | Step::Index(_) | Step::Where { .. } => return Node::Absent,
-            }
-        }
-        at
+    fn plain(&self, path: &Path, slots: &[u32]) -> Node {
+        let down = |at, slot: &u32| self.view.child(at, *slot);
+        slots.iter().fold(self.start(path), down)
     }
 
     /// The first value behind `steps` that `take` accepts.
@@ -110,14 +106,14 @@ impl<'a> Reader<'a> {
             Step::Where { key, patterns } => {
                 let down = |at, slot: &u32| self.view.child(at, *slot);
                 let found = key.iter().fold(*element, down);
-                patterns.match_value(self.view.text(found).as_deref())
+                patterns.match_value(self.view.text(found), self.memo)
             }
         });
         fitting.map(|(_, element)| element)
     }
 
     /// A scalar, or the first of a list.
-    fn leaf(&self, node: Node) -> Option<Cow<'a, str>> {
+    fn leaf(&self, node: Node) -> Option<&'a str> {
         match node {
             Node::Absent | Node::Null => None,
             Node::List { .. } => self.view.elements(node).find_map(|one| self.view.text(one)),
@@ -125,11 +121,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn path_text(&self, path: &Path) -> Option<Cow<'a, str>> {
-        let text = if path.plain {
-            self.leaf(self.plain(path))
-        } else {
-            self.walk(self.start(path), &path.steps, &|node| self.leaf(node))
+    fn path_text(&self, path: &Path) -> Option<&'a str> {
+        let text = match &path.slots {
+            Some(slots) => self.leaf(self.plain(path, slots)),
+            None => self.walk(self.start(path), &path.steps, &|node| self.leaf(node)),
         };
         if text.is_some() {
             self.note(path);
@@ -144,8 +139,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn children(&self, children: &Children) -> Option<Cow<'a, str>> {
-        let parent = self.plain(&children.parent);
+    fn children(&self, children: &Children) -> Option<&'a str> {
+        let parent = self.node(&children.parent);
         if !matches!(parent, Node::Object { .. }) {
             return None;
         }
@@ -159,7 +154,7 @@ impl<'a> Reader<'a> {
     /// A value as text; absent, blank and `-` are `None`.
     pub(super) fn text(&self, value: &'a Value) -> Option<Cow<'a, str>> {
         match value {
-            Value::Path(path) => self.path_text(path),
+            Value::Path(path) => self.path_text(path).map(Cow::Borrowed),
             Value::Constant(text) => Some(Cow::Borrowed(text.as_str())),
             Value::Named(index) if self.trace.is_some() => self.text(&self.named[*index]),
             Value::Named(index) => {
@@ -167,7 +162,7 @@ impl<'a> Reader<'a> {
                 known.clone()
             }
             Value::First(all) => all.iter().find_map(|one| self.text(one)),
-            Value::Children(children) => self.children(children),
+            Value::Children(children) => self.children(children).map(Cow::Borrowed),
             Value::Template(parts) => self.template(parts),
             Value::Made(made) => self.made(made),
             Value::Own(own) => {
@@ -238,7 +233,7 @@ impl<'a> Reader<'a> {
             Value::Made(made) if self.allows(made.when.as_ref()) => self.whole(&made.from),
             Value::Named(index) => self.whole(&self.named[*index]),
             Value::Children(children) => {
-                let parent = self.plain(&children.parent);
+                let parent = self.node(&children.parent);
                 let slots = children.slots.iter();
                 let mut nodes = slots.map(|(slot, path)| (self.view.child(parent, *slot), path));
                 let given = |(node, _): &(Node, &Path)| !matches!(node, Node::Absent | Node::Null);
@@ -270,12 +265,12 @@ impl<'a> Reader<'a> {
     /// Whether a value fits. Objects and lists have no text, but they are there.
     fn fits(&self, value: &'a Value, patterns: &Patterns) -> bool {
         let Value::Path(path) = value else {
-            return patterns.match_value(self.text(value).as_deref());
+            return patterns.match_value(self.text(value).as_deref(), self.memo);
         };
-        if !path.plain
+        if path.slots.is_none()
             && let Some(text) = self.path_text(path)
         {
-            return patterns.match_value(Some(&text));
+            return patterns.match_value(Some(text), self.memo);
         }
         let node = self.node(path);
         let text = self.leaf(node);
@@ -285,7 +280,7 @@ impl<'a> Reader<'a> {
             Node::Object { .. } | Node::Members { .. } | Node::List { .. }
         );
         let there = (container && !empty).then_some("");
-        patterns.match_value(text.as_deref().or(there))
+        patterns.match_value(text.or(there), self.memo)
     }
 
     /// How much of a condition that holds was asked for: more is surer.
@@ -296,6 +291,11 @@ impl<'a> Reader<'a> {
         let all = condition.all_of.iter().map(|one| self.weight(one));
         let any = condition.any_of.iter().map(|one| self.weight(one)).max();
         condition.fields.len() + all.sum::<usize>() + any.unwrap_or(0) + 1
+    }
+
+    /// Whether a part of the plan may have a value here.
+    pub(super) fn wants(&self, interest: Interest) -> bool {
+        interest == Interest::ALWAYS || self.view.wanted(interest.0)
     }
 
     pub(super) fn allows(&self, when: Option<&'a Condition>) -> bool {
@@ -309,8 +309,8 @@ impl<'a> Reader<'a> {
                 return None;
             }
             let found = choice.lookup.as_ref().and_then(|lookup| match &choice.of {
-                Some(of) => lookup.find(&self.text(of)?),
-                None => lookup.find(&self.operation),
+                Some(of) => lookup.find(&self.text(of)?, self.memo),
+                None => lookup.find(&self.operation, self.memo),
             });
             found.or(choice.set)
         })

@@ -1,9 +1,12 @@
 //! Patterns on values, and look-ups of values in lists of patterns.
 
+use std::cell::RefCell;
+
 use deedtrail_core::Text;
+use memchr::memmem;
 use regex::Regex;
 
-use crate::record::KeyTable;
+use crate::record::{Asker, KeyTable, Memo};
 
 /// One pattern.
 #[derive(Clone, Debug)]
@@ -35,6 +38,18 @@ impl Pattern {
         })
     }
 
+    /// From so much work on, a remembered answer is cheaper than a new one.
+    const SLOW: usize = 4;
+
+    /// About how long it takes to try, in comparisons.
+    const fn work(&self) -> usize {
+        match self {
+            Self::Present => 0,
+            Self::Exact(_) | Self::Around(..) => 1,
+            Self::Glob(_) | Self::Regex(_) => Self::SLOW,
+        }
+    }
+
     fn matches(&self, value: &str) -> bool {
         match self {
             Self::Present => true,
@@ -55,16 +70,16 @@ fn glob(parts: &[Text], value: &str) -> bool {
     let [first, middle @ .., last] = parts else {
         return false;
     };
-    let Some(mut rest) = value.strip_prefix(first.as_str()) else {
+    let Some(mut rest) = value.as_bytes().strip_prefix(first.as_bytes()) else {
         return false;
     };
     for part in middle {
-        match rest.split_once(part.as_str()) {
-            Some((_, after)) => rest = after,
+        match memmem::find(rest, part.as_bytes()) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
             None => return false,
         }
     }
-    rest.ends_with(last.as_str())
+    rest.ends_with(last.as_bytes())
 }
 
 /// Patterns of which one must match, and negated ones of which none may.
@@ -72,6 +87,9 @@ fn glob(parts: &[Text], value: &str) -> bool {
 pub(crate) struct Patterns {
     wanted: Vec<Pattern>,
     refused: Vec<Pattern>,
+    asker: Asker,
+    /// So much work that answers are worth remembering.
+    slow: bool,
 }
 
 impl Patterns {
@@ -83,18 +101,32 @@ impl Patterns {
                 None => patterns.wanted.push(Pattern::parse(text)?),
             }
         }
+        let all = patterns.wanted.iter().chain(&patterns.refused);
+        let work: usize = all.map(Pattern::work).sum();
+        patterns.slow = work >= Pattern::SLOW;
         Ok(patterns)
     }
 
     /// Whether a value, or its absence, fits.
-    pub(crate) fn match_value(&self, value: Option<&str>) -> bool {
+    pub(crate) fn match_value(&self, value: Option<&str>, memo: &RefCell<Memo>) -> bool {
         match value {
-            Some(value) => {
-                (self.wanted.is_empty() || self.wanted.iter().any(|one| one.matches(value)))
-                    && !self.refused.iter().any(|one| one.matches(value))
+            Some(value) if self.slow => {
+                let fits = || u16::from(self.fits(value));
+                memo.borrow_mut().answer(self.asker, value, fits) == 1
             }
-            None => self.wanted.is_empty(),
+            Some(value) => self.fits(value),
+            None => self.fits_absence(),
         }
+    }
+
+    fn fits(&self, value: &str) -> bool {
+        (self.wanted.is_empty() || self.wanted.iter().any(|one| one.matches(value)))
+            && !self.refused.iter().any(|one| one.matches(value))
+    }
+
+    /// Whether no value at all fits.
+    pub(crate) const fn fits_absence(&self) -> bool {
+        self.wanted.is_empty()
     }
 
     /// The texts it is a plain list of, if it is one.
@@ -116,11 +148,12 @@ impl Patterns {
 pub(crate) struct Lookup<T> {
     names: KeyTable,
     answers: Vec<T>,
-    /// `(first byte, prefix, answer)`, longest prefix first; index by first byte in `heads`.
+    /// Longest prefix first; index by first byte in `heads`.
     prefixes: Vec<(Text, T)>,
     heads: Vec<Vec<u16>>,
     /// All other patterns, most literal characters first.
     others: Vec<(usize, Pattern, T)>,
+    asker: Asker,
 }
 
 impl<T> Default for Lookup<T> {
@@ -131,6 +164,7 @@ impl<T> Default for Lookup<T> {
             prefixes: Vec::new(),
             heads: Vec::new(),
             others: Vec::new(),
+            asker: Asker::default(),
         }
     }
 }
@@ -170,25 +204,41 @@ impl<T: Copy + PartialEq> Lookup<T> {
         }
     }
 
-    pub(crate) fn find(&self, value: &str) -> Option<T> {
+    pub(crate) fn find(&self, value: &str, memo: &RefCell<Memo>) -> Option<T> {
         if let Some(index) = self.names.find(value) {
             return self.answers.get(index as usize).copied();
         }
+        if self.prefixes.is_empty() && self.others.is_empty() {
+            return None;
+        }
+        // Patterns are numbered from 1: prefixes, then the others.
+        let number = |index: Option<usize>| {
+            let number = index.map_or(0, |index| index + 1);
+            u16::try_from(number).unwrap_or(0)
+        };
+        let found = memo
+            .borrow_mut()
+            .answer(self.asker, value, || number(self.pattern(value)));
+        let index = usize::from(found).checked_sub(1)?;
+        let prefix = self.prefixes.get(index).map(|(_, answer)| *answer);
+        let other = || self.others.get(index - self.prefixes.len());
+        prefix.or_else(|| other().map(|(_, _, answer)| *answer))
+    }
+
+    /// Index of the longest pattern that fits: of a prefix, or of another behind all prefixes.
+    fn pattern(&self, value: &str) -> Option<usize> {
         let head = usize::from(*value.as_bytes().first()?);
         let candidates = self.heads.get(head).map_or(&[][..], Vec::as_slice);
         let prefix = candidates
             .iter()
-            .map(|index| &self.prefixes[usize::from(*index)])
-            .find(|(prefix, _)| value.starts_with(prefix.as_str()));
-        let least = prefix.map_or(0, |(prefix, _)| prefix.len());
-        let other = self
-            .others
-            .iter()
+            .map(|index| usize::from(*index))
+            .find(|index| value.starts_with(self.prefixes[*index].0.as_str()));
+        let least = prefix.map_or(0, |index| self.prefixes[index].0.len());
+        let others = self.others.iter();
+        let other = others
             .take_while(|(literal, _, _)| prefix.is_none() || *literal > least)
-            .find(|(_, pattern, _)| pattern.matches(value));
-        other
-            .map(|(_, _, answer)| *answer)
-            .or(prefix.map(|(_, answer)| *answer))
+            .position(|(_, pattern, _)| pattern.matches(value));
+        other.map(|index| self.prefixes.len() + index).or(prefix)
     }
 }
 
@@ -210,6 +260,7 @@ mod tests {
         }
         assert!(lookup.add("ListKeys", 9).is_err());
         lookup.finish();
+        let memo = RefCell::default();
         for (value, answer) in [
             ("ListKeys", 2),
             ("ListKings", 3),
@@ -217,22 +268,37 @@ mod tests {
             ("PutTags", 4),
             ("Q", 5),
         ] {
-            assert_eq!(lookup.find(value), Some(answer), "{value}");
+            assert_eq!(lookup.find(value, &memo), Some(answer), "{value}");
+            assert_eq!(
+                lookup.find(value, &memo),
+                Some(answer),
+                "{value}, remembered"
+            );
         }
     }
 
     #[test]
     fn negated_patterns_hold_for_absent_values() {
-        let patterns = |texts: &[&str]| Patterns::parse(texts.iter().copied()).unwrap();
-        assert!(patterns(&["!*"]).match_value(None));
-        assert!(!patterns(&["!*"]).match_value(Some("x")));
-        assert!(!patterns(&["*"]).match_value(None));
-        assert!(patterns(&["a*z", "/^q+$/"]).match_value(Some("abcz")));
-        assert!(patterns(&["a*z", "/^q+$/"]).match_value(Some("qq")));
-        assert!(patterns(&["!Yes", "!No"]).match_value(Some("maybe")));
-        assert!(patterns(&["a*b*c"]).match_value(Some("a--b--c")));
-        assert!(patterns(&["*in*side*"]).match_value(Some("-in-side")));
-        assert!(!patterns(&["a*b*b"]).match_value(Some("ab")));
+        let memo = RefCell::default();
+        let check = |texts: &[&str], value: Option<&str>, fits: bool| {
+            let patterns = Patterns::parse(texts.iter().copied()).unwrap();
+            for _ in 0..2 {
+                assert_eq!(
+                    patterns.match_value(value, &memo),
+                    fits,
+                    "{texts:?} {value:?}"
+                );
+            }
+        };
+        check(&["!*"], None, true);
+        check(&["!*"], Some("x"), false);
+        check(&["*"], None, false);
+        check(&["a*z", "/^q+$/"], Some("abcz"), true);
+        check(&["a*z", "/^q+$/"], Some("qq"), true);
+        check(&["!Yes", "!No"], Some("maybe"), true);
+        check(&["a*b*c"], Some("a--b--c"), true);
+        check(&["*in*side*"], Some("-in-side"), true);
+        check(&["a*b*b"], Some("ab"), false);
         assert!(Patterns::parse(["/(/"].into_iter()).is_err());
     }
 }

@@ -11,7 +11,7 @@ use regex::Regex;
 use super::pattern::{Lookup, Patterns};
 use super::rules::Rules;
 use super::spec::Conversion;
-use crate::record::{ShapeId, Shapes};
+use crate::record::{Asker, ShapeId, Shapes};
 
 /// Most lists within lists that one mapping goes through.
 pub(crate) const LEVELS_MAX: usize = 6;
@@ -26,6 +26,7 @@ pub(crate) struct Plan {
     pub(crate) sigma: Vec<SigmaLogsource>,
     pub(crate) field_aliases: Vec<(String, String)>,
     pub(crate) version: Text,
+    pub(crate) asker: Asker,
     pub(crate) planes: Vec<String>,
     pub(crate) envelopes: Vec<String>,
     /// Lists of which each element is an event, outermost first; each from the level before it.
@@ -44,16 +45,27 @@ pub(crate) struct Plan {
     pub(crate) actor: Rules<Party>,
     pub(crate) delegation: Vec<DelegationPlan>,
     pub(crate) target: Rules<Party>,
-    pub(crate) labels: Vec<(Text, Value)>,
+    pub(crate) labels: Vec<Label>,
     pub(crate) changes: Vec<ChangePlan>,
     pub(crate) tool_arguments: Option<Value>,
     pub(crate) policy: Option<(Choices<bool>, Option<Value>)>,
+}
+
+/// When a part of a plan needs to be looked at: always, or if a record holds what it asks for.
+///
+/// One bit each; [`crate::record::View::wanted`] knows which are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interest(pub(crate) u128);
+
+impl Interest {
+    pub(crate) const ALWAYS: Self = Self(0);
 }
 
 /// A field with one value.
 #[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
+    pub(crate) interest: Interest,
     pub(crate) value: Value,
     pub(crate) set: fn(&mut MappedEvent, &str),
 }
@@ -62,6 +74,7 @@ pub(crate) struct Field {
 #[derive(Debug)]
 pub(crate) struct ListedField {
     pub(crate) name: &'static str,
+    pub(crate) interest: Interest,
     pub(crate) choices: Choices<u8>,
     pub(crate) set: fn(&mut MappedEvent, u8),
 }
@@ -76,8 +89,24 @@ pub(crate) struct Path {
     /// `None`: from the record; else from the element of that level.
     pub(crate) level: Option<u8>,
     pub(crate) steps: Vec<Step>,
-    /// All steps are slots: the usual case, read without recursion.
-    pub(crate) plain: bool,
+    /// If all steps are slots, which: the usual case, read without recursion.
+    pub(crate) slots: Option<Vec<u32>>,
+}
+
+impl Path {
+    pub(crate) fn new(text: Text, shape: ShapeId, level: Option<u8>, steps: Vec<Step>) -> Self {
+        let slot = |step: &Step| match step {
+            Step::Slot(slot) => Some(*slot),
+            _ => None,
+        };
+        Self {
+            text,
+            shape,
+            level,
+            slots: steps.iter().map(slot).collect(),
+            steps,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -199,6 +228,7 @@ pub(crate) struct Party {
 
 #[derive(Debug)]
 pub(crate) struct DelegationPlan {
+    pub(crate) interest: Interest,
     pub(crate) when: Option<Condition>,
     pub(crate) relation: Text,
     pub(crate) namespace: Text,
@@ -207,12 +237,20 @@ pub(crate) struct DelegationPlan {
 
 #[derive(Debug)]
 pub(crate) struct ChangePlan {
+    pub(crate) interest: Interest,
     pub(crate) when: Option<Condition>,
     /// The list, which of its elements, and the level they take.
     pub(crate) each: Option<(Path, Step, u8)>,
     pub(crate) path: Value,
     pub(crate) before: Option<Value>,
     pub(crate) after: Option<Value>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Label {
+    pub(crate) interest: Interest,
+    pub(crate) name: Text,
+    pub(crate) value: Value,
 }
 
 /// How a time is written.

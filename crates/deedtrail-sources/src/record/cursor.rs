@@ -7,8 +7,8 @@ pub(super) struct NotJson;
 /// Where a string's text stands, without its quotes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(super) start: u32,
+    pub(super) end: u32,
     /// Holds escapes, so that the text has to be decoded.
     pub(super) escaped: bool,
 }
@@ -16,8 +16,8 @@ pub(super) struct Span {
 /// A number's text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Number {
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(super) start: u32,
+    pub(super) end: u32,
     /// A whole number in the one usual form, of at most [`PLAIN_DIGITS_MAX`] digits.
     pub(super) plain: bool,
 }
@@ -38,11 +38,13 @@ impl<'t> Cursor<'t> {
     }
 
     /// The text between two places, empty if they are none.
-    pub(super) fn slice(&self, start: usize, end: usize) -> &'t str {
+    pub(super) fn slice(&self, start: u32, end: u32) -> &'t str {
+        let (start, end) = (start as usize, end as usize);
         self.text.get(start..end).unwrap_or_default()
     }
 
     /// The next byte that is not white space; 0 at the end.
+    #[inline]
     pub(super) fn peek(&mut self) -> u8 {
         loop {
             match self.text.as_bytes().get(self.at) {
@@ -54,6 +56,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes behind the byte that [`Cursor::peek`] gave.
+    #[inline]
     pub(super) const fn pass(&mut self) {
         self.at += 1;
     }
@@ -65,6 +68,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes to the next element of a list or member of an object, if there is one before `close`.
+    #[inline]
     pub(super) fn more(&mut self, first: bool, close: u8) -> Result<bool, NotJson> {
         match self.peek() {
             byte if byte == close => {
@@ -105,24 +109,26 @@ impl<'t> Cursor<'t> {
 
     /// A string, from its opening quote on.
     pub(super) fn string(&mut self) -> Result<Span, NotJson> {
-        self.pass();
-        let start = self.at;
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let mut at = start;
         let mut escaped = false;
         loop {
-            self.at += plain_bytes(self.text.as_bytes().get(self.at..).unwrap_or_default());
-            match self.text.as_bytes().get(self.at) {
+            at += plain_bytes(bytes.get(at..).unwrap_or_default());
+            match bytes.get(at) {
                 Some(b'"') => {
-                    let end = self.at;
-                    self.pass();
+                    self.at = at + 1;
                     return Ok(Span {
-                        start,
-                        end,
+                        start: small(start),
+                        end: small(at),
                         escaped,
                     });
                 }
                 Some(b'\\') => {
                     escaped = true;
+                    self.at = at;
                     self.escape()?;
+                    at = self.at;
                 }
                 // A control character, or the end.
                 _ => return Err(NotJson),
@@ -137,7 +143,7 @@ impl<'t> Cursor<'t> {
             let start = inside.at;
             let rest = inside.text.as_bytes().get(start..).unwrap_or_default();
             inside.at += plain_bytes(rest);
-            into.push_str(inside.slice(start, inside.at));
+            into.push_str(inside.slice(small(start), small(inside.at)));
             if inside.at < inside.text.len() {
                 into.push(inside.escape()?);
             }
@@ -201,31 +207,42 @@ impl<'t> Cursor<'t> {
         let start = self.at;
         self.at += sign + digits + more;
         Number {
-            start,
-            end: self.at,
+            start: small(start),
+            end: small(self.at),
             plain: more == 0 && usual && (1..=PLAIN_DIGITS_MAX).contains(&digits),
         }
     }
 }
 
+/// A place in a text as it is kept.
+pub(super) const fn small(place: usize) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`parse` refuses records in which a place may be larger"
+    )]
+    let small = place as u32;
+    small
+}
+
 /// How many bytes come before the first quote, backslash or control character.
+#[inline]
 fn plain_bytes(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGH: u64 = ONES << 7;
     let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+    let mut before = 0;
+    for word in words {
         // In each byte the high bit says whether it is one of them; the lowest such bit is exact.
         let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * 0x22);
-        let slash = word ^ (ONES * 0x5C);
-        let found = (quote.wrapping_sub(ONES) & !quote)
-            | (slash.wrapping_sub(ONES) & !slash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        if found & HIGH != 0 {
-            return index * 8 + ((found & HIGH).trailing_zeros() / 8) as usize;
+        let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
+        let slash = (word ^ (ONES * 0x5C)).wrapping_sub(ONES);
+        let control = word.wrapping_sub(ONES * 0x20);
+        let found = (quote | slash | control) & !word & HIGH;
+        if found != 0 {
+            return before + (found.trailing_zeros() / 8) as usize;
         }
+        before += 8;
     }
     let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1F);
-    let tail = rest.iter().position(special).unwrap_or(rest.len());
-    words.len() * 8 + tail
+    before + rest.iter().position(special).unwrap_or(rest.len())
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use deedtrail_core::limits::RECORD_DEPTH_MAX;
 use deedtrail_core::mapping::MapError;
 
-use super::cursor::{Cursor, NotJson, Number, Span};
+use super::cursor::{Cursor, NotJson, Number, Span, small};
 use super::shape::{Shape, ShapeId, Shapes};
 use super::tree::{Link, Node, TextRef, Tree, View};
 
@@ -41,6 +41,12 @@ pub(crate) fn parse<'a>(
     let record = std::str::from_utf8(record).map_err(|error| MapError::NotUtf8 {
         offset: error.valid_up_to(),
     })?;
+    if u32::try_from(record.len()).is_err() {
+        return Err(MapError::OutOfRange {
+            field: "record".into(),
+            detail: "longer than 4 GiB".into(),
+        });
+    }
     let mut walk = Walk {
         tree,
         shapes,
@@ -94,7 +100,7 @@ fn explain(fault: Option<Fault>, record: &str) -> MapError {
 struct Source<'t> {
     cursor: Cursor<'t>,
     /// Where it begins in the record, or in the tree's decoded text.
-    start: usize,
+    start: u32,
     decoded: bool,
 }
 
@@ -165,12 +171,11 @@ impl<'w> Walk<'w> {
     /// Refers to a text, decoding it if it holds escapes.
     fn keep(&mut self, source: &Source<'_>, span: Span) -> Result<TextRef, Stop> {
         if !span.escaped {
-            let start = source.start + span.start;
-            return Ok(reference(start, span.end - span.start, source.decoded));
+            return Ok(source.reference(span.start, span.end));
         }
         let start = self.tree.decoded.len();
         source.cursor.decode(span, &mut self.tree.decoded)?;
-        Ok(reference(start, self.tree.decoded.len() - start, true))
+        Ok(decoded(start, self.tree.decoded.len()))
     }
 
     /// A text; where a path goes on into it, JSON in it is read through.
@@ -182,7 +187,7 @@ impl<'w> Walk<'w> {
         depth: usize,
     ) -> Result<Node, Stop> {
         if at == ShapeId::SKIP {
-            return Ok(Node::Text(reference(0, 0, false)));
+            return Ok(Node::Text(TextRef::default()));
         }
         let kept = self.keep(source, span)?;
         let goes_on = self.known(at).is_some_and(Shape::goes_on);
@@ -206,7 +211,7 @@ impl<'w> Walk<'w> {
         let (keys, unmapped) = (self.tree.open_keys.len(), self.tree.unmapped.len());
         let mut source = Source {
             cursor: Cursor::new(text),
-            start: kept.start as usize,
+            start: kept.start,
             decoded: kept.decoded,
         };
         let node = self.whole(&mut source, at, depth).ok();
@@ -222,8 +227,7 @@ impl<'w> Walk<'w> {
     fn number(&mut self, source: &Source<'_>, number: Number) -> Result<Node, Stop> {
         let Number { start, end, plain } = number;
         if plain {
-            let text = reference(source.start + start, end - start, source.decoded);
-            return Ok(Node::Text(text));
+            return Ok(Node::Text(source.reference(start, end)));
         }
         let value = sonic_rs::from_str::<serde_json::Value>(source.cursor.slice(start, end));
         let value = value.map_err(|_| Stop)?;
@@ -233,7 +237,7 @@ impl<'w> Walk<'w> {
         let text = whole.or_else(large).or_else(float).ok_or(Stop)?;
         let start = self.tree.decoded.len();
         self.tree.decoded.push_str(&text);
-        Ok(Node::Text(reference(start, text.len(), true)))
+        Ok(Node::Text(decoded(start, self.tree.decoded.len())))
     }
 
     fn list(&mut self, source: &mut Source<'_>, at: ShapeId, depth: usize) -> Result<Node, Stop> {
@@ -245,7 +249,7 @@ impl<'w> Walk<'w> {
             let mut chain = Chain::default();
             while source.cursor.more(std::mem::take(&mut first), b']')? {
                 let node = self.value(source, element, depth)?;
-                chain.push(self.tree, reference(0, 0, false), node);
+                chain.push(self.tree, TextRef::default(), node);
             }
             return Ok(Node::List { first: chain.first });
         }
@@ -301,16 +305,21 @@ impl<'w> Walk<'w> {
         while source.cursor.more(std::mem::take(&mut first), b'}')? {
             let span = source.cursor.key()?;
             let key = self.keep(source, span)?;
-            let name = match span.escaped {
-                true => self.tree.text(self.record, key),
-                false => source.cursor.slice(span.start, span.end),
+            let name = if span.escaped {
+                self.tree.text(self.record, key)
+            } else {
+                source.cursor.slice(span.start, span.end)
             };
             if let Some((slot, child)) = shape.child(name) {
                 let slot = slots + slot as usize;
                 if self.tree.nodes[slot] != Node::Absent {
                     return Err(self.duplicate(self.shapes.get(child).path.to_string()));
                 }
-                self.tree.nodes[slot] = self.value(source, child, depth)?;
+                let node = self.value(source, child, depth)?;
+                self.tree.nodes[slot] = node;
+                if node != Node::Null {
+                    self.tree.wanted |= self.shapes.get(child).wanted_by;
+                }
             } else {
                 self.check_key(key, open, &mut seen)?;
                 if self.value(source, ShapeId::SKIP, depth)? != Node::Null {
@@ -380,15 +389,23 @@ impl<'w> Walk<'w> {
     }
 }
 
-fn small(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
+impl Source<'_> {
+    #[inline]
+    const fn reference(&self, start: u32, end: u32) -> TextRef {
+        TextRef {
+            start: self.start + start,
+            len: end - start,
+            decoded: self.decoded,
+        }
+    }
 }
 
-fn reference(start: usize, len: usize, decoded: bool) -> TextRef {
+/// Refers to a part of the tree's decoded text.
+const fn decoded(start: usize, end: usize) -> TextRef {
     TextRef {
         start: small(start),
-        len: small(len),
-        decoded,
+        len: small(end - start),
+        decoded: true,
     }
 }
 

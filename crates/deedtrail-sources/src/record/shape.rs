@@ -30,6 +30,10 @@ pub(crate) struct Shape {
     pub(crate) element: Option<ShapeId>,
     /// The value is kept whole (tool arguments).
     pub(crate) whole: bool,
+    /// The list of which this is the shape of elements.
+    list: Option<ShapeId>,
+    /// What asks for a value here or below, one bit each.
+    pub(super) wanted_by: u128,
 }
 
 impl Shape {
@@ -52,25 +56,32 @@ impl Shape {
 /// Names known when a mapping is compiled, found by one hash and one comparison.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyTable {
-    names: Vec<Text>,
-    /// Open-addressed, a power of two long; 0 is free, else index + 1.
-    table: Vec<u32>,
+    names: Vec<Box<str>>,
+    /// Open-addressed, a power of two long.
+    table: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    ends: Ends,
+    /// Index of the name + 1, 0 if free.
+    number: u32,
 }
 
 impl KeyTable {
     /// Index of a name, in the order of insertion.
+    #[inline]
     pub(crate) fn find(&self, name: &str) -> Option<u32> {
-        if self.table.is_empty() {
-            return None;
-        }
-        let mask = self.table.len() - 1;
-        let mut at = hash(name.as_bytes()) & mask;
+        let mask = self.table.len().wrapping_sub(1);
+        let ends = Ends::of(name.as_bytes());
+        let mut at = ends.hash();
         loop {
-            let index = self.table[at].checked_sub(1)?;
-            if self.names[index as usize].as_str() == name {
+            let entry = self.table.get(at & mask)?;
+            let index = entry.number.checked_sub(1)?;
+            if entry.ends == ends && (ends.is_all() || *self.names[index as usize] == *name) {
                 return Some(index);
             }
-            at = (at + 1) & mask;
+            at += 1;
         }
     }
 
@@ -81,7 +92,8 @@ impl KeyTable {
         }
         self.names.push(name.into());
         if self.names.len() * 2 > self.table.len() {
-            self.table = vec![0; (self.names.len() * 4).next_power_of_two()];
+            let size = (self.names.len() * 4).next_power_of_two();
+            self.table = vec![Entry::default(); size];
             for index in 0..self.names.len() {
                 self.place(index);
             }
@@ -93,38 +105,61 @@ impl KeyTable {
 
     /// All names, in the order of insertion.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(Text::as_str)
+        self.names.iter().map(AsRef::as_ref)
     }
 
     fn place(&mut self, index: usize) {
         let mask = self.table.len() - 1;
-        let mut at = hash(self.names[index].as_bytes()) & mask;
-        while self.table[at] != 0 {
+        let ends = Ends::of(self.names[index].as_bytes());
+        let mut at = ends.hash() & mask;
+        while self.table[at].number != 0 {
             at = (at + 1) & mask;
         }
-        self.table[at] = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        self.table[at] = Entry { ends, number };
     }
 }
 
-/// A cheap hash over length, first and last bytes; the keys in a table are the mapping's own.
-fn hash(key: &[u8]) -> usize {
-    let (first, last) = match (key.first_chunk(), key.last_chunk()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => match (key.first_chunk(), key.last_chunk()) {
-            (Some(first), Some(last)) => {
-                let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-                (u64::from(first), u64::from(last))
-            }
-            _ => (
-                key.iter()
-                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
-                0,
-            ),
-        },
-    };
-    let mixed =
-        (first ^ last.rotate_left(29) ^ key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> 40) as usize
+/// Length, first and last bytes of a text: all of it, if it is short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ends {
+    first: u64,
+    last: u64,
+    len: usize,
+}
+
+impl Ends {
+    #[inline]
+    pub(super) fn of(text: &[u8]) -> Self {
+        let len = text.len();
+        let (first, last) = match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            _ => match (text.first_chunk(), text.last_chunk()) {
+                (Some(first), Some(last)) => {
+                    let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+                    (u64::from(first), u64::from(last))
+                }
+                _ => {
+                    let bytes = text.iter();
+                    (bytes.fold(0, |word, byte| word << 8 | u64::from(*byte)), 0)
+                }
+            },
+        };
+        Self { first, last, len }
+    }
+
+    /// Whether two texts with these ends are the same.
+    const fn is_all(self) -> bool {
+        self.len <= 16
+    }
+
+    /// A cheap hash; the keys in a table are the mapping's own.
+    #[inline]
+    pub(super) const fn hash(self) -> usize {
+        let mixed = (self.first ^ self.last.rotate_left(29) ^ self.len as u64)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 40) as usize
+    }
 }
 
 /// All shapes of one mapping; the first is the record's.
@@ -170,11 +205,21 @@ impl Shapes {
         let path = format!("{}[]", self.get(parent).path);
         let id = self.add(path.into());
         self.0[parent.0 as usize].element = Some(id);
+        self.0[id.0 as usize].list = Some(parent);
         id
     }
 
     pub(crate) fn keep_whole(&mut self, id: ShapeId) {
         self.0[id.0 as usize].whole = true;
+    }
+
+    /// Notes that something asks for the value at `id`; false if it may be there without a key.
+    pub(crate) fn want(&mut self, mut id: ShapeId, bit: u128) -> bool {
+        while let Some(list) = self.get(id).list {
+            id = list;
+        }
+        self.0[id.0 as usize].wanted_by |= bit;
+        id != ShapeId::ROOT
     }
 
     fn add(&mut self, path: Text) -> ShapeId {

@@ -1,13 +1,14 @@
 //! The pruned tree a record is parsed into. Its buffers are reused from record to record.
 
-use std::borrow::Cow;
+use std::cell::RefCell;
 
 use deedtrail_core::Text;
 
-use super::shape::{ShapeId, Shapes, join};
+use super::memo::{Asker, Memo};
+use super::shape::{ShapeId, Shapes};
 
 /// A piece of text: in the record itself, or decoded into the tree's side buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TextRef {
     pub(super) start: u32,
     pub(super) len: u32,
@@ -57,6 +58,8 @@ pub(crate) struct Tree {
     /// Keys of the objects being walked that the shape does not name.
     pub(super) open_keys: Vec<TextRef>,
     pub(super) root: Option<Node>,
+    /// What asks for a value that is there, one bit each.
+    pub(super) wanted: u128,
 }
 
 impl Tree {
@@ -67,6 +70,7 @@ impl Tree {
         self.unmapped.clear();
         self.open_keys.clear();
         self.root = None;
+        self.wanted = 0;
     }
 
     /// Gives memory back after an unusually large record.
@@ -144,28 +148,39 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether anything that asks with one of these bits may get a value.
+    pub(crate) const fn wanted(self, bits: u128) -> bool {
+        self.tree.wanted & bits != 0
+    }
+
     /// A scalar as text. Blank text and `-` count as absent.
-    pub(crate) fn text(self, node: Node) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(self, node: Node) -> Option<&'a str> {
         match node {
             Node::Text(text) => {
                 let text = trim(self.tree.text(self.record, text));
-                (!text.is_empty() && text != "-").then_some(Cow::Borrowed(text))
+                (!text.is_empty() && text != "-").then_some(text)
             }
-            Node::Bool(true) => Some(Cow::Borrowed("true")),
-            Node::Bool(false) => Some(Cow::Borrowed("false")),
+            Node::Bool(true) => Some("true"),
+            Node::Bool(false) => Some("false"),
             _ => None,
         }
     }
 
     /// Paths the mapping did not use, at most `limit`, without repeats.
-    pub(crate) fn unmapped(self, shapes: &Shapes, limit: usize) -> Vec<Text> {
+    pub(crate) fn unmapped(
+        self,
+        asker: Asker,
+        shapes: &Shapes,
+        limit: usize,
+        memo: &RefCell<Memo>,
+    ) -> Vec<Text> {
+        let mut memo = memo.borrow_mut();
         let mut paths: Vec<Text> = Vec::with_capacity(self.tree.unmapped.len().min(limit));
-        for &(shape, key) in &self.tree.unmapped {
+        for &(at, key) in &self.tree.unmapped {
             if paths.len() == limit {
                 break;
             }
-            let parent = &shapes.get(shape).path;
-            let path = join(parent, self.tree.text(self.record, key));
+            let path = memo.path(asker, shapes, at, self.tree.text(self.record, key));
             if self.tree.links.is_empty() || !paths.contains(&path) {
                 paths.push(path);
             }

@@ -6,7 +6,7 @@ use super::{Compiled, Compiler};
 use crate::mapping::error::nearest;
 use crate::mapping::fields;
 use crate::mapping::pattern::Lookup;
-use crate::mapping::plan::{Choice, Choices, ListedField};
+use crate::mapping::plan::{Choice, Choices, Interest, ListedField};
 use crate::mapping::spec::{AnswerSpec, ChoiceSpec, ChoicesSpec, OneOrMany};
 
 impl Compiler<'_> {
@@ -106,6 +106,7 @@ impl Compiler<'_> {
         let what = format!("a value of `{}`", field.name);
         Ok(ListedField {
             name: field.name,
+            interest: Interest::ALWAYS,
             choices: self.answers(Some(spec), &what, &names, index)?,
             set: field.set,
         })

@@ -1,6 +1,7 @@
 //! From a mapping file's text to a plan, with every mistake named.
 
 mod choices;
+mod interests;
 mod parties;
 mod paths;
 mod values;
@@ -14,10 +15,10 @@ use deedtrail_core::port::mapper::SigmaLogsource;
 use super::error::MappingError;
 use super::fields::{self, CLOSED};
 use super::path;
-use super::plan::{Choices, Field, Party, Path, Plan, TimeFormat, Value};
+use super::plan::{Choices, Field, Interest, Party, Path, Plan, TimeFormat, Value};
 use super::rules::Rules;
 use super::spec::{AnswerSpec, ChoicesSpec, MappingFile, OneOrMany, TimeSpec, ValueSpec};
-use crate::record::Shapes;
+use crate::record::{Asker, Shapes};
 
 /// Named tables: name, then answer = patterns.
 type Tables = BTreeMap<String, BTreeMap<String, OneOrMany>>;
@@ -56,7 +57,9 @@ pub(crate) fn compile(file: &str, text: &str, shared: &SharedTables) -> Result<P
         Some(each) => compiler.levels(each)?,
         None => Vec::new(),
     };
-    compiler.plan(&spec, each)
+    let mut plan = compiler.plan(&spec, each)?;
+    interests::find(&mut plan);
+    Ok(plan)
 }
 
 struct Compiler<'s> {
@@ -91,6 +94,7 @@ impl Compiler<'_> {
             if let Some(value) = (field.spec)(&spec.event) {
                 plain.push(Field {
                     name: field.name,
+                    interest: Interest::ALWAYS,
                     value: self.value(value)?,
                     set: field.set,
                 });
@@ -110,6 +114,7 @@ impl Compiler<'_> {
                 .chars()
                 .take(16)
                 .collect(),
+            asker: Asker::default(),
             planes: planes(spec.event.plane.as_ref()),
             envelopes: spec.records.envelope.clone(),
             each,

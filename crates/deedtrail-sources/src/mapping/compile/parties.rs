@@ -7,7 +7,7 @@ use deedtrail_core::event::{ActorKind, Environment, Sensitivity};
 
 use super::{Compiled, Compiler, names};
 use crate::mapping::path;
-use crate::mapping::plan::{ChangePlan, Choices, DelegationPlan, Party, Value};
+use crate::mapping::plan::{ChangePlan, Choices, DelegationPlan, Interest, Label, Party, Value};
 use crate::mapping::spec::{
     ActorSpec, AliasSpec, ChangeSpec, DelegationSpec, TargetSpec, ValueSpec,
 };
@@ -21,14 +21,15 @@ impl Compiler<'_> {
         Ok(aliases)
     }
 
-    pub(super) fn labels(
-        &mut self,
-        specs: &BTreeMap<String, ValueSpec>,
-    ) -> Compiled<Vec<(Text, Value)>> {
-        let labels = specs.iter();
-        labels
-            .map(|(name, value)| Ok((name.into(), self.value(value)?)))
-            .collect()
+    pub(super) fn labels(&mut self, specs: &BTreeMap<String, ValueSpec>) -> Compiled<Vec<Label>> {
+        let labels = specs.iter().map(|(name, value)| {
+            Ok(Label {
+                interest: Interest::ALWAYS,
+                name: name.into(),
+                value: self.value(value)?,
+            })
+        });
+        labels.collect()
     }
 
     pub(super) fn actor(&mut self, spec: &ActorSpec) -> Compiled<Party> {
@@ -75,6 +76,7 @@ impl Compiler<'_> {
 
     pub(super) fn delegation(&mut self, spec: &DelegationSpec) -> Compiled<DelegationPlan> {
         Ok(DelegationPlan {
+            interest: Interest::ALWAYS,
             when: self.when(spec.when.as_ref())?,
             relation: spec.relation.as_str().into(),
             namespace: spec.namespace.as_str().into(),
@@ -107,6 +109,7 @@ impl Compiler<'_> {
             }
         };
         let change = ChangePlan {
+            interest: Interest::ALWAYS,
             when: self.when(spec.when.as_ref())?,
             each,
             path: self.value(&spec.path)?,

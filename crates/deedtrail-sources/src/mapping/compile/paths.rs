@@ -67,13 +67,8 @@ impl Compiler<'_> {
         } else {
             self.shapes.get(shape).path.clone()
         };
-        Ok(Path {
-            text,
-            shape,
-            level: level.and_then(|index| u8::try_from(index).ok()),
-            plain: compiled.iter().all(|step| matches!(step, Step::Slot(_))),
-            steps: compiled,
-        })
+        let level = level.and_then(|index| u8::try_from(index).ok());
+        Ok(Path::new(text, shape, level, compiled))
     }
 
     pub(super) fn step(

@@ -218,23 +218,13 @@ fn child_of(value: &Value) -> Option<(Path, u32, Path)> {
     let Some((Step::Slot(slot), above)) = path.steps.split_last() else {
         return None;
     };
-    let parent = Path {
-        steps: above.to_vec(),
-        ..path.clone()
-    };
-    (path.plain && !above.is_empty()).then(|| (parent, *slot, path.clone()))
+    let parent = Path::new(path.text.clone(), path.shape, path.level, above.to_vec());
+    (path.slots.is_some() && !above.is_empty()).then(|| (parent, *slot, path.clone()))
 }
 
 /// Whether two plain paths lead to the same place.
 fn same(one: &Path, other: &Path) -> bool {
-    let slots = |path: &Path| -> Vec<Option<u32>> {
-        let slot = |step: &Step| match step {
-            Step::Slot(slot) => Some(*slot),
-            _ => None,
-        };
-        path.steps.iter().map(slot).collect()
-    };
-    one.level == other.level && slots(one) == slots(other)
+    one.level == other.level && one.slots == other.slots
 }
 
 fn close(run: Option<Children>, into: &mut Vec<Value>) {
