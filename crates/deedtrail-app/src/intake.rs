@@ -1,6 +1,7 @@
 //! Intake: a delivery is framed, mapped for its ids, appended, and answered with counts.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
@@ -104,7 +105,8 @@ impl App {
             let mapped = self.ports.mapper.map(source, &record.bytes);
             quarantined.push(mapped.as_ref().err().map(|error| note(record.line, error)));
             let key = keys.make(mapped.as_ref().ok(), &record.bytes);
-            entries.push(entry(principal, source, record, now, (mapped.err(), key)));
+            let parts = parts(&record.bytes, self.ports.mapper.sensitive(&record.bytes));
+            entries.push(entry((principal, source, now), mapped.err(), key, parts));
         }
         let appended = self.ports.log.append(entries)?;
         for (outcome, quarantine) in appended.outcomes.iter().zip(quarantined) {
@@ -173,12 +175,33 @@ fn note(line: u64, error: &MapError) -> QuarantineNote {
     }
 }
 
+/// The parts of a record: what is sensitive, and what lies between. `sensitive` is in order.
+fn parts(record: &[u8], sensitive: Vec<(Range<usize>, PartClass)>) -> Vec<Part> {
+    let part = |class, range: Range<usize>| Part {
+        class,
+        key_id: 0,
+        bytes: record[range].to_vec(),
+    };
+    let mut parts = Vec::with_capacity(2 * sensitive.len() + 1);
+    let mut plain_from = 0;
+    for (range, class) in sensitive {
+        if plain_from < range.start {
+            parts.push(part(PartClass::Plain, plain_from..range.start));
+        }
+        plain_from = range.end;
+        parts.push(part(class, range));
+    }
+    if plain_from < record.len() || parts.is_empty() {
+        parts.push(part(PartClass::Plain, plain_from..record.len()));
+    }
+    parts
+}
+
 fn entry(
-    principal: &Principal,
-    source: &SourceName,
-    record: &Framed<'_>,
-    received: Timestamp,
-    (error, key): (Option<MapError>, Text),
+    (principal, source, received): (&Principal, &SourceName, Timestamp),
+    error: Option<MapError>,
+    key: Text,
+    parts: Vec<Part>,
 ) -> NewEntry {
     NewEntry {
         kind: if error.is_some() {
@@ -191,11 +214,7 @@ fn entry(
         received,
         idempotency_key: Some(key),
         note: error.map_or_else(Text::default, |e| quarantine_note(&e)),
-        parts: vec![Part {
-            class: PartClass::Plain,
-            key_id: 0,
-            bytes: record.bytes.to_vec(),
-        }],
+        parts,
     }
 }
 
@@ -231,6 +250,36 @@ impl KeyMaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_joined_are_the_record() {
+        use PartClass::{Plain, Secret, ToolArguments};
+        let split = |record: &[u8], sensitive| -> Vec<(PartClass, String)> {
+            let text = |part: Part| String::from_utf8(part.bytes).unwrap();
+            let parts = parts(record, sensitive).into_iter();
+            parts.map(|part| (part.class, text(part))).collect()
+        };
+        let expected = |rows: &[(PartClass, &str)]| -> Vec<(PartClass, String)> {
+            rows.iter()
+                .map(|(class, text)| (*class, (*text).to_owned()))
+                .collect()
+        };
+        assert_eq!(split(b"", vec![]), expected(&[(Plain, "")]));
+        assert_eq!(split(b"ab", vec![]), expected(&[(Plain, "ab")]));
+        assert_eq!(
+            split(b"ab", vec![(0..2, Secret)]),
+            expected(&[(Secret, "ab")])
+        );
+        assert_eq!(
+            split(b"abcdef", vec![(1..2, Secret), (2..4, ToolArguments)]),
+            expected(&[
+                (Plain, "a"),
+                (Secret, "b"),
+                (ToolArguments, "cd"),
+                (Plain, "ef")
+            ])
+        );
+    }
 
     #[test]
     fn twins_in_one_delivery_get_their_own_keys_and_a_retry_gets_the_same() {

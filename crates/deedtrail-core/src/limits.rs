@@ -1,5 +1,12 @@
 //! Every limit of the intake path, with its unit and what happens at it.
 
+use std::time::Duration;
+
+/// Longest time for all headers of a request, which is also the longest a connection may lie idle.
+/// Beyond it the connection is closed.
+pub const HEADER_TIME_MAX: Duration = Duration::from_secs(30);
+/// Longest pause within a request body. Beyond it: 408, nothing stored.
+pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(15);
 /// Largest request body after decompression, bytes. Beyond it: 413, nothing stored.
 pub const REQUEST_BYTES_MAX: usize = 64 << 20;
 /// Largest single record, bytes. Beyond it the record is refused (413), its path, offset and hash logged.
@@ -8,6 +15,8 @@ pub const RECORD_BYTES_MAX: usize = 16 << 20;
 pub const RECORD_DEPTH_MAX: usize = 128;
 /// Most canonical events one record may yield. More: the record is quarantined.
 pub const EVENTS_PER_RECORD_MAX: usize = 10_000;
+/// Most bytes of text that the events of one record may hold together. More: the record is quarantined.
+pub const RECORD_TEXT_BYTES_MAX: usize = 32 << 20;
 /// Largest ratio of decompressed to compressed bytes. Beyond it: 413.
 pub const DECOMPRESSION_RATIO_MAX: usize = 200;
 /// Most records in one append batch; a longer delivery is cut into several batches.
@@ -18,3 +27,6 @@ pub const FUTURE_TIME_US_MAX: i64 = 24 * 3600 * 1_000_000;
 pub const COLUMN_BYTES_MAX: usize = 8 << 10;
 /// Most unmapped paths listed per event; the rest are counted.
 pub const UNMAPPED_PATHS_MAX: usize = 64;
+/// Most sensitive ranges of one record. More: those closest to each other are joined. With plain
+/// parts between them they fit into the parts of one log record.
+pub const SENSITIVE_RANGES_MAX: usize = 127;

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use deedtrail_core::id::SourceName;
 use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
+use deedtrail_core::port::log::PartClass;
 use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
 
 use crate::framing;
@@ -13,6 +15,7 @@ use crate::map;
 use crate::mapping::plan::Plan;
 use crate::mapping::{MappingError, SharedTables, compile};
 use crate::record::Buffers;
+use crate::sensitive;
 
 /// Name, mapping text and README of every source of this build, and the shared tables.
 mod built_in {
@@ -169,6 +172,10 @@ impl Mapper for Registry {
             map::map(plan, source.as_str(), record, buffers, Some(&mut trace))
         })?;
         Ok(trace)
+    }
+
+    fn sensitive(&self, record: &[u8]) -> Vec<(Range<usize>, PartClass)> {
+        sensitive(record)
     }
 }
 

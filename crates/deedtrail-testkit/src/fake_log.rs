@@ -77,9 +77,10 @@ impl State {
 
     fn same_content(&self, known: Sequence, parts: &[Part]) -> bool {
         let place = usize::try_from(known).unwrap_or(usize::MAX);
-        self.entries
-            .get(place)
-            .is_some_and(|stored| stored.entry.parts == parts)
+        self.entries.get(place).is_some_and(|stored| {
+            let joined = parts.iter().flat_map(|part| &part.bytes);
+            stored.bytes().iter().eq(joined)
+        })
     }
 }
 

@@ -1,11 +1,13 @@
 //! A mapper of three sources whose records are JSON lines `{"id":…,"operation":…}`.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use deedtrail_core::event::{Alias, MappedEvent, OutcomeClass};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::limits::REQUEST_BYTES_MAX;
 use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
+use deedtrail_core::port::log::PartClass;
 use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
 
 /// Names and titles of the sources that exist.
@@ -116,6 +118,27 @@ impl Mapper for FakeMapper {
             .filter(|(_, pointer, _)| value.pointer(pointer).is_some_and(|v| !v.is_null()));
         let rows = there.map(|(field, _, path)| ((*field).to_owned(), (*path).to_owned()));
         Ok(vec![rows.collect()])
+    }
+
+    /// Texts of members called `password` are secrets, those called `arguments` tool arguments.
+    fn sensitive(&self, record: &[u8]) -> Vec<(Range<usize>, PartClass)> {
+        let Ok(text) = std::str::from_utf8(record) else {
+            return Vec::new();
+        };
+        let keys = [
+            ("\"password\":\"", PartClass::Secret),
+            ("\"arguments\":\"", PartClass::ToolArguments),
+        ];
+        let found = keys.into_iter().flat_map(|(key, class)| {
+            text.match_indices(key).filter_map(move |(at, _)| {
+                let start = at + key.len();
+                let length = text.get(start..)?.find('"')?;
+                Some((start..start + length, class))
+            })
+        });
+        let mut ranges: Vec<_> = found.filter(|(range, _)| !range.is_empty()).collect();
+        ranges.sort_by_key(|(range, _)| range.start);
+        ranges
     }
 }
 

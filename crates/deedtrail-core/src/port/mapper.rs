@@ -1,9 +1,11 @@
 //! From a delivery's bytes to records, and from a record to canonical events.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::id::SourceName;
 use crate::mapping::{FieldPaths, MapError, MappedRecord};
+use crate::port::log::PartClass;
 
 /// How the bytes of a delivery are packed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,4 +74,7 @@ pub trait Mapper: Send + Sync + std::fmt::Debug {
     fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError>;
     /// Maps one record and says for each of its events, in order, where its fields come from.
     fn provenance(&self, source: &SourceName, record: &[u8]) -> Result<Vec<FieldPaths>, MapError>;
+    /// Secrets and tool arguments of a record of any form, as the log keeps them apart: sorted,
+    /// disjoint, non-empty ranges within it, at most `SENSITIVE_RANGES_MAX`.
+    fn sensitive(&self, record: &[u8]) -> Vec<(Range<usize>, PartClass)>;
 }

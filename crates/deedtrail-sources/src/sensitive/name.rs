@@ -18,7 +18,7 @@ pub(super) enum Meaning {
 }
 
 /// Names whose values are secrets, whole: lower case, without separators.
-const SECRET: [&str; 27] = [
+pub(super) const SECRET: [&str; 27] = [
     "actortoken",
     "apisecret",
     "appsecret",
@@ -49,7 +49,7 @@ const SECRET: [&str; 27] = [
 ];
 
 /// Endings of names whose values are secrets: `masterUserPassword`, `DB_PASSWORD`, `x-api-key`.
-const SECRET_ENDINGS: [&str; 26] = [
+pub(super) const SECRET_ENDINGS: [&str; 26] = [
     "accesstoken",
     "accountkey",
     "apikey",
@@ -81,9 +81,9 @@ const SECRET_ENDINGS: [&str; 26] = [
 /// Names of signatures that open a URL to whoever holds it, as query parameters.
 const SIGNATURES: [&str; 4] = ["sig", "signature", "xamzsignature", "xgoogsignature"];
 
-/// Attributes with prompts, arguments and results: OpenTelemetry GenAI conventions of v1.42 and
-/// before, OpenInference, Traceloop.
-const ARGUMENTS: [&str; 24] = [
+/// Attributes with prompts, arguments and results: OpenTelemetry `GenAI` conventions of v1.42 and
+/// before, `OpenInference`, Traceloop.
+pub(super) const ARGUMENTS: [&str; 24] = [
     "gen_ai.completion",
     "gen_ai.event.content",
     "gen_ai.input.messages",
@@ -143,7 +143,8 @@ pub(super) fn meaning(key: &[u8]) -> Option<Meaning> {
     let mut buffer = [0; NAME_BYTES_MAX];
     let (name, whole) = plain(key, &mut buffer);
     match name {
-        b"key" | b"name" | b"displayname" | b"parameterkey" | b"parametername" | b"propertyname"
+        b"key" | b"name" | b"displayname" | b"parameterkey" | b"parametername"
+        | b"propertyname"
             if whole =>
         {
             Some(Meaning::Name)
@@ -165,8 +166,8 @@ pub(super) fn is_secret_parameter(key: &[u8]) -> bool {
 }
 
 fn is_secret(name: &[u8], whole: bool) -> bool {
-    let ending = |known: &&str| name.ends_with(known.as_bytes());
-    SECRET_ENDINGS.iter().any(|known| ending(&known))
+    let ending = |known: &str| name.ends_with(known.as_bytes());
+    SECRET_ENDINGS.iter().any(|known| ending(known))
         || whole && SECRET.iter().any(|known| known.as_bytes() == name)
 }
 
@@ -188,22 +189,19 @@ fn may_end_a_name(key: &[u8]) -> bool {
     let [.., before, last] = key else {
         return false;
     };
-    matches!(
-        (before | 0x20, last | 0x20),
-        (b'e', b'n' | b'y' | b't' | b'r')
-            | (b'o', b'n')
-            | (b'r', b'd' | b'y')
-            | (b'w', b'd' | b't')
-            | (b's', b's' | b'e')
-            | (b'r', b'e')
-            | (b'i', b'e' | b'g')
-            | (b'n', b'g')
-            | (b'd', b'e')
-            | (b'm', b'e')
-            | (b'u', b'e')
-            | (b't', b'a')
-            | (b'x', b't')
-    )
+    let before = before | 0x20;
+    match last | 0x20 {
+        b'a' => before == b't',
+        b'd' => matches!(before, b'r' | b'w'),
+        b'e' => matches!(before, b'd' | b'i' | b'm' | b'r' | b's' | b'u'),
+        b'g' => matches!(before, b'i' | b'n'),
+        b'n' => matches!(before, b'e' | b'o'),
+        b'r' => before == b'e',
+        b's' => before == b's',
+        b't' => matches!(before, b'e' | b'w' | b'x'),
+        b'y' => matches!(before, b'e' | b'r'),
+        _ => false,
+    }
 }
 
 /// The end of `key` in lower case without separators, and whether that is all of it.

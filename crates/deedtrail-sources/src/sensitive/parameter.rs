@@ -11,7 +11,12 @@ const PARAMETER_BYTES_MAX: usize = 48;
 /// written as `%3D` or `\u003d`.
 pub(super) fn assigned(record: &[u8], sign: Range<usize>) -> Option<Range<usize>> {
     let (at, after) = (sign.start, sign.end);
-    let ends = |byte: u8| matches!(byte, b'&' | b';' | b',' | b'"' | b'\\' | b'<' | b'>' | b')' | b'}') || byte.is_ascii_whitespace();
+    let ends = |byte: u8| {
+        matches!(
+            byte,
+            b'&' | b';' | b',' | b'"' | b'\\' | b'<' | b'>' | b')' | b'}'
+        ) || byte.is_ascii_whitespace()
+    };
     if record.get(after).is_none_or(|byte| ends(*byte)) {
         return None;
     }
@@ -21,8 +26,9 @@ pub(super) fn assigned(record: &[u8], sign: Range<usize>) -> Option<Range<usize>
     let name = &record[at - length..at];
     // `&` and `?` may themselves be written as `\u0026`, `%26`, `%3F`.
     let name = match (record.get((at - length).wrapping_sub(1)), name) {
-        (Some(b'\\'), [b'u', b'0', b'0', _, _, name @ ..]) => name,
-        (Some(b'%'), [_, _, name @ ..]) => name,
+        (Some(b'\\'), [b'u', b'0', b'0', _, _, name @ ..]) | (Some(b'%'), [_, _, name @ ..]) => {
+            name
+        }
         _ => name,
     };
     if name.len() < 3 || !name::is_secret_parameter(name) {
@@ -31,7 +37,8 @@ pub(super) fn assigned(record: &[u8], sign: Range<usize>) -> Option<Range<usize>
     let start = after + usize::from(record[after] == b'\'');
     let rest = &record[start..];
     let length = if start > after {
-        rest.iter().position(|byte| matches!(byte, b'\'' | b'"' | b'\\'))
+        rest.iter()
+            .position(|byte| matches!(byte, b'\'' | b'"' | b'\\'))
     } else {
         rest.iter().position(|byte| ends(*byte))
     };

@@ -197,7 +197,8 @@ impl Scan<'_> {
             }
             _ => {
                 let scalar = record[value_at..].iter();
-                let length = scalar.take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+                let length =
+                    scalar.take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
                 Some(value_at + length.count())
             }
         }
@@ -210,7 +211,10 @@ impl Scan<'_> {
             return None;
         }
         let (inside, end) = match value::at(self.record, at, escapes) {
-            Value::Text(text) => (text.clone(), value::after_text(self.record, text.end, escapes)),
+            Value::Text(text) => (
+                text.clone(),
+                value::after_text(self.record, text.end, escapes),
+            ),
             Value::Object(inside) => (self.only_text(inside.clone(), escapes), inside.end + 1),
             Value::Array(inside) => (inside.clone(), inside.end + 1),
             Value::Other => return None,
@@ -247,7 +251,8 @@ impl Scan<'_> {
         let record = self.record;
         *self.of_kind_secret.get_or_insert_with(|| {
             memchr::memmem::find_iter(record, b"\"Secret").any(|at| {
-                matches!(record.get(at + 7), Some(b'"' | b'\\')) || record[at + 7..].starts_with(b"List")
+                matches!(record.get(at + 7), Some(b'"' | b'\\'))
+                    || record[at + 7..].starts_with(b"List")
             })
         })
     }

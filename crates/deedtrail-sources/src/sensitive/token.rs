@@ -100,32 +100,34 @@ pub(super) fn formats(record: &[u8], found: &mut Found) {
 /// The secret that `start` begins, if it is one.
 fn secret(record: &[u8], start: Range<usize>) -> Option<Range<usize>> {
     let text = &record[start.clone()];
-    let is = |known: &&str| known.as_bytes() == text;
-    if URLS.iter().any(|known| is(&known)) {
+    let is = |known: &str| known.as_bytes() == text;
+    if URLS.iter().any(|known| is(known)) {
         return password(record, start.end);
     }
-    if SIGNS.iter().any(|known| is(&known)) {
+    if SIGNS.iter().any(|known| is(known)) {
         return parameter::assigned(record, start);
     }
-    if is(&PEM) {
+    if is(PEM) {
         return private_key(record, start);
     }
-    if is(&BEARER) || is(&BASIC) {
+    if is(BEARER) || is(BASIC) {
         return credentials(record, start.end);
     }
     let before = start.start.checked_sub(1).and_then(|at| record.get(at));
-    let before = before.copied().filter(|_| !follows_escape(record, start.start));
+    let before = before
+        .copied()
+        .filter(|_| !follows_escape(record, start.start));
     if before.is_some_and(|byte| byte.is_ascii_alphanumeric()) {
         return None;
     }
-    if is(&JWT) {
+    if is(JWT) {
         // Also not within a longer token: each is read once only.
         return match before {
             Some(byte) if is_token_byte(byte) => None,
             _ => web_token(record, start.start),
         };
     }
-    let format = FORMATS.iter().find(|format| is(&format.start))?;
+    let format = FORMATS.iter().find(|format| is(format.start))?;
     let length = run(record, start.end, is_token_byte);
     (length >= format.rest_min).then_some(start.start..start.end + length)
 }
@@ -167,7 +169,9 @@ fn private_key(record: &[u8], start: Range<usize>) -> Option<Range<usize>> {
     let end_line = memchr::memmem::find(text, b"-----END ");
     let length = end_line.map_or(text.len(), |end| {
         let after = end + 9;
-        let label = run(text, after, |byte| byte.is_ascii_uppercase() || byte == b' ');
+        let label = run(text, after, |byte| {
+            byte.is_ascii_uppercase() || byte == b' '
+        });
         after + label + run(text, after + label, |byte| byte == b'-').min(5)
     });
     Some(start.start..start.end + length)
@@ -185,7 +189,12 @@ fn credentials(record: &[u8], start: usize) -> Option<Range<usize>> {
 
 /// The password in a URL's authority (RFC 3986 section 3.2.1), which starts at `start`.
 fn password(record: &[u8], start: usize) -> Option<Range<usize>> {
-    let ends = |byte: u8| matches!(byte, b'/' | b'?' | b'#' | b'"' | b'\\' | b'<' | b'>' | b'\'') || byte.is_ascii_whitespace();
+    let ends = |byte: u8| {
+        matches!(
+            byte,
+            b'/' | b'?' | b'#' | b'"' | b'\\' | b'<' | b'>' | b'\''
+        ) || byte.is_ascii_whitespace()
+    };
     let length = run(record, start, |byte| !ends(byte));
     let authority = &record[start..start + length];
     let at = memchr::memrchr(b'@', authority)?;
