@@ -6,8 +6,9 @@
 use deedtrail_core::Text;
 use deedtrail_core::id::TenantId;
 use deedtrail_core::port::log::{EntryKind, NewEntry, Part, PartClass};
-use deedtrail_core::port::store::{Scope, StoreError, TokenRecord, WebSession};
+use deedtrail_core::port::store::{Scope, SignInLink, StoreError, TokenRecord, WebSession};
 use deedtrail_core::time::Timestamp;
+use deedtrail_core::visible::is_deceptive;
 use sha2::{Digest as _, Sha256};
 
 use crate::App;
@@ -20,13 +21,19 @@ pub const SESSION_ABSOLUTE_US: i64 = 7 * Timestamp::DAY_US;
 pub const SIGN_IN_LINK_US: i64 = 24 * Timestamp::HOUR_US;
 /// `last_used` is written at most this often, µs.
 const TOUCH_US: i64 = Timestamp::MINUTE_US;
+/// Longest name of a person who signs in, characters.
+pub const PERSON_CHARACTERS_MAX: usize = 80;
+/// Whom the link signs in that a server prints before anybody has signed in.
+const FIRST_PERSON: &str = "admin";
+/// Setting that is there once somebody has signed in.
+const SIGNED_IN: &str = "access.signed_in";
 /// What every token starts with, so that secret scanners know it.
 pub const TOKEN_PREFIX: &str = "dt_";
 
 /// Who acts, for which tenant, with which scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// `local` (the owner of the data folder), `admin`, or `token:<prefix>`.
+    /// `local` (the owner of the data folder), a person's name, or `token:<prefix>`.
     pub name: Text,
     pub tenant: TenantId,
     pub scopes: Vec<Scope>,
@@ -36,11 +43,11 @@ pub struct Principal {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     #[error(
-        "sign in: open the link that the server printed, or send `Authorization: Bearer <token>`"
+        "sign in: `deedtrail sign-in NAME` prints a link; programs send `Authorization: Bearer <token>`"
     )]
     NotSignedIn,
     #[error(
-        "`{principal}` lacks the scope `{scope}`; an admin makes a token with it: `deedtrail token create --scope {scope}`"
+        "`{principal}` lacks the scope `{scope}`; `deedtrail sign-in` and `deedtrail token create` give it with `--scope {scope}`"
     )]
     Scope {
         principal: Text,
@@ -52,6 +59,11 @@ pub enum Denied {
 pub enum AccessError {
     #[error(transparent)]
     Denied(#[from] Denied),
+    #[error(
+        "`{}` is no name for a person: 1 to {PERSON_CHARACTERS_MAX} visible characters without a colon, not `local`",
+        .0.escape_debug()
+    )]
+    Person(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -66,12 +78,8 @@ pub struct NewToken {
 impl Principal {
     /// The operating-system user who owns the data folder.
     pub fn local() -> Self {
-        Self::admin("local")
-    }
-
-    fn admin(name: &str) -> Self {
         Self {
-            name: name.into(),
+            name: "local".into(),
             tenant: TenantId::default(),
             scopes: vec![Scope::Admin],
         }
@@ -168,36 +176,66 @@ impl App {
         })
     }
 
-    /// A new one-time sign-in secret; the caller builds the link.
-    pub fn create_sign_in_link(&self) -> Result<String, StoreError> {
+    /// A new one-time sign-in secret for a person, who will have `scopes`; the caller builds the
+    /// link. An earlier one that this person has not used no longer works.
+    pub fn create_sign_in_link(
+        &self,
+        principal: &Principal,
+        person: &str,
+        scopes: Vec<Scope>,
+    ) -> Result<String, AccessError> {
+        principal.require(Scope::Admin)?;
+        if !is_person(person) {
+            return Err(AccessError::Person(person.to_owned()));
+        }
         let secret = self.random_hex();
-        let ends = self.ports.clock.now().plus_micros(SIGN_IN_LINK_US);
-        self.ports
-            .store
-            .put_sign_in_link(&sha256_hex(&secret), ends)?;
+        let names: Vec<&str> = scopes.iter().map(|scope| scope_name(*scope)).collect();
+        let for_whom = format!("{person} ({})", names.join(", "));
+        self.ports.store.put_sign_in_link(SignInLink {
+            hash: sha256_hex(&secret),
+            principal: person.into(),
+            tenant: principal.tenant.clone(),
+            scopes,
+            ends: self.ports.clock.now().plus_micros(SIGN_IN_LINK_US),
+        })?;
+        self.audit(principal, "sign-in link made", &for_whom);
         Ok(secret)
+    }
+
+    /// The secret of the link a server prints when it starts: `None` once anybody has signed in,
+    /// so that later starts leave no secret in a journal.
+    pub fn first_sign_in_link(&self) -> Result<Option<String>, AccessError> {
+        if self.ports.store.setting(SIGNED_IN)?.is_some() {
+            return Ok(None);
+        }
+        let scopes = vec![Scope::Admin];
+        self.create_sign_in_link(&Principal::local(), FIRST_PERSON, scopes)
+            .map(Some)
     }
 
     /// Uses a sign-in secret up and returns the cookie value of a new session.
     pub fn redeem_sign_in_link(&self, secret: &str) -> Result<String, AccessError> {
         let now = self.ports.clock.now();
-        if !self
-            .ports
-            .store
-            .take_sign_in_link(&sha256_hex(secret), now)?
-        {
-            return Err(Denied::NotSignedIn.into());
-        }
+        let store = &self.ports.store;
+        let link = store.take_sign_in_link(&sha256_hex(secret), now)?;
+        let link = link.ok_or(Denied::NotSignedIn)?;
         let cookie = self.random_hex();
-        self.ports.store.put_session(WebSession {
+        store.put_session(WebSession {
             hash: sha256_hex(&cookie),
-            principal: "admin".into(),
-            tenant: TenantId::default(),
+            principal: link.principal.clone(),
+            tenant: link.tenant.clone(),
             created: now,
             last_used: now,
             absolute_end: now.plus_micros(SESSION_ABSOLUTE_US),
+            scopes: link.scopes.clone(),
         })?;
-        self.audit(&Principal::admin("admin"), "signed in", "one-time link");
+        store.put_setting(SIGNED_IN, "yes")?;
+        let person = Principal {
+            name: link.principal,
+            tenant: link.tenant,
+            scopes: link.scopes,
+        };
+        self.audit(&person, "signed in", "one-time link");
         Ok(cookie)
     }
 
@@ -221,7 +259,7 @@ impl App {
         Ok(Principal {
             name: session.principal,
             tenant: session.tenant,
-            scopes: vec![Scope::Admin],
+            scopes: session.scopes,
         })
     }
 
@@ -258,6 +296,15 @@ impl App {
         self.ports.entropy.fill(&mut bytes);
         hex::encode(bytes)
     }
+}
+
+/// A name that cannot be taken for the owner of the data folder, a token, or another person.
+fn is_person(name: &str) -> bool {
+    let characters = name.chars().count();
+    (1..=PERSON_CHARACTERS_MAX).contains(&characters)
+        && name.trim() == name
+        && name != "local"
+        && !name.contains(|c: char| c == ':' || is_deceptive(c))
 }
 
 fn sha256_hex(text: &str) -> Text {

@@ -1,5 +1,7 @@
 //! Replay of quarantined records after their mapping was fixed.
 
+use std::collections::BTreeSet;
+
 use deedtrail_core::id::SourceName;
 use deedtrail_core::limits::BATCH_RECORDS_MAX;
 use deedtrail_core::port::log::{AppendError, EntryKind, NewEntry, ReadError, StoredEntry};
@@ -19,6 +21,8 @@ pub enum ReplayError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Append(#[from] AppendError),
+    #[error("no source is called `{0}` and none of that name ever delivered; see `deedtrail source list`")]
+    UnknownSource(SourceName),
 }
 
 /// What a replay did: `tried = released + waiting`.
@@ -39,6 +43,15 @@ impl App {
         source: Option<&SourceName>,
     ) -> Result<ReplayAnswer, ReplayError> {
         principal.require(Scope::Write)?;
+        let facts = self.ports.mapper.sources().into_iter();
+        let healths = self.ports.store.source_health()?.into_iter();
+        let known: BTreeSet<SourceName> = facts
+            .map(|facts| facts.name)
+            .chain(healths.map(|health| health.source))
+            .collect();
+        if let Some(name) = source.filter(|name| !known.contains(name)) {
+            return Err(ReplayError::UnknownSource(name.clone()));
+        }
         let waiting = self.ports.store.quarantined(source, usize::MAX)?;
         let mut answer = ReplayAnswer::default();
         for chunk in waiting.chunks(BATCH_RECORDS_MAX) {

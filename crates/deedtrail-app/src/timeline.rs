@@ -11,6 +11,9 @@ use deedtrail_core::time::Timestamp;
 use crate::App;
 use crate::access::{Denied, Principal};
 
+/// Most identities that are named when several are meant; the others are counted.
+const NAMED_MAX: usize = 10;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ReadingError {
     #[error(transparent)]
@@ -25,6 +28,8 @@ pub enum ReadingError {
         "nobody is called `{0}`; try an e-mail, ARN, login or id from `deedtrail identity list`"
     )]
     Nobody(String),
+    #[error("say who: an e-mail, ARN, login, name or id")]
+    Unnamed,
     #[error("`{who}` means {count} identities: {names}; use one of their ids")]
     Ambiguous {
         who: String,
@@ -66,6 +71,9 @@ impl App {
         who: &str,
     ) -> Result<IdentityFile, ReadingError> {
         principal.require(Scope::Read)?;
+        if who.trim().is_empty() {
+            return Err(ReadingError::Unnamed);
+        }
         let store = &self.ports.store;
         if let Ok(id) = who.parse::<IdentityId>()
             && let Some(identity) = store.identity(id)?
@@ -102,21 +110,26 @@ impl App {
 
     fn only_identity(&self, who: &str, ids: &[IdentityId]) -> Result<IdentityFile, ReadingError> {
         let mut found = Vec::new();
-        for id in ids.iter().take(10) {
+        for id in ids.iter().take(NAMED_MAX) {
             found.extend(self.ports.store.identity(*id)?);
         }
         match found.len() {
             0 => Err(ReadingError::Nobody(who.to_owned())),
             1 => self.identity_file(found.remove(0)),
-            _ => Err(ReadingError::Ambiguous {
-                who: who.to_owned(),
-                count: ids.len(),
-                names: found
-                    .iter()
+            shown => {
+                let named = found.iter();
+                let mut names: Vec<String> = named
                     .map(|i| format!("{} ({}, {})", i.name, i.kind.name(), i.id))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            }),
+                    .collect();
+                if ids.len() > shown {
+                    names.push(format!("and {} more", ids.len() - shown));
+                }
+                Err(ReadingError::Ambiguous {
+                    who: who.to_owned(),
+                    count: ids.len(),
+                    names: names.join(", "),
+                })
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use deedtrail_core::id::TenantId;
-use deedtrail_core::port::store::{TokenRecord, WebSession};
+use deedtrail_core::port::store::{SignInLink, TokenRecord, WebSession};
 use deedtrail_core::time::Timestamp;
 
 use crate::columns::{from_json, json, micros, named, text, time, time_option};
@@ -63,13 +63,22 @@ pub(crate) fn revoke_token(
         .map(|rows| rows > 0)
 }
 
-pub(crate) fn put_sign_in_link(
-    tx: &Transaction<'_>,
-    hash: &str,
-    ends: Timestamp,
-) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO sign_in_links VALUES (?1, ?2)";
-    tx.execute(sql, params![hash, ends.as_micros()])?;
+pub(crate) fn put_sign_in_link(tx: &Transaction<'_>, link: &SignInLink) -> rusqlite::Result<()> {
+    let principal = link.principal.as_str();
+    tx.execute(
+        "DELETE FROM sign_in_links WHERE principal = ?1",
+        [principal],
+    )?;
+    tx.execute(
+        "INSERT INTO sign_in_links VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            link.hash.as_str(),
+            principal,
+            link.tenant.as_str(),
+            json(&link.scopes)?,
+            link.ends.as_micros(),
+        ],
+    )?;
     Ok(())
 }
 
@@ -77,17 +86,27 @@ pub(crate) fn take_sign_in_link(
     tx: &Transaction<'_>,
     hash: &str,
     now: Timestamp,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Option<SignInLink>> {
     tx.execute(
         "DELETE FROM sign_in_links WHERE ends <= ?1",
         [now.as_micros()],
     )?;
-    let taken = tx.execute("DELETE FROM sign_in_links WHERE hash = ?1", [hash])?;
-    Ok(taken > 0)
+    let sql = "DELETE FROM sign_in_links WHERE hash = ?1 \
+        RETURNING hash, principal, tenant, scopes, ends";
+    let row = |row: &Row<'_>| {
+        Ok(SignInLink {
+            hash: text(row, 0)?,
+            principal: text(row, 1)?,
+            tenant: tenant(row, 2)?,
+            scopes: from_json(row, 3)?,
+            ends: time(row, 4)?,
+        })
+    };
+    tx.query_row(sql, [hash], row).optional()
 }
 
 pub(crate) fn put_session(tx: &Transaction<'_>, session: &WebSession) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO web_sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT INTO web_sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     tx.execute(
         sql,
         params![
@@ -97,13 +116,14 @@ pub(crate) fn put_session(tx: &Transaction<'_>, session: &WebSession) -> rusqlit
             session.created.as_micros(),
             session.last_used.as_micros(),
             session.absolute_end.as_micros(),
+            json(&session.scopes)?,
         ],
     )?;
     Ok(())
 }
 
 pub(crate) fn session_by_hash(db: &Connection, hash: &str) -> rusqlite::Result<Option<WebSession>> {
-    let sql = "SELECT hash, principal, tenant, created, last_used, absolute_end \
+    let sql = "SELECT hash, principal, tenant, created, last_used, absolute_end, scopes \
         FROM web_sessions WHERE hash = ?1";
     let rows = |row: &Row<'_>| {
         Ok(WebSession {
@@ -113,6 +133,7 @@ pub(crate) fn session_by_hash(db: &Connection, hash: &str) -> rusqlite::Result<O
             created: time(row, 3)?,
             last_used: time(row, 4)?,
             absolute_end: time(row, 5)?,
+            scopes: from_json(row, 6)?,
         })
     };
     db.prepare_cached(sql)?.query_row([hash], rows).optional()

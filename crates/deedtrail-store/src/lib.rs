@@ -21,7 +21,7 @@ use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     FindingFilter, IdentityFilter, Progress, Quarantined, SourceHealth, Store, StoreError,
-    TokenRecord, WebSession,
+    SignInLink, TokenRecord, WebSession,
 };
 use deedtrail_core::time::Timestamp;
 
@@ -140,11 +140,11 @@ impl Store for SqliteStore {
             .write(|tx| access::revoke_token(tx, prefix, at))
     }
 
-    fn put_sign_in_link(&self, hash: &str, ends: Timestamp) -> Stored<()> {
+    fn put_sign_in_link(&self, link: SignInLink) -> Stored<()> {
         self.connections
-            .write(|tx| access::put_sign_in_link(tx, hash, ends))
+            .write(|tx| access::put_sign_in_link(tx, &link))
     }
-    fn take_sign_in_link(&self, hash: &str, now: Timestamp) -> Stored<bool> {
+    fn take_sign_in_link(&self, hash: &str, now: Timestamp) -> Stored<Option<SignInLink>> {
         self.connections
             .write(|tx| access::take_sign_in_link(tx, hash, now))
     }

@@ -6,7 +6,9 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use deedtrail_app::access::Principal;
 use deedtrail_app::{App, Ports};
+use deedtrail_core::port::store::Scope;
 use deedtrail_testkit::sample::Sample;
 use deedtrail_web::{WebConfig, router, serve};
 
@@ -30,7 +32,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         clock: sample.clock,
         entropy: sample.entropy,
     }));
-    let secret = app.create_sign_in_link()?;
+    let admin = vec![Scope::Admin];
+    let secret = app.create_sign_in_link(&Principal::local(), "admin", admin)?;
     let listener = tokio::net::TcpListener::bind(&address).await?;
     let base = format!("http://{}", listener.local_addr()?);
     let mut out = std::io::stdout();
@@ -41,6 +44,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             tracing::error!(%error, "no signal can stop the server");
         }
     };
-    serve(listener, router(app, WebConfig::default()), stop).await?;
+    serve(listener, router(app, WebConfig::default()), stop).await;
     Ok(())
 }

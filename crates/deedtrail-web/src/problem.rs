@@ -150,8 +150,10 @@ impl From<StoreError> for Problem {
 
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
+        let detail = error.to_string();
         match error {
             AccessError::Denied(denied) => denied.into(),
+            AccessError::Person(_) => Self::invalid(detail),
             AccessError::Store(error) => error.into(),
         }
     }
@@ -169,6 +171,7 @@ impl From<ReadingError> for Problem {
             ReadingError::Ambiguous { .. } => {
                 Self::new(StatusCode::CONFLICT, "ambiguous", "Several match", detail)
             }
+            ReadingError::Unnamed => Self::bad_request(detail),
             ReadingError::UnknownDisposition(_) => Self::invalid(detail),
             ReadingError::Log(ReadError::Damaged { .. }) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -46,8 +46,8 @@ fn used_up() -> Problem {
         StatusCode::UNAUTHORIZED,
         "link-used-up",
         "This sign-in link no longer works",
-        "It was used already, or it is older than 24 hours. The server prints a new one when it \
-         starts.",
+        "It was used already, a newer one was made, or it is older than 24 hours. \
+         `deedtrail sign-in NAME` prints a new one.",
     )
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use deedtrail_app::App;
 use tokio::sync::Semaphore;
 
+use crate::api::ReportGate;
 use crate::config::WebConfig;
 use crate::problem::Problem;
 
@@ -14,6 +15,7 @@ pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) config: WebConfig,
     pub(crate) ingest_turns: Arc<Semaphore>,
+    pub(crate) reports: Arc<ReportGate>,
 }
 
 impl Shared {
@@ -22,6 +24,7 @@ impl Shared {
             app,
             config,
             ingest_turns: Arc::new(Semaphore::new(config.ingest_concurrent_max)),
+            reports: Arc::default(),
         }
     }
 

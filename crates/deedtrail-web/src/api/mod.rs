@@ -12,6 +12,7 @@ mod sources;
 mod table;
 
 pub(crate) use ask::{Asked, cursor, id, next_cursor, time};
+pub(crate) use health::ReportGate;
 pub(crate) use table::ENDPOINTS;
 
 use axum::Json;

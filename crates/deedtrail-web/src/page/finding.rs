@@ -11,6 +11,7 @@ use deedtrail_app::findings::{DISPOSITIONS, FindingFile};
 use deedtrail_core::control;
 use deedtrail_core::finding::{FindingStatus, Hypothesis};
 use deedtrail_core::id::{EventUid, FindingId};
+use deedtrail_core::port::store::Scope;
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
 
@@ -77,6 +78,8 @@ struct FindingPage {
     absent: usize,
     panel: Option<EventPanel>,
     checkpoint: Option<Checkpoint>,
+    /// The person who looks may decide.
+    may_decide: bool,
     states: [(&'static str, bool); 3],
     dispositions: Vec<(&'static str, String, bool)>,
 }
@@ -154,6 +157,7 @@ fn load(
     Ok(view(
         &file,
         Parts {
+            may_decide: principal.require(Scope::Write).is_ok(),
             chrome,
             bars,
             lanes,
@@ -166,6 +170,7 @@ fn load(
 
 /// What of the page is not the finding itself.
 struct Parts {
+    may_decide: bool,
     chrome: Chrome,
     bars: Bars,
     lanes: Option<Lanes>,
@@ -236,6 +241,7 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         techniques: draft.techniques.iter().map(|id| Shown::new(id)).collect(),
         printed: file.kind.map_or(&[], |kind| kind.seed_ref),
         absent: draft.events.len().saturating_sub(file.events.len()),
+        may_decide: parts.may_decide,
         states: FindingStatus::ALL.map(|status| (status.name(), status == finding.status)),
         dispositions: dispositions(finding.disposition.as_deref()),
         chrome: parts.chrome,

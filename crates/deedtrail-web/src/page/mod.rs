@@ -3,6 +3,7 @@
 pub(crate) mod failure;
 mod finding;
 mod findings;
+mod here;
 mod identities;
 mod identity;
 pub(crate) mod sign_in;

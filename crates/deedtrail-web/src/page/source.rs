@@ -9,6 +9,7 @@ use deedtrail_app::access::Principal;
 use deedtrail_core::port::store::Quarantined;
 use deedtrail_core::time::Timestamp;
 
+use super::here::Here;
 use super::sources::{HealthView, title};
 use super::{Chrome, Failure, Section, show};
 use crate::problem::Problem;
@@ -33,6 +34,8 @@ struct QuarantineRow {
 #[template(path = "source.html")]
 struct SourcePage {
     chrome: Chrome,
+    /// Address of this server.
+    here: String,
     name: String,
     title: Shown,
     planes: Shown,
@@ -48,14 +51,20 @@ pub(super) async fn page(
     State(shared): State<Shared>,
     Extension(principal): Extension<Principal>,
     Path(name): Path<String>,
+    here: Here,
 ) -> Result<Response, Failure> {
     let page = shared
-        .attempt(move |app| load(app, &principal, &name))
+        .attempt(move |app| load(app, &principal, &name, here))
         .await?;
     Ok(show(&page))
 }
 
-fn load(app: &App, principal: &Principal, name: &str) -> Result<SourcePage, Problem> {
+fn load(
+    app: &App,
+    principal: &Principal,
+    name: &str,
+    here: Here,
+) -> Result<SourcePage, Problem> {
     let reports = app.sources(principal)?;
     let report = reports
         .into_iter()
@@ -68,6 +77,7 @@ fn load(app: &App, principal: &Principal, name: &str) -> Result<SourcePage, Prob
     let facts = report.facts.as_ref();
     Ok(SourcePage {
         chrome: Chrome::load(app, principal, Section::Sources)?,
+        here: here.0,
         name: report.name.to_string(),
         title: title(&report),
         planes: Shown::new(&facts.map_or("plane unknown".to_owned(), |f| {

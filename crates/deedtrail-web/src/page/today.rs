@@ -11,6 +11,7 @@ use deedtrail_app::today::Today;
 use deedtrail_core::finding::Severity;
 
 use super::findings::FindingRow;
+use super::here::Here;
 use super::{Chrome, Failure, Section, show};
 use crate::state::Shared;
 use crate::view::{Badge, Checkpoint, Shown, ago, grouped};
@@ -48,6 +49,8 @@ struct EvidenceHealth {
 #[template(path = "today.html")]
 struct TodayPage {
     chrome: Chrome,
+    /// Address of this server.
+    here: String,
     headline: String,
     counts: Vec<SeverityCount>,
     urgent: Vec<FindingRow>,
@@ -63,12 +66,15 @@ struct TodayPage {
 pub(super) async fn page(
     State(shared): State<Shared>,
     Extension(principal): Extension<Principal>,
+    here: Here,
 ) -> Result<Response, Failure> {
-    let page = shared.attempt(move |app| load(app, &principal)).await?;
+    let page = shared
+        .attempt(move |app| load(app, &principal, here))
+        .await?;
     Ok(show(&page))
 }
 
-fn load(app: &App, principal: &Principal) -> Result<TodayPage, ReadingError> {
+fn load(app: &App, principal: &Principal, here: Here) -> Result<TodayPage, ReadingError> {
     let today = app.today(principal, URGENT_MAX)?;
     let ids = today.urgent.iter().map(|finding| finding.draft.identity);
     let names = app.identity_names(principal, ids)?;
@@ -85,6 +91,7 @@ fn load(app: &App, principal: &Principal) -> Result<TodayPage, ReadingError> {
     let records: u64 = healths.map(|health| health.records).sum();
     Ok(TodayPage {
         chrome: Chrome::load(app, principal, Section::Today)?,
+        here: here.0,
         headline: headline(&today),
         counts: counts(&today),
         urgent: urgent

@@ -2,8 +2,9 @@
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use deedtrail_app::access::SESSION_ABSOLUTE_US;
+use deedtrail_app::access::{Principal, SESSION_ABSOLUTE_US, SESSION_IDLE_US};
 use deedtrail_core::port::store::Scope;
+use deedtrail_core::time::Timestamp;
 use deedtrail_testkit::sample::Sample;
 use deedtrail_web::{Needs, Transport, WebConfig, endpoints};
 
@@ -84,9 +85,31 @@ async fn every_endpoint_wants_its_own_scope() {
     }
 }
 
+/// Address of a new link for a person.
+fn link(caller: &Caller, person: &str, scopes: &[Scope]) -> String {
+    let local = Principal::local();
+    let secret = caller
+        .app
+        .create_sign_in_link(&local, person, scopes.to_vec());
+    format!("/sign-in/{}", secret.unwrap())
+}
+
+/// The session cookie an answer sets.
+fn cookie(answer: &Answer) -> String {
+    let cookie = answer.header("set-cookie");
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+/// How a page answers a browser with this cookie.
+async fn visit(caller: &Caller, address: &str, cookie: &str) -> Answer {
+    let headers = [("cookie", cookie)];
+    caller
+        .send(with_headers("GET", address, &headers, ""))
+        .await
+}
+
 async fn redeem(caller: &Caller) -> (String, Answer) {
-    let secret = caller.app.create_sign_in_link().unwrap();
-    let link = format!("/sign-in/{secret}");
+    let link = link(caller, "ana", &[Scope::Admin]);
     let fetched = caller.send(with_headers("GET", &link, &[], "")).await;
     assert_eq!(fetched.status, StatusCode::OK);
     assert!(
@@ -142,32 +165,121 @@ async fn over_https_the_cookie_is_bound_to_the_host() {
 }
 
 #[tokio::test]
-async fn a_session_ends() {
+async fn a_session_in_use_ends_at_its_absolute_limit() {
     let caller = Caller::new(Sample::story());
     let (_, posted) = redeem(&caller).await;
-    let cookie = posted
-        .header("set-cookie")
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
-    caller.sample.clock.advance(SESSION_ABSOLUTE_US + 1);
-    let page = caller
-        .send(with_headers("GET", "/", &[("cookie", &cookie)], ""))
-        .await;
+    let cookie = cookie(&posted);
+    for _ in 1..SESSION_ABSOLUTE_US / Timestamp::HOUR_US {
+        caller.sample.clock.advance(Timestamp::HOUR_US);
+        let page = visit(&caller, "/sources", &cookie).await;
+        assert_eq!(page.status, StatusCode::OK);
+    }
+    caller.sample.clock.advance(Timestamp::HOUR_US);
+    let page = visit(&caller, "/sources", &cookie).await;
     assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn an_idle_session_ends() {
+    let caller = Caller::new(Sample::story());
+    for (silence_us, status) in [
+        (SESSION_IDLE_US, StatusCode::OK),
+        (SESSION_IDLE_US + 1, StatusCode::UNAUTHORIZED),
+    ] {
+        let (_, posted) = redeem(&caller).await;
+        caller.sample.clock.advance(silence_us);
+        let page = visit(&caller, "/sources", &cookie(&posted)).await;
+        assert_eq!(page.status, status, "{silence_us}");
+    }
+}
+
+#[tokio::test]
+async fn people_sign_in_under_their_own_name_and_scopes() {
+    let caller = Caller::new(Sample::story());
+    let findings = caller.get("/v1/findings?severity=critical").await.json();
+    let id = findings["findings"][0]["id"].as_str().unwrap();
+    let address = format!("/findings/{id}");
+    for (person, scopes, status) in [
+        ("ana reader", &[Scope::Read][..], StatusCode::FORBIDDEN),
+        ("ben", &[Scope::Read, Scope::Write], StatusCode::SEE_OTHER),
+    ] {
+        let link = link(&caller, person, scopes);
+        let posted = caller.send(with_headers("POST", &link, &[], "")).await;
+        let cookie = cookie(&posted);
+        let page = visit(&caller, &address, &cookie).await;
+        assert!(page.text().contains(person));
+        let offered = page.text().contains("Save decision");
+        assert_eq!(offered, status == StatusCode::SEE_OTHER, "{person}");
+        let form = "application/x-www-form-urlencoded";
+        let headers = [("cookie", cookie.as_str()), ("content-type", form)];
+        let decision = with_headers("POST", &address, &headers, "status=closed");
+        assert_eq!(caller.send(decision).await.status, status, "{person}");
+    }
+    let decided = caller.get(&format!("/v1/findings/{id}")).await.json();
+    assert_eq!(decided["analyst"], "ben");
+}
+
+#[tokio::test]
+async fn a_newer_link_ends_the_older_one_of_the_same_person() {
+    let caller = Caller::new(Sample::story());
+    let older = link(&caller, "ana", &[Scope::Read]);
+    let other = link(&caller, "ben", &[Scope::Read]);
+    let newer = link(&caller, "ana", &[Scope::Read]);
+    for (link, status) in [(older, 401), (newer, 303), (other, 303)] {
+        let posted = caller.send(with_headers("POST", &link, &[], "")).await;
+        assert_eq!(posted.status.as_u16(), status, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_link_is_made_until_somebody_has_signed_in() {
+    let caller = Caller::new(Sample::empty());
+    let first = caller.app.first_sign_in_link().unwrap().unwrap();
+    let second = caller.app.first_sign_in_link().unwrap().unwrap();
+    assert!(caller.app.redeem_sign_in_link(&first).is_err());
+    caller.app.redeem_sign_in_link(&second).unwrap();
+    assert_eq!(caller.app.first_sign_in_link().unwrap(), None);
+}
+
+#[tokio::test]
+async fn nobody_signs_in_as_the_owner_a_token_or_a_disguise() {
+    let caller = Caller::new(Sample::empty());
+    let long = "x".repeat(81);
+    for name in ["", " ", "local", "token:dt_1", "an\u{202e}a", "a\nb", &long] {
+        let made = caller
+            .app
+            .create_sign_in_link(&Principal::local(), name, vec![Scope::Read]);
+        assert!(made.is_err(), "{name:?}");
+    }
+    let reader = Principal {
+        scopes: vec![Scope::Read],
+        ..Principal::local()
+    };
+    let made = caller
+        .app
+        .create_sign_in_link(&reader, "ana", vec![Scope::Admin]);
+    assert!(made.is_err(), "only an admin makes links");
+}
+
+#[tokio::test]
+async fn reports_of_browsers_do_not_fill_the_log() {
+    let caller = Caller::new(Sample::empty());
+    let report = || with_headers("POST", "/csp-report", &[], "{}");
+    for _ in 0..10 {
+        assert_eq!(caller.send(report()).await.status, StatusCode::NO_CONTENT);
+    }
+    let refused = caller.send(report()).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.header("retry-after"), "60");
+    caller.sample.clock.advance(Timestamp::MINUTE_US);
+    assert_eq!(caller.send(report()).await.status, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
 async fn another_site_cannot_post() {
     let caller = Caller::new(Sample::story());
     let (_, posted) = redeem(&caller).await;
-    let cookie = posted
-        .header("set-cookie")
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
+    let cookie = cookie(&posted);
     for (site, status) in [
         ("cross-site", 403),
         ("same-site", 403),

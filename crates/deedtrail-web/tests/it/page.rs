@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use deedtrail_core::visible::is_deceptive;
 use deedtrail_testkit::sample::Sample;
+use deedtrail_web::{Transport, WebConfig};
 
 use crate::caller::{Answer, Caller, local};
 
@@ -145,10 +146,8 @@ async fn an_event_on_a_timeline_says_where_its_fields_came_from() {
 async fn empty_pages_say_why_and_what_next() {
     let caller = Caller::new(Sample::empty());
     // Signing in leaves an entry in the log; it is still nothing to judge.
-    caller
-        .app
-        .redeem_sign_in_link(&caller.app.create_sign_in_link().unwrap())
-        .unwrap();
+    let secret = caller.app.first_sign_in_link().unwrap().unwrap();
+    caller.app.redeem_sign_in_link(&secret).unwrap();
     for (address, words) in [
         ("/", "No record has come in"),
         ("/findings", "Nothing has been found"),
@@ -236,6 +235,37 @@ async fn what_does_not_exist_is_said_in_the_same_look() {
         assert!(answer.text().contains("/assets/"), "{address} has no style");
         assert!(answer.text().contains("Back to Today"), "{address}");
     }
+}
+
+#[tokio::test]
+async fn commands_to_copy_name_this_server() {
+    let https = WebConfig {
+        transport: Transport::Https,
+        ..WebConfig::default()
+    };
+    for (config, host, shown) in [
+        (WebConfig::default(), "127.0.0.1:9", "http://127.0.0.1:9"),
+        (https, "trail.example", "https://trail.example"),
+        (WebConfig::default(), "evil\"><b>", "http://localhost"),
+    ] {
+        let caller = Caller::with_config(Sample::empty(), config);
+        for address in ["/", "/sources/okta.system"] {
+            let mut request = local(Method::GET, address, Body::empty());
+            request.headers_mut().insert("host", host.parse().unwrap());
+            let html = caller.send(request).await.text().to_owned();
+            let command = format!(" {shown}/v1/ingest/");
+            assert!(html.contains(&command), "{address} does not say {command}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn sources_say_what_they_are_worth_before_they_count() {
+    let caller = Caller::new(Sample::story());
+    let html = page(&caller, "/sources").await.text().to_owned();
+    let place = |heading: &str| html.find(heading).unwrap();
+    assert!(place(">Evidence grades<") < place(">Lacks<"));
+    assert!(place(">Lacks<") < place(">Records<"));
 }
 
 #[tokio::test]
