@@ -30,6 +30,10 @@ pub struct Figures {
     pub sources: Vec<SourceHealth>,
     /// What is wrong with the log, if anything.
     pub damage: Option<String>,
+    /// What keeps entries from being processed, if anything does.
+    pub stopped: Option<String>,
+    /// Identities and findings are being derived anew and are incomplete so far.
+    pub is_rebuilding: bool,
 }
 
 impl App {
@@ -41,6 +45,8 @@ impl App {
             archive: self.ports.archive.figures(),
             sources: self.ports.store.source_health()?,
             damage: self.ports.log.damage(),
+            stopped: self.processing.error().map(|error| error.to_string()),
+            is_rebuilding: self.processing.is_rebuilding(),
         })
     }
 }

@@ -44,6 +44,8 @@ pub struct App {
     pub ports: Ports,
     /// Counters since start, for `/metrics`.
     pub counters: figures::Counters,
+    /// How far the pipeline's thread is.
+    pub processing: Arc<pipeline::Processing>,
 }
 
 impl App {
@@ -51,6 +53,7 @@ impl App {
         Self {
             ports,
             counters: figures::Counters::default(),
+            processing: Arc::default(),
         }
     }
 }

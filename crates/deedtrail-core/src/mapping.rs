@@ -20,6 +20,51 @@ pub struct MappedRecord {
 /// of the mapping. A field made of several values has several rows; a constant has none.
 pub type FieldPaths = Vec<(String, String)>;
 
+impl MappedRecord {
+    /// Bytes of text in all events: about what they take in memory.
+    pub fn text_bytes(&self) -> usize {
+        self.events.iter().map(text_bytes).sum()
+    }
+}
+
+/// Bytes of an event's larger texts, and a share for its fixed fields.
+pub fn text_bytes(event: &MappedEvent) -> usize {
+    let single = [
+        &event.account,
+        &event.actor_ref,
+        &event.actor_name,
+        &event.credential_ref,
+        &event.session_ref,
+        &event.permission,
+        &event.command,
+        &event.workload,
+        &event.target_ref,
+        &event.target_name,
+        &event.outcome_detail,
+        &event.user_agent,
+        &event.device_ref,
+        &event.message_ref,
+        &event.link_ref,
+        &event.verdict_detail,
+        &event.threat,
+    ];
+    let aliases = event.actor_aliases.iter().chain(&event.target_aliases);
+    let behind = event.delegation.iter().map(|link| &link.alias);
+    let changes = event.changes.iter().map(|change| size_of_val(change) + 64);
+    let labels = event.labels.iter();
+    size_of::<MappedEvent>()
+        + single.into_iter().flatten().map(Text::len).sum::<usize>()
+        + aliases
+            .chain(behind)
+            .map(|alias| alias.value.len())
+            .sum::<usize>()
+        + changes.sum::<usize>()
+        + labels
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>()
+        + event.unmapped.iter().map(Text::len).sum::<usize>()
+}
+
 /// Why a record is quarantined. The text says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "reason", rename_all = "snake_case")]
@@ -38,6 +83,8 @@ pub enum MapError {
     WrongSource { source_name: String, detail: String },
     #[error("more than {limit} events in one record")]
     TooManyEvents { limit: usize },
+    #[error("its events hold more than {limit_bytes} bytes of text together")]
+    TooMuchText { limit_bytes: usize },
     #[error("no source is called `{source_name}`; `deedtrail source list` shows them all")]
     UnknownSource { source_name: String },
 }
@@ -53,6 +100,7 @@ impl MapError {
             Self::OutOfRange { .. } => "out_of_range",
             Self::WrongSource { .. } => "wrong_source",
             Self::TooManyEvents { .. } => "too_many_events",
+            Self::TooMuchText { .. } => "too_much_text",
             Self::UnknownSource { .. } => "unknown_source",
         }
     }

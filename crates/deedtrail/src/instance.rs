@@ -1,8 +1,9 @@
 //! A data folder, opened: log, archive, store, use cases, and the pipeline's thread.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use deedtrail_app::access::Principal;
@@ -33,6 +34,8 @@ pub(crate) struct Instance {
     pub(crate) app: Arc<App>,
     pub(crate) log: Arc<Log>,
     pub(crate) worker: Worker,
+    /// Where the server listens, once it does.
+    pub(crate) address: OnceLock<SocketAddr>,
 }
 
 impl Instance {
@@ -70,13 +73,30 @@ impl Instance {
         };
         record_what_is_in_force(&app, &detection, loaded.fingerprint)?;
         let pipeline = Pipeline::open(ports, detection, event_key)?;
-        let worker = Worker::start(pipeline)?;
+        let worker = Worker::start(pipeline, &app.processing)?;
         Ok(Self {
             config: config.clone(),
             app,
             log,
             worker,
+            address: OnceLock::new(),
         })
+    }
+
+    /// Where people reach the pages, without a slash at the end.
+    pub(crate) fn base(&self) -> String {
+        match &self.config.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!(
+                "http://{}",
+                self.address.get().unwrap_or(&self.config.listen)
+            ),
+        }
+    }
+
+    /// The link that uses a sign-in secret up.
+    pub(crate) fn sign_in_link(&self, secret: &str) -> String {
+        format!("{}/sign-in/{secret}", self.base())
     }
 
     /// Waits until everything in the log is processed.
@@ -107,15 +127,17 @@ pub(crate) fn log_config(config: &Config) -> LogConfig {
     }
 }
 
-fn prepare(data: &Path) -> anyhow::Result<()> {
+/// Makes a folder, and those above it that are missing, that only its owner can open.
+pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700);
+    builder.recursive(true).mode(0o700).create(folder)
+}
+
+fn prepare(data: &Path) -> anyhow::Result<()> {
     for folder in ["log", "archive", "keys"] {
         let folder = data.join(folder);
-        builder
-            .create(&folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
+        make_private(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let version = data.join("VERSION");
     match fs::read_to_string(&version) {

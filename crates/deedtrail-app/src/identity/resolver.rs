@@ -9,7 +9,6 @@ use deedtrail_core::identity::{
     AliasRecord, CredentialRecord, Declared, Identity, IdentityStatus, Merge,
 };
 use deedtrail_core::namespace::namespace_facts;
-use deedtrail_core::port::store::{IdentityFilter, Store, StoreError};
 use deedtrail_core::time::Timestamp;
 
 use super::{kind, seal};
@@ -69,35 +68,6 @@ pub(super) struct Sighting<'a> {
 }
 
 impl Resolver {
-    /// Loads everything the store knows.
-    pub fn load(store: &dyn Store) -> Result<Self, StoreError> {
-        let everyone = IdentityFilter {
-            merged: true,
-            ..IdentityFilter::default()
-        };
-        let credentials = store.credentials()?;
-        let mut credentials_held = BTreeMap::new();
-        for credential in &credentials {
-            *credentials_held.entry(credential.identity).or_insert(0) += 1;
-        }
-        Ok(Self {
-            credentials_held,
-            identities: store
-                .identities(&everyone)?
-                .into_iter()
-                .map(|i| (i.id, i))
-                .collect(),
-            aliases: store.aliases()?.into_iter().map(|a| (a.uid, a)).collect(),
-            credentials: credentials.into_iter().map(|c| (c.uid, c)).collect(),
-            merges: store
-                .merges()?
-                .into_iter()
-                .map(|m| ((m.merged, m.kept), m))
-                .collect(),
-            touched: Touched::default(),
-        })
-    }
-
     /// The identity an id stands for today; merges are followed.
     pub fn identity(&self, id: IdentityId) -> Option<&Identity> {
         self.identities.get(&self.stands_for(id))
@@ -140,22 +110,6 @@ impl Resolver {
         Resolved {
             actor: actor.map(|id| self.stands_for(id)),
             behind,
-        }
-    }
-
-    /// As [`Resolver::resolve`], for an event that was learnt from before.
-    pub fn look_up(&self, event: &mut Event) -> Resolved {
-        self.file_under_credential(event);
-        let known = |alias: &Alias| self.known(&event.tenant, alias);
-        let behind = event.mapped.delegation.iter();
-        Resolved {
-            actor: event
-                .actor_alias_uid
-                .and_then(|uid| self.identity_of(uid))
-                .map(|i| i.id),
-            behind: behind
-                .filter_map(|link| Some((link.relation.clone(), known(&link.alias)?)))
-                .collect(),
         }
     }
 

@@ -4,7 +4,7 @@
 use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{EntryKind, ReadError, Sequence, StoredEntry};
 
-use super::STEP_BYTES_MAX;
+use super::{STEP_BYTES_MAX, STEP_TEXT_BYTES_MAX};
 use crate::Ports;
 
 /// An entry with what its source's mapping makes of it.
@@ -13,6 +13,13 @@ pub(super) struct Mapped {
     pub(super) entry: StoredEntry,
     /// `None` for entries that are not records.
     pub(super) record: Option<Result<MappedRecord, MapError>>,
+}
+
+impl Mapped {
+    fn text_bytes(&self) -> usize {
+        let record = self.record.as_ref().and_then(|record| record.as_ref().ok());
+        record.map_or(0, MappedRecord::text_bytes)
+    }
 }
 
 /// What one step works on.
@@ -24,16 +31,27 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Reads up to [`STEP_BYTES_MAX`] from `from` on and maps it.
+    /// Reads up to [`STEP_BYTES_MAX`] from `from` on and maps it, or less of it when its events
+    /// hold more than [`STEP_TEXT_BYTES_MAX`].
     pub(super) fn read(ports: &Ports, from: Sequence) -> Self {
         let entries = ports.log.read(from, STEP_BYTES_MAX);
+        let mut text_bytes = 0;
+        let within = |mapped: &Mapped| {
+            let fits = text_bytes < STEP_TEXT_BYTES_MAX;
+            text_bytes += mapped.text_bytes();
+            fits
+        };
         let mapped = |entry: StoredEntry| Mapped {
             record: map(ports, &entry),
             entry,
         };
+        let cut = |entries: Vec<StoredEntry>| {
+            let mapped = entries.into_iter().map(mapped);
+            mapped.take_while(within).collect()
+        };
         Self {
             from,
-            entries: entries.map(|entries| entries.into_iter().map(mapped).collect()),
+            entries: entries.map(cut),
         }
     }
 

@@ -8,12 +8,13 @@ use deedtrail_core::event::Event;
 use deedtrail_core::finding::{Finding, FindingDraft};
 use deedtrail_core::id::{FindingId, SourceName};
 use deedtrail_core::mapping::{MapError, MappedRecord};
-use deedtrail_core::port::log::{EntryKind, Sequence, StoredEntry};
+use deedtrail_core::port::log::{EntryKind, ReadError, Sequence, StoredEntry};
 use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_core::port::store::{Progress, Quarantined};
 use deedtrail_detect::Observation;
 
 use super::ahead::Mapped;
+use super::snapshot::State;
 use super::{Pipeline, PipelineError};
 use crate::configuration;
 use crate::identity::{IDENTITY_MERGE, Place, parse_import, seal_event};
@@ -49,8 +50,11 @@ impl<'p> Batch<'p> {
             }
             EntryKind::Remap => self.remap(entry),
             EntryKind::Tick => {
-                let drafts = self.pipeline.detector.advance(entry.entry.received);
-                self.keep(drafts)
+                let drafts = self.pipeline.state.detector.advance(entry.entry.received);
+                if self.is_fresh(entry) {
+                    self.keep(drafts)?;
+                }
+                Ok(())
             }
             EntryKind::Configuration => {
                 self.configuration(entry);
@@ -62,7 +66,7 @@ impl<'p> Batch<'p> {
 
     /// Rows and progress of the step.
     pub(super) fn finish(mut self, through: Sequence) -> (Vec<Event>, Progress) {
-        let changes = self.pipeline.resolver.take_changes();
+        let changes = self.pipeline.state.resolver.take_changes();
         self.progress.through = through;
         self.progress.identities = changes.identities;
         self.progress.aliases = changes.aliases;
@@ -74,6 +78,11 @@ impl<'p> Batch<'p> {
         (self.rows, self.progress)
     }
 
+    /// Whether the entry's results are not in the store yet.
+    fn is_fresh(&self, entry: &StoredEntry) -> bool {
+        entry.sequence >= self.pipeline.stored
+    }
+
     /// A record understood at intake.
     fn record(
         &mut self,
@@ -83,7 +92,7 @@ impl<'p> Batch<'p> {
         let Some(source) = &entry.entry.source else {
             return Ok(());
         };
-        if entry.sequence >= self.pipeline.stored {
+        if self.is_fresh(entry) {
             self.pipeline.health.record(source, entry);
         }
         match record {
@@ -116,42 +125,43 @@ impl<'p> Batch<'p> {
                 ordinal,
             };
             let mut event = seal_event(&self.pipeline.event_key, place, mapped);
-            self.observe(&mut event, entry.sequence, bytes, &facts)?;
+            self.observe(&mut event, self.is_fresh(entry), bytes, &facts)?;
             self.rows.push(event);
         }
         Ok(())
     }
 
-    /// Resolves, detects and counts one event, each stage only past its own position.
+    /// Resolves and detects one event; what came of it is stored when it is `fresh`.
     fn observe(
         &mut self,
         event: &mut Event,
-        sequence: Sequence,
+        fresh: bool,
         bytes: &[u8],
         source: &SourceFacts,
     ) -> Result<(), PipelineError> {
         let pipeline = &mut *self.pipeline;
-        let resolved = if sequence >= pipeline.stored {
+        if fresh {
             pipeline.health.event(event);
-            pipeline.resolver.resolve(event)
-        } else {
-            pipeline.resolver.look_up(event)
-        };
-        if sequence < pipeline.detected {
-            return Ok(());
         }
+        let State {
+            resolver, detector, ..
+        } = &mut pipeline.state;
+        let resolved = resolver.resolve(event);
         let observation = Observation {
             event,
-            identity: resolved.actor.and_then(|id| pipeline.resolver.identity(id)),
+            identity: resolved.actor.and_then(|id| resolver.identity(id)),
             credential: event
                 .credential_uid
-                .and_then(|uid| pipeline.resolver.credential(uid)),
+                .and_then(|uid| resolver.credential(uid)),
             record: bytes,
             source,
         };
-        let drafts = pipeline.detector.observe(&observation);
+        let drafts = detector.observe(&observation);
         event.risk_decision = drafts.first().map(FindingDraft::id);
-        self.keep(drafts)
+        if fresh {
+            self.keep(drafts)?;
+        }
+        Ok(())
     }
 
     /// Merges drafts into stored findings; repeats add to the day's finding.
@@ -178,7 +188,7 @@ impl<'p> Batch<'p> {
         let Some(source) = entry.entry.source.clone() else {
             return;
         };
-        if entry.sequence >= self.pipeline.stored {
+        if self.is_fresh(entry) {
             self.pipeline.health.record(&source, entry);
         }
         let (code, reason) = entry.entry.note.split_once(": ").unwrap_or(("unknown", ""));
@@ -186,7 +196,8 @@ impl<'p> Batch<'p> {
     }
 
     fn set_aside(&mut self, entry: &StoredEntry, source: &SourceName, code: &str, reason: String) {
-        if entry.sequence < self.pipeline.stored {
+        self.pipeline.state.set_aside.insert(entry.sequence);
+        if !self.is_fresh(entry) {
             return;
         }
         self.pipeline.health.quarantine(source);
@@ -205,19 +216,23 @@ impl<'p> Batch<'p> {
         });
     }
 
-    /// A quarantined record whose mapping was fixed: processed as if it had come in now.
+    /// A quarantined record whose mapping was fixed: processed as if it had come in now. One that
+    /// is not in quarantine (any more) has its events already.
     fn remap(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
         let Ok(sequence) = entry.entry.note.parse::<Sequence>() else {
             return Ok(());
         };
-        let Some(original) = self
-            .pipeline
-            .ports
-            .log
-            .read(sequence, 1)?
-            .into_iter()
-            .next()
-        else {
+        if !self.pipeline.state.set_aside.contains(&sequence) {
+            return Ok(());
+        }
+        let original = match self.pipeline.ports.log.read(sequence, 1) {
+            Err(ReadError::Damaged { .. }) => {
+                tracing::error!(sequence, "a damaged record stays in quarantine");
+                return Ok(());
+            }
+            read => read?.into_iter().next(),
+        };
+        let Some(original) = original else {
             return Ok(());
         };
         let Some(source) = original.entry.source.clone() else {
@@ -227,7 +242,8 @@ impl<'p> Batch<'p> {
         let mapped: Result<MappedRecord, MapError> =
             self.pipeline.ports.mapper.map(&source, &bytes);
         let Ok(record) = mapped else { return Ok(()) };
-        if entry.sequence >= self.pipeline.stored {
+        self.pipeline.state.set_aside.remove(&sequence);
+        if self.is_fresh(entry) {
             self.pipeline.health.release(&source);
             self.progress.released.push(sequence);
         }
@@ -243,10 +259,7 @@ impl<'p> Batch<'p> {
     }
 
     fn configuration(&mut self, entry: &StoredEntry) {
-        if entry.sequence < self.pipeline.stored {
-            return;
-        }
-        let (at, resolver) = (entry.entry.received, &mut self.pipeline.resolver);
+        let (at, resolver) = (entry.entry.received, &mut self.pipeline.state.resolver);
         if entry.entry.note == configuration::IDENTITY_IMPORT
             && let Ok(rows) = parse_import(&entry.bytes())
         {

@@ -1,21 +1,24 @@
 //! The one consumer of the evidence log: map, resolve, detect, archive, in log order.
 //!
 //! Live, catch-up after a restart, replay and rebuild are this function over positions. Three
-//! positions move on their own: results in the store, rows in the archive, detection's snapshot.
-//! After a restart reading starts at the lowest; each stage ignores what it has already covered.
+//! positions move on their own: results in the store, rows in the archive, the snapshot of the
+//! state. After a restart reading starts at the snapshot, which is never ahead of the other two;
+//! entries are processed as they were then, and what is stored already is not stored again.
 
 mod ahead;
 mod batch;
 mod commit;
 mod health;
+mod snapshot;
 mod worker;
 
-pub use worker::{Worker, WorkerError};
+pub use worker::{Processing, Worker, WorkerError};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deedtrail_core::id::SourceName;
+use deedtrail_core::mapping::text_bytes;
 use deedtrail_core::port::archive::ArchiveError;
 use deedtrail_core::port::log::{ReadError, Sequence};
 use deedtrail_core::port::mapper::SourceFacts;
@@ -24,24 +27,28 @@ use deedtrail_core::time::Timestamp;
 use deedtrail_detect::{Detector, RuleSet, Settings};
 
 use crate::Ports;
-use crate::identity::Resolver;
 use ahead::{Ahead, Mapped};
 use batch::Batch;
 use commit::Commit;
 use health::Health;
+use snapshot::State;
 
 /// Bytes of the log taken in one step.
 const STEP_BYTES_MAX: usize = 4 << 20;
+/// Text in the events of one step, bytes; the record that reaches it is the step's last.
+const STEP_TEXT_BYTES_MAX: usize = 64 << 20;
 /// Hot rows after which the archive is committed.
 const COMMIT_ROWS: u64 = 50_000;
-/// Hot rows at which the pipeline waits for the commit under way: bounds their memory.
-const HOT_ROWS_MAX: u64 = 4 * COMMIT_ROWS;
+/// Text in hot rows after which the archive is committed, bytes.
+const COMMIT_TEXT_BYTES: usize = 128 << 20;
+/// So many times either limit hot, and the pipeline waits for the commit under way.
+const COMMITS_BEHIND_MAX: u64 = 3;
 /// Longest time a row stays hot only, µs.
 const COMMIT_AGE_US: i64 = 30 * Timestamp::SECOND_US;
-/// Entries after which detection's state is snapshotted.
+/// Entries after which the state is snapshotted.
 const SNAPSHOT_ENTRIES: u64 = 200_000;
-/// Name of detection's snapshot in the store.
-const SNAPSHOT: &str = "detection";
+/// Setting of the store while a rebuild is under way.
+const REBUILDING: &str = "rebuilding";
 
 /// What detection is made of besides the log.
 #[derive(Clone, Debug)]
@@ -64,6 +71,8 @@ pub enum PipelineError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    #[error("the state cannot be written: {0}")]
+    State(serde_json::Error),
 }
 
 /// State of the consumer between two steps.
@@ -73,8 +82,7 @@ pub struct Pipeline {
     detection: Detection,
     /// Key of event ids; never leaves the data folder.
     event_key: [u8; 32],
-    resolver: Resolver,
-    detector: Detector,
+    state: State,
     health: Health,
     sources: BTreeMap<SourceName, Arc<SourceFacts>>,
     /// Next sequence to read.
@@ -82,42 +90,44 @@ pub struct Pipeline {
     /// What was read and mapped from there on while the step before was processed.
     ahead: Option<Ahead>,
     commit: Commit,
-    /// Entries below this have been stored, detected.
+    /// Results of entries below this are in the store.
     stored: Sequence,
-    detected: Sequence,
     hot_rows: u64,
+    hot_text_bytes: usize,
     committed_at: Timestamp,
     snapshot_at: Sequence,
 }
 
 impl Pipeline {
-    /// Restores the consumer to where the store, the archive and the snapshot say it was.
+    /// Restores the consumer to the newest snapshot of its state.
     pub fn open(
         ports: Ports,
         detection: Detection,
         event_key: [u8; 32],
     ) -> Result<Self, PipelineError> {
-        let stored = ports.store.processed()?;
-        let (detected, detector) = restore_detector(&ports, &detection)?;
-        let detected = detected.min(stored);
-        let position = stored.min(detected).min(ports.archive.covered());
+        let (position, state) = State::load(&ports, &detection)?;
         Ok(Self {
-            resolver: Resolver::load(ports.store.as_ref())?,
             health: Health::load(ports.store.as_ref())?,
             sources: facts_by_name(&ports),
             ahead: None,
             commit: Commit::default(),
             committed_at: ports.clock.now(),
-            detector,
+            stored: ports.store.processed()?,
+            state,
             detection,
             event_key,
             position,
-            stored,
-            detected,
             hot_rows: 0,
-            snapshot_at: detected,
+            hot_text_bytes: 0,
+            snapshot_at: position,
             ports,
         })
+    }
+
+    /// The consumer as after a restart: what an error left half done is done again.
+    fn reopened(&mut self) -> Result<Self, PipelineError> {
+        self.commit.finish()?;
+        Self::open(self.ports.clone(), self.detection.clone(), self.event_key)
     }
 
     /// Next sequence to read.
@@ -174,9 +184,12 @@ impl Pipeline {
         let (rows, progress) = batch.finish(through);
         self.save(progress, through)?;
         self.hot_rows += rows.len() as u64;
-        self.ports.archive.add(rows, through);
+        self.hot_text_bytes += rows
+            .iter()
+            .map(|row| text_bytes(&row.mapped))
+            .sum::<usize>();
+        self.ports.archive.add(rows, through)?;
         self.position = through;
-        self.detected = self.detected.max(through);
         Ok(())
     }
 
@@ -191,12 +204,14 @@ impl Pipeline {
     /// Commits the archive when enough rows, or old enough rows, are hot only.
     pub fn commit_when_due(&mut self) -> Result<(), PipelineError> {
         let age = self.ports.clock.now().micros_since(self.committed_at);
-        let is_due = self.hot_rows >= COMMIT_ROWS || (self.hot_rows > 0 && age >= COMMIT_AGE_US);
-        if is_due && (!self.commit.is_running() || self.hot_rows >= HOT_ROWS_MAX) {
+        let full =
+            (self.hot_rows / COMMIT_ROWS).max((self.hot_text_bytes / COMMIT_TEXT_BYTES) as u64);
+        let is_due = full > 0 || (self.hot_rows > 0 && age >= COMMIT_AGE_US);
+        if is_due && (!self.commit.is_running() || full >= COMMITS_BEHIND_MAX) {
             self.commit.start(&self.ports.archive)?;
             self.committed();
         }
-        if self.detected.saturating_sub(self.snapshot_at) >= SNAPSHOT_ENTRIES {
+        if self.position.saturating_sub(self.snapshot_at) >= SNAPSHOT_ENTRIES {
             self.snapshot()?;
         }
         Ok(())
@@ -212,16 +227,16 @@ impl Pipeline {
 
     fn committed(&mut self) {
         self.hot_rows = 0;
+        self.hot_text_bytes = 0;
         self.committed_at = self.ports.clock.now();
     }
 
-    /// Snapshots detection's state with the position it covers.
+    /// Snapshots the state. The archive is committed first, so that no row has to be made again
+    /// from before it.
     fn snapshot(&mut self) -> Result<(), PipelineError> {
-        let state = self.detector.snapshot();
-        self.ports
-            .store
-            .put_snapshot(SNAPSHOT, self.detected, &state)?;
-        self.snapshot_at = self.detected;
+        self.commit_now()?;
+        self.state.save(&self.ports, self.position)?;
+        self.snapshot_at = self.position;
         Ok(())
     }
 
@@ -232,52 +247,47 @@ impl Pipeline {
 
     /// Leaves everything stored, so that the next start has nothing to catch up with.
     pub fn close(&mut self) -> Result<(), PipelineError> {
-        self.commit.finish()?;
-        if self.hot_rows > 0 {
-            self.commit_now()?;
-        }
-        if self.snapshot_at < self.detected {
+        if self.snapshot_at < self.position {
             self.snapshot()?;
         }
-        Ok(())
+        Ok(self.commit.finish()?)
     }
 
-    /// Derives everything anew from the first entry; queries see the old table until the swap.
-    pub fn rebuild(&mut self) -> Result<(), PipelineError> {
+    /// Whether a rebuild was begun and did not end.
+    fn is_rebuilding(&self) -> Result<bool, PipelineError> {
+        Ok(self
+            .ports
+            .store
+            .setting(REBUILDING)?
+            .is_some_and(|since| !since.is_empty()))
+    }
+
+    /// Derives everything anew from the first entry; queries see the old table until the swap,
+    /// identities and findings come back as the log is read. `goes_on` is told the position after
+    /// each step; when it says no, the rest is left to the next start. True when done.
+    pub fn rebuild(
+        &mut self,
+        goes_on: &mut dyn FnMut(Sequence) -> bool,
+    ) -> Result<bool, PipelineError> {
         self.commit.finish()?;
         self.ahead = None;
+        let since = self.ports.clock.now().to_string();
+        self.ports.store.put_setting(REBUILDING, &since)?;
         self.ports.archive.start_rebuild()?;
         self.ports.store.forget_derived()?;
-        self.resolver = Resolver::load(self.ports.store.as_ref())?;
+        self.state = State::new(&self.detection);
         self.health = Health::default();
-        self.detector = self.detection.start();
-        self.position = 0;
-        self.stored = 0;
-        self.detected = 0;
-        self.snapshot_at = 0;
-        while self.step()? {}
-        self.commit_now()?;
-        self.snapshot()?;
-        self.ports.archive.finish_rebuild()?;
-        Ok(())
-    }
-}
-
-/// The snapshot if there is one that this version and these rules can read, else a fresh start.
-fn restore_detector(
-    ports: &Ports,
-    detection: &Detection,
-) -> Result<(Sequence, Detector), PipelineError> {
-    if let Some((position, bytes)) = ports.store.snapshot(SNAPSHOT)? {
-        let rules = Arc::clone(&detection.rules);
-        match Detector::restore(rules, detection.settings.clone(), &bytes) {
-            Ok(detector) => return Ok((position, detector)),
-            Err(error) => {
-                tracing::info!(%error, "detection starts anew from the log");
+        (self.position, self.stored, self.snapshot_at) = (0, 0, 0);
+        while self.step()? {
+            if !goes_on(self.position) {
+                return Ok(false);
             }
         }
+        self.snapshot()?;
+        self.ports.archive.finish_rebuild()?;
+        self.ports.store.put_setting(REBUILDING, "")?;
+        Ok(true)
     }
-    Ok((0, detection.start()))
 }
 
 fn facts_by_name(ports: &Ports) -> BTreeMap<SourceName, Arc<SourceFacts>> {

@@ -1,6 +1,6 @@
 //! The thread that runs the pipeline.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,10 +11,12 @@ use super::{Pipeline, PipelineError};
 
 /// How long the thread waits for news before it looks at its other duties.
 const WAIT: Duration = Duration::from_millis(200);
+/// How long the thread waits after an error before it goes on from the newest snapshot.
+const RETRY: Duration = Duration::from_secs(5);
 
-/// The pipeline's thread ended because of an error; it says which.
+/// Why nothing is processed at the moment.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("processing stopped: {0}; what is in the log is safe, restart to continue")]
+#[error("processing stopped: {0}; what is in the log is safe, processing goes on by itself")]
 pub struct WorkerError(pub String);
 
 #[derive(Debug)]
@@ -23,69 +25,48 @@ enum Request {
     Stop,
 }
 
-/// How far the thread has come.
+/// How far processing has come, for everybody who waits for it or shows it.
+#[derive(Debug, Default)]
+pub struct Processing {
+    state: Mutex<Reached>,
+    moved: Condvar,
+}
+
 #[derive(Debug, Default)]
 struct Reached {
-    state: Mutex<(Sequence, Option<WorkerError>)>,
-    moved: Condvar,
+    /// One past the newest processed sequence.
+    position: Sequence,
+    error: Option<WorkerError>,
+    rebuilding: bool,
 }
 
 /// Handle of the pipeline's thread.
 #[derive(Debug)]
 pub struct Worker {
     requests: Sender<Request>,
-    reached: Arc<Reached>,
+    processing: Arc<Processing>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Worker {
-    /// Starts the thread.
-    pub fn start(pipeline: Pipeline) -> std::io::Result<Self> {
+    /// Starts the thread, which tells `processing` how far it is.
+    pub fn start(pipeline: Pipeline, processing: &Arc<Processing>) -> std::io::Result<Self> {
         let (requests, inbox) = channel();
-        let reached = Arc::new(Reached::default());
-        let shared = Arc::clone(&reached);
+        let shared = Arc::clone(processing);
+        shared.set(pipeline.position());
         let thread = std::thread::Builder::new()
             .name("pipeline".into())
-            .spawn(move || {
-                let result = run(pipeline, &inbox, &shared);
-                if let Err(error) = result {
-                    tracing::error!(%error, "processing stopped");
-                    shared.fail(&error);
-                }
-            })?;
+            .spawn(move || run(pipeline, &inbox, &shared))?;
         Ok(Self {
             requests,
-            reached,
+            processing: Arc::clone(processing),
             thread: Mutex::new(Some(thread)),
         })
     }
 
     /// Waits until everything below `sequence` is processed.
     pub fn wait_through(&self, sequence: Sequence) -> Result<(), WorkerError> {
-        let mut state = lock(&self.reached.state);
-        loop {
-            if let Some(error) = &state.1 {
-                return Err(error.clone());
-            }
-            if state.0 >= sequence {
-                return Ok(());
-            }
-            state = self
-                .reached
-                .moved
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// One past the newest processed sequence.
-    pub fn position(&self) -> Sequence {
-        lock(&self.reached.state).0
-    }
-
-    /// What stopped the thread, if anything did.
-    pub fn error(&self) -> Option<WorkerError> {
-        lock(&self.reached.state).1.clone()
+        self.processing.wait_through(sequence)
     }
 
     /// Derives everything anew from the log; returns when the new table is in place.
@@ -108,53 +89,159 @@ impl Worker {
         {
             return Err(WorkerError("the thread panicked".into()));
         }
-        self.error().map_or(Ok(()), Err)
+        self.processing.error().map_or(Ok(()), Err)
     }
 }
 
-impl Reached {
+impl Processing {
+    /// Waits until everything below `sequence` is processed, or processing stops.
+    fn wait_through(&self, sequence: Sequence) -> Result<(), WorkerError> {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(error) = &state.error {
+                return Err(error.clone());
+            }
+            if state.position >= sequence {
+                return Ok(());
+            }
+            state = self
+                .moved
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// What keeps the thread from processing, if anything does.
+    pub fn error(&self) -> Option<WorkerError> {
+        lock(&self.state).error.clone()
+    }
+
+    /// Whether identities and findings are being derived anew and are incomplete so far.
+    pub fn is_rebuilding(&self) -> bool {
+        lock(&self.state).rebuilding
+    }
+
     fn set(&self, position: Sequence) {
-        lock(&self.state).0 = position;
+        let mut state = lock(&self.state);
+        state.position = position;
+        state.error = None;
+        drop(state);
         self.moved.notify_all();
     }
 
-    fn fail(&self, error: &PipelineError) {
-        lock(&self.state).1 = Some(WorkerError(error.to_string()));
+    fn set_rebuilding(&self, rebuilding: bool) {
+        lock(&self.state).rebuilding = rebuilding;
+    }
+
+    fn fail(&self, reason: String) {
+        lock(&self.state).error = Some(WorkerError(reason));
         self.moved.notify_all();
     }
 }
 
-fn run(
-    mut pipeline: Pipeline,
+/// Lets nobody wait for a thread that panicked.
+struct Watch<'a>(&'a Processing);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0
+                .fail("the thread panicked; restart to continue".into());
+        }
+    }
+}
+
+/// Processes until it is told to stop. After an error it waits and goes on from the newest
+/// snapshot: a full disk or a locked file heals without a restart.
+fn run(mut pipeline: Pipeline, inbox: &Receiver<Request>, processing: &Processing) {
+    let _watch = Watch(processing);
+    let mut unfinished = pipeline.is_rebuilding();
+    loop {
+        let turned = unfinished
+            .and_then(|begun| {
+                if begun {
+                    rebuild(&mut pipeline, inbox, processing)
+                } else {
+                    Ok(true)
+                }
+            })
+            .and_then(|goes_on| {
+                if goes_on {
+                    turns(&mut pipeline, inbox, processing)
+                } else {
+                    Ok(())
+                }
+            });
+        let Err(error) = turned else { return };
+        tracing::error!(%error, "processing stopped; it is tried again in {} s", RETRY.as_secs());
+        processing.fail(error.to_string());
+        match inbox.recv_timeout(RETRY) {
+            Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Request::Rebuild(done)) => answer(&done, Err(WorkerError(error.to_string()))),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        unfinished = pipeline.reopened().and_then(|fresh| {
+            pipeline = fresh;
+            pipeline.is_rebuilding()
+        });
+    }
+}
+
+/// Steps until it is told to stop.
+fn turns(
+    pipeline: &mut Pipeline,
     inbox: &Receiver<Request>,
-    reached: &Reached,
+    processing: &Processing,
 ) -> Result<(), PipelineError> {
-    reached.set(pipeline.position());
+    processing.set(pipeline.position());
     loop {
         match inbox.try_recv() {
-            Ok(Request::Stop) | Err(std::sync::mpsc::TryRecvError::Disconnected) => {
-                return pipeline.close();
-            }
+            Ok(Request::Stop) | Err(TryRecvError::Disconnected) => return pipeline.close(),
             Ok(Request::Rebuild(done)) => {
-                let result = pipeline.rebuild();
-                let answer = result
-                    .as_ref()
-                    .map_err(|e| WorkerError(e.to_string()))
-                    .copied();
-                if done.send(answer).is_err() {
-                    tracing::debug!("nobody waits for the rebuild any more");
+                let result = rebuild(pipeline, inbox, processing);
+                let told = result.as_ref().map_err(|e| WorkerError(e.to_string()));
+                answer(&done, told.map(|_| ()));
+                if !result? {
+                    return Ok(());
                 }
-                result?;
-                reached.set(pipeline.position());
             }
-            Err(std::sync::mpsc::TryRecvError::Empty) => {}
+            Err(TryRecvError::Empty) => {}
         }
         if pipeline.step()? {
-            reached.set(pipeline.position());
+            processing.set(pipeline.position());
         } else {
             pipeline.commit_when_due()?;
             pipeline.wait(WAIT);
         }
+    }
+}
+
+/// Rebuilds; false when it was told to stop before the end, which the next start makes good.
+fn rebuild(
+    pipeline: &mut Pipeline,
+    inbox: &Receiver<Request>,
+    processing: &Processing,
+) -> Result<bool, PipelineError> {
+    processing.set_rebuilding(true);
+    processing.set(0);
+    let done = pipeline.rebuild(&mut |position| {
+        processing.set(position);
+        match inbox.try_recv() {
+            Ok(Request::Stop) | Err(TryRecvError::Disconnected) => false,
+            Ok(Request::Rebuild(done)) => {
+                answer(&done, Err(WorkerError("a rebuild is under way".into())));
+                true
+            }
+            Err(TryRecvError::Empty) => true,
+        }
+    })?;
+    processing.set_rebuilding(!done);
+    Ok(done)
+}
+
+fn answer(done: &Sender<Result<(), WorkerError>>, result: Result<(), WorkerError>) {
+    if done.send(result).is_err() {
+        tracing::debug!("nobody waits for the rebuild any more");
     }
 }
 

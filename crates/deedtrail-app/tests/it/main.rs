@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod provenance;
+#[cfg(test)]
+mod pipeline;
 mod rules;
 #[cfg(test)]
 mod spray;

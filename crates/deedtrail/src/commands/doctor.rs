@@ -128,8 +128,12 @@ fn processing(context: &Context<'_>) -> anyhow::Result<Check> {
         figures.archived,
         figures.archive.rows + figures.archive.hot_rows
     );
-    Ok(match context.instance.worker.error() {
-        Some(error) => Check::new("processing", false, error.to_string()),
+    Ok(match figures.stopped {
+        Some(error) => Check::new("processing", false, error),
+        None if figures.is_rebuilding => {
+            let detail = format!("a rebuild is under way: {detail}");
+            Check::new("processing", false, detail)
+        }
         None => Check::new("processing", true, detail),
     })
 }

@@ -1,0 +1,99 @@
+//! What the pipeline knows at one position of the log, kept so that a restart goes on from there.
+//!
+//! Everything an entry's results depend on is in it, so that entries after it give the same rows
+//! and findings when they are processed again.
+
+use std::collections::BTreeSet;
+
+use deedtrail_core::port::log::Sequence;
+use deedtrail_detect::Detector;
+
+use super::{Detection, PipelineError};
+use crate::Ports;
+use crate::identity::Resolver;
+
+/// Name in the store.
+const NAME: &str = "pipeline";
+/// First bytes, with the version of the layout as the last.
+const HEADER: &[u8; 4] = b"DTP\x01";
+
+/// A function of the log below a position, of the rules and of the settings.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) resolver: Resolver,
+    pub(super) detector: Detector,
+    /// Entries that are in quarantine.
+    pub(super) set_aside: BTreeSet<Sequence>,
+}
+
+impl State {
+    /// Before the first entry.
+    pub(super) fn new(detection: &Detection) -> Self {
+        Self {
+            resolver: Resolver::default(),
+            detector: detection.start(),
+            set_aside: BTreeSet::new(),
+        }
+    }
+
+    /// Keeps the state, which covers everything below `position`.
+    pub(super) fn save(&self, ports: &Ports, position: Sequence) -> Result<(), PipelineError> {
+        let mut bytes = HEADER.to_vec();
+        let set_aside: Vec<u8> = self
+            .set_aside
+            .iter()
+            .flat_map(|s| s.to_be_bytes())
+            .collect();
+        let resolver = self.resolver.to_bytes().map_err(PipelineError::State)?;
+        for section in [&set_aside, &resolver] {
+            bytes.extend((section.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(section);
+        }
+        bytes.extend(self.detector.snapshot());
+        Ok(ports.store.put_snapshot(NAME, position, &bytes)?)
+    }
+
+    /// The newest state that fits to the log, the store and the archive, and the position it
+    /// covers; without one everything starts at the first entry.
+    pub(super) fn load(
+        ports: &Ports,
+        detection: &Detection,
+    ) -> Result<(Sequence, Self), PipelineError> {
+        let ends = [
+            ports.log.end(),
+            ports.store.processed()?,
+            ports.archive.covered(),
+        ];
+        if let Some((position, bytes)) = ports.store.snapshot(NAME)?
+            && ends.iter().all(|end| position <= *end)
+        {
+            match Self::parse(&bytes, detection) {
+                Ok(state) => return Ok((position, state)),
+                Err(reason) => tracing::info!(reason, "processing starts anew from the log"),
+            }
+        }
+        Ok((0, Self::new(detection)))
+    }
+
+    fn parse(bytes: &[u8], detection: &Detection) -> Result<Self, String> {
+        let body = bytes.strip_prefix(HEADER).ok_or("another format")?;
+        let (set_aside, rest) = section(body).ok_or("cut off")?;
+        let (resolver, detector) = section(rest).ok_or("cut off")?;
+        let rules = detection.rules.clone();
+        let detector = Detector::restore(rules, detection.settings.clone(), detector);
+        let (set_aside, _) = set_aside.as_chunks::<8>();
+        Ok(Self {
+            resolver: Resolver::from_bytes(resolver).map_err(|error| error.to_string())?,
+            detector: detector.map_err(|error| error.to_string())?,
+            set_aside: set_aside
+                .iter()
+                .map(|s| Sequence::from_be_bytes(*s))
+                .collect(),
+        })
+    }
+}
+
+fn section(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    rest.split_at_checked(usize::try_from(u64::from_be_bytes(*length)).ok()?)
+}
