@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let end = (first + COMMIT_ROWS).min(events);
         let rows: Vec<Event> = (first..end).map(|n| event(n, events, days)).collect();
         let started = Instant::now();
-        archive.add(rows, end);
+        archive.add(rows, end)?;
         adding += started.elapsed().as_secs_f64();
         let started = Instant::now();
         archive.commit()?;
@@ -85,7 +85,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     timed(&mut out, "top actions by actor", || {
         let mut rows = Vec::new();
         archive
-            .query(sql, OutputFormat::Csv, QueryBudget::default(), &mut rows)
+            .query(
+                &TenantId::default(),
+                sql,
+                OutputFormat::Csv,
+                QueryBudget::default(),
+                &mut rows,
+            )
             .map(|_| rows.len())
     })?;
     Ok(())

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use deedtrail_core::event::Event;
+use deedtrail_core::id::TenantId;
 use deedtrail_core::port::archive::{
     ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, EventFilter, OutputFormat,
     QueryBudget, QueryCost,
@@ -262,17 +263,12 @@ impl Archive for DeltaArchive {
         self.with_state(|state| state.filled().covered)
     }
 
-    fn add(&self, events: Vec<Event>, through: Sequence) {
-        let covered = self.covered();
-        let mut events = events;
-        events.retain(|event| position(event) >= covered);
-        let added = rows::to_batch(&events)
-            .and_then(|batch| self.with_state(|state| state.filled().hot.add(batch, through)));
-        if let Err(error) = added {
-            // The columns are declared in one place and always fit; were they not to, the rows
-            // would be missing until a rebuild, so say so.
-            tracing::error!(%error, rows = events.len(), "events did not reach the archive; run `deedtrail rebuild`");
-        }
+    fn add(&self, mut events: Vec<Event>, through: Sequence) -> Result<(), ArchiveError> {
+        let before = self.with_state(|state| state.filled().hot.through());
+        events.retain(|event| position(event) >= before);
+        rows::to_batch(&events)
+            .and_then(|batch| self.with_state(|state| state.filled().hot.add(batch, through)))
+            .map_err(|error| self.failed(error))
     }
 
     fn commit(&self) -> Result<(), ArchiveError> {
@@ -337,17 +333,24 @@ impl Archive for DeltaArchive {
 
     fn query(
         &self,
+        tenant: &TenantId,
         sql: &str,
         format: OutputFormat,
         budget: QueryBudget,
         out: &mut (dyn Write + Send),
     ) -> Result<QueryCost, ArchiveError> {
-        query::run(&self.engine, &self.live(), sql, format, budget, out).map_err(
-            |error| match error {
-                query::QueryError::Told(error) => error,
-                query::QueryError::Engine(error) => self.failed(error),
-            },
+        query::run(
+            &self.engine,
+            (&self.live(), tenant),
+            sql,
+            format,
+            budget,
+            out,
         )
+        .map_err(|error| match error {
+            query::QueryError::Told(error) => error,
+            query::QueryError::Engine(error) => self.failed(error),
+        })
     }
 
     fn figures(&self) -> ArchiveFigures {

@@ -182,7 +182,7 @@ async fn merge(
     group: &Group,
     environment: Arc<RuntimeEnv>,
 ) -> Result<SendableRecordBatchStream, EngineError> {
-    let context = view.session(environment)?;
+    let context = view.session_over_files(environment);
     let names: Vec<_> = columns().iter().map(|column| col(column.name)).collect();
     let mut inputs = Vec::new();
     for file in &group.files {

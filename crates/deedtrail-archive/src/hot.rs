@@ -41,15 +41,18 @@ impl Hot {
     }
 
     /// Adds rows. Neighbours of like size are joined, so that many small additions stay few
-    /// batches and each row is copied a logarithmic number of times.
+    /// batches and each row is copied a logarithmic number of times. After an error nothing changed.
     pub(crate) fn add(&mut self, batch: RecordBatch, through: Sequence) -> Result<(), ArrowError> {
         let mut newest = batch;
-        while let Some(last) = self
-            .open
-            .pop_if(|last| last.num_rows() <= newest.num_rows())
+        let mut kept = self.open.as_slice();
+        while let [before @ .., last] = kept
+            && last.num_rows() <= newest.num_rows()
         {
-            newest = concat_batches(&schema(), [&last, &newest])?;
+            newest = concat_batches(&schema(), [last, &newest])?;
+            kept = before;
         }
+        let kept = kept.len();
+        self.open.truncate(kept);
         if newest.num_rows() > 0 {
             self.open.push(newest);
         }
@@ -73,5 +76,25 @@ impl Hot {
     pub(crate) fn release(&mut self) {
         self.sealed.clear();
         self.sealed_through = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::arrow::array::{ArrayRef, Int64Array};
+
+    use super::*;
+    use crate::rows::{blank_event, to_batch};
+
+    #[test]
+    fn rows_that_do_not_fit_leave_the_others_where_they_are() {
+        let mut hot = Hot::after(7);
+        hot.add(to_batch(&[blank_event()]).unwrap(), 8).unwrap();
+        let strange: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+        let strange = RecordBatch::try_from_iter([("strange", strange)]).unwrap();
+        hot.add(strange, 9).unwrap_err();
+        assert_eq!((hot.rows(), hot.through()), (1, 8));
     }
 }

@@ -11,6 +11,7 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
+use deedtrail_core::id::TenantId;
 use deedtrail_core::port::archive::{ArchiveError, OutputFormat, QueryBudget, QueryCost};
 use futures::StreamExt as _;
 
@@ -41,10 +42,10 @@ impl From<ArchiveError> for QueryError {
     }
 }
 
-/// Runs one SELECT over `view` and writes its rows to `out` as they come.
+/// Runs one SELECT over a tenant's rows of `view` and writes its rows to `out` as they come.
 pub(crate) fn run(
     engine: &Engine,
-    view: &View,
+    (view, tenant): (&View, &TenantId),
     sql: &str,
     format: OutputFormat,
     budget: QueryBudget,
@@ -55,7 +56,7 @@ pub(crate) fn run(
         let reason = format!("it is longer than {SQL_BYTES_MAX} bytes");
         return Err(ArchiveError::NotAllowed(reason).into());
     }
-    let context = view.session(engine.limited(budget.memory_bytes_max)?)?;
+    let context = view.session(tenant, engine.limited(budget.memory_bytes_max)?)?;
     let rest = |started: Instant| budget.time_max.saturating_sub(started.elapsed());
     let text = sql.to_owned();
     let planned = within(

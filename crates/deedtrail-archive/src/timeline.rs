@@ -175,7 +175,7 @@ async fn parts(
     environment: Arc<RuntimeEnv>,
     filter: &EventFilter,
 ) -> Result<Vec<DataFrame>, EngineError> {
-    let context = view.session(environment)?;
+    let context = view.session(&filter.tenant, environment)?;
     let mut events = context.table("events").await?;
     for condition in conditions(filter) {
         events = events.filter(condition)?;
@@ -227,7 +227,7 @@ fn union(frames: Vec<DataFrame>) -> Result<DataFrame, EngineError> {
     Ok(frames.try_fold(first, DataFrame::union)?)
 }
 
-/// Everything a filter asks for but the aliases.
+/// Everything a filter asks for but tenant and aliases.
 fn conditions(filter: &EventFilter) -> Vec<Expr> {
     let mut conditions = Vec::new();
     if !filter.uids.is_empty() {
@@ -315,9 +315,9 @@ mod tests {
             ..blank_event()
         };
         let mut events: Vec<Event> = (0..40).map(event).collect();
-        archive.add(events[..20].to_vec(), 20);
+        archive.add(events[..20].to_vec(), 20).unwrap();
         archive.commit().unwrap();
-        archive.add(events[20..].to_vec(), 40);
+        archive.add(events[20..].to_vec(), 40).unwrap();
         events.sort_by_key(|event| std::cmp::Reverse((event.time_effective, event.event_uid)));
         (archive, events)
     }

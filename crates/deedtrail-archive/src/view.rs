@@ -6,7 +6,8 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::datasource::{MemTable, TableProvider, ViewTable, provider_as_source};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlanBuilder;
-use datafusion::prelude::{Expr, SessionContext, coalesce, col};
+use datafusion::prelude::{Expr, SessionContext, coalesce, col, lit};
+use deedtrail_core::id::TenantId;
 use deedtrail_core::port::log::Sequence;
 use deltalake::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
 use deltalake::table::state::DeltaTableState;
@@ -52,21 +53,28 @@ impl View {
             .sum()
     }
 
-    /// A session with the one table `events`.
+    /// A session with the one table `events`, which has the rows of `tenant`.
     pub(crate) fn session(
         &self,
+        tenant: &TenantId,
         environment: Arc<RuntimeEnv>,
     ) -> Result<SessionContext, EngineError> {
+        let context = self.session_over_files(environment);
+        context.register_table("events", self.events(tenant)?)?;
+        Ok(context)
+    }
+
+    /// A session that can read the table's files and knows no table.
+    pub(crate) fn session_over_files(&self, environment: Arc<RuntimeEnv>) -> SessionContext {
         let context = session(environment);
         let location = self.generation.log_store().object_store_url();
         let store = self.generation.log_store().object_store(None);
         context.register_object_store(location.as_ref(), store);
-        context.register_table("events", self.events()?)?;
-        Ok(context)
+        context
     }
 
-    /// Stored and hot rows as one table.
-    fn events(&self) -> Result<Arc<dyn TableProvider>, EngineError> {
+    /// Stored and hot rows of a tenant as one table.
+    fn events(&self, tenant: &TenantId) -> Result<Arc<dyn TableProvider>, EngineError> {
         let names: Vec<Expr> = columns().iter().map(|column| col(column.name)).collect();
         let stored = LogicalPlanBuilder::scan("stored", provider_as_source(self.stored()?), None)?
             .project(names.clone())?;
@@ -82,6 +90,7 @@ impl View {
         let computed = COMPUTED_COLUMNS
             .iter()
             .map(|(name, of, _)| coalesce(of.iter().map(|name| col(*name)).collect()).alias(*name));
+        let all = all.filter(col("tenant").eq(lit(tenant.as_str())))?;
         let plan = all.project(names.into_iter().chain(computed))?.build()?;
         Ok(Arc::new(ViewTable::new(plan, None)))
     }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use deedtrail_core::event::Event;
-use deedtrail_core::id::AliasUid;
+use deedtrail_core::id::{AliasUid, TenantId};
 use deedtrail_core::port::archive::{
     ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, EventFilter, OutputFormat,
     QueryBudget, QueryCost,
@@ -45,12 +45,13 @@ impl Archive for FakeArchive {
         self.state().covered
     }
 
-    fn add(&self, events: Vec<Event>, through: Sequence) {
+    fn add(&self, events: Vec<Event>, through: Sequence) -> Result<(), ArchiveError> {
         let mut state = self.state();
-        let covered = state.covered;
-        let fresh = events.into_iter().filter(|event| event.log_seq >= covered);
-        state.events.extend(fresh);
-        state.through = state.through.max(through);
+        let before = state.through;
+        let is_fresh = |event: &Event| event.log_seq.max(event.derived_at) >= before;
+        state.events.extend(events.into_iter().filter(is_fresh));
+        state.through = before.max(through);
+        Ok(())
     }
 
     fn commit(&self) -> Result<(), ArchiveError> {
@@ -124,6 +125,7 @@ impl Archive for FakeArchive {
 
     fn query(
         &self,
+        tenant: &TenantId,
         sql: &str,
         _format: OutputFormat,
         _budget: QueryBudget,
@@ -133,7 +135,12 @@ impl Archive for FakeArchive {
             return Err(ArchiveError::NotAllowed(sql.to_owned()));
         }
         let figures = self.figures();
-        writeln!(out, "{}", figures.rows + figures.hot_rows).map_err(ArchiveError::Output)?;
+        let filter = EventFilter {
+            tenant: tenant.clone(),
+            ..EventFilter::default()
+        };
+        let rows = self.matching(&filter).len();
+        writeln!(out, "{rows}").map_err(ArchiveError::Output)?;
         Ok(QueryCost {
             rows: 1,
             elapsed: Duration::ZERO,
@@ -159,7 +166,8 @@ impl Archive for FakeArchive {
 fn matches(event: &Event, filter: &EventFilter) -> bool {
     let action = event.mapped.action.name();
     let at = event.time_effective;
-    (filter.aliases.is_empty() || touches(event, &filter.aliases))
+    event.tenant == filter.tenant
+        && (filter.aliases.is_empty() || touches(event, &filter.aliases))
         && (filter.uids.is_empty() || filter.uids.contains(&event.event_uid))
         && filter
             .source

@@ -220,10 +220,20 @@ pub(crate) fn all() -> EventFilter {
     EventFilter::default()
 }
 
+pub(crate) fn other_tenant() -> TenantId {
+    TenantId::new("other").unwrap()
+}
+
 pub(crate) fn csv(archive: &DeltaArchive, sql: &str) -> String {
     let mut out = Vec::new();
     archive
-        .query(sql, OutputFormat::Csv, QueryBudget::default(), &mut out)
+        .query(
+            &TenantId::default(),
+            sql,
+            OutputFormat::Csv,
+            QueryBudget::default(),
+            &mut out,
+        )
         .unwrap();
     String::from_utf8(out).unwrap()
 }

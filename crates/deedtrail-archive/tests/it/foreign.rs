@@ -16,11 +16,11 @@ fn deltalake_and_duckdb_count_the_same_rows() {
     let python = python_with(&["deltalake==1.6.6", "duckdb==2.0.0"]);
     let (folder, archive) = archive();
     for first in (0..50).step_by(10) {
-        archive.add(events(first..first + 10), first + 10);
+        archive.add(events(first..first + 10), first + 10).unwrap();
         archive.commit().unwrap();
     }
     archive.compact().unwrap();
-    archive.add(vec![full_event()], 100);
+    archive.add(vec![full_event()], 100).unwrap();
     archive.commit().unwrap();
 
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/count.py");

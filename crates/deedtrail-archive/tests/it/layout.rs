@@ -79,7 +79,7 @@ fn has_layout(file: &Path) {
 fn filled() -> (tempfile::TempDir, DeltaArchive) {
     let (folder, archive) = archive();
     for first in (0..80).step_by(20) {
-        archive.add(events(first..first + 20), first + 20);
+        archive.add(events(first..first + 20), first + 20).unwrap();
         archive.commit().unwrap();
     }
     (folder, archive)

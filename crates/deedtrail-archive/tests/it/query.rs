@@ -3,22 +3,32 @@
 use std::time::Duration;
 
 use deedtrail_archive::DeltaArchive;
+use deedtrail_core::event::Event;
+use deedtrail_core::id::TenantId;
 use deedtrail_core::port::archive::{Archive as _, ArchiveError, OutputFormat, QueryBudget};
 
-use crate::fixture::{archive, csv, event_by, events, full_event};
+use crate::fixture::{archive, csv, event, event_by, events, full_event, other_tenant};
 
 fn filled() -> (tempfile::TempDir, DeltaArchive) {
     let (folder, archive) = archive();
-    archive.add(events(0..20), 20);
+    archive.add(events(0..20), 20).unwrap();
     archive.commit().unwrap();
-    archive.add(vec![full_event(), event_by(43, "=cmd|' /C calc'!A0")], 44);
+    archive
+        .add(vec![full_event(), event_by(43, "=cmd|' /C calc'!A0")], 44)
+        .unwrap();
     (folder, archive)
 }
 
 fn text(archive: &DeltaArchive, sql: &str, format: OutputFormat) -> String {
     let mut out = Vec::new();
     archive
-        .query(sql, format, QueryBudget::default(), &mut out)
+        .query(
+            &TenantId::default(),
+            sql,
+            format,
+            QueryBudget::default(),
+            &mut out,
+        )
         .unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -26,7 +36,13 @@ fn text(archive: &DeltaArchive, sql: &str, format: OutputFormat) -> String {
 fn refused(archive: &DeltaArchive, sql: &str, budget: QueryBudget) -> ArchiveError {
     let mut out = Vec::new();
     archive
-        .query(sql, OutputFormat::Csv, budget, &mut out)
+        .query(
+            &TenantId::default(),
+            sql,
+            OutputFormat::Csv,
+            budget,
+            &mut out,
+        )
         .expect_err(sql)
 }
 
@@ -135,6 +151,51 @@ fn selects_pass_in_every_shape() {
 }
 
 #[test]
+fn a_tenant_sees_its_own_rows_whatever_it_asks() {
+    let (_folder, archive) = archive();
+    let theirs = |sequence| Event {
+        tenant: other_tenant(),
+        ..event(sequence)
+    };
+    archive.add(vec![event(0), theirs(1)], 2).unwrap();
+    archive.commit().unwrap();
+    archive.add(vec![theirs(2), theirs(3)], 4).unwrap();
+    let seen = |tenant: &TenantId, sql: &str| {
+        let mut out = Vec::new();
+        let budget = QueryBudget::default();
+        archive
+            .query(tenant, sql, OutputFormat::Csv, budget, &mut out)
+            .map(|_| String::from_utf8(out).unwrap())
+    };
+    for (sql, expected) in [
+        (
+            "SELECT log_seq FROM events ORDER BY 1",
+            "log_seq\n1\n2\n3\n",
+        ),
+        ("SELECT DISTINCT tenant FROM events", "tenant\nother\n"),
+        (
+            "SELECT log_seq FROM events WHERE tenant = 'default' OR true ORDER BY 1",
+            "log_seq\n1\n2\n3\n",
+        ),
+        (
+            "SELECT log_seq FROM events WHERE tenant = 'default'",
+            "log_seq\n",
+        ),
+        (
+            "SELECT count(*) AS n FROM events a RIGHT JOIN events b ON a.tenant <> b.tenant",
+            "n\n3\n",
+        ),
+        (
+            "SELECT (SELECT count(*) FROM events) AS n UNION SELECT max(log_seq) FROM events",
+            "n\n3\n",
+        ),
+    ] {
+        assert_eq!(seen(&other_tenant(), sql).unwrap(), expected, "{sql}");
+    }
+    assert_eq!(csv(&archive, "SELECT log_seq FROM events"), "log_seq\n0\n");
+}
+
+#[test]
 fn a_budget_ends_a_query_with_its_own_error() {
     let (_folder, archive) = filled();
     let budget = QueryBudget::default();
@@ -176,7 +237,13 @@ fn cost_names_version_and_hot_rows() {
     let mut out = Vec::new();
     let budget = QueryBudget::default();
     let cost = archive
-        .query("SELECT 1 FROM events", OutputFormat::Json, budget, &mut out)
+        .query(
+            &TenantId::default(),
+            "SELECT 1 FROM events",
+            OutputFormat::Json,
+            budget,
+            &mut out,
+        )
         .unwrap();
     assert_eq!(
         (cost.rows, cost.version, cost.hot_rows),
@@ -243,6 +310,7 @@ fn parquet_output_is_a_parquet_file() {
     let budget = QueryBudget::default();
     archive
         .query(
+            &TenantId::default(),
             "SELECT * FROM events",
             OutputFormat::Parquet,
             budget,

@@ -16,9 +16,9 @@ fn generations(folder: &tempfile::TempDir) -> Vec<String> {
 #[test]
 fn queries_see_the_live_generation_until_the_swap() {
     let (folder, archive) = archive();
-    archive.add(events(0..10), 10);
+    archive.add(events(0..10), 10).unwrap();
     archive.commit().unwrap();
-    archive.add(events(10..12), 12);
+    archive.add(events(10..12), 12).unwrap();
 
     archive.start_rebuild().unwrap();
     assert_eq!(
@@ -26,11 +26,11 @@ fn queries_see_the_live_generation_until_the_swap() {
         0,
         "the rebuild starts at the beginning of the log"
     );
-    archive.add(events(0..6), 6);
+    archive.add(events(0..6), 6).unwrap();
     archive.commit().unwrap();
     assert_eq!(archive.covered(), 6);
     assert_eq!(counts(&archive), (12, 12));
-    archive.add(events(6..15), 15);
+    archive.add(events(6..15), 15).unwrap();
     assert_eq!(counts(&archive), (12, 12));
 
     archive.finish_rebuild().unwrap();
@@ -43,10 +43,10 @@ fn queries_see_the_live_generation_until_the_swap() {
 #[test]
 fn an_unfinished_rebuild_is_forgotten() {
     let (folder, archive) = archive();
-    archive.add(events(0..10), 10);
+    archive.add(events(0..10), 10).unwrap();
     archive.commit().unwrap();
     archive.start_rebuild().unwrap();
-    archive.add(vec![event(0)], 1);
+    archive.add(vec![event(0)], 1).unwrap();
     archive.commit().unwrap();
     archive.start_rebuild().unwrap();
     drop(archive);

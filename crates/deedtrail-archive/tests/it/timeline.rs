@@ -6,7 +6,7 @@ use deedtrail_core::event::Event;
 use deedtrail_core::port::archive::{ActionCount, Archive as _, Bucket, Cursor, EventFilter};
 use deedtrail_core::time::Timestamp;
 
-use crate::fixture::{START_US, alias, alias_uid, archive, event_by, events};
+use crate::fixture::{START_US, alias, alias_uid, archive, event, event_by, events, other_tenant};
 
 /// Twelve events, half stored and half hot; number 3 acts for jo, number 8 acts on jo.
 fn mixed() -> (tempfile::TempDir, DeltaArchive, Vec<Event>) {
@@ -18,9 +18,9 @@ fn mixed() -> (tempfile::TempDir, DeltaArchive, Vec<Event>) {
     all[9].mapped.target_aliases = vec![alias("jo@example.com")];
     all[5].mapped.action = Action::Delete;
     all[6].mapped.src_ip = Some("192.0.2.7".into());
-    archive.add(all[..6].to_vec(), 6);
+    archive.add(all[..6].to_vec(), 6).unwrap();
     archive.commit().unwrap();
-    archive.add(all[6..].to_vec(), 12);
+    archive.add(all[6..].to_vec(), 12).unwrap();
     (folder, archive, all)
 }
 
@@ -124,9 +124,9 @@ fn pages_join_without_gap_or_overlap() {
         // Many events share an instant, so the uid decides.
         event.time_effective = second(i64::try_from(event.log_seq / 10).unwrap());
     }
-    archive.add(all[..15].to_vec(), 15);
+    archive.add(all[..15].to_vec(), 15).unwrap();
     archive.commit().unwrap();
-    archive.add(all[15..].to_vec(), 30);
+    archive.add(all[15..].to_vec(), 30).unwrap();
     for filter in [
         EventFilter::default(),
         EventFilter {
@@ -178,7 +178,7 @@ fn histogram_buckets_before_1970_start_before_their_events() {
     let (_folder, archive) = archive();
     let mut old = event_by(0, "jo@example.com");
     old.time_effective = Timestamp::from_micros(-1);
-    archive.add(vec![old], 1);
+    archive.add(vec![old], 1).unwrap();
     let buckets = archive.histogram(&EventFilter::default(), 1_000).unwrap();
     assert_eq!(
         buckets,
@@ -206,4 +206,34 @@ fn actions_come_most_first_with_their_last_use() {
         ..EventFilter::default()
     };
     assert_eq!(archive.actions(&nobody).unwrap(), []);
+}
+
+#[test]
+fn a_filter_lets_one_tenant_through() {
+    let (_folder, archive) = archive();
+    let jo = |sequence| event_by(sequence, "jo@example.com");
+    let theirs = |sequence| Event {
+        tenant: other_tenant(),
+        ..jo(sequence)
+    };
+    archive.add(vec![jo(0), theirs(1)], 2).unwrap();
+    archive.commit().unwrap();
+    archive.add(vec![theirs(2), event(3)], 4).unwrap();
+    for aliases in [Vec::new(), vec![alias_uid("jo@example.com")]] {
+        let filter = EventFilter {
+            tenant: other_tenant(),
+            aliases,
+            ..EventFilter::default()
+        };
+        assert_eq!(sequences(&archive, &filter), [2, 1]);
+        let buckets = archive.histogram(&filter, 60_000_000).unwrap();
+        assert_eq!(buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 2);
+        let actions = archive.actions(&filter).unwrap();
+        assert_eq!(actions.iter().map(|action| action.count).sum::<u64>(), 2);
+    }
+    let theirs = EventFilter {
+        uids: vec![event(1).event_uid],
+        ..EventFilter::default()
+    };
+    assert_eq!(sequences(&archive, &theirs), [0; 0]);
 }

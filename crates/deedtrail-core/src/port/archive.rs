@@ -4,13 +4,15 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::event::Event;
-use crate::id::{AliasUid, EventUid};
+use crate::id::{AliasUid, EventUid, TenantId};
 use crate::port::log::Sequence;
 use crate::time::Timestamp;
 
 /// Which events a timeline shows. All filters must hold; empty means "any".
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
+    /// Whose events: there is no "any". Use cases set it from the principal.
+    pub tenant: TenantId,
     /// Actor, on-behalf-of or target alias is one of these.
     pub aliases: Vec<AliasUid>,
     pub uids: Vec<EventUid>,
@@ -127,8 +129,9 @@ pub trait Archive: Send + Sync + std::fmt::Debug {
     /// Log position the committed table covers: every sequence below it is stored.
     fn covered(&self) -> Sequence;
     /// Adds derived rows to the hot table; `through` is one past the newest sequence they cover.
-    /// Rows of sequences below `covered()` are ignored, so replay is harmless.
-    fn add(&self, events: Vec<Event>, through: Sequence);
+    /// Rows of sequences that an earlier call covered, or `covered()`, are ignored, so replay is
+    /// harmless. After an error nothing was added and the same call may be made again.
+    fn add(&self, events: Vec<Event>, through: Sequence) -> Result<(), ArchiveError>;
     /// Commits all hot rows and the position they cover in one transaction. No-op without news.
     fn commit(&self) -> Result<(), ArchiveError>;
     /// Rewrites small files of closed days into large sorted ones; never blocks `commit`.
@@ -149,9 +152,10 @@ pub trait Archive: Send + Sync + std::fmt::Debug {
     fn histogram(&self, filter: &EventFilter, bucket_us: i64) -> Result<Vec<Bucket>, ArchiveError>;
     /// Counts per action, most first.
     fn actions(&self, filter: &EventFilter) -> Result<Vec<ActionCount>, ArchiveError>;
-    /// Read-only SQL over the table `events`.
+    /// Read-only SQL over the table `events`, which has the rows of `tenant`.
     fn query(
         &self,
+        tenant: &TenantId,
         sql: &str,
         format: OutputFormat,
         budget: QueryBudget,

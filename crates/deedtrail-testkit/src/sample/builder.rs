@@ -242,8 +242,9 @@ impl Builder {
         let through = self.sample.log.end();
         self.progress.through = through;
         self.progress.sources = self.health.into_values().collect();
-        self.sample.archive.add(self.events, through);
-        if let Err(error) = self.sample.archive.commit() {
+        let archive = &self.sample.archive;
+        let added = archive.add(self.events, through);
+        if let Err(error) = added.and_then(|()| archive.commit()) {
             unreachable!("the fake archive refuses nothing: {error}");
         }
         if let Err(error) = self.sample.store.save(self.progress) {

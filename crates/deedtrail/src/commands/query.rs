@@ -22,7 +22,9 @@ pub(super) fn run(context: &mut Context<'_>, query: &Query) -> anyhow::Result<En
         Format::Parquet => OutputFormat::Parquet,
     };
     let archive = &context.instance.app.ports.archive;
-    let cost = archive.query(&query.sql, format, budget, &mut context.console.out)?;
+    let tenant = &context.principal.tenant;
+    let out = &mut context.console.out;
+    let cost = archive.query(tenant, &query.sql, format, budget, out)?;
     context.console.say(format_args!(
         "{} rows in {:.3} s (archive version {}, {} hot rows)",
         cost.rows,
