@@ -28,6 +28,18 @@ const FOLDERS: [&str; 9] = [
     "charts",
     "kustomize",
 ];
+/// Folders whose files of data say so; code may lie there too.
+const DATA_FOLDERS: [&str; 4] = ["overlays", "environments", "prod", "production"];
+/// Beginnings of the names of files that say so wherever they lie, with an ending of [`DATA`].
+const FILES: [&str; 6] = [
+    "kustomization",
+    "docker-compose",
+    "compose",
+    "values",
+    "chart",
+    "helmfile",
+];
+const DATA: [&str; 2] = ["yaml", "yml"];
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     let event = context.observation.event;
@@ -93,9 +105,21 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
 }
 
 fn is_manifest(path: &str) -> bool {
-    let mut parts = path.split('/').rev();
-    let file = parts.next().unwrap_or_default();
-    file == "Dockerfile" || parts.any(|folder| FOLDERS.contains(&folder))
+    let lower = path.to_ascii_lowercase();
+    let (folders, file) = lower.rsplit_once('/').unwrap_or(("", &lower));
+    let within = |names: &[&str]| folders.split('/').any(|folder| names.contains(&folder));
+    let (_, ending) = file.rsplit_once('.').unwrap_or((file, ""));
+    let data = DATA.contains(&ending);
+    // `values-prod.yaml` and `values.yaml`, but not `valuestore.yaml`.
+    let named = |start: &&str| {
+        let rest = file.strip_prefix(*start);
+        rest.is_some_and(|rest| rest.starts_with(['.', '-', '_']))
+    };
+    file == "dockerfile"
+        || ending == "tf"
+        || data && FILES.iter().any(|start| named(&start))
+        || within(&FOLDERS)
+        || data && (within(&DATA_FOLDERS) || folders.ends_with(".github/workflows"))
 }
 
 fn environment(declared: Environment, files: &[&Change]) -> Environment {

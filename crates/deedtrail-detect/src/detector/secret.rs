@@ -1,7 +1,7 @@
 //! A secret read by a machine without the rotation or change ticket that makes it legitimate.
 
 use deedtrail_core::action::Action;
-use deedtrail_core::event::ActorKind;
+use deedtrail_core::event::{ActorKind, EventKind};
 use deedtrail_core::finding::{FindingDraft, FindingEvent};
 use deedtrail_core::id::{AliasUid, IdentityId, TenantId};
 use deedtrail_core::time::Timestamp;
@@ -55,7 +55,10 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
             .cloned();
         drafts.extend(rotation.and_then(|rotation| rotated(context, profile, &rotation)));
     }
-    if context.left(TraceKind::SecretRead)
+    // A tool called `vault_read` is what an agent says it did; the store's own record tells.
+    let stored = context.observation.event.mapped.kind != EventKind::ToolCall;
+    if stored
+        && context.left(TraceKind::SecretRead)
         && let Some(read) = profile
             .traces
             .of_event(TraceKind::SecretRead, event)
@@ -192,7 +195,7 @@ fn said(pending: &PendingRead, settings: &Settings) -> FindingDraft {
             ),
             pending.why.clone(),
         ],
-        allowed: vec![pending.read.sentence.to_string()],
+        allowed: Vec::new(),
         refused: Vec::new(),
         hypotheses: Vec::new(),
         techniques: Vec::new(),

@@ -1,7 +1,7 @@
 //! After the sign-in: secrets, patterns, manifests, escalation, sessions (P5, P9, P11, P12, P16, P19).
 
 use deedtrail_core::action::Action;
-use deedtrail_core::event::{ActorKind, Change};
+use deedtrail_core::event::{ActorKind, Change, EventKind, Plane};
 use deedtrail_core::finding::Severity;
 use deedtrail_core::identity::Identity;
 
@@ -22,6 +22,26 @@ fn secret_read_and_rotation_under_a_ticket_are_legitimate() {
     let key = identity("rotator", ActorKind::ServiceAccount);
     let steps = vec![read_secret(&key, 1, 0), rotate(&key, 1, 5, Some("CHG-1"))];
     assert_eq!(kinds(&run(steps)), [""; 0]);
+}
+
+#[test]
+fn a_tool_with_the_name_of_a_secret_read_is_no_read_of_a_store() {
+    let agent = identity("billing-agent", ActorKind::AiAgent);
+    let read = |store: bool| {
+        let step = read_secret(&agent, 20, 0);
+        let mut steps = routine(&agent, 0..20);
+        steps.push(step.with(|mapped| {
+            mapped.operation = "vault_read".into();
+            if !store {
+                mapped.kind = EventKind::ToolCall;
+                mapped.plane = Plane::Agent;
+            }
+        }));
+        steps.extend(routine(&agent, 21..22));
+        kinds(&run(steps)).contains(&"unpaired_secret_read")
+    };
+    assert!(read(true));
+    assert!(!read(false));
 }
 
 #[test]
@@ -110,6 +130,34 @@ fn first_manifest_change_by_a_machine_lists_files_hashes_and_environment() {
         kinds(&run(vec![push(&human, 1, "deploy/prod/app.yaml")])),
         [""; 0]
     );
+}
+
+#[test]
+fn manifests_are_known_by_name_and_by_folder() {
+    let bot = identity("build-bot", ActorKind::ServiceAccount);
+    let said = |path: &str| !run(vec![push(&bot, 1, path)]).is_empty();
+    for path in [
+        "Dockerfile",
+        "infra/prod/app.yaml",
+        "overlays/prod/kustomization.yaml",
+        ".github/workflows/deploy.yml",
+        "docker-compose.prod.yml",
+        "prod/main.tf",
+        "values-prod.yaml",
+        "charts/web/Chart.yaml",
+        "environments/production/deployment.yaml",
+    ] {
+        assert!(said(path), "{path}");
+    }
+    for path in [
+        "src/environments/environment.ts",
+        "docs/production.md",
+        "src/valuestore.yaml",
+        ".github/CODEOWNERS",
+        "config/app.yaml",
+    ] {
+        assert!(!said(path), "{path}");
+    }
 }
 
 fn escalation(who: &Identity, day: i64) -> Vec<Step> {
