@@ -71,12 +71,16 @@ fn decided(observation: &Observation<'_>) -> (Vec<String>, Vec<String>) {
         fact::target_name(observation.event),
         by.unwrap_or_default()
     );
-    let allowed = policy.map_or(mapped.outcome == OutcomeClass::Success, |p| p.allowed);
-    let refused = policy.map_or(mapped.outcome == OutcomeClass::Denied, |p| !p.allowed);
-    match (allowed, refused) {
-        (true, _) => (vec![what], Vec::new()),
-        (_, true) => (Vec::new(), vec![what]),
-        _ => (Vec::new(), Vec::new()),
+    // That something went well is no decision of anybody; that it was denied is one.
+    let allowed = match (policy, mapped.outcome) {
+        (Some(policy), _) => policy.allowed,
+        (None, OutcomeClass::Denied) => false,
+        _ => return (Vec::new(), Vec::new()),
+    };
+    if allowed {
+        (vec![what], Vec::new())
+    } else {
+        (Vec::new(), vec![what])
     }
 }
 
