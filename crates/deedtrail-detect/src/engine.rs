@@ -18,7 +18,7 @@ use crate::rule::{CorrelationState, RuleSet, SourceRules};
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.1\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.2\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -84,14 +84,14 @@ impl Detector {
             self.state.credentials.entry(uid).or_default()
         });
         let facts = Facts::of(observation, profile, credential.as_deref());
-        let credential = credential.map(|credential| {
+        let mut credential = credential;
+        if let Some(credential) = &mut credential {
             let window_us = self
                 .settings
                 .burst_seconds
                 .saturating_mul(Timestamp::SECOND_US);
             credential.learn(event, &facts.keys, window_us);
-            &*credential
-        });
+        }
         let read_only = observation
             .identity
             .is_some_and(|identity| identity.declared.read_only);
@@ -101,7 +101,7 @@ impl Detector {
             facts: &facts,
             settings: &self.settings,
             kinds: &kinds,
-            credential,
+            credential: credential.as_deref(),
             rotations: &self.state.rotations,
             tick: self.state.ticks,
         };
@@ -116,6 +116,9 @@ impl Detector {
         let rules = chosen(&mut self.by_source, &self.rules, observation);
         drafts.append(&mut rules.observe(&view, &mut self.state.correlations));
         profile.learn(event, &facts.keys);
+        if let Some(credential) = credential {
+            credential.learn_work(event);
+        }
         note_rotation(&mut self.state.rotations, observation);
         drafts
     }

@@ -2,6 +2,9 @@
 
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::finding::{FindingDraft, Severity};
+use deedtrail_core::id::CredentialUid;
+use deedtrail_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::draft::Weighing;
 use super::{CodeDetector, Context, draft};
@@ -13,24 +16,39 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["dormant_reactivation"],
     meaning: "Use after at least 90 days of silence that are also more than 3 periods of the \
               identity's or credential's own cadence; weighs compromise, reactivated automation \
-              and ownership gap.",
+              and ownership gap. Lists the last use before the silence and what is done next that \
+              day.",
     detect,
 };
+
+/// Acts after a return that its finding lists; further ones are on the timeline.
+const NEXT_MAX: usize = 12;
+
+/// A return from silence whose day is not over: what is done next is added to its finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Return {
+    draft: FindingDraft,
+    /// The credential that came back; `None` when the identity did.
+    credential: Option<CredentialUid>,
+    /// Hashes of what was told already.
+    told: Vec<u64>,
+}
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     if !profile::is_work(context.observation.event) {
         return Vec::new();
     }
+    let mut drafts = Vec::from_iter(goes_on(context, profile));
     let identity = context.facts.days_since_use;
     let credential = context.facts.credential_days_since_use;
     let Some(days) = identity.max(credential) else {
-        return Vec::new();
+        return drafts;
     };
     let cadence = profile.cadence_days();
     let patient = cadence.is_none_or(|period| days > period * context.settings.dormant_periods)
         || credential == Some(days) && identity != Some(days);
     if days < context.settings.dormant_days || !patient {
-        return Vec::new();
+        return drafts;
     }
     let by_credential = identity.is_none_or(|identity| identity < days);
     let what = context.observation.credential.filter(|_| by_credential);
@@ -82,7 +100,61 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         Severity::Medium
     };
     draft.confidence = 0.8;
-    vec![draft]
+    let last = match what {
+        Some(_) => context.credential.and_then(|c| c.last_work.clone()),
+        None => profile.last_work.clone(),
+    };
+    draft::rests_on(&mut draft, last.into_iter());
+    profile.returned = Some(Return {
+        draft: draft.clone(),
+        credential: what.map(|credential| credential.uid),
+        told: vec![act(context)],
+    });
+    drafts.push(draft);
+    drafts
+}
+
+/// The finding of a return earlier that day, with this act of the one who came back.
+fn goes_on(context: &Context<'_>, profile: &mut Profile) -> Option<FindingDraft> {
+    let returned = profile.returned.as_mut()?;
+    let day = returned.draft.at.utc_day();
+    if context.at().utc_day() > day {
+        profile.returned = None;
+        return None;
+    }
+    let event = context.observation.event;
+    let other = returned.credential.is_some() && returned.credential != event.credential_uid;
+    let act = act(context);
+    let over = returned.told.len() > NEXT_MAX || returned.told.contains(&act);
+    if other || over || context.at() < returned.draft.at {
+        return None;
+    }
+    returned.told.push(act);
+    let mut draft = returned.draft.clone();
+    draft::rests_on(&mut draft, std::iter::once(profile::finding_event(event)));
+    returned.draft.events.clone_from(&draft.events);
+    draft.reasons.push(format!(
+        "next: {} within {}, newest: {}",
+        fact::counted(returned.told.len() - 1, "further act"),
+        fact::span(context.at().micros_since(draft.at)),
+        fact::sentence(event),
+    ));
+    draft.at = context.at();
+    Some(draft)
+}
+
+/// What an act is known by: a change by its target and outcome, anything else by the class of its
+/// target, so that reading a thousand objects is one act.
+fn act(context: &Context<'_>) -> u64 {
+    let event = context.observation.event;
+    let keys = &context.facts.keys;
+    let thing = if profile::changes_something(event.mapped.action) {
+        keys.target
+    } else {
+        keys.class
+    };
+    let outcome = event.mapped.outcome.name();
+    profile::key(&[&keys.operation.to_string(), &thing.to_string(), outcome])
 }
 
 fn explanations(context: &Context<'_>, profile: &Profile, days: i64) -> Vec<Weighing> {
@@ -138,7 +210,7 @@ fn weigh_owner(context: &Context<'_>, automation: &mut Weighing, gap: &mut Weigh
     let declared = &identity.declared;
     match (&declared.owner, declared.orphaned_since) {
         (_, Some(since)) => {
-            let days = context.at().micros_since(since) / deedtrail_core::time::Timestamp::DAY_US;
+            let days = context.at().micros_since(since) / Timestamp::DAY_US;
             gap.speaks_for(
                 4.0,
                 format!("the owner left {days} days ago and nobody took over"),

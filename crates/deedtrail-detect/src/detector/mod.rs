@@ -28,6 +28,7 @@ use crate::limits::ROTATIONS_MAX;
 use crate::profile::{CredentialProfile, Facts, Profile, TraceKind};
 use crate::{Observation, Settings};
 
+pub use dormant::Return;
 pub use secret::PendingRead;
 pub(crate) use secret::settle as settle_secret_reads;
 

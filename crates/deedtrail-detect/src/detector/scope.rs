@@ -1,12 +1,12 @@
 //! An agent outside the tools it declares, or at production secrets.
 
 use deedtrail_core::action::Action;
-use deedtrail_core::event::{ActorKind, Environment};
+use deedtrail_core::event::{ActorKind, Environment, OutcomeClass};
 use deedtrail_core::finding::{FindingDraft, Severity};
 
 use super::{CodeDetector, Context, draft};
 use crate::fact;
-use crate::profile::{Profile, contains_any};
+use crate::profile::{self, Profile, contains_any};
 
 pub(super) const DETECTOR: CodeDetector = CodeDetector {
     id: "code/scope",
@@ -21,6 +21,9 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         return Vec::new();
     };
     let event = context.observation.event;
+    if !event.mapped.meaningful {
+        return Vec::new();
+    }
     let declared = &identity.declared.declared_tools;
     let agent = identity.kind == ActorKind::AiAgent || !declared.is_empty();
     let outside_tools = context.facts.tool_declared == Some(false);
@@ -28,20 +31,14 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     if !agent || !(outside_tools || at_secrets && context.facts.tool_declared != Some(true)) {
         return Vec::new();
     }
-    let name = fact::actor_name(&context.observation);
     let operation = fact::cut(&event.mapped.operation, 80);
-    let target = fact::target_name(event);
     let mut draft = draft::of(
         &context.observation,
         "scope_departure",
         DETECTOR.id,
         &format!("tool {operation}"),
     );
-    draft.title = if at_secrets {
-        format!("{name} read the production secret {target}, outside its declared scope")
-    } else {
-        format!("{name} used {operation}, which it does not declare")
-    };
+    draft.title = title(context, at_secrets, &operation);
     draft.reasons = vec![
         format!("observed: {}", fact::sentence(event)),
         if declared.is_empty() {
@@ -50,22 +47,53 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
             let tools = declared.iter().take(12).map(|tool| fact::cut(tool, 40));
             format!("declared: {}", tools.collect::<Vec<_>>().join(", "))
         },
-        match context.facts.first_time_operation {
-            Some(true) => format!("never used in {} active days before", profile.active_days),
-            _ => "used before".to_owned(),
-        },
+        history(context, profile, at_secrets),
         match &identity.declared.owner {
             Some(owner) => format!("scope review goes to the owner, {}", fact::cut(owner, 80)),
             None => "nobody owns this agent: scope review has no addressee".to_owned(),
         },
     ];
-    draft.severity = if at_secrets {
-        Severity::Critical
-    } else {
-        draft.severity
+    draft.severity = match event.mapped.outcome {
+        OutcomeClass::Success if at_secrets => Severity::Critical,
+        _ if at_secrets => Severity::High,
+        _ => draft.severity,
     };
     draft.confidence = 0.9;
     vec![draft]
+}
+
+fn title(context: &Context<'_>, at_secrets: bool, operation: &str) -> String {
+    let event = context.observation.event;
+    let name = fact::actor_name(&context.observation);
+    let target = fact::target_name(event);
+    let (read, used) = if event.mapped.outcome == OutcomeClass::Success {
+        ("read", "used")
+    } else if profile::refused(event) {
+        ("tried to read", "tried to use")
+    } else {
+        ("tried to read", "used")
+    };
+    if at_secrets {
+        format!("{name} {read} the production secret {target}, outside its declared scope")
+    } else {
+        format!("{name} {used} {operation}, which it does not declare")
+    }
+}
+
+/// Whether it is new for the agent: for a secret the secret, else the tool.
+fn history(context: &Context<'_>, profile: &Profile, at_secrets: bool) -> String {
+    let days = usize::try_from(profile.active_days).unwrap_or(usize::MAX);
+    let days = fact::counted(days, "active day");
+    let (what, new) = if at_secrets {
+        ("this secret was", context.facts.first_time_target)
+    } else {
+        ("this tool was", context.facts.first_time_operation)
+    };
+    match new {
+        Some(true) => format!("usual: {what} never asked for in {days}"),
+        Some(false) => format!("usual: {what} asked for before"),
+        None => format!("usual: it uses too many different things to say whether {what} new"),
+    }
 }
 
 fn reads_production_secret(context: &Context<'_>) -> bool {

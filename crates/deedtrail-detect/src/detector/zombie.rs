@@ -24,7 +24,9 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         return Vec::new();
     };
     let days = context.at().micros_since(gone) / Timestamp::DAY_US;
-    if days < context.settings.zombie_days || profile::is_work(event) {
+    // A refused attempt shows that the credential no longer opens anything.
+    let authenticated = !profile::is_work(event) && profile::took_place(event);
+    if days < context.settings.zombie_days || !authenticated {
         return Vec::new();
     }
     let reference = event

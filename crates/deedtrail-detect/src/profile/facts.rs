@@ -142,9 +142,12 @@ impl Facts {
         };
         self.credential_age_days = record.created.and_then(days);
         self.credential_days_since_rotation = record.last_rotated.and_then(days);
-        let last_used = used
-            .and_then(|profile| profile.last_used)
-            .or(record.last_used.filter(|last| *last < at));
+        // What only signed in or opened a session has not been used yet; the inventory speaks for
+        // what was never seen.
+        let last_used = match used.filter(|profile| profile.uses > 0) {
+            Some(profile) => profile.last_work.as_ref().map(|work| work.time),
+            None => record.last_used.filter(|last| *last < at),
+        };
         self.credential_days_since_use = last_used.and_then(days);
     }
 }

@@ -20,7 +20,7 @@ pub use facts::{Facts, Keys};
 pub use recent::{Recent, key};
 pub use trace::{Trace, TraceKind, Traces, changes_something, contains_any, sensitive};
 
-use crate::detector::PendingRead;
+use crate::detector::{PendingRead, Return};
 use crate::fact;
 use crate::limits::{
     CLASSES_MAX, NETWORKS_MAX, OPERATIONS_MAX, SESSIONS_MAX, TARGETS_MAX, TRACE_TEXT_BYTES_MAX,
@@ -62,6 +62,9 @@ pub struct Profile {
     pub last_seen: Option<Timestamp>,
     /// Last meaningful event that is more than a sign-in.
     pub last_use: Option<Timestamp>,
+    pub last_work: Option<FindingEvent>,
+    /// The newest return from a long silence, while what it does next is still told.
+    pub(crate) returned: Option<Return>,
     pub events_total: u64,
     pub active_days: u32,
     last_active_day: Option<i64>,
@@ -106,9 +109,8 @@ impl Profile {
         facts: &Facts,
         read_only: bool,
     ) -> Vec<TraceKind> {
-        let seen = facts.network_seen_before;
         self.traces
-            .insert(event, seen, read_only || self.never_changed_anything())
+            .insert(event, facts, read_only || self.never_changed_anything())
     }
 
     /// Learns from `event`, after detectors looked.
@@ -121,10 +123,12 @@ impl Profile {
         let hour = at.as_micros().div_euclid(Timestamp::HOUR_US).rem_euclid(24);
         let hour = &mut self.hours[usize::try_from(hour).unwrap_or(0)];
         *hour = hour.saturating_add(1);
-        self.actions
-            .entry(event.mapped.action)
-            .or_default()
-            .learn(at.utc_day());
+        // What is half told or done by itself makes nothing familiar.
+        if event.mapped.meaningful {
+            let action = self.actions.entry(event.mapped.action).or_default();
+            action.learn(at.utc_day());
+            self.learn_things(keys, at.utc_day());
+        }
         self.learn_use(event, at);
         self.learn_places(event, keys, at.utc_day());
         self.learn_session(event);
@@ -150,10 +154,11 @@ impl Profile {
         let mapped = &event.mapped;
         let signs_in = mapped.action == Action::Authenticate;
         if is_work(event) {
-            self.last_use = Some(self.last_use.map_or(at, |last| last.max(at)));
+            self.last_use = self.last_use.max(Some(at));
+            note_work(&mut self.last_work, event);
             self.sign_ins_since_use = 0;
             self.first_sign_in_since_use = None;
-        } else if signs_in && mapped.outcome != OutcomeClass::Failure {
+        } else if signs_in && took_place(event) {
             self.sign_ins_since_use = self.sign_ins_since_use.saturating_add(1);
             let first = self
                 .first_sign_in_since_use
@@ -166,7 +171,7 @@ impl Profile {
         self.bytes_out_peak = self.bytes_out_peak.max(mapped.bytes_out.unwrap_or(0));
     }
 
-    fn learn_places(&mut self, event: &Event, keys: &Keys, day: i64) {
+    fn learn_things(&mut self, keys: &Keys, day: i64) {
         self.operations.insert(keys.operation, day, OPERATIONS_MAX);
         self.targets.insert(keys.target, day, TARGETS_MAX);
         if let Some(kind) = keys.target_kind {
@@ -177,8 +182,11 @@ impl Profile {
             self.class_new_day = Some(self.class_new_day.map_or(day, |last| last.max(day)));
         }
         self.classes.insert(keys.class, day, CLASSES_MAX);
+    }
+
+    fn learn_places(&mut self, event: &Event, keys: &Keys, day: i64) {
         // A refused attempt must not make its network familiar.
-        if refused(event) {
+        if !took_place(event) {
             return;
         }
         if let Some(network) = keys.network {
@@ -308,6 +316,8 @@ pub struct CredentialProfile {
     pub first_used: Option<Timestamp>,
     pub last_used: Option<Timestamp>,
     pub uses: u64,
+    /// Last use that was work, as [`is_work`] has it.
+    pub last_work: Option<FindingEvent>,
     pub burst: Burst,
 }
 
@@ -319,12 +329,39 @@ impl CredentialProfile {
         self.uses = self.uses.saturating_add(1);
         self.burst.note(keys.target, at, window_us);
     }
+
+    /// Learns that it was used for work, after detectors looked.
+    pub(crate) fn learn_work(&mut self, event: &Event) {
+        if is_work(event) {
+            note_work(&mut self.last_work, event);
+        }
+    }
+}
+
+/// Keeps the newest work by event time.
+fn note_work(last: &mut Option<FindingEvent>, event: &Event) {
+    if last
+        .as_ref()
+        .is_none_or(|last| last.time <= event.time_effective)
+    {
+        *last = Some(finding_event(event));
+    }
 }
 
 /// Whether an event is use: meaningful, and more than proving who one is.
 pub fn is_work(event: &Event) -> bool {
     let mapped = &event.mapped;
     mapped.meaningful && !matches!(mapped.action, Action::Authenticate | Action::SessionChange)
+}
+
+/// Whether what an event tells of happened: not refused, and for the half-told and for what is done
+/// by itself only if the record says that it succeeded.
+pub fn took_place(event: &Event) -> bool {
+    match event.mapped.outcome {
+        OutcomeClass::Success => true,
+        OutcomeClass::Unknown => event.mapped.meaningful,
+        OutcomeClass::Failure | OutcomeClass::Denied => false,
+    }
 }
 
 /// Whether an event ended in failure or refusal.

@@ -9,8 +9,15 @@ use deedtrail_core::port::log::Sequence;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Facts;
 use crate::fact;
 use crate::limits::TRACE_TEXT_BYTES_MAX;
+
+/// What a click is called whose link carries a credential.
+const TOKEN_BEARING: &str = "a token-bearing link";
+/// Records of one sign-in that come closer together than this are one attempt, unless the vendor
+/// says otherwise.
+const ATTEMPT_US: i64 = 30 * Timestamp::SECOND_US;
 
 /// What an event can be part of. Each kind has its own small ring, so that a noisy kind cannot
 /// push out a rare one.
@@ -18,17 +25,20 @@ use crate::limits::TRACE_TEXT_BYTES_MAX;
 pub enum TraceKind {
     Click,
     SignIn,
+    /// A sign-in that succeeded, from a network never seen for the identity.
+    StrangeSignIn,
     SignInFailure,
-    /// Access refused, other than at sign-in.
+    /// Access refused: by what was asked for, or at its door by the identity provider.
     Denied,
     ConsentGrant,
     CredentialCreate,
     PrivilegeGrant,
+    IdentityCreate,
     /// A mailbox rule was made or changed.
     InboxRule,
     SecretRead,
     CredentialRotate,
-    /// A change of configuration that failed or was denied.
+    /// A change that failed or was denied, of anything but data.
     FailedChange,
     /// An attempt to change anything, whatever came of it.
     WriteAttempt,
@@ -69,11 +79,16 @@ pub struct Trace {
     pub weight: Option<Text>,
     /// The origin had been seen for this actor before the event.
     pub network_seen: Option<bool>,
+    /// The identity had never done this kind of action before.
+    pub first_time: bool,
+    pub outcome: OutcomeClass,
+    /// Hash of what the vendor calls the attempt this record is part of.
+    pub attempt: Option<u64>,
     pub sentence: Text,
 }
 
 impl Trace {
-    fn of(kind: TraceKind, event: &Event, network_seen: Option<bool>) -> Self {
+    fn of(kind: TraceKind, event: &Event, facts: &Facts) -> Self {
         let target = fact::target_name(event);
         Self {
             kind,
@@ -91,7 +106,14 @@ impl Trace {
                 .as_deref()
                 .map(|t| Text::from(fact::cut(t, 40))),
             weight: weight(kind, event),
-            network_seen,
+            network_seen: facts.network_seen_before,
+            first_time: facts.first_time_action == Some(true),
+            outcome: event.mapped.outcome,
+            attempt: event
+                .mapped
+                .labels
+                .get("transaction")
+                .map(|id| super::key(&[&event.mapped.system, id])),
             sentence: Text::from(fact::cut(&fact::sentence(event), TRACE_TEXT_BYTES_MAX + 20)),
         }
     }
@@ -111,6 +133,20 @@ impl Trace {
             (Some(mine), Some(theirs), _, _) => Some(mine == theirs),
             (_, _, Some(mine), Some(theirs)) => Some(mine == theirs),
             _ => None,
+        }
+    }
+
+    /// A click on a link that carries a credential.
+    pub fn token_bearing(&self) -> bool {
+        self.kind == TraceKind::Click && self.weight.as_deref() == Some(TOKEN_BEARING)
+    }
+
+    /// Whether both are records of one attempt: the vendor says so, or they are too close together
+    /// for somebody to have tried twice.
+    pub fn same_attempt(&self, other: &Self) -> bool {
+        match (self.attempt, other.attempt) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            _ => self.time.micros_since(other.time).abs() < ATTEMPT_US,
         }
     }
 
@@ -137,15 +173,24 @@ impl Traces {
     pub(super) fn insert(
         &mut self,
         event: &Event,
-        network_seen: Option<bool>,
+        facts: &Facts,
         read_only: bool,
     ) -> Vec<TraceKind> {
+        // Heartbeats and half-told requests are no part of a pattern.
+        if !event.mapped.meaningful {
+            return Vec::new();
+        }
         let mut kinds = kinds_of(event);
+        let signed_in = event.mapped.action == Action::Authenticate
+            && event.mapped.outcome == OutcomeClass::Success;
+        if signed_in && facts.network_seen_before == Some(false) {
+            kinds.push(TraceKind::StrangeSignIn);
+        }
         if read_only && changes_something(event.mapped.action) {
             kinds.push(TraceKind::WriteAttempt);
         }
         for kind in &kinds {
-            let trace = Trace::of(*kind, event, network_seen);
+            let trace = Trace::of(*kind, event, facts);
             let order = |t: &Trace| (t.time, t.log_seq, t.event_uid);
             let at = self
                 .entries
@@ -206,7 +251,7 @@ fn weight(kind: TraceKind, event: &Event) -> Option<Text> {
             let label = |name: &str| mapped.labels.get(name).filter(|v| v.as_str() != "false");
             let malicious = matches!(mapped.verdict, Some(Verdict::Block | Verdict::Warn));
             if label("token_bearing").is_some() {
-                Some(Text::new_static("a token-bearing link"))
+                Some(Text::new_static(TOKEN_BEARING))
             } else if let Some(threat) = &mapped.threat {
                 Some(Text::from(format!(
                     "a link of the threat {}",
@@ -257,9 +302,9 @@ fn kinds_of(event: &Event) -> Vec<TraceKind> {
         Action::ConsentGrant if succeeded => kinds.push(TraceKind::ConsentGrant),
         Action::CredentialCreate if succeeded => kinds.push(TraceKind::CredentialCreate),
         Action::PrivilegeGrant if succeeded => kinds.push(TraceKind::PrivilegeGrant),
+        Action::IdentityCreate if succeeded => kinds.push(TraceKind::IdentityCreate),
         Action::SecretRead if succeeded => kinds.push(TraceKind::SecretRead),
         Action::CredentialRotate if succeeded => kinds.push(TraceKind::CredentialRotate),
-        Action::ConfigChange if refused => kinds.push(TraceKind::FailedChange),
         Action::LoggingChange if succeeded => kinds.push(TraceKind::LoggingChange),
         Action::Enumerate if lists_authority(event) => kinds.push(TraceKind::Enumeration),
         _ => {}
@@ -280,10 +325,28 @@ fn kinds_of(event: &Event) -> Vec<TraceKind> {
     {
         kinds.push(TraceKind::InboxRule);
     }
-    if refused && mapped.action != Action::Authenticate && mapped.kind != EventKind::Click {
+    if refused && changes_something(mapped.action) && mapped.action != Action::Write {
+        kinds.push(TraceKind::FailedChange);
+    }
+    let denied = match mapped.action {
+        Action::Authenticate => mapped.outcome == OutcomeClass::Denied && names_application(event),
+        _ => refused && mapped.kind != EventKind::Click,
+    };
+    if denied {
         kinds.push(TraceKind::Denied);
     }
     kinds
+}
+
+/// Whether a sign-in was to an application, not to the identity provider itself.
+fn names_application(event: &Event) -> bool {
+    let mapped = &event.mapped;
+    let application = mapped
+        .target_kind
+        .as_ref()
+        .is_some_and(|kind| contains_any(kind, &["app"]));
+    let provider = mapped.system.as_str().to_ascii_lowercase();
+    application && !contains_any(&fact::target_name(event), &[&provider])
 }
 
 /// Whether an action changes what it acts on.
@@ -322,7 +385,12 @@ fn lists_authority(event: &Event) -> bool {
         "permission",
         "serviceaccount",
     ];
+    // Asking who one is oneself lists nobody's rights.
+    const OWN: [&str; 4] = ["calleridentity", "whoami", "lookup-self", "selfsubject"];
     let mapped = &event.mapped;
+    if mapped.operation.starts_with("sts:") || contains_any(&mapped.operation, &OWN) {
+        return false;
+    }
     contains_any(&mapped.operation, &WORDS)
         || mapped
             .target_kind

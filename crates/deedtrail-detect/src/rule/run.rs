@@ -115,7 +115,10 @@ impl Run<'_> {
 
     /// Hands a match to the correlations that count it, and their firings to those above.
     fn count(&mut self, place: usize, depth: usize) {
-        if depth >= CORRELATION_DEPTH_MAX {
+        // Ours count what happened; a rule on vendor names chose its records itself.
+        let mapped = &self.view.observation.event.mapped;
+        let counts = mapped.meaningful || !self.set.rules[place].is_canonical();
+        if depth >= CORRELATION_DEPTH_MAX || !counts {
             return;
         }
         for above in self.set.counted_by.get(&place).into_iter().flatten() {

@@ -38,6 +38,31 @@ fn agent_at_production_secrets_is_outside_its_scope() {
     );
 }
 
+#[test]
+fn refused_and_half_told_reads_of_a_secret_are_no_reads() {
+    let read = |minute| {
+        call("vault.read", minute).on("prod/payments-db").with(|m| {
+            m.action = Action::SecretRead;
+            m.target_environment = Environment::Production;
+        })
+    };
+    let refused = run(vec![read(5).ended(OutcomeClass::Denied)]);
+    let scope = refused.iter().find(|d| d.kind == "scope_departure");
+    let scope = scope.unwrap();
+    assert_eq!(scope.severity, Severity::High);
+    assert!(scope.title.contains("tried to read"), "{}", scope.title);
+    let asked = read(5).ended(OutcomeClass::Unknown);
+    let half_told = asked.with(|mapped| mapped.meaningful = false);
+    assert_eq!(kinds(&run(vec![half_told.clone()])), [""; 0]);
+    // The request does not make the secret known to what its answer is compared with.
+    let both = run(vec![half_told, read(6)]);
+    let reasons = &both.iter().find(|d| d.kind == "scope_departure");
+    let reasons = reasons.unwrap().reasons.join("; ");
+    assert!(reasons.contains("never asked for"), "{reasons}");
+    let twice = run(vec![read(5), read(6)]);
+    assert!(twice[1].reasons.join("; ").contains("asked for before"));
+}
+
 fn list_roles(who: &Identity, day: i64, count: i64) -> impl Iterator<Item = Step> {
     (0..count).map(move |n| Step::new(who, at(day, 600 + n), Action::Enumerate, "iam:ListRoles"))
 }
@@ -66,6 +91,21 @@ fn machine_that_enumerates_roles_gets_count_times_and_two_explanations() {
     assert_eq!(names.len(), 2);
     assert!(names.contains(&"misuse") && names.contains(&"drift"));
     assert_eq!(found.draft.events.len(), 14);
+}
+
+#[test]
+fn asking_who_one_is_lists_nobody() {
+    let ci = identity("ci-deployer", ActorKind::AutomationRunner);
+    let mut steps = routine(&ci, 0..20);
+    steps.extend((0..12).map(|n| {
+        Step::new(
+            &ci,
+            at(20, 600 + n),
+            Action::Enumerate,
+            "sts:GetCallerIdentity",
+        )
+    }));
+    assert!(!kinds(&run(steps)).contains(&"enumeration"));
 }
 
 #[test]
@@ -111,6 +151,21 @@ fn write_attempts_of_a_read_only_identity_after_a_failed_change_are_a_control_ga
         ["control_gap"],
         "the failure arrived late"
     );
+}
+
+#[test]
+fn any_refused_change_but_of_data_is_the_first_half_of_a_control_gap() {
+    let who = integration(true);
+    let after = |action| {
+        let first = Step::new(&who, at(30, 0), action, "change").on("it");
+        let write = Step::new(&who, at(30, 30), Action::Write, "rows.insert").on("orders");
+        run(vec![first.ended(OutcomeClass::Denied), write])
+    };
+    for action in [Action::PrivilegeGrant, Action::Delete, Action::Share] {
+        assert_eq!(kinds(&after(action)), ["control_gap"], "{action:?}");
+    }
+    assert_eq!(kinds(&after(Action::Read)), [""; 0]);
+    assert_eq!(kinds(&after(Action::Write)), [""; 0]);
 }
 
 #[test]

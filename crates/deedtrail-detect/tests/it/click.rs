@@ -3,10 +3,11 @@
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{ActorKind, OutcomeClass};
 use deedtrail_core::finding::Severity;
+use deedtrail_core::identity::Identity;
 
 use crate::builder::{Step, at, findings, identity, kinds, routine, run};
 
-fn failures(who: &deedtrail_core::identity::Identity, count: i64, asn: i64) -> Vec<Step> {
+fn failures(who: &Identity, count: i64, asn: i64) -> Vec<Step> {
     let failed = |n| {
         Step::new(
             who,
@@ -150,5 +151,172 @@ fn click_followed_by_an_inbox_rule_is_said() {
         findings[0].draft.title.contains("4 min"),
         "{}",
         findings[0].draft.title
+    );
+}
+
+fn alternating(who: &Identity) -> Vec<Step> {
+    let place = |day: i64, step: Step| {
+        if day % 2 == 0 {
+            step
+        } else {
+            step.from("198.51.100.20", 64501)
+        }
+    };
+    let steps = routine(who, 0..20).into_iter();
+    (0..)
+        .zip(steps)
+        .map(|(day, step)| place(day, step))
+        .collect()
+}
+
+#[test]
+fn failures_from_a_network_of_ones_own_are_no_harvesting() {
+    let bob = identity("bob@example.com", ActorKind::Human);
+    let mut steps = alternating(&bob);
+    steps.push(Step::new(&bob, at(20, 600), Action::Click, "ClickAllowed"));
+    let mut harvested = steps.clone();
+    harvested.extend(failures(&bob, 3, 64999));
+    assert_eq!(kinds(&run(harvested)), ["credential_harvest"]);
+    let own = failures(&bob, 3, 64501).into_iter();
+    steps.extend(own.map(|step| step.from("198.51.100.20", 64501)));
+    assert_eq!(kinds(&run(steps)), [""; 0], "office and VPN");
+}
+
+#[test]
+fn records_of_one_attempt_count_once() {
+    let alice = identity("alice@example.com", ActorKind::Human);
+    let attempt = |minute: i64, transaction: Option<&str>| {
+        ["user.session.start", "user.authentication.auth_via_mfa"].map(|operation| {
+            Step::new(&alice, at(20, minute), Action::Authenticate, operation)
+                .from("203.0.113.7", 64999)
+                .ended(OutcomeClass::Failure)
+                .with(|mapped| {
+                    let id = transaction.map(|id| ("transaction".into(), id.into()));
+                    mapped.labels.extend(id);
+                })
+        })
+    };
+    let run_of = |tries: Vec<Step>| {
+        let mut steps = routine(&alice, 0..20);
+        steps.push(Step::new(
+            &alice,
+            at(20, 600),
+            Action::Click,
+            "ClickAllowed",
+        ));
+        steps.extend(tries);
+        kinds(&run(steps)).contains(&"credential_harvest")
+    };
+    let two = [605, 607].into_iter().flat_map(|m| attempt(m, None));
+    assert!(!run_of(two.collect()), "four records, two attempts");
+    let three = [605, 607, 609].into_iter().flat_map(|m| attempt(m, None));
+    assert!(run_of(three.collect()));
+    let fast = ["a", "b", "c"].into_iter();
+    let fast = fast.flat_map(|id| attempt(605, Some(id)));
+    assert!(run_of(fast.collect()), "three transactions within a minute");
+}
+
+#[test]
+fn half_told_sign_ins_are_no_failures() {
+    let alice = identity("alice@example.com", ActorKind::Human);
+    let mut steps = routine(&alice, 0..20);
+    steps.push(Step::new(
+        &alice,
+        at(20, 600),
+        Action::Click,
+        "ClickAllowed",
+    ));
+    let evaluated = failures(&alice, 6, 64999).into_iter();
+    steps.extend(evaluated.map(|step| step.with(|mapped| mapped.meaningful = false)));
+    assert_eq!(kinds(&run(steps)), [""; 0]);
+}
+
+fn blocked_sign_in(application: &str, click: Step, refused: OutcomeClass) -> Vec<Step> {
+    let carol = identity("carol@contractor.example", ActorKind::Human);
+    let mut steps = routine(&carol, 0..20);
+    steps.push(click);
+    steps.push(
+        Step::new(
+            &carol,
+            at(20, 607),
+            Action::Authenticate,
+            "Sign-in activity",
+        )
+        .kind_of_target("application")
+        .on(application)
+        .with(|mapped| mapped.system = "entra".into())
+        .from("198.51.100.9", 64999)
+        .ended(refused),
+    );
+    steps
+}
+
+#[test]
+fn refusal_at_an_applications_door_completes_a_token_link() {
+    let carol = identity("carol@contractor.example", ActorKind::Human);
+    let plain = Step::new(&carol, at(20, 600), Action::Click, "ClickAllowed");
+    let token = plain.clone().labelled("token_bearing");
+    let kinds_of = |steps| kinds(&run(steps)).concat();
+    let denied = OutcomeClass::Denied;
+    for application in ["Treasury Portal", "Workday"] {
+        let steps = blocked_sign_in(application, token.clone(), denied);
+        assert_eq!(kinds_of(steps), "token_link_use", "{application}");
+    }
+    let failed = blocked_sign_in("Workday", token.clone(), OutcomeClass::Failure);
+    assert_eq!(kinds_of(failed), "", "a mistyped password");
+    let provider = blocked_sign_in("Entra admin", token, denied);
+    assert_eq!(kinds_of(provider), "", "the identity provider's own door");
+    let harmless = blocked_sign_in("Workday", plain, denied);
+    assert_eq!(kinds_of(harmless), "", "neither token nor sensitive");
+}
+
+/// The kinds of finding, whether the click arrives first or last.
+fn in_both_orders(click: Step, after: Step) -> [String; 2] {
+    let who = click.identity.clone().unwrap();
+    let said = |steps: [Step; 2]| {
+        let mut all = routine(&who, 0..20);
+        all.extend(steps);
+        let found = findings(run(all));
+        let found = found
+            .iter()
+            .map(|f| format!("{} {:?}", f.draft.kind, f.draft.severity));
+        found.collect::<Vec<_>>().join(", ")
+    };
+    [said([click.clone(), after.clone()]), said([after, click])]
+}
+
+#[test]
+fn what_opens_or_keeps_access_after_a_click_is_said_in_either_order() {
+    let alice = identity("alice@example.com", ActorKind::Human);
+    let click = Step::new(&alice, at(20, 600), Action::Click, "ClickAllowed");
+    let act = |action, operation| Step::new(&alice, at(20, 605), action, operation).on("it");
+    let strange = |step: Step| step.from("203.0.113.7", 64999);
+    let sign_in = || act(Action::Authenticate, "user.session.start");
+    let medium = "click_followed_by Medium";
+    assert_eq!(
+        in_both_orders(click.clone(), strange(sign_in())),
+        [medium; 2]
+    );
+    let high = "click_followed_by High";
+    for action in [Action::PrivilegeGrant, Action::IdentityCreate] {
+        let first_time = act(action, "grant");
+        assert_eq!(
+            in_both_orders(click.clone(), first_time),
+            [high; 2],
+            "{action:?}"
+        );
+    }
+    assert_eq!(
+        in_both_orders(click.clone(), sign_in()),
+        [""; 2],
+        "usual network"
+    );
+    let interrupted = strange(sign_in()).ended(OutcomeClass::Unknown);
+    assert_eq!(in_both_orders(click.clone(), interrupted), [""; 2]);
+    let away = strange(click);
+    assert_eq!(
+        in_both_orders(away, strange(sign_in())),
+        [""; 2],
+        "on the way"
     );
 }

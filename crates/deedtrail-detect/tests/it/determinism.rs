@@ -114,7 +114,7 @@ proptest! {
 
     #[test]
     fn damaged_snapshots_are_refused_or_read_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let mut snapshot = b"deedtrail.detect.1\n".to_vec();
+        let mut snapshot = b"deedtrail.detect.2\n".to_vec();
         snapshot.extend(&bytes);
         let _read = Detector::restore(rules(&[]), Settings::default(), &snapshot);
         let other = Detector::restore(rules(&[]), Settings::default(), &bytes);
