@@ -60,7 +60,7 @@ fn write(view: View<'_>, node: Node, into: &mut String) {
             into.push('}');
         }
         Node::Text(_) => into.push_str(view.raw_text(node).unwrap_or_default()),
-        scalar => into.push_str(&view.text(scalar).unwrap_or_default()),
+        scalar => into.push_str(view.text(scalar).unwrap_or_default()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::{OnceCell, RefCell};
 use std::fmt::Write as _;
 
 use deedtrail_core::Text;
+use memchr::memmem;
 
 use super::value;
 use crate::mapping::pattern::Patterns;
@@ -329,17 +330,17 @@ impl<'a> Reader<'a> {
 /// What is made of a text, step by step.
 fn steps<'a>(made: &'a Made, mut text: Cow<'a, str>) -> Option<Cow<'a, str>> {
     if let Some(end) = &made.before
-        && let Some(at) = text.find(end.as_str())
+        && let Some(at) = memmem::find(text.as_bytes(), end.as_bytes())
     {
         text = cut(text, 0, at);
     }
     if let Some(start) = &made.after {
-        let at = text.find(start.as_str())? + start.len();
+        let at = memmem::find(text.as_bytes(), start.as_bytes())? + start.len();
         let end = text.len();
         text = cut(text, at, end);
     }
     if let Some(start) = &made.after_last
-        && let Some(at) = text.rfind(start.as_str())
+        && let Some(at) = memmem::rfind(text.as_bytes(), start.as_bytes())
     {
         let end = text.len();
         text = cut(text, at + start.len(), end);

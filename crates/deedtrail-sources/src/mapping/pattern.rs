@@ -205,7 +205,7 @@ impl<T: Copy + PartialEq> Lookup<T> {
     }
 
     pub(crate) fn find(&self, value: &str, memo: &RefCell<Memo>) -> Option<T> {
-        if let Some(index) = self.names.find(value) {
+        if let Some(index) = self.names.find(value.as_bytes()) {
             return self.answers.get(index as usize).copied();
         }
         if self.prefixes.is_empty() && self.others.is_empty() {

@@ -61,7 +61,7 @@ impl<R> Rules<R> {
         key: Option<&str>,
     ) -> impl Iterator<Item = &'s R> + use<'s, R> {
         let list = key
-            .and_then(|key| self.values.find(key))
+            .and_then(|key| self.values.find(key.as_bytes()))
             .map_or(&self.without_key, |index| &self.by_value[index as usize]);
         list.iter().map(|index| &self.ordered[usize::from(*index)])
     }

@@ -4,13 +4,29 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotJson;
 
-/// Where a string's text stands, without its quotes.
+/// Where a string's text stands, without its quotes; one word, as [`super::tree::TextRef`] is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
-    pub(super) start: u32,
-    pub(super) end: u32,
+pub(super) struct Span(u64);
+
+impl Span {
+    const ESCAPED: u64 = 1 << 63;
+
+    const fn new(start: usize, end: usize) -> Self {
+        Self(start as u64 | (end as u64) << 32)
+    }
+
+    pub(super) const fn start(self) -> u32 {
+        small(self.0 & 0xFFFF_FFFF)
+    }
+
+    pub(super) const fn end(self) -> u32 {
+        small((self.0 & !Self::ESCAPED) >> 32)
+    }
+
     /// Holds escapes, so that the text has to be decoded.
-    pub(super) escaped: bool,
+    pub(super) const fn is_escaped(self) -> bool {
+        self.0 & Self::ESCAPED != 0
+    }
 }
 
 /// A number's text.
@@ -41,6 +57,15 @@ impl<'t> Cursor<'t> {
     pub(super) fn slice(&self, start: u32, end: u32) -> &'t str {
         let (start, end) = (start as usize, end as usize);
         self.text.get(start..end).unwrap_or_default()
+    }
+
+    /// The bytes of a string's text as written.
+    #[inline]
+    pub(super) fn bytes(&self, span: Span) -> &'t [u8] {
+        let bytes = self.text.as_bytes();
+        bytes
+            .get(span.start() as usize..span.end() as usize)
+            .unwrap_or_default()
     }
 
     /// The next byte that is not white space; 0 at the end.
@@ -108,27 +133,32 @@ impl<'t> Cursor<'t> {
     }
 
     /// A string, from its opening quote on.
+    #[inline]
     pub(super) fn string(&mut self) -> Result<Span, NotJson> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
-        let mut at = start;
-        let mut escaped = false;
+        let end = start + plain_bytes(bytes.get(start..).unwrap_or_default());
+        if bytes.get(end) != Some(&b'"') {
+            return self.escaped_string(start, end);
+        }
+        self.at = end + 1;
+        Ok(Span::new(start, end))
+    }
+
+    /// The rest of a string that has an escape at `at`, unless it is none.
+    #[cold]
+    fn escaped_string(&mut self, start: usize, mut at: usize) -> Result<Span, NotJson> {
+        let bytes = self.text.as_bytes();
         loop {
-            at += plain_bytes(bytes.get(at..).unwrap_or_default());
             match bytes.get(at) {
                 Some(b'"') => {
                     self.at = at + 1;
-                    return Ok(Span {
-                        start: small(start),
-                        end: small(at),
-                        escaped,
-                    });
+                    return Ok(Span(Span::new(start, at).0 | Span::ESCAPED));
                 }
                 Some(b'\\') => {
-                    escaped = true;
                     self.at = at;
                     self.escape()?;
-                    at = self.at;
+                    at = self.at + plain_bytes(bytes.get(self.at..).unwrap_or_default());
                 }
                 // A control character, or the end.
                 _ => return Err(NotJson),
@@ -138,12 +168,12 @@ impl<'t> Cursor<'t> {
 
     /// Appends the decoded text of a string that was read before.
     pub(super) fn decode(&self, span: Span, into: &mut String) -> Result<(), NotJson> {
-        let mut inside = Cursor::new(self.slice(span.start, span.end));
+        let mut inside = Cursor::new(self.slice(span.start(), span.end()));
         while inside.at < inside.text.len() {
             let start = inside.at;
             let rest = inside.text.as_bytes().get(start..).unwrap_or_default();
             inside.at += plain_bytes(rest);
-            into.push_str(inside.slice(small(start), small(inside.at)));
+            into.push_str(inside.slice(small(start as u64), small(inside.at as u64)));
             if inside.at < inside.text.len() {
                 into.push(inside.escape()?);
             }
@@ -207,15 +237,15 @@ impl<'t> Cursor<'t> {
         let start = self.at;
         self.at += sign + digits + more;
         Number {
-            start: small(start),
-            end: small(self.at),
+            start: small(start as u64),
+            end: small(self.at as u64),
             plain: more == 0 && usual && (1..=PLAIN_DIGITS_MAX).contains(&digits),
         }
     }
 }
 
 /// A place in a text as it is kept.
-pub(super) const fn small(place: usize) -> u32 {
+pub(super) const fn small(place: u64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "`parse` refuses records in which a place may be larger"

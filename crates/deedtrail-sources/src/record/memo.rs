@@ -34,7 +34,7 @@ impl Default for Asker {
 struct Answer {
     asker: Asker,
     text: Text,
-    answer: u16,
+    number: u16,
 }
 
 /// The path of a key that a mapping does not use.
@@ -58,7 +58,7 @@ impl Default for Memo {
         let answer = Answer {
             asker: Asker::NOBODY,
             text: Text::default(),
-            answer: 0,
+            number: 0,
         };
         let path = KeyPath {
             asker: Asker::NOBODY,
@@ -84,10 +84,10 @@ impl Memo {
             *known = Answer {
                 asker,
                 text: text.into(),
-                answer: find(),
+                number: find(),
             };
         }
-        known.answer
+        known.number
     }
 
     /// The path of `key` in the object at `at`.

@@ -4,6 +4,8 @@ mod cursor;
 mod memo;
 mod parse;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub(crate) use memo::{Asker, Memo};

@@ -28,6 +28,9 @@ impl From<NotJson> for Stop {
     }
 }
 
+/// Longest record whose places fit a [`TextRef`], bytes; far above what intake takes.
+const RECORD_PLACES_MAX: usize = 1 << 28;
+
 /// From here on, the unknown keys of one object are compared through a set.
 const LINEAR_KEYS_MAX: usize = 24;
 
@@ -38,13 +41,13 @@ pub(crate) fn parse<'a>(
     tree: &'a mut Tree,
 ) -> Result<View<'a>, MapError> {
     tree.clear();
-    let record = std::str::from_utf8(record).map_err(|error| MapError::NotUtf8 {
+    let record = simdutf8::compat::from_utf8(record).map_err(|error| MapError::NotUtf8 {
         offset: error.valid_up_to(),
     })?;
-    if u32::try_from(record.len()).is_err() {
+    if record.len() > RECORD_PLACES_MAX {
         return Err(MapError::OutOfRange {
             field: "record".into(),
-            detail: "longer than 4 GiB".into(),
+            detail: format!("longer than {RECORD_PLACES_MAX} bytes"),
         });
     }
     let mut walk = Walk {
@@ -144,8 +147,8 @@ impl<'w> Walk<'w> {
                 self.list(source, at, depth + 1)
             }
             b'n' => word(&mut source.cursor, "null", Node::Null),
-            b't' => word(&mut source.cursor, "true", Node::Bool(true)),
-            b'f' => word(&mut source.cursor, "false", Node::Bool(false)),
+            b't' => word(&mut source.cursor, "true", Node::True),
+            b'f' => word(&mut source.cursor, "false", Node::False),
             _ => {
                 let number = source.cursor.number();
                 self.number(source, number)
@@ -170,8 +173,8 @@ impl<'w> Walk<'w> {
 
     /// Refers to a text, decoding it if it holds escapes.
     fn keep(&mut self, source: &Source<'_>, span: Span) -> Result<TextRef, Stop> {
-        if !span.escaped {
-            return Ok(source.reference(span.start, span.end));
+        if !span.is_escaped() {
+            return Ok(source.reference(span.start(), span.end()));
         }
         let start = self.tree.decoded.len();
         source.cursor.decode(span, &mut self.tree.decoded)?;
@@ -194,11 +197,11 @@ impl<'w> Walk<'w> {
         let looks_like_json = |text: &str| text.trim_start().starts_with(['{', '[']);
         if goes_on && looks_like_json(self.tree.text(self.record, kept)) {
             let owned;
-            let text = if span.escaped {
+            let text = if span.is_escaped() {
                 owned = self.tree.text(self.record, kept).to_owned();
                 &owned
             } else {
-                source.cursor.slice(span.start, span.end)
+                source.cursor.slice(span.start(), span.end())
             };
             if let Some(node) = self.embedded(text, kept, at, depth) {
                 return Ok(node);
@@ -211,8 +214,8 @@ impl<'w> Walk<'w> {
         let (keys, unmapped) = (self.tree.open_keys.len(), self.tree.unmapped.len());
         let mut source = Source {
             cursor: Cursor::new(text),
-            start: kept.start,
-            decoded: kept.decoded,
+            start: kept.start(),
+            decoded: kept.is_decoded(),
         };
         let node = self.whole(&mut source, at, depth).ok();
         if node.is_none() {
@@ -264,7 +267,7 @@ impl<'w> Walk<'w> {
             }
         }
         Ok(if at == ShapeId::SKIP {
-            Node::Bool(true)
+            Node::True
         } else {
             found
         })
@@ -305,10 +308,10 @@ impl<'w> Walk<'w> {
         while source.cursor.more(std::mem::take(&mut first), b'}')? {
             let span = source.cursor.key()?;
             let key = self.keep(source, span)?;
-            let name = if span.escaped {
-                self.tree.text(self.record, key)
+            let name = if span.is_escaped() {
+                self.tree.text(self.record, key).as_bytes()
             } else {
-                source.cursor.slice(span.start, span.end)
+                source.cursor.bytes(span)
             };
             if let Some((slot, child)) = shape.child(name) {
                 let slot = slots + slot as usize;
@@ -328,9 +331,7 @@ impl<'w> Walk<'w> {
             }
         }
         self.tree.open_keys.truncate(open);
-        Ok(Node::Object {
-            first: small(slots),
-        })
+        Ok(Node::Object { first: slots })
     }
 
     /// An object of which every key is kept (`WHOLE`) or none (`SKIP`).
@@ -368,7 +369,8 @@ impl<'w> Walk<'w> {
         let keys = &self.tree.open_keys[open..];
         let repeated = if keys.len() < LINEAR_KEYS_MAX {
             let same = |other: &TextRef| self.tree.text(self.record, *other) == text;
-            keys.iter().any(|other| other.len == key.len && same(other))
+            keys.iter()
+                .any(|other| other.len() == key.len() && same(other))
         } else {
             if seen.is_empty() {
                 let all = keys.iter().map(|key| self.tree.text(self.record, *key));
@@ -392,35 +394,27 @@ impl<'w> Walk<'w> {
 impl Source<'_> {
     #[inline]
     const fn reference(&self, start: u32, end: u32) -> TextRef {
-        TextRef {
-            start: self.start + start,
-            len: end - start,
-            decoded: self.decoded,
-        }
+        TextRef::new(self.start + start, end - start, self.decoded)
     }
 }
 
 /// Refers to a part of the tree's decoded text.
 const fn decoded(start: usize, end: usize) -> TextRef {
-    TextRef {
-        start: small(start),
-        len: small(end - start),
-        decoded: true,
-    }
+    TextRef::new(small(start as u64), small((end - start) as u64), true)
 }
 
 /// A list of links under construction.
 #[derive(Default)]
 struct Chain {
-    first: u32,
-    last: u32,
+    first: usize,
+    last: usize,
 }
 
 impl Chain {
     fn push(&mut self, tree: &mut Tree, key: TextRef, node: Node) {
         tree.links.push(Link { key, node, next: 0 });
-        let link = small(tree.links.len());
-        match tree.links.get_mut((self.last as usize).wrapping_sub(1)) {
+        let link = tree.links.len();
+        match tree.links.get_mut(self.last.wrapping_sub(1)) {
             Some(last) if self.last > 0 => last.next = link,
             _ => self.first = link,
         }

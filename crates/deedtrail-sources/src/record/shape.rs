@@ -47,7 +47,8 @@ impl Shape {
     }
 
     /// Slot and shape of a key, if a path goes through it.
-    pub(crate) fn child(&self, key: &str) -> Option<(u32, ShapeId)> {
+    #[inline]
+    pub(crate) fn child(&self, key: &[u8]) -> Option<(u32, ShapeId)> {
         let slot = self.names.find(key)?;
         Some((slot, self.children[slot as usize]))
     }
@@ -71,14 +72,16 @@ struct Entry {
 impl KeyTable {
     /// Index of a name, in the order of insertion.
     #[inline]
-    pub(crate) fn find(&self, name: &str) -> Option<u32> {
+    pub(crate) fn find(&self, name: &[u8]) -> Option<u32> {
         let mask = self.table.len().wrapping_sub(1);
-        let ends = Ends::of(name.as_bytes());
+        let ends = Ends::of(name);
         let mut at = ends.hash();
         loop {
             let entry = self.table.get(at & mask)?;
             let index = entry.number.checked_sub(1)?;
-            if entry.ends == ends && (ends.is_all() || *self.names[index as usize] == *name) {
+            if entry.ends == ends
+                && (ends.is_all() || self.names[index as usize].as_bytes() == name)
+            {
                 return Some(index);
             }
             at += 1;
@@ -87,7 +90,7 @@ impl KeyTable {
 
     /// Index of a name, made if new.
     pub(crate) fn insert(&mut self, name: &str) -> u32 {
-        if let Some(known) = self.find(name) {
+        if let Some(known) = self.find(name.as_bytes()) {
             return known;
         }
         self.names.push(name.into());
@@ -132,18 +135,16 @@ impl Ends {
     #[inline]
     pub(super) fn of(text: &[u8]) -> Self {
         let len = text.len();
-        let (first, last) = match (text.first_chunk(), text.last_chunk()) {
-            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-            _ => match (text.first_chunk(), text.last_chunk()) {
-                (Some(first), Some(last)) => {
-                    let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-                    (u64::from(first), u64::from(last))
-                }
-                _ => {
-                    let bytes = text.iter();
-                    (bytes.fold(0, |word, byte| word << 8 | u64::from(*byte)), 0)
-                }
-            },
+        let long = text.first_chunk().zip(text.last_chunk());
+        let short = || text.first_chunk().zip(text.last_chunk());
+        let (first, last) = if let Some((first, last)) = long {
+            (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+        } else if let Some((first, last)) = short() {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            (u64::from(first), u64::from(last))
+        } else {
+            let bytes = text.iter();
+            (bytes.fold(0, |word, byte| word << 8 | u64::from(*byte)), 0)
         };
         Self { first, last, len }
     }
@@ -182,7 +183,7 @@ impl Shapes {
 
     /// The slot of `name` below `parent`, made if new. `None` when the object is full.
     pub(crate) fn add_child(&mut self, parent: ShapeId, name: &str) -> Option<(u32, ShapeId)> {
-        if let Some(known) = self.get(parent).child(name) {
+        if let Some(known) = self.get(parent).child(name.as_bytes()) {
             return Some(known);
         }
         let shape = &self.0[parent.0 as usize];

@@ -4,37 +4,60 @@ use std::cell::RefCell;
 
 use deedtrail_core::Text;
 
+use super::cursor::small;
 use super::memo::{Asker, Memo};
 use super::shape::{ShapeId, Shapes};
 
 /// A piece of text: in the record itself, or decoded into the tree's side buffer.
+///
+/// One word (32 bits where it starts, 31 how long it is, one where it is): a struct of narrower
+/// fields is copied wider than it was written, and each such copy waits for the writes. That was a
+/// tenth of mapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TextRef {
-    pub(super) start: u32,
-    pub(super) len: u32,
-    pub(super) decoded: bool,
+pub(crate) struct TextRef(u64);
+
+impl TextRef {
+    const DECODED: u64 = 1 << 63;
+
+    pub(super) const fn new(start: u32, len: u32, decoded: bool) -> Self {
+        let origin = if decoded { Self::DECODED } else { 0 };
+        Self(start as u64 | (len as u64) << 32 | origin)
+    }
+
+    pub(super) const fn start(self) -> u32 {
+        small(self.0 & 0xFFFF_FFFF)
+    }
+
+    pub(super) const fn len(self) -> u32 {
+        small((self.0 & !Self::DECODED) >> 32)
+    }
+
+    pub(super) const fn is_decoded(self) -> bool {
+        self.0 & Self::DECODED != 0
+    }
 }
 
-/// A value of the record.
+/// A value of the record: a tag and a word, so that it travels in two registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
     /// Not in the record.
     Absent,
     Null,
-    Bool(bool),
+    True,
+    False,
     /// Text, or a number as it is written.
     Text(TextRef),
     /// Slots `first..` hold the children the shape names.
     Object {
-        first: u32,
+        first: usize,
     },
     /// First link of the elements, 0 for none.
     List {
-        first: u32,
+        first: usize,
     },
     /// An object kept whole: first link of its members, 0 for none.
     Members {
-        first: u32,
+        first: usize,
     },
 }
 
@@ -44,7 +67,7 @@ pub(super) struct Link {
     pub(super) key: TextRef,
     pub(super) node: Node,
     /// Next link + 1 within the list, 0 at its end.
-    pub(super) next: u32,
+    pub(super) next: usize,
 }
 
 /// Buffers of one parsed record.
@@ -84,9 +107,13 @@ impl Tree {
     }
 
     pub(super) fn text<'a>(&'a self, record: &'a str, text: TextRef) -> &'a str {
-        let from = if text.decoded { &self.decoded } else { record };
-        let start = text.start as usize;
-        from.get(start..start + text.len as usize).unwrap_or("")
+        let from = if text.is_decoded() {
+            &self.decoded
+        } else {
+            record
+        };
+        let start = text.start() as usize;
+        from.get(start..start + text.len() as usize).unwrap_or("")
     }
 }
 
@@ -106,7 +133,7 @@ impl<'a> View<'a> {
     pub(crate) fn child(self, node: Node, slot: u32) -> Node {
         match node {
             Node::Object { first } => {
-                let at = (first + slot) as usize;
+                let at = first + slot as usize;
                 self.tree.nodes.get(at).copied().unwrap_or(Node::Absent)
             }
             _ => Node::Absent,
@@ -134,7 +161,7 @@ impl<'a> View<'a> {
             _ => 0,
         };
         std::iter::from_fn(move || {
-            let link = self.tree.links.get((next as usize).checked_sub(1)?)?;
+            let link = self.tree.links.get(next.checked_sub(1)?)?;
             next = link.next;
             Some((self.tree.text(self.record, link.key), link.node))
         })
@@ -160,8 +187,8 @@ impl<'a> View<'a> {
                 let text = trim(self.tree.text(self.record, text));
                 (!text.is_empty() && text != "-").then_some(text)
             }
-            Node::Bool(true) => Some("true"),
-            Node::Bool(false) => Some("false"),
+            Node::True => Some("true"),
+            Node::False => Some("false"),
             _ => None,
         }
     }
@@ -202,7 +229,7 @@ fn trim(text: &str) -> &str {
 #[derive(Debug)]
 pub(crate) struct Elements<'a> {
     tree: &'a Tree,
-    next: u32,
+    next: usize,
     single: Option<Node>,
 }
 
@@ -213,7 +240,7 @@ impl Iterator for Elements<'_> {
         if let Some(single) = self.single.take() {
             return Some(single);
         }
-        let link = self.tree.links.get((self.next as usize).checked_sub(1)?)?;
+        let link = self.tree.links.get(self.next.checked_sub(1)?)?;
         self.next = link.next;
         Some(link.node)
     }

@@ -1,0 +1,155 @@
+//! The scanner reads what a general parser reads, and refuses what it refuses.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::shape::{ShapeId, Shapes};
+use super::tree::{Node, Tree, View};
+use super::{Asker, Memo, parse};
+
+/// A value with its scalars as text, as a tree keeps them.
+fn expected(value: Value) -> Value {
+    match value {
+        Value::Array(list) => list.into_iter().map(expected).collect(),
+        Value::Object(map) => {
+            let members = map.into_iter().map(|(key, value)| (key, expected(value)));
+            Value::Object(members.collect())
+        }
+        Value::Number(number) => {
+            let whole = number.as_i64().map(|number| number.to_string());
+            let large = || number.as_u64().map(|number| number.to_string());
+            let float = || number.as_f64().map(|number| number.to_string());
+            Value::String(whole.or_else(large).or_else(float).unwrap())
+        }
+        other => other,
+    }
+}
+
+fn kept(view: View<'_>, node: Node) -> Value {
+    match node {
+        Node::Null => Value::Null,
+        Node::True => true.into(),
+        Node::False => false.into(),
+        Node::Text(_) => view.raw_text(node).unwrap().into(),
+        Node::List { .. } => view.elements(node).map(|one| kept(view, one)).collect(),
+        Node::Members { .. } => {
+            let members = view.members(node);
+            let members = members.map(|(key, one)| (key.to_owned(), kept(view, one)));
+            Value::Object(members.collect())
+        }
+        Node::Absent | Node::Object { .. } => panic!("not in a record that is kept whole"),
+    }
+}
+
+/// Reads `text` whole and compares; says whether it was read.
+fn check(text: &str) -> bool {
+    let mut shapes = Shapes::default();
+    shapes.keep_whole(ShapeId::ROOT);
+    let mut tree = Tree::default();
+    let general = sonic_rs::from_str::<Value>(text);
+    match (parse(text.as_bytes(), &shapes, &mut tree), general) {
+        (Ok(view), Ok(value)) => {
+            // Text that holds JSON is read through at the top.
+            if !value.is_string() {
+                assert_eq!(kept(view, view.root()), expected(value), "{text}");
+            }
+            true
+        }
+        (Err(error), general) => {
+            let own = matches!(error.code(), "duplicate_key" | "too_deep");
+            assert!(own || general.is_err(), "{text}: {error}");
+            false
+        }
+        (Ok(_), Err(error)) => panic!("{text} is read, but {error}"),
+    }
+}
+
+#[test]
+fn reads_what_a_general_parser_reads() {
+    for text in [
+        r#"{"a":1,"b":[true,false,null,"x"],"c":{"d":{}},"e":[]}"#,
+        " { \"a\" :\t[ 1 , 2 ]\r\n} ",
+        r#"["\"\\\/\b\f\n\r\t","\u0041\u00e9\u20AC\ud83d\ude00","é€😀","long text without any escape in it"]"#,
+        "[0,-0,-1,10,1.5,-2.5e3,1E-2,123456789012345678,9223372036854775807,18446744073709551615,18446744073709551616]",
+        "7",
+    ] {
+        assert!(check(text), "{text}");
+    }
+    for text in [
+        "",
+        " ",
+        "{",
+        "[",
+        "\"",
+        "\"a",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "[1,]",
+        "[,1]",
+        "{,}",
+        "[1 2]",
+        "{\"a\":1 \"b\":2}",
+        "{1:2}",
+        "tru",
+        "nulll",
+        "truefalse",
+        "[01]",
+        "[1.]",
+        "[.5]",
+        "[+1]",
+        "[1e]",
+        "[--1]",
+        "[-]",
+        "[1e999]",
+        "\"\\q\"",
+        "\"\\u12\"",
+        "\"\\ud800\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\udc00\"",
+        "\"\n\"",
+        "\"\u{1}\"",
+        "1 2",
+        "{} x",
+        "\u{a0}1",
+        "{\"a\":1,\"a\":1}",
+        "{\"a\":1,\"\\u0061\":1}",
+    ] {
+        assert!(!check(text), "{text}");
+    }
+}
+
+#[test]
+fn what_is_remembered_is_kept_apart_by_asker_and_text() {
+    let mut memo = Memo::default();
+    let (one, other) = (Asker::default(), Asker::default());
+    for _ in 0..2 {
+        assert_eq!(memo.answer(one, "a", || 1), 1);
+        assert_eq!(memo.answer(other, "a", || 2), 2);
+        assert_eq!(memo.answer(one, "b", || 3), 3);
+        let long = "x".repeat(1_000);
+        assert_eq!(memo.answer(one, &long, || 4), 4);
+    }
+    assert_eq!(memo.answer(one, "a", || 9), 1, "remembered");
+    for number in 0..5_000 {
+        let text = format!("text {number}");
+        assert_eq!(memo.answer(one, &text, || number), number);
+    }
+}
+
+proptest! {
+    #[test]
+    fn agrees_on_any_text(text in r#"[ {}\[\],:"\\ua1e.0n\-tru\n]{0,24}"#) {
+        check(&text);
+    }
+
+    #[test]
+    fn agrees_on_damaged_json(
+        words in prop::collection::vec(prop::sample::select(vec![
+            "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"\\u0061\"", "\"x\\\\y\"", "1", "-0",
+            "0.5", "1e3", "true", "null", " ", "\"{\\\"a\\\":1}\"", "\"some longer text, plain\"",
+        ]), 0..16),
+    ) {
+        check(&words.concat());
+    }
+}
