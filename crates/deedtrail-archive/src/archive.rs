@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use deedtrail_core::event::Event;
@@ -26,6 +27,9 @@ use crate::{compact, query, rows, timeline, writer};
 /// Name of the link to the live generation. Engines that read Delta tables open this path.
 const LIVE_LINK: &str = "events";
 
+/// How often files that nothing refers to are looked for: that reads the table and lists them all.
+const CLEAN_EVERY: Duration = Duration::from_secs(3_600);
+
 /// The archive cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -47,8 +51,8 @@ pub struct DeltaArchive {
     state: RwLock<State>,
     /// Held by whoever fills the table, from reading the hot rows to releasing them.
     filling: Mutex<()>,
-    /// Held by whoever rewrites files.
-    compacting: Mutex<()>,
+    /// Held by whoever rewrites files; when files that nothing refers to were last removed.
+    compacting: Mutex<Option<Instant>>,
     /// Held around every append to a Delta log and the swap of the view that follows.
     publishing: Mutex<()>,
 }
@@ -104,7 +108,7 @@ impl DeltaArchive {
                 building: None,
             }),
             filling: Mutex::new(()),
-            compacting: Mutex::new(()),
+            compacting: Mutex::new(None),
             publishing: Mutex::new(()),
         })
     }
@@ -277,13 +281,18 @@ impl Archive for DeltaArchive {
     }
 
     fn compact(&self) -> Result<(), ArchiveError> {
-        let _compacting = held(&self.compacting);
+        let mut cleaned = held(&self.compacting);
         while self.compact_once().map_err(|error| self.failed(error))? {}
+        if cleaned.is_some_and(|at| at.elapsed() < CLEAN_EVERY) {
+            return Ok(());
+        }
         let generation = self.live().generation;
         self.engine
             .run(async move { generation.clean().await })
             .and_then(|cleaned| cleaned)
-            .map_err(|error| self.failed(error))
+            .map_err(|error| self.failed(error))?;
+        *cleaned = Some(Instant::now());
+        Ok(())
     }
 
     fn start_rebuild(&self) -> Result<(), ArchiveError> {
@@ -406,7 +415,7 @@ fn append() -> DeltaOperation {
     }
 }
 
-fn held(lock: &Mutex<()>) -> MutexGuard<'_, ()> {
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

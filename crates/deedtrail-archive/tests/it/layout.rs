@@ -10,7 +10,7 @@ use deltalake::parquet::basic::Compression;
 use deltalake::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use deltalake::parquet::record::RowAccessor as _;
 
-use crate::fixture::{archive, counts, events};
+use crate::fixture::{archive, counts, events, open};
 
 /// All Parquet files of the table, oldest path first.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -112,22 +112,24 @@ fn files_of_failed_commits_go_after_a_day() {
     let young = used[0].with_file_name("part-00000-young.parquet");
     std::fs::copy(&used[0], &old).unwrap();
     std::fs::copy(&used[0], &young).unwrap();
-    File::options()
-        .write(true)
-        .open(&old)
-        .unwrap()
-        .set_modified(SystemTime::UNIX_EPOCH)
-        .unwrap();
-    for file in &used {
-        File::options()
-            .write(true)
-            .open(file)
-            .unwrap()
-            .set_modified(SystemTime::UNIX_EPOCH)
-            .unwrap();
-    }
+    let age = |path: &Path| {
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    };
+    age(&old);
+    used.iter().for_each(|file| age(file));
     archive.compact().unwrap();
     assert!(!old.try_exists().unwrap());
     assert!(young.try_exists().unwrap());
     assert_eq!(counts(&archive), (80, 80));
+
+    age(&young);
+    archive.compact().unwrap();
+    assert!(
+        young.try_exists().unwrap(),
+        "they were looked for less than an hour ago"
+    );
+    drop(archive);
+    open(&folder).compact().unwrap();
+    assert!(!young.try_exists().unwrap());
 }
