@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
@@ -15,6 +17,8 @@ use tokio::runtime::Runtime;
 
 /// Threads of the runtime, and partitions a query is cut into.
 const WORKERS: usize = 2;
+/// Threads of the runtime for SQL.
+const QUERY_WORKERS: usize = 2;
 /// Stack of a worker, bytes: planning a deeply nested query recurses.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -47,24 +51,17 @@ pub(crate) enum EngineError {
 pub(crate) struct Engine {
     /// `None` only while dropping.
     runtime: Option<Runtime>,
+    /// For what others wrote, which may compute without end. `None` only while dropping.
+    queries: Option<Runtime>,
     environment: Arc<RuntimeEnv>,
 }
 
 impl Engine {
     pub(crate) fn start() -> Result<Self, EngineError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(WORKERS)
-            .thread_name("archive")
-            .thread_stack_size(STACK_BYTES)
-            .enable_all()
-            .build()
-            .map_err(|source| EngineError::File {
-                path: "the archive's runtime".into(),
-                source,
-            })?;
         let environment = RuntimeEnvBuilder::new().with_disk_manager_builder(no_spilling());
         Ok(Self {
-            runtime: Some(runtime),
+            runtime: Some(runtime("archive", WORKERS)?),
+            queries: Some(runtime("archive-query", QUERY_WORKERS)?),
             environment: environment.build_arc()?,
         })
     }
@@ -83,6 +80,30 @@ impl Engine {
             drop(answer.send(work.await));
         });
         answered.recv().map_err(|_| EngineError::Stopped)
+    }
+
+    /// As [`Engine::run`], but on threads that only queries use: one that computes without end
+    /// keeps no page and no commit waiting. `None` when `limit` is over first; the work then ends
+    /// where it next waits for something.
+    pub(crate) fn run_query<T, F>(&self, limit: Duration, work: F) -> Result<Option<T>, EngineError>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        let runtime = self.queries.as_ref().ok_or(EngineError::Stopped)?;
+        let task = runtime.spawn(async move {
+            // The caller may have gone at its limit.
+            drop(answer.send(work.await));
+        });
+        match answered.recv_timeout(limit) {
+            Ok(done) => Ok(Some(done)),
+            Err(RecvTimeoutError::Timeout) => {
+                task.abort();
+                Ok(None)
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(EngineError::Stopped),
+        }
     }
 
     /// Caches and object stores shared by all queries; memory unlimited, no spilling to disk.
@@ -104,10 +125,26 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        for runtime in [self.runtime.take(), self.queries.take()]
+            .into_iter()
+            .flatten()
+        {
             runtime.shutdown_background();
         }
     }
+}
+
+fn runtime(name: &str, workers: usize) -> Result<Runtime, EngineError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name(name)
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()
+        .map_err(|source| EngineError::File {
+            path: format!("the runtime `{name}`"),
+            source,
+        })
 }
 
 fn no_spilling() -> DiskManagerBuilder {
@@ -130,4 +167,27 @@ pub(crate) fn session(environment: Arc<RuntimeEnv>) -> SessionContext {
         .with_default_features()
         .build();
     SessionContext::new_with_state(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_that_never_yields_ends_in_time_and_keeps_nobody_else_waiting() {
+        let engine = Engine::start().unwrap();
+        let limit = Duration::from_millis(20);
+        let endless = |_| {
+            let (hold, held) = std::sync::mpsc::channel::<()>();
+            let ended = engine.run_query(limit, async move { held.recv() });
+            assert!(ended.unwrap().is_none());
+            hold
+        };
+        let holds: Vec<_> = (0..QUERY_WORKERS).map(endless).collect();
+        assert_eq!(engine.run_query(limit, async { 7 }).unwrap(), None);
+        assert_eq!(engine.run(async { 7 }).unwrap(), 7);
+        drop(holds);
+        let patient = Duration::from_secs(60);
+        assert_eq!(engine.run_query(patient, async { 7 }).unwrap(), Some(7));
+    }
 }

@@ -15,6 +15,7 @@ mod output;
 mod query;
 mod reference;
 mod rows;
+mod statement;
 mod timeline;
 mod view;
 mod writer;

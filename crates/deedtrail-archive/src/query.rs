@@ -1,7 +1,7 @@
 //! Read-only SQL over the table `events`.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
@@ -9,8 +9,6 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use deedtrail_core::id::TenantId;
 use deedtrail_core::port::archive::{ArchiveError, OutputFormat, QueryBudget, QueryCost};
 use futures::StreamExt as _;
@@ -18,10 +16,22 @@ use futures::StreamExt as _;
 use crate::archive::to_version;
 use crate::engine::{Engine, EngineError};
 use crate::output::Sink;
+use crate::statement::{self, bad, reason};
 use crate::view::View;
 
-/// Longest query text, bytes. Longer text is refused.
-const SQL_BYTES_MAX: usize = 64 << 10;
+/// Functions a query may not use. The first ones make values of any size from a few bytes, or
+/// compute without end on one row, which no budget sees; the last tells where files lie.
+const REFUSED_FUNCTIONS: [&str; 9] = [
+    "array_repeat",
+    "array_resize",
+    "generate_series",
+    "levenshtein",
+    "lpad",
+    "range",
+    "repeat",
+    "rpad",
+    "input_file_name",
+];
 
 /// A query ended early: told as the port tells it, or a failure below the port.
 #[derive(Debug)]
@@ -52,24 +62,20 @@ pub(crate) fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<QueryCost, QueryError> {
     let started = Instant::now();
-    if sql.len() > SQL_BYTES_MAX {
-        let reason = format!("it is longer than {SQL_BYTES_MAX} bytes");
-        return Err(ArchiveError::NotAllowed(reason).into());
-    }
     let context = view.session(tenant, engine.limited(budget.memory_bytes_max)?)?;
+    for name in REFUSED_FUNCTIONS {
+        context.deregister_udf(name);
+        context.deregister_udtf(name);
+    }
     let rest = |started: Instant| budget.time_max.saturating_sub(started.elapsed());
     let text = sql.to_owned();
-    let planned = within(
-        engine,
-        rest(started),
-        async move { plan(&context, &text).await },
-    )?;
+    let planned = engine.run_query(rest(started), async move { plan(&context, &text).await })?;
     let mut stream = planned.ok_or_else(|| over_time(budget))??;
 
     let mut sink = Sink::new(format, stream.schema(), budget.memory_bytes_max, out)?;
     let mut rows = 0;
     loop {
-        let next = within(engine, rest(started), async move {
+        let next = engine.run_query(rest(started), async move {
             let batch = stream.next().await;
             (stream, batch)
         })?;
@@ -95,15 +101,6 @@ pub(crate) fn run(
     })
 }
 
-/// The answer of `work`, or `None` when `limit` is over first; the work is then dropped.
-fn within<T: Send + 'static>(
-    engine: &Engine,
-    limit: Duration,
-    work: impl Future<Output = T> + Send + 'static,
-) -> Result<Option<T>, EngineError> {
-    engine.run(async move { tokio::time::timeout(limit, work).await.ok() })
-}
-
 fn over_time(budget: QueryBudget) -> ArchiveError {
     ArchiveError::OverTime {
         limit_s: budget.time_max.as_secs(),
@@ -115,40 +112,24 @@ async fn plan(
     context: &SessionContext,
     sql: &str,
 ) -> Result<SendableRecordBatchStream, ArchiveError> {
-    let bad = |error: DataFusionError| ArchiveError::BadQuery(reason(&error));
     let state = context.state();
-    let mut statements = DFParserBuilder::new(sql)
-        .with_recursion_limit(state.config().options().sql_parser.recursion_limit.get())
-        .build()
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(bad)?;
-    let (Some(statement), None) = (statements.pop_front(), statements.pop_front()) else {
-        return Err(ArchiveError::NotAllowed(
-            "it is not exactly one statement".to_owned(),
-        ));
-    };
-    check(&statement)?;
-    let plan = state.statement_to_plan(statement).await.map_err(bad)?;
+    let recursion_max = state.config().options().sql_parser.recursion_limit.get();
+    let statement = statement::parse(sql, recursion_max)?;
+    let plan = state
+        .statement_to_plan(statement)
+        .await
+        .map_err(|error| bad(&error))?;
     SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false)
         .verify_plan(&plan)
         .map_err(|error| ArchiveError::NotAllowed(reason(&error)))?;
-    let physical = state.create_physical_plan(&plan).await.map_err(bad)?;
-    execute_stream(physical, context.task_ctx()).map_err(bad)
-}
-
-/// Only a query may pass; EXPLAIN too is refused, since plans name files.
-fn check(statement: &Statement) -> Result<(), ArchiveError> {
-    match statement {
-        Statement::Statement(sql) if matches!(sql.as_ref(), SqlStatement::Query(_)) => Ok(()),
-        other => {
-            let text = other.to_string();
-            let verb = text.split_whitespace().next().unwrap_or("the statement");
-            Err(ArchiveError::NotAllowed(format!("{verb} is not a SELECT")))
-        }
-    }
+    let physical = state
+        .create_physical_plan(&plan)
+        .await
+        .map_err(|error| bad(&error))?;
+    execute_stream(physical, context.task_ctx()).map_err(|error| bad(&error))
 }
 
 /// An error while rows are read, as the port tells it.
@@ -163,23 +144,6 @@ fn told(error: DataFusionError, budget: QueryBudget) -> QueryError {
         | DataFusionError::ParquetError(_)
         | DataFusionError::External(_)
         | DataFusionError::Internal(_) => EngineError::Query(error).into(),
-        _ => ArchiveError::BadQuery(reason(&error)).into(),
+        _ => bad(&error).into(),
     }
-}
-
-/// The root cause in one line, without the engine's wrapping.
-fn reason(error: &DataFusionError) -> String {
-    let text = error.find_root().strip_backtrace();
-    let line = text.lines().next().unwrap_or_default();
-    let plain = [
-        "Error during planning: ",
-        "SQL error: ",
-        "This feature is not implemented: ",
-    ];
-    plain.iter().fold(line.to_owned(), |line, prefix| {
-        match line.strip_prefix(prefix) {
-            Some(rest) => rest.to_owned(),
-            None => line,
-        }
-    })
 }

@@ -213,22 +213,84 @@ fn a_budget_ends_a_query_with_its_own_error() {
         memory_bytes_max: 4 << 20,
         ..budget
     };
-    let sort = "SELECT value, md5(value::text) AS h FROM generate_series(1, 3000000) ORDER BY h";
-    let error = refused(&archive, sort, memory);
+    let pairs = "FROM events a, events b, events c, events d";
+    let sort =
+        format!("SELECT md5(a.event_uid || b.event_uid || c.event_uid) AS h {pairs} ORDER BY h");
+    let error = refused(&archive, &sort, memory);
     assert!(matches!(error, ArchiveError::OverMemory { .. }), "{error}");
 
     let time = QueryBudget {
         time_max: Duration::from_millis(100),
         ..budget
     };
-    let endless = "SELECT count(*) FROM generate_series(1, 100000000000) a WHERE value % 7 = 9";
-    let error = refused(&archive, endless, time);
+    let more = "events e, events f, events g, events h, events i";
+    let sum = "a.log_seq + b.log_seq + c.log_seq + d.log_seq + e.log_seq + i.log_seq";
+    let endless = format!("SELECT count(*) {pairs}, {more} WHERE ({sum}) % 7 = 9");
+    let error = refused(&archive, &endless, time);
     assert!(matches!(error, ArchiveError::OverTime { .. }), "{error}");
     assert_eq!(
         csv(&archive, "SELECT 1 AS one"),
         "one\n1\n",
         "the archive still answers"
     );
+}
+
+#[test]
+fn a_query_too_large_to_plan_is_refused_at_once() {
+    let (_folder, archive) = filled();
+    let sum = |terms: usize| format!("SELECT {}", vec!["1"; terms].join(" + "));
+    let either = |terms: usize| {
+        let terms = vec!["log_seq = 1"; terms].join(" OR ");
+        format!("SELECT count(*) FROM events WHERE {terms}")
+    };
+    let tables = |count: usize| {
+        let tables: Vec<String> = (0..count)
+            .map(|n| format!("(VALUES (1)) AS t{n}"))
+            .collect();
+        format!("SELECT count(*) FROM {}", tables.join(", "))
+    };
+    let union = |count: usize| vec!["SELECT 1"; count].join(" UNION ALL ");
+    for sql in [
+        sum(3_000),
+        sum(1_900),
+        either(3_000),
+        either(202),
+        tables(17),
+        union(33),
+        union(990),
+    ] {
+        let error = refused(&archive, &sql, QueryBudget::default());
+        assert!(matches!(error, ArchiveError::NotAllowed(_)), "{error}");
+        assert!(error.to_string().contains("more than"), "{error}");
+    }
+    let listed = vec!["1"; 1_500].join(", ");
+    let listed = format!("SELECT count(*) FROM events WHERE log_seq IN ({listed})");
+    for sql in [sum(150), either(150), tables(16), union(32), listed] {
+        csv(&archive, &sql);
+    }
+}
+
+#[test]
+fn functions_that_make_much_of_little_are_not_there() {
+    let (_folder, archive) = filled();
+    for sql in [
+        "SELECT length(repeat('a', 1500000000))",
+        "SELECT length(lpad('a', 1500000000))",
+        "SELECT length(rpad('a', 1500000000, 'b'))",
+        "SELECT array_length(range(0, 300000000))",
+        "SELECT array_length(generate_series(0, 300000000))",
+        "SELECT count(*) FROM range(0, 300000000)",
+        "SELECT count(*) FROM generate_series(0, 300000000)",
+        "SELECT array_repeat('a', 300000000)",
+        "SELECT list_repeat('a', 300000000)",
+        "SELECT array_resize([1], 300000000, 1)",
+        "SELECT list_resize([1], 300000000, 1)",
+        "SELECT levenshtein(actor, target) FROM events",
+        "SELECT input_file_name() FROM events",
+    ] {
+        let error = refused(&archive, sql, QueryBudget::default());
+        assert!(matches!(error, ArchiveError::BadQuery(_)), "{sql}: {error}");
+    }
 }
 
 #[test]
