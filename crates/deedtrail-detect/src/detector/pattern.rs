@@ -42,7 +42,6 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     if profile.classes.is_new(context.facts.keys.class) != Some(true) {
         return Vec::new();
     }
-    let class = profile::target_class(event);
     let name = fact::actor_name(&context.observation);
     // One finding per system and action: a walk through many new things is one departure.
     let pattern = format!("{} {}", mapped.system, mapped.action.name());
@@ -53,8 +52,9 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         &pattern,
     );
     draft.title = format!(
-        "{name}: {} for the first time: {class}",
-        mapped.action.name()
+        "{name}: {} for the first time: {}",
+        mapped.action.name(),
+        thing(context),
     );
     draft.reasons = vec![
         format!("observed: {}", fact::sentence(event)),
@@ -79,6 +79,16 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         draft.confidence = 0.75;
     }
     vec![draft]
+}
+
+/// What was touched: its kind and name.
+fn thing(context: &Context<'_>) -> String {
+    let event = context.observation.event;
+    let name = fact::target_name(event);
+    match &event.mapped.target_kind {
+        Some(kind) if **kind != *name => format!("{} {name}", fact::cut(kind, 40)),
+        _ => name,
+    }
 }
 
 fn grew_days_ago(context: &Context<'_>, day: i64) -> i64 {

@@ -384,7 +384,7 @@ pub fn target_key(event: &Event) -> u64 {
 }
 
 /// The class of what was acted on, in words: kind and leading part of its name, numbers removed.
-pub fn target_class(event: &Event) -> String {
+fn target_class(event: &Event) -> String {
     let mapped = &event.mapped;
     let kind = mapped.target_kind.as_deref().unwrap_or("thing");
     let name = mapped

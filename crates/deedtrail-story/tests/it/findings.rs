@@ -123,22 +123,17 @@ impl Reader {
         self.resolver.identity_of(uid).map(|identity| identity.id)
     }
 
-    /// Findings from that day on, in order of time, a line each.
+    /// Findings made from that day on, in order of time, a line each.
     fn titles(&self, from_day: i64) -> Vec<String> {
         let mut titles: Vec<String> = self
             .findings
             .values()
-            .filter(|finding| finding.first_time.utc_day() >= from_day)
+            .filter(|finding| finding.draft.at.utc_day() >= from_day)
             .map(|finding| {
-                let Finding {
-                    first_time,
-                    repeats,
-                    draft,
-                    ..
-                } = finding;
+                let Finding { repeats, draft, .. } = finding;
                 format!(
-                    "{first_time} {} x{repeats}: {} ({})",
-                    draft.kind, draft.title, draft.rule
+                    "{} {} x{repeats}: {} ({})",
+                    draft.at, draft.kind, draft.title, draft.rule
                 )
             })
             .collect();
