@@ -4,7 +4,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use deedtrail_app::findings::DISPOSITIONS;
+use deedtrail_core::event::ActorKind;
+use deedtrail_core::finding::{FindingStatus, Severity, registry};
 
 /// Turns audit logs, agent traces and link clicks into one tamper-evident trail per identity.
 #[derive(Clone, Debug, Parser)]
@@ -55,7 +59,7 @@ pub(crate) enum Command {
     Identity(IdentityCommand),
     /// Events of one identity, newest first
     Timeline(Timeline),
-    /// Findings: list and show
+    /// Findings: list, show, decide
     #[command(subcommand)]
     Finding(FindingCommand),
     /// Read-only SQL over the table `events`
@@ -70,11 +74,15 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Derive everything anew from the evidence log
     Rebuild,
+    /// Print a link that signs a person in to the pages, once
+    SignIn(SignIn),
     /// API tokens: create, list, revoke
     #[command(subcommand)]
     Token(TokenCommand),
     /// Print a completion script for your shell
     Completions { shell: clap_complete::Shell },
+    /// Write the manual pages (man 1) into a folder
+    Man { folder: PathBuf },
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -132,8 +140,8 @@ pub(crate) enum SourceCommand {
 pub(crate) enum IdentityCommand {
     /// List identities
     List {
-        /// Only this kind (human, service_account, workload, oauth_app, ai_agent …)
-        #[arg(long)]
+        /// Only this kind
+        #[arg(long, value_parser = actor_kinds())]
         kind: Option<String>,
         /// Only those whose name, alias or owner contains this
         #[arg(long)]
@@ -155,6 +163,10 @@ pub(crate) enum IdentityCommand {
         #[arg(long)]
         skip_bad: bool,
     },
+}
+
+fn actor_kinds() -> PossibleValuesParser {
+    PossibleValuesParser::new(ActorKind::ALL.iter().map(|kind| kind.name()))
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -182,18 +194,41 @@ pub(crate) struct Range {
 pub(crate) enum FindingCommand {
     /// List findings, newest first
     List {
-        /// This severity and above (info, low, medium, high, critical)
-        #[arg(long)]
+        /// This severity and above
+        #[arg(long, value_parser = severities())]
         severity: Option<String>,
+        /// Only in this state
+        #[arg(long, value_parser = statuses())]
+        status: Option<String>,
         /// Only this type, e.g. credential_harvest
-        #[arg(long)]
+        #[arg(long, value_parser = finding_types(), hide_possible_values = true)]
         kind: Option<String>,
         /// Most findings printed
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Show one finding with its reasons and the events it rests on
+    /// Show one finding with its reasons, what to do and the events it rests on
     Show { id: String },
+    /// Record what you concluded about a finding; the decision is an entry of the evidence log
+    Decide {
+        id: String,
+        #[arg(long, value_parser = statuses(), default_value = FindingStatus::Closed.name())]
+        status: String,
+        #[arg(long, value_parser = PossibleValuesParser::new(DISPOSITIONS))]
+        disposition: Option<String>,
+    },
+}
+
+fn severities() -> PossibleValuesParser {
+    Severity::ALL.map(Severity::name).into()
+}
+
+fn statuses() -> PossibleValuesParser {
+    FindingStatus::ALL.map(FindingStatus::name).into()
+}
+
+fn finding_types() -> PossibleValuesParser {
+    PossibleValuesParser::new(registry::all().map(|kind| kind.id))
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -243,7 +278,13 @@ pub(crate) enum EvidenceCommand {
         output: PathBuf,
     },
     /// Verify a bundle: no server, no network, no configuration
-    Verify { file: PathBuf },
+    Verify {
+        file: PathBuf,
+        /// Key the bundle must be signed with, as `evidence checkpoint` prints it; without it
+        /// anybody's key passes
+        #[arg(long, value_name = "VERIFIER KEY")]
+        key: Option<String>,
+    },
     /// Print the newest signed checkpoint and the key that verifies it
     Checkpoint,
     /// Accept a restored or moved data folder: a new origin, recorded in the log
@@ -267,11 +308,32 @@ pub(crate) enum TokenCommand {
         #[arg(long, required = true)]
         scope: Vec<String>,
         /// Days until it expires
-        #[arg(long, default_value_t = 90)]
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=36_500))]
         days: u32,
     },
     /// List tokens (never their secret)
     List,
     /// End a token
     Revoke { prefix: String },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct SignIn {
+    /// Name of the person: what they do is recorded under it
+    pub(crate) name: String,
+    /// What they may do
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) scope: Rights,
+}
+
+/// Rights of a person who signs in.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Rights {
+    /// Read everything
+    Read,
+    /// Also decide about findings
+    #[default]
+    Write,
+    /// Everything there is
+    Admin,
 }

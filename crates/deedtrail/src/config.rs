@@ -32,10 +32,9 @@ pub(crate) struct Config {
     pub(crate) query_timeout_s: u64,
     /// Size of one segment of the evidence log, MiB.
     pub(crate) segment_mib: u64,
-    /// Deliveries processed at the same time; further ones are answered 503 with Retry-After.
+    /// Deliveries processed at the same time; further ones are answered 429 with Retry-After.
     pub(crate) ingest_concurrency: usize,
-    /// Thresholds of the code detectors; docs/reference/detection-settings.md lists them.
-    #[schemars(with = "std::collections::BTreeMap<String, i64>")]
+    /// Thresholds of the code detectors.
     pub(crate) detection: Settings,
 }
 

@@ -57,11 +57,12 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
             )
         })?;
     let address = listener.local_addr()?;
+    instance.address.get_or_init(|| address);
     let local = Arc::clone(instance);
     let handler: socket::Handler =
         Arc::new(move |request, console| commands::answer(&local, request, console));
     socket::listen(&config.data, handler)?;
-    greet(instance, address, console)?;
+    greet(instance, console)?;
     let router = deedtrail_web::router(Arc::clone(&instance.app), web_config(config));
     let ticks = tick(Arc::clone(instance));
     tokio::select! {
@@ -90,22 +91,22 @@ fn web_config(config: &Config) -> WebConfig {
     }
 }
 
-fn greet(instance: &Instance, address: SocketAddr, console: &mut Console) -> anyhow::Result<()> {
-    let base = match &instance.config.public_url {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("http://{address}"),
-    };
+fn greet(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
     if let Some(damage) = instance.app.ports.log.damage() {
         console.say(format_args!("READ-ONLY: {damage}"))?;
     }
-    let secret = instance.app.create_sign_in_link()?;
     console.say(format_args!(
-        "serving {} on {base}",
-        instance.config.data.display()
+        "serving {} on {}",
+        instance.config.data.display(),
+        instance.base()
     ))?;
-    console.say(format_args!(
-        "sign in (once, within 24 h): {base}/sign-in/{secret}"
-    ))?;
+    match instance.app.first_sign_in_link()? {
+        Some(secret) => console.say(format_args!(
+            "sign in (once, within 24 h): {}",
+            instance.sign_in_link(&secret)
+        ))?,
+        None => console.say("sign in: `deedtrail sign-in NAME` prints a link")?,
+    }
     Ok(())
 }
 

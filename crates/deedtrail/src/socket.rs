@@ -4,9 +4,10 @@
 //! directions: kind (1 byte), length (4 bytes, big endian), payload. The client sends one request,
 //! then standard input; the server answers with output, talk and the exit code.
 
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,9 +29,13 @@ const EXIT: u8 = 5;
 /// A command to run as if it had been typed in `folder`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Request {
-    pub(crate) arguments: Vec<String>,
-    pub(crate) folder: PathBuf,
+    /// File names need not be UTF-8.
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) folder: OsString,
+    /// Whether a person watches standard error.
     pub(crate) terminal: bool,
+    /// Whether standard output is a terminal.
+    pub(crate) screen: bool,
 }
 
 fn send(stream: &mut impl Write, kind: u8, payload: &[u8]) -> io::Result<()> {
@@ -155,6 +160,7 @@ fn answer(mut stream: UnixStream, handler: &Handler) -> io::Result<()> {
             kind: TALK,
         }),
         terminal: request.terminal,
+        screen: request.screen,
         json: false,
     };
     let code = handler(&request, &mut console);

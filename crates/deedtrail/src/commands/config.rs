@@ -12,11 +12,11 @@ pub(super) fn run(
 ) -> anyhow::Result<Ended> {
     match (command, loaded) {
         (ConfigCommand::Schema, _) => {
-            console.line(serde_json::to_string_pretty(&Config::schema())?)?;
+            console.lines(&serde_json::to_string_pretty(&Config::schema())?)?;
             Ok(Ended::Done)
         }
         (_, Err(error)) => {
-            console.say(format_args!("{error:#}"))?;
+            console.complain(error)?;
             Ok(Ended::Found)
         }
         (ConfigCommand::Check, Ok(config)) => {
@@ -28,7 +28,7 @@ pub(super) fn run(
             Ok(Ended::Done)
         }
         (ConfigCommand::Show, Ok(config)) => {
-            console.line(toml::to_string(config)?.trim_end())?;
+            console.lines(&toml::to_string(config)?)?;
             Ok(Ended::Done)
         }
     }

@@ -16,7 +16,7 @@ use super::{Context, Ended};
 use crate::args::EvidenceCommand;
 use crate::config::Config;
 use crate::instance::log_config;
-use crate::output::{Console, printable};
+use crate::output::Console;
 use crate::system::{SystemClock, SystemEntropy};
 
 pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyhow::Result<Ended> {
@@ -47,14 +47,16 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
                     "verifier_key": log.verifier_key(),
                 }))?;
             } else {
-                context.console.line(log.checkpoint())?;
+                context.console.lines(&log.checkpoint())?;
                 context
                     .console
                     .line(format_args!("verifier key: {}", log.verifier_key()))?;
             }
             Ok(Ended::Done)
         }
-        EvidenceCommand::Verify { file } => verify(&context.path(file), context.console),
+        EvidenceCommand::Verify { file, key } => {
+            verify(&context.path(file), key.as_deref(), context.console)
+        }
         EvidenceCommand::Adopt => anyhow::bail!("stop the server first, then run this again"),
     }
 }
@@ -77,9 +79,9 @@ fn export(context: &mut Context<'_>, selection: &Selection, path: &Path) -> anyh
     bundle::write(&context.instance.log, &request, &RealDisk, path)?;
     let events = request.events.len();
     if context.console.json {
-        context
-            .console
-            .object(&json!({ "id": path, "title": request.title, "events": events }))?;
+        context.console.object(
+            &json!({ "id": path.to_string_lossy(), "title": request.title, "events": events }),
+        )?;
     } else {
         context.console.line(format_args!(
             "{}: {events} events with proofs",
@@ -92,9 +94,24 @@ fn export(context: &mut Context<'_>, selection: &Selection, path: &Path) -> anyh
     Ok(Ended::Done)
 }
 
-/// Verifies a bundle with nothing but the file.
-pub(super) fn verify(file: &Path, console: &mut Console) -> anyhow::Result<Ended> {
+/// Verifies a bundle with nothing but the file, and the key it must be signed with if one is given.
+pub(super) fn verify(
+    file: &Path,
+    key: Option<&str>,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
     match bundle::verify(file) {
+        Ok(verified) if key.is_some_and(|key| key.trim() != verified.verifier_key) => {
+            let signer = &verified.verifier_key;
+            if console.json {
+                console.object(&json!({
+                    "id": verified.origin, "valid": false, "verifier_key": signer,
+                }))?;
+            } else {
+                console.line(format_args!("NOT VALID: signed by another key, {signer}"))?;
+            }
+            Ok(Ended::Found)
+        }
         Ok(verified) if console.json => {
             console.object(&json!({
                 "id": verified.origin,
@@ -108,7 +125,7 @@ pub(super) fn verify(file: &Path, console: &mut Console) -> anyhow::Result<Ended
             Ok(Ended::Done)
         }
         Ok(verified) => {
-            console.line(format_args!("OK: {}", printable(&verified.title)))?;
+            console.line(format_args!("OK: {}", verified.title))?;
             console.line(format_args!(
                 "{} records, {} events, made {}; in the log {} at size {}",
                 verified.sequences.len(),
@@ -118,7 +135,12 @@ pub(super) fn verify(file: &Path, console: &mut Console) -> anyhow::Result<Ended
                 verified.checkpoint.head.size
             ))?;
             console.line(format_args!("signed by {}", verified.verifier_key))?;
-            console.say("compare the key with one you know: deedtrail evidence checkpoint")?;
+            if key.is_none() {
+                console.say(
+                    "anybody could have signed this: compare the key with one you know \
+                     (deedtrail evidence checkpoint), or give it with --key",
+                )?;
+            }
             Ok(Ended::Done)
         }
         Err(error) => {

@@ -1,124 +1,177 @@
-//! `finding`: list and show.
+//! `finding`: list, show, decide.
 
-use deedtrail_core::finding::{Finding, Severity};
+use deedtrail_core::finding::{Briefing, Finding, FindingStatus, Severity};
 use deedtrail_core::id::FindingId;
 use deedtrail_core::port::store::FindingFilter;
 
 use super::{Context, Ended};
 use crate::args::FindingCommand;
-use crate::output::printable;
+use crate::output::Console;
 
 pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow::Result<Ended> {
     match command {
         FindingCommand::List {
             severity,
+            status,
             kind,
             limit,
         } => {
-            let severity_min = severity.as_deref().map(parse_severity).transpose()?;
             let filter = FindingFilter {
-                severity_min,
+                severity_min: severity.as_deref().and_then(Severity::from_name),
+                status: status.as_deref().and_then(FindingStatus::from_name),
                 kind: kind.clone(),
                 ..FindingFilter::default()
             };
-            let findings = context.app().ports.store.findings(&filter, *limit)?;
-            list(context, &findings)
+            list(context, &filter, *limit)
         }
         FindingCommand::Show { id } => {
-            let parsed: FindingId = id.parse()?;
-            let finding = context.app().ports.store.finding(parsed)?;
-            let finding = finding.ok_or_else(|| anyhow::anyhow!("no finding has the id {id}"))?;
-            show(context, &finding)
+            let id: FindingId = id.parse()?;
+            let file = context.app().finding_file(&context.principal, id)?;
+            show(context.console, file.finding)
+        }
+        FindingCommand::Decide {
+            id,
+            status,
+            disposition,
+        } => {
+            let id: FindingId = id.parse()?;
+            let status = FindingStatus::from_name(status).unwrap_or(FindingStatus::Closed);
+            let disposition = disposition.as_deref();
+            let app = context.app();
+            let decided = app.decide_finding(&context.principal, id, status, disposition)?;
+            if context.console.json {
+                context.console.object(&Briefing::from(decided))?;
+            } else {
+                let title = &decided.draft.title;
+                context
+                    .console
+                    .line(format_args!("{}: {title}", state(&decided)))?;
+            }
+            Ok(Ended::Done)
         }
     }
 }
 
-fn parse_severity(name: &str) -> anyhow::Result<Severity> {
-    Severity::from_name(name).ok_or_else(|| {
-        anyhow::anyhow!("`{name}` is no severity; use info, low, medium, high or critical")
-    })
-}
-
-fn list(context: &mut Context<'_>, findings: &[Finding]) -> anyhow::Result<Ended> {
+fn list(context: &mut Context<'_>, filter: &FindingFilter, limit: usize) -> anyhow::Result<Ended> {
+    let findings = context.app().findings(&context.principal, filter, limit)?;
     if context.console.json {
         for finding in findings {
-            context.console.object(finding)?;
+            context.console.object(&Briefing::from(finding))?;
         }
         return Ok(Ended::Done);
     }
-    let rows: Vec<Vec<String>> = findings
-        .iter()
-        .map(|finding| {
-            vec![
-                finding.id.to_string(),
-                finding.draft.severity.name().to_owned(),
-                finding.last_time.to_string(),
-                finding.draft.kind.to_string(),
-                finding.draft.title.clone(),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
+    if findings.is_empty() {
+        return nothing(context);
+    }
+    let row = |finding: &Finding| {
+        vec![
+            finding.id.to_string(),
+            finding.draft.severity.name().to_owned(),
+            state(finding),
+            finding.last_time.to_string(),
+            finding.draft.kind.to_string(),
+            finding.draft.title.clone(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = findings.iter().map(row).collect();
+    let headings = [
+        "ID",
+        "SEVERITY",
+        "STATE",
+        "LAST EVENT (UTC)",
+        "TYPE",
+        "TITLE",
+    ];
+    context.console.table(&headings, &rows)?;
+    if findings.len() == limit {
         context
             .console
-            .say("no findings: nothing processed so far departs from what is expected")?;
-        return Ok(Ended::Done);
+            .say(format_args!("the newest {limit}; --limit shows more"))?;
     }
-    context.console.table(
-        &["ID", "SEVERITY", "LAST EVENT (UTC)", "TYPE", "TITLE"],
-        &rows,
-    )?;
     Ok(Ended::Done)
 }
 
-fn show(context: &mut Context<'_>, finding: &Finding) -> anyhow::Result<Ended> {
-    if context.console.json {
-        context.console.object(finding)?;
+/// Says why the list is empty: the all-clear needs records that were judged and no finding at all.
+fn nothing(context: &mut Context<'_>) -> anyhow::Result<Ended> {
+    let app = context.app();
+    let all = app.findings(&context.principal, &FindingFilter::default(), 1)?;
+    let reason = if !all.is_empty() {
+        "no finding matches the filter; without it there are some"
+    } else if app.ports.store.source_health()?.is_empty() {
+        "no findings: no record has come in, so nothing was judged"
+    } else {
+        "no findings: nothing processed so far departs from what is expected"
+    };
+    context.console.say(reason)?;
+    Ok(Ended::Done)
+}
+
+/// `closed: benign`, or `open`.
+fn state(finding: &Finding) -> String {
+    match &finding.disposition {
+        Some(disposition) => format!("{}: {disposition}", finding.status.name()),
+        None => finding.status.name().to_owned(),
+    }
+}
+
+fn show(console: &mut Console, finding: Finding) -> anyhow::Result<Ended> {
+    let briefing = Briefing::from(finding);
+    if console.json {
+        console.object(&briefing)?;
         return Ok(Ended::Done);
     }
+    let finding = &briefing.finding;
     let draft = &finding.draft;
-    let console = &mut *context.console;
-    console.line(printable(&draft.title))?;
+    console.line(&draft.title)?;
     console.line(format_args!(
-        "{} · {} · {:?} · fired {} times · rule {}",
+        "{} · {} · {} · fired {} times · rule {}",
         draft.severity.name(),
         draft.kind,
-        finding.status,
+        state(finding),
         finding.repeats,
         draft.rule
     ))?;
-    console.line("\nWhy")?;
-    for (number, reason) in draft.reasons.iter().enumerate() {
-        console.line(format_args!("  {}. {}", number + 1, printable(reason)))?;
-    }
-    for hypothesis in &draft.hypotheses {
-        console.line(format_args!(
-            "\nHypothesis {} ({:.2})",
-            hypothesis.name, hypothesis.score
-        ))?;
-        for fact in &hypothesis.facts_for {
-            console.line(format_args!("  + {}", printable(fact)))?;
-        }
-        for fact in &hypothesis.facts_against {
-            console.line(format_args!("  - {}", printable(fact)))?;
-        }
-    }
-    console.line("\nEvents")?;
-    let rows: Vec<Vec<String>> = draft
-        .events
-        .iter()
-        .map(|e| {
+    why(console, &briefing)?;
+    console.section("Events")?;
+    let events = draft.events.iter();
+    let rows: Vec<Vec<String>> = events
+        .map(|event| {
             vec![
-                format!("  {}", e.time),
-                format!("#{}", e.log_seq),
-                e.fact.clone(),
+                format!("  {}", event.time),
+                format!("#{}", event.log_seq),
+                event.fact.clone(),
             ]
         })
         .collect();
     console.table(&["  TIME (UTC)", "ENTRY", "FACT"], &rows)?;
-    console.line(format_args!(
-        "\nProof: deedtrail evidence export {}",
+    console.section(format_args!(
+        "Proof: deedtrail evidence export {}",
         finding.id
     ))?;
     Ok(Ended::Done)
+}
+
+fn why(console: &mut Console, briefing: &Briefing) -> anyhow::Result<()> {
+    let draft = &briefing.finding.draft;
+    console.section("Why")?;
+    for (number, reason) in (1..).zip(&draft.reasons) {
+        console.line(format_args!("  {number}. {reason}"))?;
+    }
+    for hypothesis in &draft.hypotheses {
+        let (name, score) = (&hypothesis.name, hypothesis.score);
+        console.section(format_args!("Hypothesis {name} ({score:.2})"))?;
+        for fact in &hypothesis.facts_for {
+            console.line(format_args!("  + {fact}"))?;
+        }
+        for fact in &hypothesis.facts_against {
+            console.line(format_args!("  - {fact}"))?;
+        }
+    }
+    console.section("What to do first")?;
+    for (number, step) in (1..).zip(briefing.response) {
+        console.line(format_args!("  {number}. {step}"))?;
+    }
+    let controls = briefing.mapped_ref.join(", ");
+    console.section(format_args!("Controls: {controls}"))?;
+    Ok(())
 }

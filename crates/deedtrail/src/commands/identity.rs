@@ -11,7 +11,6 @@ use deedtrail_core::time::Timestamp;
 
 use super::{Context, Ended};
 use crate::args::IdentityCommand;
-use crate::output::printable;
 
 pub(super) fn run(context: &mut Context<'_>, command: &IdentityCommand) -> anyhow::Result<Ended> {
     match command {
@@ -60,6 +59,7 @@ fn list(context: &mut Context<'_>, filter: &IdentityFilter) -> anyhow::Result<En
         context
             .console
             .say("no identities: nothing has been taken in, or the filter leaves none")?;
+        return Ok(Ended::Done);
     }
     let row = |identity: &Identity| {
         vec![
@@ -94,15 +94,16 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
         ..FindingFilter::default()
     };
     let findings = context.app().ports.store.findings(&filter, 20)?;
+    let count = findings.len();
     context
         .console
-        .line(format_args!("\nFindings ({})", findings.len()))?;
+        .section(format_args!("Findings ({count})"))?;
     for finding in findings {
         let line = format!(
             "  {}  {:8}  {}",
             finding.id,
             finding.draft.severity.name(),
-            printable(&finding.draft.title)
+            finding.draft.title
         );
         context.console.line(line)?;
     }
@@ -113,14 +114,10 @@ fn facts(context: &mut Context<'_>, file: &IdentityFile) -> anyhow::Result<()> {
     let identity = &file.identity;
     let declared = &identity.declared;
     let or_none = |text: &Option<deedtrail_core::Text>| {
-        printable(text.as_deref().unwrap_or("nobody has said"))
+        text.clone().unwrap_or_else(|| "nobody has said".into())
     };
     let console = &mut *context.console;
-    console.line(format_args!(
-        "{} ({})",
-        printable(&identity.name),
-        identity.kind.name()
-    ))?;
+    console.line(format_args!("{} ({})", identity.name, identity.kind.name()))?;
     console.line(format_args!("  id       {}", identity.id))?;
     console.line(format_args!("  owner    {}", or_none(&declared.owner)))?;
     console.line(format_args!("  purpose  {}", or_none(&declared.purpose)))?;
@@ -129,7 +126,7 @@ fn facts(context: &mut Context<'_>, file: &IdentityFile) -> anyhow::Result<()> {
         at(identity.first_seen),
         at(identity.last_seen)
     ))?;
-    console.line(format_args!("\nAliases ({})", file.aliases.len()))?;
+    console.section(format_args!("Aliases ({})", file.aliases.len()))?;
     let rows: Vec<Vec<String>> = file
         .aliases
         .iter()
@@ -141,7 +138,7 @@ fn facts(context: &mut Context<'_>, file: &IdentityFile) -> anyhow::Result<()> {
         })
         .collect();
     console.table(&["  ALIAS", "EVIDENCE"], &rows)?;
-    console.line(format_args!("\nCredentials ({})", file.credentials.len()))?;
+    console.section(format_args!("Credentials ({})", file.credentials.len()))?;
     let rows: Vec<Vec<String>> = file
         .credentials
         .iter()
@@ -196,13 +193,11 @@ fn print_report(context: &mut Context<'_>, report: &ImportReport) -> anyhow::Res
     }
     for change in report.diff.new.iter().chain(&report.diff.changed) {
         let mark = if change.identity.is_some() { '~' } else { '+' };
-        console.line(format_args!("{mark} {}", printable(&change.name)))?;
+        console.line(format_args!("{mark} {}", change.name))?;
         for field in &change.fields {
             console.line(format_args!(
                 "    {}: {} -> {}",
-                field.field,
-                printable(&field.before),
-                printable(&field.after)
+                field.field, field.before, field.after
             ))?;
         }
     }

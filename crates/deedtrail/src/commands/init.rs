@@ -8,11 +8,12 @@ use anyhow::Context as _;
 
 use super::Ended;
 use crate::config::{Config, FILE_NAME};
+use crate::instance::make_private;
 use crate::output::Console;
 
 pub(super) fn run(config: &Config, console: &mut Console) -> anyhow::Result<Ended> {
     let folder = &config.data;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    make_private(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let path = folder.join(FILE_NAME);
     match fs::OpenOptions::new()
         .write(true)
@@ -44,23 +45,45 @@ pub(crate) fn commented(config: &Config) -> anyhow::Result<String> {
          # A flag wins over a DEEDTRAIL_* variable, a variable over this file.\n",
     );
     let values = toml::Table::try_from(config)?;
-    let properties = schema.get("properties").and_then(|p| p.as_object());
-    for (name, property) in properties.into_iter().flatten() {
-        if name == "data" {
-            continue;
+    let (tables, plain): (Vec<_>, Vec<_>) = settings(&schema)
+        .filter(|(name, _)| name.as_str() != "data")
+        .partition(|(_, schema)| schema.get("properties").is_some());
+    for (name, schema) in plain {
+        write_setting(&mut text, name, schema, values.get(name))?;
+    }
+    for (table, schema) in tables {
+        writeln!(text, "\n# {}\n# [{table}]", meaning(schema))?;
+        let values = values.get(table).and_then(toml::Value::as_table);
+        for (name, schema) in settings(schema) {
+            let value = values.and_then(|values| values.get(name));
+            write_setting(&mut text, name, schema, value)?;
         }
-        let meaning = property
-            .get("description")
-            .and_then(|d| d.as_str())
-            .unwrap_or_default();
-        text.push('\n');
-        for line in meaning.lines() {
-            writeln!(text, "# {line}")?;
-        }
-        let value = values
-            .get(name)
-            .map_or_else(|| "\"…\"".to_owned(), ToString::to_string);
-        writeln!(text, "# {name} = {value}")?;
     }
     Ok(text)
+}
+
+fn settings(schema: &serde_json::Value) -> impl Iterator<Item = (&String, &serde_json::Value)> {
+    let properties = schema.get("properties").and_then(|p| p.as_object());
+    properties.into_iter().flatten()
+}
+
+fn meaning(schema: &serde_json::Value) -> &str {
+    let description = schema.get("description").and_then(|d| d.as_str());
+    description.unwrap_or_default()
+}
+
+fn write_setting(
+    text: &mut String,
+    name: &str,
+    schema: &serde_json::Value,
+    value: Option<&toml::Value>,
+) -> std::fmt::Result {
+    text.push('\n');
+    for line in meaning(schema).lines() {
+        writeln!(text, "# {line}")?;
+    }
+    match value {
+        Some(value) => writeln!(text, "# {name} = {value}"),
+        None => writeln!(text, "# {name} = \"…\""),
+    }
 }

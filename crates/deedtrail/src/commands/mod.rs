@@ -9,9 +9,11 @@ mod finding;
 mod identity;
 mod ingest;
 mod init;
+mod man;
 mod query;
 mod rebuild;
 mod rule;
+mod sign_in;
 mod source;
 mod timeline;
 mod token;
@@ -69,7 +71,7 @@ fn finish(result: &anyhow::Result<u8>, console: &mut Console) -> u8 {
         Ok(code) => *code,
         Err(error) if is_closed_pipe(error) => 0,
         Err(error) => {
-            let said = console.say(format_args!("error: {error:#}"));
+            let said = console.complain(error);
             if said.is_ok() { 1 } else { 2 }
         }
     };
@@ -94,10 +96,13 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
     let ended = match &args.command {
         Command::Config(command) => config::run(command, &load(), console)?,
         Command::Completions { shell } => completions::run(*shell, console)?,
+        Command::Man { folder } => man::run(folder, console)?,
         Command::Init => init::run(&load()?, console)?,
         Command::Source(command) => source::run(command, &load()?, console)?,
         Command::Rule(command) => rule::run(command, &load()?, console)?,
-        Command::Evidence(EvidenceCommand::Verify { file }) => evidence::verify(file, console)?,
+        Command::Evidence(EvidenceCommand::Verify { file, key }) => {
+            evidence::verify(file, key.as_deref(), console)?
+        }
         Command::Evidence(EvidenceCommand::Adopt) => evidence::adopt(&load()?, console)?,
         Command::Serve(serve) => crate::server::serve(load()?, serve.listen, console)?,
         Command::Demo(demo) => demo::run(load()?, demo, console)?,
@@ -115,9 +120,10 @@ fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Resul
     let folder = std::env::current_dir().context("the current folder")?;
     if let Some(stream) = socket::connect(&config.data) {
         let request = Request {
-            arguments: std::env::args().collect(),
-            folder,
+            arguments: std::env::args_os().collect(),
+            folder: folder.into(),
             terminal: console.terminal,
+            screen: console.screen,
         };
         let wants_input = request.arguments.iter().any(|argument| argument == "-");
         return Ok(socket::relay(stream, &request, wants_input)?);
@@ -133,7 +139,8 @@ pub(crate) fn answer(instance: &Instance, request: &Request, console: &mut Conso
     let result = match Args::try_parse_from(&request.arguments) {
         Ok(args) => {
             console.json = args.json;
-            on_instance(&args.command, instance, &request.folder, console).map(exit_code)
+            let folder = Path::new(&request.folder);
+            on_instance(&args.command, instance, folder, console).map(exit_code)
         }
         Err(error) => Err(error.into()),
     };
@@ -164,6 +171,7 @@ fn on_instance(
         Command::Evidence(command) => evidence::run(&mut context, command),
         Command::Replay(replay) => rebuild::replay(&mut context, replay),
         Command::Rebuild => rebuild::run(&mut context),
+        Command::SignIn(sign_in) => sign_in::run(&mut context, sign_in),
         Command::Token(command) => token::run(&mut context, command),
         Command::Serve(_)
         | Command::Demo(_)
@@ -171,6 +179,7 @@ fn on_instance(
         | Command::Config(_)
         | Command::Source(_)
         | Command::Rule(_)
-        | Command::Completions { .. } => anyhow::bail!("this command does not run on a server"),
+        | Command::Completions { .. }
+        | Command::Man { .. } => anyhow::bail!("this command does not run on a server"),
     }
 }

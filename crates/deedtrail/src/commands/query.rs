@@ -6,6 +6,7 @@ use deedtrail_core::port::archive::{OutputFormat, QueryBudget};
 
 use super::{Context, Ended};
 use crate::args::{Format, Query};
+use crate::output::Data;
 
 pub(super) fn run(context: &mut Context<'_>, query: &Query) -> anyhow::Result<Ended> {
     let config = &context.instance.config;
@@ -21,10 +22,27 @@ pub(super) fn run(context: &mut Context<'_>, query: &Query) -> anyhow::Result<En
         Format::Csv => OutputFormat::Csv,
         Format::Parquet => OutputFormat::Parquet,
     };
+    let form = match format {
+        OutputFormat::Table => Data::Table,
+        OutputFormat::Json => Data::Json,
+        OutputFormat::Csv => Data::Csv,
+        OutputFormat::Parquet => {
+            anyhow::ensure!(
+                !context.console.screen,
+                "Parquet is not for a terminal: write it to a file, `… --format parquet > FILE`"
+            );
+            Data::Bytes
+        }
+    };
     let archive = &context.instance.app.ports.archive;
-    let tenant = &context.principal.tenant;
-    let out = &mut context.console.out;
-    let cost = archive.query(tenant, &query.sql, format, budget, out)?;
+    let mut out = context.console.data(form);
+    let cost = archive.query(
+        &context.principal.tenant,
+        &query.sql,
+        format,
+        budget,
+        &mut out,
+    )?;
     context.console.say(format_args!(
         "{} rows in {:.3} s (archive version {}, {} hot rows)",
         cost.rows,

@@ -14,7 +14,7 @@ use super::Ended;
 use crate::args::RuleCommand;
 use crate::config::Config;
 use crate::instance::registry;
-use crate::output::{Console, printable};
+use crate::output::Console;
 use crate::rules;
 
 pub(super) fn run(
@@ -31,7 +31,7 @@ pub(super) fn run(
             let text = text.ok_or_else(|| {
                 anyhow::anyhow!("no rule is called `{id}`; see `deedtrail rule list`")
             })?;
-            console.line(text.trim_end())?;
+            console.lines(&text)?;
             Ok(Ended::Done)
         }
         RuleCommand::Test { folders } => test(folders, &registry, console),
@@ -40,7 +40,7 @@ pub(super) fn run(
 
 fn list(set: &RuleSet, console: &mut Console) -> anyhow::Result<Ended> {
     if console.json {
-        for rule in set.rules() {
+        for rule in set.findings() {
             console.object(&json!({
                 "id": rule.name,
                 "severity": rule.severity,
@@ -52,8 +52,7 @@ fn list(set: &RuleSet, console: &mut Console) -> anyhow::Result<Ended> {
         return Ok(Ended::Done);
     }
     let rows: Vec<Vec<String>> = set
-        .rules()
-        .iter()
+        .findings()
         .map(|rule| {
             vec![
                 rule.name.to_string(),
@@ -139,7 +138,7 @@ fn report(check: &RuleCheck, console: &mut Console) -> anyhow::Result<bool> {
         check.name
     ))?;
     for problem in &check.problems {
-        console.line(format_args!("        {}", printable(problem)))?;
+        console.line(format_args!("        {problem}"))?;
     }
     Ok(well)
 }

@@ -13,7 +13,7 @@ use super::Ended;
 use crate::args::SourceCommand;
 use crate::config::Config;
 use crate::instance::registry;
-use crate::output::Console;
+use crate::output::{Console, Data};
 
 /// Share of events with action `other` above which a mapping needs work.
 const OTHER_SHARE_MAX: f64 = 0.05;
@@ -63,7 +63,8 @@ fn map(
     } else {
         body = std::fs::read(file).with_context(|| format!("cannot read {file}"))?;
     }
-    registry.write_rows(&SourceName::new(source)?, &body, &mut console.out)?;
+    let mut out = console.data(Data::Json);
+    registry.write_rows(&SourceName::new(source)?, &body, &mut out)?;
     Ok(Ended::Done)
 }
 

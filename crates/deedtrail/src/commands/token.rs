@@ -53,6 +53,7 @@ fn parse_scope(name: &str) -> anyhow::Result<Scope> {
 
 fn list(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let tokens = context.app().ports.store.tokens()?;
+    let now = context.app().ports.clock.now();
     if context.console.json {
         for token in &tokens {
             context.console.object(&TokenRecord {
@@ -77,11 +78,7 @@ fn list(context: &mut Context<'_>) -> anyhow::Result<Ended> {
                 scopes.join(","),
                 at(token.expires),
                 at(token.last_used),
-                if token.revoked.is_some() {
-                    "revoked".into()
-                } else {
-                    "active".into()
-                },
+                state(token, now).to_owned(),
             ]
         })
         .collect();
@@ -90,4 +87,14 @@ fn list(context: &mut Context<'_>) -> anyhow::Result<Ended> {
         &rows,
     )?;
     Ok(Ended::Done)
+}
+
+fn state(token: &TokenRecord, now: Timestamp) -> &'static str {
+    if token.revoked.is_some() {
+        "revoked"
+    } else if token.expires.is_some_and(|end| end <= now) {
+        "expired"
+    } else {
+        "active"
+    }
 }

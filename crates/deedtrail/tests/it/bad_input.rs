@@ -1,6 +1,12 @@
 //! Bad input: nothing is lost, nothing crashes, and every refusal says what to do.
 
-use crate::command::{Folder, cloudtrail};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+
+use deedtrail_core::visible::is_deceptive;
+
+use crate::command::{Folder, cloudtrail, there};
 
 /// Counts of `ingest --json` of one file.
 fn ingest(folder: &Folder, file: &str, bytes: &[u8]) -> serde_json::Value {
@@ -104,4 +110,154 @@ fn the_same_file_twice_is_duplicates_and_another_content_is_a_conflict() {
     );
     let events = folder.json(&["query", "SELECT operation FROM events ORDER BY log_seq"]);
     assert_eq!(events.len(), 2);
+}
+
+/// What a command that must fail says.
+fn refused(folder: &Folder, arguments: &[&str], code: i32) -> String {
+    let output = folder.run(arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn nothing_of_a_vendors_record_steers_the_terminal() {
+    let folder = Folder::new();
+    let name = "mallory\u{1b}]0;pwned\u{7}\u{9b}31m\r\nroot\u{202e}\u{200b}\u{feff}";
+    let quoted = serde_json::to_string(name).unwrap();
+    let body = cloudtrail("e-1", "CreateAccessKey").replace("\"ana\"", &quoted);
+    ingest(&folder, "a.ndjson", body.as_bytes());
+    let identities = folder.json(&["identity", "list"]);
+    let named =
+        |identity: &&serde_json::Value| identity["name"].as_str().unwrap().starts_with("mallory");
+    let id = identities.iter().find(named).unwrap()["id"]
+        .as_str()
+        .unwrap();
+    let finding = folder.json(&["finding", "list"]);
+    let finding = finding[0]["id"].as_str().unwrap();
+    for arguments in [
+        &["timeline", id][..],
+        &["query", "SELECT * FROM events"],
+        &["identity", "list"],
+        &["identity", "show", id],
+        &["finding", "list"],
+        &["finding", "show", finding],
+        &["timeline", name],
+    ] {
+        let output = folder.run(arguments);
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        let acts = |c: char| is_deceptive(c) && c != '\n';
+        assert!(!text.contains(acts), "{arguments:?}: {text:?}");
+        assert!(!text.contains("\nroot"), "{arguments:?}: {text:?}");
+    }
+    let exact = folder.json(&["query", "SELECT actor_name AS name FROM events"]);
+    assert!(exact[0]["name"].as_str().unwrap().contains('\u{202e}'));
+}
+
+#[test]
+fn a_filter_that_leaves_nothing_is_no_all_clear() {
+    let folder = Folder::new();
+    let nothing = folder.run(&["finding", "list"]);
+    let talk = String::from_utf8(nothing.stderr).unwrap();
+    assert!(talk.contains("no record has come in"), "{talk}");
+    ingest(
+        &folder,
+        "a.ndjson",
+        cloudtrail("e-1", "CreateAccessKey").as_bytes(),
+    );
+    let none = folder.run(&["finding", "list", "--kind", "off_hours"]);
+    let talk = String::from_utf8(none.stderr).unwrap();
+    assert!(talk.contains("no finding matches the filter"), "{talk}");
+    let talk = refused(&folder, &["finding", "list", "--kind", "of_hours"], 2);
+    assert!(talk.contains("off_hours"), "{talk}");
+    refused(&folder, &["identity", "list", "--kind", "nonsense"], 2);
+    let talk = refused(&folder, &["replay", "--source", "foo"], 1);
+    assert!(talk.contains("source list"), "{talk}");
+    folder.ok(&["replay", "--source", "aws.cloudtrail"]);
+}
+
+#[test]
+fn a_name_that_means_nobody_or_many_says_so() {
+    let folder = Folder::new();
+    let records = (10..30).map(|n| {
+        let record = cloudtrail(&format!("e-{n}"), "ListUsers");
+        let record = record.replace("ana", &format!("worker{n}"));
+        let record = record.replace("AIDAEXAMPLE1", &format!("AIDAEXAMPLE{n}"));
+        record.replace("AKIAEXAMPLE1", &format!("AKIAEXAMPLE{n}")) + "\n"
+    });
+    ingest(&folder, "a.ndjson", records.collect::<String>().as_bytes());
+    let talk = refused(&folder, &["timeline", ""], 1);
+    assert!(talk.contains("say who"), "{talk}");
+    let talk = refused(&folder, &["timeline", "worker"], 1);
+    assert!(talk.contains("means 20 identities"), "{talk}");
+    assert!(talk.contains("and 10 more"), "{talk}");
+}
+
+#[test]
+fn a_token_lives_a_day_at_least() {
+    let folder = Folder::new();
+    let create = ["token", "create", "x", "--scope", "read", "--days", "0"];
+    refused(&folder, &create, 2);
+    assert!(folder.json(&["token", "list"]).is_empty());
+}
+
+#[test]
+fn a_file_name_need_not_be_text() {
+    let folder = Folder::new();
+    ingest(
+        &folder,
+        "a.ndjson",
+        cloudtrail("e-1", "CreateAccessKey").as_bytes(),
+    );
+    let _server = folder.serve();
+    let name = OsStr::from_bytes(b"\xff.zip");
+    for json in [&["--json"][..], &[]] {
+        let mut command = folder.command();
+        command.args(json).args(["evidence", "export", "ana", "-o"]);
+        let output = command.arg(folder.path("").join(name)).output().unwrap();
+        let talk = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{talk}");
+    }
+    assert!(there(&folder.path("").join(name)));
+}
+
+#[test]
+fn what_holds_records_is_readable_by_its_owner_only() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    ingest(
+        &folder,
+        "a.ndjson",
+        cloudtrail("e-1", "CreateAccessKey").as_bytes(),
+    );
+    let bundle = folder.path("proof.zip");
+    folder.ok(&["evidence", "export", "ana", "-o", bundle.to_str().unwrap()]);
+    for (path, mode) in [(folder.path("data"), 0o700), (bundle, 0o600)] {
+        let found = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_bundle_of_another_log_is_told_by_its_key() {
+    let keys = [Folder::new(), Folder::new()].map(|folder| {
+        ingest(
+            &folder,
+            "a.ndjson",
+            cloudtrail("e-1", "CreateAccessKey").as_bytes(),
+        );
+        let bundle = folder.path("proof.zip");
+        folder.ok(&["evidence", "export", "ana", "-o", bundle.to_str().unwrap()]);
+        let checkpoint = folder.json(&["evidence", "checkpoint"]).remove(0);
+        let key = checkpoint["verifier_key"].as_str().unwrap().to_owned();
+        (folder, key)
+    });
+    let (folder, key) = &keys[0];
+    let bundle = folder.path("proof.zip");
+    let bundle = bundle.to_str().unwrap();
+    folder.ok(&["evidence", "verify", bundle, "--key", key]);
+    let stranger = folder.run(&["evidence", "verify", bundle, "--key", &keys[1].1]);
+    assert_eq!(stranger.status.code(), Some(1));
+    let said = String::from_utf8(stranger.stdout).unwrap();
+    assert!(said.contains("signed by another key"), "{said}");
 }

@@ -84,19 +84,26 @@ impl Folder {
         let address = lines
             .by_ref()
             .map(Result::unwrap)
-            .find_map(|line| Some(line.split_once(" on http://")?.1.trim().to_owned()))
+            .find_map(|line| Some(line.split_once(" on ")?.1.trim().to_owned()))
             .unwrap();
-        let link = lines.next().unwrap().unwrap();
+        let line = lines.next().unwrap().unwrap();
         std::thread::spawn(move || lines.for_each(drop));
-        assert!(!address.is_empty());
-        Server { child, link }
+        assert!(address.starts_with("http://"), "{address}");
+        Server {
+            child,
+            address,
+            line,
+        }
     }
 }
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     pub(crate) child: Child,
-    pub(crate) link: String,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) address: String,
+    /// What it says about signing in.
+    pub(crate) line: String,
 }
 
 impl Drop for Server {

@@ -11,4 +11,6 @@
 mod bad_input;
 mod command;
 mod demo;
+mod people;
+mod reference;
 mod server;

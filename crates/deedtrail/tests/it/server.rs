@@ -10,7 +10,7 @@ fn commands_work_alike_with_and_without_a_server() {
     let file = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
     let file = file.to_str().unwrap();
     let mut server = folder.serve();
-    assert!(server.link.contains("/sign-in/"));
+    assert!(server.line.contains("/sign-in/"));
     let answer = folder.json(&["ingest", "--source", "aws.cloudtrail", file]);
     assert_eq!(answer[0]["accepted"], 1);
     let output = folder.with_input(

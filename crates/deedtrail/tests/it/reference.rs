@@ -1,0 +1,103 @@
+//! Pages of docs/reference that are printed from the binary itself.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::command::Folder;
+
+fn page(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference")).join(name)
+}
+
+fn assert_current(name: &str, text: &str) {
+    let path = page(name);
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    if stored != text && std::env::var_os("UPDATE_REFERENCE").is_some() {
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    assert!(
+        stored == text,
+        "run the tests with UPDATE_REFERENCE=1 to print docs/reference/{name} again"
+    );
+}
+
+#[test]
+fn the_command_line_page_is_current() {
+    let mut text = String::from(
+        "# Command line\n\nPrinted from `deedtrail … --help`. Standard output is data, standard error is talk. \
+         `deedtrail man FOLDER` writes manual pages, `deedtrail completions SHELL` a completion script.\n",
+    );
+    describe(&mut text, &[]);
+    assert_current("command-line.md", &text);
+}
+
+/// Adds a command's help and that of the commands below it.
+fn describe(text: &mut String, command: &[&str]) {
+    let mut arguments = command.to_vec();
+    arguments.push("--help");
+    let help = Folder::new().ok(&arguments);
+    let name = [&["deedtrail"], command].concat().join(" ");
+    write!(text, "\n## {name}\n\n```text\n{}\n```\n", help.trim_end()).unwrap();
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    for line in commands.take_while(|line| !line.is_empty()) {
+        let below = line.split_whitespace().next().unwrap();
+        if below != "help" {
+            describe(text, &[command, &[below]].concat());
+        }
+    }
+}
+
+#[test]
+fn the_configuration_page_is_current() {
+    let mut text = String::from(
+        "# Configuration\n\nPrinted from `deedtrail config schema`. A flag wins over a `DEEDTRAIL_*` variable \
+         (`DEEDTRAIL_LISTEN`), a variable over the file (`deedtrail.toml` in the data folder), the file over \
+         the default. `deedtrail init` writes a commented file, `deedtrail config check` reports mistakes, \
+         `deedtrail config show` prints what is in force.\n",
+    );
+    let schema: Value = serde_json::from_str(&Folder::new().ok(&["config", "schema"])).unwrap();
+    table(&mut text, &schema);
+    for (name, schema) in schema["properties"].as_object().unwrap() {
+        if schema.get("properties").is_some() {
+            write!(
+                text,
+                "\n## [{name}]\n\n{}\n",
+                schema["description"].as_str().unwrap()
+            )
+            .unwrap();
+            table(&mut text, schema);
+        }
+    }
+    assert_current("configuration.md", &text);
+}
+
+/// Settings of one table of the file. Folders below the home folder depend on the machine.
+fn table(text: &mut String, schema: &Value) {
+    text.push_str("\n| setting | default | meaning |\n|---|---|---|\n");
+    for (name, setting) in schema["properties"].as_object().unwrap() {
+        if setting.get("properties").is_some() {
+            continue;
+        }
+        let default = match name.as_str() {
+            "data" => "`deedtrail` in the user's data folder".to_owned(),
+            "checkpoints" => "`deedtrail/checkpoints` in the user's state folder".to_owned(),
+            _ if setting["default"].is_null() => "none".to_owned(),
+            _ => format!("`{}`", setting["default"]),
+        };
+        let meaning = setting["description"].as_str().unwrap().replace('\n', " ");
+        writeln!(text, "| `{name}` | {default} | {meaning} |").unwrap();
+    }
+}
+
+#[test]
+fn manual_pages_name_every_command() {
+    let folder = Folder::new();
+    let pages = folder.path("man");
+    folder.ok(&["man", pages.to_str().unwrap()]);
+    let ingest = std::fs::read_to_string(pages.join("deedtrail-ingest.1")).unwrap();
+    assert!(ingest.contains("standard input"), "{ingest}");
+    assert!(pages.join("deedtrail-evidence-verify.1").is_file());
+}
