@@ -1,7 +1,7 @@
 //! S1: records to canonical events on one core, our declarative mappings against structs written
-//! by hand.
+//! by hand and, with the feature `vrl`, against VRL programs that fill the same fields.
 //!
-//! `cargo run --release --bin mapping`. Linux only: it counts the thread's time on a processor, so
+//! `cargo run --release --features vrl --bin mapping`. Linux only: it counts the thread's time on a processor, so
 //! that what else runs on the machine matters less.
 
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ use deedtrail_story::Story;
 #[path = "../../../crates/deedtrail-sources/examples/map_speed/by_hand.rs"]
 mod by_hand;
 mod by_hand_too;
+#[cfg(feature = "vrl")]
+mod program;
 
 /// A round measures every side once; the median round counts.
 const ROUNDS: usize = 7;
@@ -72,12 +74,18 @@ fn records(registry: &Registry) -> Done<BTreeMap<&'static str, Vec<Vec<u8>>>> {
 fn compare(registry: &Registry, source: &SourceName, hand: ByHand, records: &[Vec<u8>]) -> Done {
     let engine = |record: &[u8]| registry.map(source, record).is_ok();
     let by_hand = |record: &[u8]| hand(record).is_some();
+    #[cfg(feature = "vrl")]
+    let program = program::Program::new(source.as_str())?;
     let (mut engine_rates, mut hand_rates) = (vec![], vec![]);
+    #[cfg(feature = "vrl")]
+    let mut program_rates = vec![];
     for _ in 0..ROUNDS {
-        // Ours before and after the other side: A B A.
+        // Ours before and after the other sides: A B A, A B A C.
         engine_rates.push(rate(records, engine)?);
         hand_rates.push(rate(records, by_hand)?);
         engine_rates.push(rate(records, engine)?);
+        #[cfg(feature = "vrl")]
+        program_rates.push(rate(records, |record| program.run(record).is_some())?);
     }
     let engine_rate = median(&mut engine_rates);
     let bytes: usize = records.iter().map(Vec::len).sum();
@@ -92,6 +100,15 @@ fn compare(registry: &Registry, source: &SourceName, hand: ByHand, records: &[Ve
         spread(&mut hand_rates),
         engine_rate / median(&mut hand_rates)
     );
+    #[cfg(feature = "vrl")]
+    {
+        println!(
+            "  VRL      {}  mapping is {:.1} times it",
+            spread(&mut program_rates),
+            engine_rate / median(&mut program_rates)
+        );
+        program.agree(hand, records)?;
+    }
     agree(registry, source, hand, records)
 }
 
@@ -114,16 +131,22 @@ fn agree(registry: &Registry, source: &SourceName, hand: ByHand, records: &[Vec<
             .zip(&mut same)
             .for_each(|(field, count)| *count += usize::from(*field));
     }
-    let shares =
-        same.map(|count| format!("{:.0} %", 100.0 * as_f64(count) / as_f64(records.len())));
-    let names = ["time", "operation", "outcome", "address", "actor"];
-    let pairs: Vec<String> = names
-        .iter()
-        .zip(shares)
-        .map(|(n, share)| format!("{n} {share}"))
-        .collect();
-    println!("  same as by hand: {}", pairs.join(", "));
+    println!(
+        "  mapping is the same as by hand: {}",
+        shares(same, records.len())
+    );
     Ok(())
+}
+
+/// In how many of all records time, operation, outcome, address and actor are the same.
+fn shares(same: [usize; 5], all: usize) -> String {
+    let names = ["time", "operation", "outcome", "address", "actor"];
+    let pairs = names.iter().zip(same);
+    let shares = pairs.map(|(name, count)| {
+        let share = 100.0 * as_f64(count) / as_f64(all);
+        format!("{name} {share:.0} %")
+    });
+    shares.collect::<Vec<_>>().join(", ")
 }
 
 fn rate(records: &[Vec<u8>], map: impl Fn(&[u8]) -> bool) -> Done<f64> {
