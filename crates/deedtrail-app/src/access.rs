@@ -5,7 +5,7 @@
 
 use deedtrail_core::Text;
 use deedtrail_core::id::TenantId;
-use deedtrail_core::port::log::{EntryKind, NewEntry, Part, PartClass};
+use deedtrail_core::port::log::{AppendError, EntryKind, NewEntry, Part, PartClass};
 use deedtrail_core::port::store::{Scope, SignInLink, StoreError, TokenRecord, WebSession};
 use deedtrail_core::time::Timestamp;
 use deedtrail_core::visible::is_deceptive;
@@ -66,6 +66,8 @@ pub enum AccessError {
     Person(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
 }
 
 /// A new token: the only time its text is seen.
@@ -139,22 +141,21 @@ impl App {
             last_used: None,
             revoked: None,
         };
+        self.audit(principal, "token created", &prefix)?;
         self.ports.store.put_token(record.clone())?;
-        self.audit(principal, "token created", &prefix);
         Ok(NewToken { token, record })
     }
 
     /// Ends a token; false when there is none of that prefix.
     pub fn revoke_token(&self, principal: &Principal, prefix: &str) -> Result<bool, AccessError> {
         principal.require(Scope::Admin)?;
-        let done = self
-            .ports
-            .store
-            .revoke_token(prefix, self.ports.clock.now())?;
-        if done {
-            self.audit(principal, "token revoked", prefix);
+        let store = &self.ports.store;
+        let is_it = |token: &TokenRecord| token.prefix == prefix && token.revoked.is_none();
+        if !store.tokens()?.iter().any(is_it) {
+            return Ok(false);
         }
-        Ok(done)
+        self.audit(principal, "token revoked", prefix)?;
+        Ok(store.revoke_token(prefix, self.ports.clock.now())?)
     }
 
     /// The principal behind a bearer token.
@@ -191,6 +192,7 @@ impl App {
         let secret = self.random_hex();
         let names: Vec<&str> = scopes.iter().map(|scope| scope_name(*scope)).collect();
         let for_whom = format!("{person} ({})", names.join(", "));
+        self.audit(principal, "sign-in link made", &for_whom)?;
         self.ports.store.put_sign_in_link(SignInLink {
             hash: sha256_hex(&secret),
             principal: person.into(),
@@ -198,7 +200,6 @@ impl App {
             scopes,
             ends: self.ports.clock.now().plus_micros(SIGN_IN_LINK_US),
         })?;
-        self.audit(principal, "sign-in link made", &for_whom);
         Ok(secret)
     }
 
@@ -219,23 +220,23 @@ impl App {
         let store = &self.ports.store;
         let link = store.take_sign_in_link(&sha256_hex(secret), now)?;
         let link = link.ok_or(Denied::NotSignedIn)?;
-        let cookie = self.random_hex();
-        store.put_session(WebSession {
-            hash: sha256_hex(&cookie),
-            principal: link.principal.clone(),
-            tenant: link.tenant.clone(),
-            created: now,
-            last_used: now,
-            absolute_end: now.plus_micros(SESSION_ABSOLUTE_US),
-            scopes: link.scopes.clone(),
-        })?;
-        store.put_setting(SIGNED_IN, "yes")?;
         let person = Principal {
             name: link.principal,
             tenant: link.tenant,
             scopes: link.scopes,
         };
-        self.audit(&person, "signed in", "one-time link");
+        self.audit(&person, "signed in", "one-time link")?;
+        let cookie = self.random_hex();
+        store.put_session(WebSession {
+            hash: sha256_hex(&cookie),
+            principal: person.name,
+            tenant: person.tenant,
+            created: now,
+            last_used: now,
+            absolute_end: now.plus_micros(SESSION_ABSOLUTE_US),
+            scopes: person.scopes,
+        })?;
+        store.put_setting(SIGNED_IN, "yes")?;
         Ok(cookie)
     }
 
@@ -268,9 +269,14 @@ impl App {
         self.ports.store.end_session(&sha256_hex(cookie))
     }
 
-    /// Writes an action of one of our own principals to the evidence log. A full or failed log is
-    /// reported in our own log; the action itself has been carried out.
-    pub(crate) fn audit(&self, principal: &Principal, what: &str, on: &str) {
+    /// Writes an action of one of our own principals to the evidence log, before it is carried out:
+    /// what cannot be recorded is not done.
+    pub(crate) fn audit(
+        &self,
+        principal: &Principal,
+        what: &str,
+        on: &str,
+    ) -> Result<(), AppendError> {
         let text = format!("{} {what}: {on}", principal.name);
         let entry = NewEntry {
             kind: EntryKind::Audit,
@@ -285,9 +291,7 @@ impl App {
                 bytes: text.into_bytes(),
             }],
         };
-        if let Err(error) = self.ports.log.append(vec![entry]) {
-            tracing::error!(%error, what, "an action of ours could not be recorded");
-        }
+        self.ports.log.append(vec![entry]).map(drop)
     }
 
     /// 256 random bits as hex.

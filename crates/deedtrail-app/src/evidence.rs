@@ -41,7 +41,7 @@ impl App {
             .archive
             .events(&filter, None, BUNDLE_EVENTS_MAX)?;
         events.sort_by_key(|event| (event.time_effective, event.log_seq, event.ordinal));
-        self.audit(principal, "evidence exported", &title);
+        self.audit(principal, "evidence exported", &title)?;
         Ok(Selection { title, events })
     }
 

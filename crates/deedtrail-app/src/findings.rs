@@ -69,7 +69,8 @@ impl App {
         })
     }
 
-    /// Records what an analyst decided; the decision itself is an entry of the evidence log.
+    /// Records what an analyst decided; the decision itself is an entry of the evidence log, and
+    /// without the entry there is no decision.
     pub fn decide_finding(
         &self,
         principal: &Principal,
@@ -82,9 +83,7 @@ impl App {
             return Err(ReadingError::UnknownDisposition(unknown.to_owned()));
         }
         let store = &self.ports.store;
-        let analyst = principal.name.clone();
-        let at = self.ports.clock.now();
-        if !store.decide_finding(id, status, disposition.map(Text::from), analyst, at)? {
+        if store.finding(id)?.is_none() {
             return Err(ReadingError::NoFinding(id));
         }
         let conclusion = disposition.unwrap_or("no disposition");
@@ -92,7 +91,10 @@ impl App {
             principal,
             "finding decided",
             &format!("{id} {status:?}, {conclusion}"),
-        );
+        )?;
+        let analyst = principal.name.clone();
+        let at = self.ports.clock.now();
+        store.decide_finding(id, status, disposition.map(Text::from), analyst, at)?;
         store.finding(id)?.ok_or(ReadingError::NoFinding(id))
     }
 

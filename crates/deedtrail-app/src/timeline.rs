@@ -4,7 +4,7 @@ use deedtrail_core::event::Event;
 use deedtrail_core::id::{AliasUid, EventUid, FindingId, IdentityId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
 use deedtrail_core::port::archive::{ArchiveError, Cursor, EventFilter};
-use deedtrail_core::port::log::{EntryProof, ReadError};
+use deedtrail_core::port::log::{AppendError, EntryProof, ReadError};
 use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 
@@ -24,6 +24,8 @@ pub enum ReadingError {
     Archive(#[from] ArchiveError),
     #[error(transparent)]
     Log(#[from] ReadError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
     #[error(
         "nobody is called `{0}`; try an e-mail, ARN, login or id from `deedtrail identity list`"
     )]

@@ -155,6 +155,7 @@ impl From<AccessError> for Problem {
             AccessError::Denied(denied) => denied.into(),
             AccessError::Person(_) => Self::invalid(detail),
             AccessError::Store(error) => error.into(),
+            AccessError::Append(error) => append_problem(&error),
         }
     }
 }
