@@ -75,18 +75,12 @@ impl App {
     ) -> Result<Activity, ReadingError> {
         principal.require(Scope::Read)?;
         let filter = EventFilter {
+            tenant: principal.tenant.clone(),
             aliases: alias_uids(file),
             from: Some(window.from),
             to: Some(window.to),
             ..EventFilter::default()
         };
-        if filter.aliases.is_empty() {
-            return Ok(Activity {
-                window,
-                buckets: Vec::new(),
-                actions: Vec::new(),
-            });
-        }
         let archive = &self.ports.archive;
         Ok(Activity {
             window,

@@ -60,7 +60,7 @@ impl App {
             None => None,
         };
         let uids = finding.draft.events.iter().map(|event| event.event_uid);
-        let events = self.events_by_uid(uids.collect())?;
+        let events = self.events_by_uid(principal, uids.collect())?;
         Ok(FindingFile {
             kind: registry::find(&finding.draft.kind),
             identity,
@@ -98,11 +98,16 @@ impl App {
         store.finding(id)?.ok_or(ReadingError::NoFinding(id))
     }
 
-    fn events_by_uid(&self, uids: Vec<EventUid>) -> Result<Vec<Event>, ReadingError> {
+    fn events_by_uid(
+        &self,
+        principal: &Principal,
+        uids: Vec<EventUid>,
+    ) -> Result<Vec<Event>, ReadingError> {
         if uids.is_empty() {
             return Ok(Vec::new());
         }
         let filter = EventFilter {
+            tenant: principal.tenant.clone(),
             uids,
             ..EventFilter::default()
         };

@@ -48,7 +48,7 @@ impl SourceReport {
 }
 
 impl App {
-    /// Events of everyone, newest first.
+    /// Events of everyone in the principal's tenant, newest first.
     pub fn events(
         &self,
         principal: &Principal,
@@ -57,7 +57,11 @@ impl App {
         limit: usize,
     ) -> Result<Vec<Event>, ReadingError> {
         principal.require(Scope::Read)?;
-        Ok(self.ports.archive.events(filter, cursor, limit)?)
+        let filter = EventFilter {
+            tenant: principal.tenant.clone(),
+            ..filter.clone()
+        };
+        Ok(self.ports.archive.events(&filter, cursor, limit)?)
     }
 
     /// Identities, latest seen first.

@@ -154,6 +154,7 @@ impl App {
     ) -> Result<Vec<Event>, ReadingError> {
         principal.require(Scope::Read)?;
         let filter = EventFilter {
+            tenant: principal.tenant.clone(),
             aliases: alias_uids(file),
             from,
             to,
@@ -170,6 +171,7 @@ impl App {
     ) -> Result<EventFile, ReadingError> {
         principal.require(Scope::Read)?;
         let filter = EventFilter {
+            tenant: principal.tenant.clone(),
             uids: vec![uid],
             ..EventFilter::default()
         };
@@ -187,8 +189,12 @@ impl App {
     }
 }
 
-/// Every alias of an identity, for an [`EventFilter`].
+/// Every alias of an identity, for an [`EventFilter`]. Never empty, which would mean everyone: an
+/// identity without aliases gets one that nobody has.
 pub fn alias_uids(file: &IdentityFile) -> Vec<AliasUid> {
+    if file.aliases.is_empty() {
+        return vec![AliasUid::from_bytes([0; 16])];
+    }
     file.aliases.iter().map(|alias| alias.uid).collect()
 }
 
