@@ -30,19 +30,36 @@ impl App {
         (from, to): (Option<Timestamp>, Option<Timestamp>),
     ) -> Result<Selection, ReadingError> {
         principal.require(Scope::Read)?;
-        let (title, mut filter) = match subject.parse::<FindingId>() {
+        let (title, filter) = match subject.parse::<FindingId>() {
             Ok(id) if self.ports.store.finding(id)?.is_some() => self.finding_events(id)?,
             _ => self.identity_events(principal, subject)?,
         };
-        filter.from = from;
-        filter.to = to;
-        let mut events = self
-            .ports
-            .archive
-            .events(&filter, None, BUNDLE_EVENTS_MAX)?;
+        let mut events = self.all_events(EventFilter {
+            tenant: principal.tenant.clone(),
+            from,
+            to,
+            ..filter
+        })?;
         events.sort_by_key(|event| (event.time_effective, event.log_seq, event.ordinal));
         self.audit(principal, "evidence exported", &title)?;
         Ok(Selection { title, events })
+    }
+
+    /// Every event the filter lets through, which has uids or aliases; an error when there are
+    /// more than a bundle holds.
+    fn all_events(&self, filter: EventFilter) -> Result<Vec<Event>, ReadingError> {
+        if filter.uids.is_empty() && filter.aliases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let limit = BUNDLE_EVENTS_MAX;
+        let events = self.ports.archive.events(&filter, None, limit + 1)?;
+        match events.get(limit) {
+            Some(older) => Err(ReadingError::TooMany {
+                limit,
+                from: older.time_effective.plus_micros(1),
+            }),
+            None => Ok(events),
+        }
     }
 
     fn finding_events(&self, id: FindingId) -> Result<(String, EventFilter), ReadingError> {

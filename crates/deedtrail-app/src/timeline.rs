@@ -38,6 +38,11 @@ pub enum ReadingError {
         count: usize,
         names: String,
     },
+    #[error(
+        "there are more than {limit} events; the newest {limit} are those `--from {from}`, and \
+         `--to {from}` asks for what is older"
+    )]
+    TooMany { limit: usize, from: Timestamp },
     #[error("no event has the id {0}")]
     NoEvent(EventUid),
     #[error("no finding has the id {0}")]

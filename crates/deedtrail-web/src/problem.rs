@@ -174,6 +174,8 @@ impl From<ReadingError> for Problem {
             }
             ReadingError::Unnamed => Self::bad_request(detail),
             ReadingError::UnknownDisposition(_) => Self::invalid(detail),
+            ReadingError::TooMany { .. } => Self::too_large(detail),
+            ReadingError::Append(error) => append_problem(&error),
             ReadingError::Log(ReadError::Damaged { .. }) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "damaged",
