@@ -1,6 +1,8 @@
 //! What detection depends on besides records is in the log: imports, rules, mappings.
 
-use deedtrail_core::port::log::{AppendError, EntryKind, NewEntry, Part, PartClass, Sequence};
+use deedtrail_core::port::log::{
+    AppendError, EntryKind, NewEntry, Outcome, Part, PartClass, Sequence,
+};
 use deedtrail_core::port::store::{Scope, StoreError};
 
 use crate::App;
@@ -35,7 +37,7 @@ impl App {
         content: Vec<u8>,
     ) -> Result<Sequence, ConfigurationError> {
         principal.require(Scope::Write)?;
-        self.ports.log.append(vec![NewEntry {
+        let appended = self.ports.log.append(vec![NewEntry {
             kind: EntryKind::Configuration,
             tenant: principal.tenant.clone(),
             source: None,
@@ -48,7 +50,9 @@ impl App {
                 bytes: content,
             }],
         }])?;
-        Ok(self.ports.log.end())
+        let end = self.ports.log.end();
+        let at = appended.outcomes.first().map(Outcome::sequence);
+        Ok(at.map_or(end, |sequence| sequence + 1))
     }
 
     /// Appends a configuration entry when its content differs from the last one of that name.

@@ -102,6 +102,15 @@ pub enum Outcome {
     IdConflict(Sequence),
 }
 
+impl Outcome {
+    /// Where the entry is, or the one it is a copy of.
+    pub const fn sequence(&self) -> Sequence {
+        match *self {
+            Self::Accepted(at) | Self::Duplicate(at) | Self::IdConflict(at) => at,
+        }
+    }
+}
+
 /// Signed promise that a batch is durable. JSON is the form callers get.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
