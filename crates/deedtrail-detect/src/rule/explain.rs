@@ -15,7 +15,11 @@ fn write_line(text: &mut String, line: fmt::Arguments<'_>) {
 }
 
 pub(super) fn explain(set: &RuleSet, rule: &Rule, sources: &[SourceFacts]) -> String {
-    let mut text = format!("{}: {}\n", rule.name, rule.title);
+    let mut text = if rule.alone {
+        format!("{}: {}\n", rule.name, rule.title)
+    } else {
+        format!("Counted: {}\n", rule.title)
+    };
     if !rule.description.is_empty() {
         write_line(&mut text, format_args!("\n{}\n", rule.description.trim()));
     }
@@ -28,31 +32,8 @@ pub(super) fn explain(set: &RuleSet, rule: &Rule, sources: &[SourceFacts]) -> St
         let meaning = field::find(name).map_or("field of the vendor's record", |f| f.meaning);
         write_line(&mut text, format_args!("  {name:<28} {meaning}\n"));
     }
-    write_line(
-        &mut text,
-        format_args!("Severity   {}\n", rule.severity.name()),
-    );
-    write_line(&mut text, format_args!("Finding    {}", rule.finding));
-    if let Some(kind) = registry::find(&rule.finding) {
-        write_line(
-            &mut text,
-            format_args!(": {}\n           {}\n", kind.title, kind.meaning),
-        );
-        write_line(
-            &mut text,
-            format_args!("Controls   {}\n", kind.mapped_ref.join(", ")),
-        );
-    } else {
-        text.push('\n');
-    }
-    if !rule.techniques.is_empty() {
-        write_line(
-            &mut text,
-            format_args!("Techniques {}\n", rule.techniques.join(", ")),
-        );
-    }
-    if !rule.alone {
-        text.push_str("Makes no finding by itself: it only counts for the correlations below.\n");
+    if rule.alone {
+        finding(&mut text, rule);
     }
     if let Some(correlation) = &rule.correlation {
         let names = correlation
@@ -82,6 +63,29 @@ pub(super) fn explain(set: &RuleSet, rule: &Rule, sources: &[SourceFacts]) -> St
         );
     }
     text
+}
+
+fn finding(text: &mut String, rule: &Rule) {
+    write_line(text, format_args!("Severity   {}\n", rule.severity.name()));
+    write_line(text, format_args!("Finding    {}", rule.finding));
+    if let Some(kind) = registry::find(&rule.finding) {
+        write_line(
+            text,
+            format_args!(": {}\n           {}\n", kind.title, kind.meaning),
+        );
+        write_line(
+            text,
+            format_args!("Controls   {}\n", kind.mapped_ref.join(", ")),
+        );
+    } else {
+        text.push('\n');
+    }
+    if !rule.techniques.is_empty() {
+        write_line(
+            text,
+            format_args!("Techniques {}\n", rule.techniques.join(", ")),
+        );
+    }
 }
 
 /// A code detector in words, by its id.

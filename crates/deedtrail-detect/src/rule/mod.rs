@@ -119,6 +119,11 @@ impl RuleSet {
         &self.rules
     }
 
+    /// The rules whose matches are findings by themselves; the others only count for these.
+    pub fn findings(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().filter(|rule| rule.alone)
+    }
+
     /// The rule of that name or id.
     pub fn find(&self, name: &str) -> Option<&Rule> {
         let named = |rule: &&Rule| rule.name == name || rule.sigma_id.as_deref() == Some(name);
@@ -126,11 +131,23 @@ impl RuleSet {
     }
 
     /// What a rule or code detector looks at and what comes of it, for people.
+    ///
+    /// A file with several rules is explained as a whole: what makes the finding first, then what
+    /// only counts for it.
     pub fn explain(&self, name: &str, sources: &[SourceFacts]) -> Option<String> {
-        match self.find(name) {
-            Some(rule) => Some(explain::explain(self, rule, sources)),
-            None => explain::explain_code(name),
-        }
+        let Some(found) = self.find(name) else {
+            return explain::explain_code(name);
+        };
+        let (alone, helpers): (Vec<_>, Vec<_>) = self
+            .rules
+            .iter()
+            .filter(|rule| rule.name == found.name)
+            .partition(|rule| rule.alone);
+        let texts = alone.into_iter().chain(helpers);
+        let texts: Vec<_> = texts
+            .map(|rule| explain::explain(self, rule, sources))
+            .collect();
+        Some(texts.join("\n"))
     }
 
     /// Warnings that need the sources: rules no source serves, and fields of vendor rules that are

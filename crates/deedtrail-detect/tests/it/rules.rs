@@ -293,6 +293,23 @@ filter:
     assert_eq!(kinds(&run_with(&rules, made("user/alice"))), ["sigma_rule"]);
 }
 
+#[test]
+fn explaining_a_correlation_explains_what_it_counts() {
+    let rules = rules(&[("access/refused/rule.yml", COUNT)]);
+    let text = rules.explain("access/refused", &[]).unwrap();
+    let place = |words: &str| {
+        text.find(words)
+            .unwrap_or_else(|| panic!("{words}: {text}"))
+    };
+    assert_eq!(place("access/refused: Many refused reads"), 0);
+    assert!(place("Finding    refused_repeatedly") < place("Counts     Failed read"));
+    assert!(place("Within ") < place("Counted: Failed read"));
+    assert!(place("Counted: Failed read") < text.rfind("Compares").unwrap());
+    assert!(!text.contains("sigma_rule"), "{text}");
+    let listed = rules.findings().map(|rule| rule.title.as_str());
+    assert_eq!(listed.collect::<Vec<_>>(), ["Many refused reads"]);
+}
+
 fn problems(text: &str) -> Vec<deedtrail_detect::RuleProblem> {
     RuleSet::load(&[RuleFile {
         path: "x/rule.yml".to_owned(),
