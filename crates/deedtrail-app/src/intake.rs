@@ -24,6 +24,11 @@ use deedtrail_core::port::store::Scope;
 pub const QUARANTINE_NOTES_MAX: usize = 100;
 /// Longest vendor id used as an idempotency key as it is, bytes; longer ones are hashed.
 const SOURCE_UID_BYTES_MAX: usize = 256;
+/// Bytes of records after which an append is cut; the record that reaches it is its last.
+pub(crate) const APPEND_BYTES_MAX: usize = 4 << 20;
+/// Most different contents whose copies within a delivery are counted. Beyond it the copies of
+/// further contents are taken for duplicates.
+const CONTENTS_MAX: usize = 4_000_000;
 
 /// Bytes as they came in, with what the connection says about them.
 #[derive(Clone, Copy, Debug)]
@@ -73,20 +78,29 @@ impl App {
         principal: &Principal,
         delivery: Delivery<'_>,
     ) -> Result<IngestAnswer, IngestError> {
+        self.ingest_part(principal, delivery, &mut KeyMaker::default())
+    }
+
+    /// Takes one of several parts of a delivery in, for which `keys` is kept: records that are
+    /// alike are different records in one delivery, and the same one in two.
+    pub fn ingest_part(
+        &self,
+        principal: &Principal,
+        delivery: Delivery<'_>,
+        keys: &mut KeyMaker,
+    ) -> Result<IngestAnswer, IngestError> {
         principal.require(Scope::Ingest)?;
         let mapper = &self.ports.mapper;
         let framed = mapper.frame(delivery.source, delivery.encoding, delivery.body)?;
         refuse_oversized(&framed)?;
         let now = self.ports.clock.now();
-        let mut keys = KeyMaker::default();
         let mut answer = IngestAnswer::default();
-        for chunk in framed.chunks(BATCH_RECORDS_MAX) {
-            self.ingest_chunk(
-                (principal, delivery.source, now),
-                chunk,
-                &mut keys,
-                &mut answer,
-            )?;
+        let mut rest = framed.as_slice();
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(append_size(rest));
+            rest = after;
+            let from = (principal, delivery.source, now);
+            self.ingest_chunk(from, chunk, keys, &mut answer)?;
         }
         self.count(&answer);
         Ok(answer)
@@ -167,6 +181,18 @@ fn refuse_oversized(framed: &[Framed<'_>]) -> Result<(), FrameError> {
     }
 }
 
+/// How many of the next records go into one append; at least one.
+fn append_size(records: &[Framed<'_>]) -> usize {
+    let mut bytes = 0;
+    let fits = |record: &&Framed<'_>| {
+        let fits = bytes < APPEND_BYTES_MAX;
+        bytes += record.bytes.len();
+        fits
+    };
+    let some = records.iter().take(BATCH_RECORDS_MAX);
+    some.take_while(fits).count()
+}
+
 fn note(line: u64, error: &MapError) -> QuarantineNote {
     QuarantineNote {
         line,
@@ -226,7 +252,7 @@ fn quarantine_note(error: &MapError) -> Text {
 
 /// Makes idempotency keys: the vendor's id, else content hash + occurrence within the delivery.
 #[derive(Debug, Default)]
-struct KeyMaker {
+pub struct KeyMaker {
     seen: BTreeMap<[u8; 16], u32>,
 }
 
@@ -241,9 +267,17 @@ impl KeyMaker {
         }
         let mut short = [0_u8; 16];
         short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
-        let occurrence = self.seen.entry(short).or_insert(0);
-        *occurrence += 1;
+        let occurrence = self.occurrence(short);
         format!("h:{:032x}:{occurrence}", u128::from_be_bytes(short)).into()
+    }
+
+    fn occurrence(&mut self, content: [u8; 16]) -> u32 {
+        if self.seen.len() >= CONTENTS_MAX && !self.seen.contains_key(&content) {
+            return 1;
+        }
+        let occurrence = self.seen.entry(content).or_insert(0);
+        *occurrence += 1;
+        *occurrence
     }
 }
 
@@ -299,6 +333,22 @@ mod tests {
                 retry.make(None, b"b")
             ]
         );
+    }
+
+    #[test]
+    fn an_append_is_cut_by_records_and_by_bytes() {
+        let record = |bytes: usize| Framed {
+            line: 1,
+            bytes: vec![0; bytes].into(),
+        };
+        let sizes = |bytes: &[usize]| {
+            let records: Vec<_> = bytes.iter().map(|bytes| record(*bytes)).collect();
+            append_size(&records)
+        };
+        assert_eq!(sizes(&[1, 2, 3]), 3);
+        assert_eq!(sizes(&[APPEND_BYTES_MAX - 1, 1, 1]), 2);
+        assert_eq!(sizes(&[APPEND_BYTES_MAX + 1, 1]), 1);
+        assert_eq!(sizes(&[0; BATCH_RECORDS_MAX + 1]), BATCH_RECORDS_MAX);
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use deedtrail_app::intake::{Delivery, IngestAnswer};
+use deedtrail_app::intake::{Delivery, IngestAnswer, KeyMaker};
 use deedtrail_core::id::SourceName;
+use deedtrail_core::limits::{RECORD_BYTES_MAX, REQUEST_BYTES_MAX};
 use deedtrail_core::port::mapper::Encoding;
 use serde::Serialize;
 
@@ -96,6 +97,7 @@ fn take(
     let mut reader = BufReader::with_capacity(1 << 20, input);
     let whole = encoding != Encoding::Identity || starts_a_document(reader.fill_buf()?);
     let mut answer = IngestAnswer::default();
+    let mut keys = KeyMaker::default();
     let mut progress = Progress::new(total, "bytes");
     let mut body = Vec::new();
     let mut done = 0_u64;
@@ -114,7 +116,8 @@ fn take(
                 encoding,
                 body: &body,
             };
-            answer.absorb(context.app().ingest(&context.principal, delivery)?);
+            let app = context.app();
+            answer.absorb(app.ingest_part(&context.principal, delivery, &mut keys)?);
         }
         progress.reach(context.console, done)?;
         if ended {
@@ -137,7 +140,7 @@ fn starts_a_document(head: &[u8]) -> bool {
 }
 
 fn read_whole(reader: &mut impl Read, body: &mut Vec<u8>) -> anyhow::Result<()> {
-    let limit = deedtrail_core::limits::REQUEST_BYTES_MAX as u64;
+    let limit = REQUEST_BYTES_MAX as u64;
     reader.take(limit + 1).read_to_end(body)?;
     anyhow::ensure!(
         body.len() as u64 <= limit,
@@ -146,11 +149,15 @@ fn read_whole(reader: &mut impl Read, body: &mut Vec<u8>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Reads about [`DELIVERY_BYTES`] up to a line end; true at the end of the file.
+/// Reads about [`DELIVERY_BYTES`] up to a line end; true at the end of the file. A line that is
+/// longer than any record is read so far that the intake refuses it.
 fn read_lines(reader: &mut impl std::io::BufRead, body: &mut Vec<u8>) -> anyhow::Result<bool> {
+    let limit = RECORD_BYTES_MAX as u64 + 1;
     while body.len() < DELIVERY_BYTES {
-        if reader.read_until(b'\n', body)? == 0 {
-            return Ok(true);
+        match reader.by_ref().take(limit).read_until(b'\n', body)? as u64 {
+            0 => return Ok(true),
+            read if read == limit => return Ok(false),
+            _ => {}
         }
     }
     Ok(false)
@@ -171,4 +178,28 @@ fn report(context: &mut Context<'_>, file: &str, answer: &IngestAnswer) -> anyho
             .say(format_args!("  record {}: {}", note.line, note.reason))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_up_to_a_delivery_and_an_endless_one_up_to_the_record_limit() {
+        let mut short = BufReader::new(&b"{}\n{}\n{}"[..]);
+        let mut body = Vec::new();
+        assert!(read_lines(&mut short, &mut body).unwrap());
+        assert_eq!(body, b"{}\n{}\n{}");
+
+        let line = [b"x".repeat(DELIVERY_BYTES - 1), b"\n".to_vec()].concat();
+        let lines = line.repeat(2);
+        body.clear();
+        assert!(!read_lines(&mut BufReader::new(&lines[..]), &mut body).unwrap());
+        assert_eq!(body, line);
+
+        body.clear();
+        let mut endless = BufReader::new(std::io::repeat(b'x'));
+        assert!(!read_lines(&mut endless, &mut body).unwrap());
+        assert_eq!(body.len(), RECORD_BYTES_MAX + 1);
+    }
 }
