@@ -3,13 +3,18 @@
 use std::collections::BTreeSet;
 
 use deedtrail_core::id::SourceName;
-use deedtrail_core::limits::BATCH_RECORDS_MAX;
-use deedtrail_core::port::log::{AppendError, EntryKind, NewEntry, ReadError, StoredEntry};
-use deedtrail_core::port::store::{Scope, StoreError};
+use deedtrail_core::port::log::{
+    AppendError, EntryKind, NewEntry, ReadError, Sequence, StoredEntry,
+};
+use deedtrail_core::port::store::{Quarantined, Scope, StoreError};
 use serde::Serialize;
 
 use crate::App;
 use crate::access::{Denied, Principal};
+use crate::intake::APPEND_BYTES_MAX;
+
+/// Most waiting records held at a time.
+const PAGE_RECORDS: usize = 1_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -21,7 +26,9 @@ pub enum ReplayError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Append(#[from] AppendError),
-    #[error("no source is called `{0}` and none of that name ever delivered; see `deedtrail source list`")]
+    #[error(
+        "no source is called `{0}` and none of that name ever delivered; see `deedtrail source list`"
+    )]
     UnknownSource(SourceName),
 }
 
@@ -52,38 +59,60 @@ impl App {
         if let Some(name) = source.filter(|name| !known.contains(name)) {
             return Err(ReplayError::UnknownSource(name.clone()));
         }
-        let waiting = self.ports.store.quarantined(source, usize::MAX)?;
+        let of = source.map_or("every source", SourceName::as_str);
+        self.audit(principal, "quarantine replayed", of)?;
         let mut answer = ReplayAnswer::default();
-        for chunk in waiting.chunks(BATCH_RECORDS_MAX) {
-            let mut entries = Vec::new();
-            for record in chunk {
-                answer.tried += 1;
-                let stored = self.ports.log.read(record.sequence, 1)?;
-                let understood = |entry: &&StoredEntry| {
-                    self.ports
-                        .mapper
-                        .map(&record.source, &entry.bytes())
-                        .is_ok()
-                };
-                entries.extend(
-                    stored
-                        .first()
-                        .filter(understood)
-                        .map(|e| self.remap_entry(e)),
-                );
-            }
-            answer.released += entries.len() as u64;
-            if !entries.is_empty() {
-                self.ports.log.append(entries)?;
-            }
+        let (mut from, end) = (0, self.ports.log.end());
+        loop {
+            let store = &self.ports.store;
+            let mut page = store.quarantined_from(source, from, PAGE_RECORDS)?;
+            page.retain(|record| record.sequence < end);
+            let Some(last) = page.last() else { break };
+            from = last.sequence + 1;
+            self.replay_page(&page, &mut answer)?;
         }
         answer.waiting = answer.tried - answer.released;
-        self.audit(
-            principal,
-            "quarantine replayed",
-            &format!("{} released", answer.released),
-        );
         Ok(answer)
+    }
+
+    fn replay_page(
+        &self,
+        page: &[Quarantined],
+        answer: &mut ReplayAnswer,
+    ) -> Result<(), ReplayError> {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        for record in page {
+            answer.tried += 1;
+            let Some(original) = self.original(record.sequence)? else {
+                continue;
+            };
+            let content = original.bytes();
+            if self.ports.mapper.map(&record.source, &content).is_err() {
+                continue;
+            }
+            answer.released += 1;
+            bytes += content.len();
+            entries.push(self.remap_entry(&original));
+            if bytes >= APPEND_BYTES_MAX {
+                self.ports.log.append(std::mem::take(&mut entries))?;
+                bytes = 0;
+            }
+        }
+        if !entries.is_empty() {
+            self.ports.log.append(entries)?;
+        }
+        Ok(())
+    }
+
+    /// The record as it came in; `None` when it is damaged and stays where it is.
+    fn original(&self, sequence: Sequence) -> Result<Option<StoredEntry>, ReplayError> {
+        match self.ports.log.read(sequence, 1) {
+            Err(error @ ReadError::Damaged { .. }) => {
+                tracing::warn!(sequence, %error, "a record stays in quarantine");
+                Ok(None)
+            }
+            read => Ok(read?.into_iter().next()),
+        }
     }
 
     /// The record once more, so that its new events have bytes and a proof of their own.

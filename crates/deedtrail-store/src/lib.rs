@@ -121,6 +121,15 @@ impl Store for SqliteStore {
         self.connections
             .read(|db| sources::quarantined(db, source, limit))
     }
+    fn quarantined_from(
+        &self,
+        source: Option<&SourceName>,
+        from: Sequence,
+        limit: usize,
+    ) -> Stored<Vec<Quarantined>> {
+        self.connections
+            .read(|db| sources::quarantined_from(db, source, from, limit))
+    }
 
     fn tokens(&self) -> Stored<Vec<TokenRecord>> {
         self.connections.read(access::tokens)

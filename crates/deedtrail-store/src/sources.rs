@@ -29,18 +29,36 @@ pub(crate) fn quarantined(
 ) -> rusqlite::Result<Vec<Quarantined>> {
     let sql = "SELECT sequence, source, code, reason, received, bytes FROM quarantine \
         WHERE ?1 IS NULL OR source = ?1 ORDER BY sequence DESC LIMIT ?2";
-    let rows = |row: &Row<'_>| {
-        Ok(Quarantined {
-            sequence: count(row, 0)?,
-            source: named(row, 1, |name| SourceName::new(name).ok())?,
-            code: text(row, 2)?,
-            reason: text(row, 3)?,
-            received: time(row, 4)?,
-            bytes: count(row, 5)?,
-        })
-    };
     let values = params![source.map(SourceName::as_str), row_limit(limit)];
-    db.prepare_cached(sql)?.query_map(values, rows)?.collect()
+    db.prepare_cached(sql)?
+        .query_map(values, waiting)?
+        .collect()
+}
+
+pub(crate) fn quarantined_from(
+    db: &Connection,
+    source: Option<&SourceName>,
+    from: Sequence,
+    limit: usize,
+) -> rusqlite::Result<Vec<Quarantined>> {
+    let sql = "SELECT sequence, source, code, reason, received, bytes FROM quarantine \
+        WHERE (?1 IS NULL OR source = ?1) AND sequence >= ?2 ORDER BY sequence LIMIT ?3";
+    let source = source.map(SourceName::as_str);
+    let values = params![source, integer(from), row_limit(limit)];
+    db.prepare_cached(sql)?
+        .query_map(values, waiting)?
+        .collect()
+}
+
+fn waiting(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
+    Ok(Quarantined {
+        sequence: count(row, 0)?,
+        source: named(row, 1, |name| SourceName::new(name).ok())?,
+        code: text(row, 2)?,
+        reason: text(row, 3)?,
+        received: time(row, 4)?,
+        bytes: count(row, 5)?,
+    })
 }
 
 pub(crate) fn put_quarantined(tx: &Transaction<'_>, record: &Quarantined) -> rusqlite::Result<()> {

@@ -9,8 +9,8 @@ use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceN
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, Quarantined, SourceHealth, Store, StoreError,
-    SignInLink, TokenRecord, WebSession,
+    FindingFilter, IdentityFilter, Progress, Quarantined, SignInLink, SourceHealth, Store,
+    StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::time::Timestamp;
 
@@ -371,6 +371,19 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let newest_first = tables.derived.quarantine.values().rev();
         let wanted = newest_first.filter(|record| source.is_none_or(|s| record.source == *s));
+        Ok(wanted.take(limit).cloned().collect())
+    }
+
+    fn quarantined_from(
+        &self,
+        source: Option<&SourceName>,
+        from: Sequence,
+        limit: usize,
+    ) -> Stored<Vec<Quarantined>> {
+        let tables = self.tables();
+        let oldest_first = tables.derived.quarantine.range(from..);
+        let records = oldest_first.map(|(_, record)| record);
+        let wanted = records.filter(|record| source.is_none_or(|s| record.source == *s));
         Ok(wanted.take(limit).cloned().collect())
     }
 

@@ -10,8 +10,8 @@ use deedtrail_core::identity::{
     AliasRecord, CredentialRecord, Declared, Identity, IdentityStatus, Merge,
 };
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, Quarantined, Scope, SourceHealth, Store, StoreError,
-    SignInLink, TokenRecord, WebSession,
+    FindingFilter, IdentityFilter, Progress, Quarantined, Scope, SignInLink, SourceHealth, Store,
+    StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::time::Timestamp;
 
@@ -617,6 +617,12 @@ fn quarantine_is_released(store: &dyn Store) -> Outcome {
     let newest_first = [record(3, "a.x"), record(2, "b.x"), record(1, "a.x")];
     assert_eq!(store.quarantined(None, 9)?, newest_first);
     assert_eq!(store.quarantined(None, 1)?, newest_first[..1]);
+    let (first, rest) = ([record(1, "a.x")], [record(2, "b.x"), record(3, "a.x")]);
+    assert_eq!(store.quarantined_from(None, 0, 1)?, first);
+    assert_eq!(store.quarantined_from(None, 2, 9)?, rest);
+    let of_a = Some(&source("a.x"));
+    assert_eq!(store.quarantined_from(of_a, 2, 9)?, rest[1..]);
+    assert_eq!(store.quarantined_from(None, 4, 9)?, []);
     assert_eq!(
         store.quarantined(Some(&source("b.x")), 9)?,
         newest_first[1..2]

@@ -207,6 +207,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         source: Option<&SourceName>,
         limit: usize,
     ) -> Result<Vec<Quarantined>, StoreError>;
+    /// Oldest first, from the sequence `from` on.
+    fn quarantined_from(
+        &self,
+        source: Option<&SourceName>,
+        from: Sequence,
+        limit: usize,
+    ) -> Result<Vec<Quarantined>, StoreError>;
 
     /// Newest first.
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;
