@@ -58,7 +58,8 @@ pub enum BundleError {
     },
 }
 
-/// Writes the bundle to `path`, which appears whole or not at all.
+/// Writes the bundle to `path`, which appears whole or not at all. It holds raw records: only its
+/// owner can read it.
 pub fn write(
     log: &Log,
     request: &BundleRequest,
@@ -66,7 +67,7 @@ pub fn write(
     path: &Path,
 ) -> Result<(), BundleError> {
     let bytes = to_bytes(log, request)?;
-    replace_file(disk, path, Access::Create, &bytes).map_err(|source| BundleError::Io {
+    replace_file(disk, path, Access::CreateSecret, &bytes).map_err(|source| BundleError::Io {
         path: path.display().to_string(),
         source,
     })
