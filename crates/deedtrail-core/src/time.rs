@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// An instant in microseconds since 1970-01-01T00:00:00Z.
 ///
 /// Prints and serialises as RFC 3339 with microseconds; binary formats get the integer (µs).
+/// Instants before the year -9999 or after 9999 print as the first or last that RFC 3339 can be
+/// read back for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -30,15 +32,26 @@ impl Timestamp {
 
     /// Parses RFC 3339 (`2026-11-18T14:02:11.5Z`, any offset). `None` when it is anything else.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>()
-            .ok()
-            .map(|at| Self(at.as_microsecond()))
+        let micros = text.parse::<jiff::Timestamp>().ok()?.as_microsecond();
+        // The last second of all can be parsed but not be made from its microseconds.
+        jiff::Timestamp::from_microsecond(micros).ok()?;
+        Some(Self(micros))
     }
 
     /// RFC 3339 cut to milliseconds: what most peers keep, for comparison with them.
     pub fn to_rfc3339_millis(self) -> String {
-        jiff::Timestamp::from_microsecond(self.0)
-            .map_or_else(|_| self.to_string(), |at| format!("{at:.3}"))
+        format!("{:.3}", self.printable())
+    }
+
+    /// The instant nearest to this one that can be printed and read back.
+    fn printable(self) -> jiff::Timestamp {
+        use jiff::Timestamp as Printable;
+        Printable::from_microsecond(self.0).unwrap_or_else(|_| {
+            let seconds = self.0.div_euclid(Self::SECOND_US);
+            let first = Printable::MIN.as_second();
+            let last = Printable::MAX.as_second();
+            Printable::from_second(seconds.clamp(first, last)).unwrap_or_default()
+        })
     }
 
     /// This instant moved by `micros` (negative moves back); saturates at the ends of `i64`.
@@ -66,10 +79,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(at) => write!(f, "{at:.6}"),
-            Err(_) => write!(f, "{} µs", self.0),
-        }
+        write!(f, "{:.6}", self.printable())
     }
 }
 
@@ -115,6 +125,34 @@ mod tests {
         assert_eq!(json, "\"1970-01-01T00:00:01.500000Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), at);
         assert!(serde_json::from_str::<Timestamp>("\"noon\"").is_err());
+    }
+
+    #[test]
+    fn what_is_parsed_can_be_printed_and_what_is_printed_can_be_parsed() {
+        let last = "9999-12-30T22:00:00.000000Z";
+        let at = Timestamp::parse_rfc3339(last).unwrap();
+        assert_eq!(at.to_string(), last);
+        assert_eq!(Timestamp::parse_rfc3339("9999-12-30T22:00:00.5Z"), None);
+        assert_eq!(at.plus_micros(500_000).to_string(), last);
+        assert_eq!(
+            at.plus_micros(500_000).to_rfc3339_millis(),
+            "9999-12-30T22:00:00.000Z"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_instant_survives_json(micros: i64, far in 0_u32..64) {
+            let at = Timestamp::from_micros(micros >> far);
+            let json = serde_json::to_string(&at).unwrap();
+            let read: Timestamp = serde_json::from_str(&json).unwrap();
+            proptest::prop_assert_eq!(serde_json::to_string(&read).unwrap(), json);
+            if jiff::Timestamp::from_microsecond(at.as_micros()).is_ok() {
+                proptest::prop_assert_eq!(read, at);
+            } else {
+                proptest::prop_assert!(read.as_micros().abs() <= at.as_micros().saturating_abs());
+            }
+        }
     }
 
     #[test]

@@ -20,8 +20,8 @@ use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SourceName};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, Quarantined, SourceHealth, Store, StoreError,
-    SignInLink, TokenRecord, WebSession,
+    FindingFilter, IdentityFilter, Progress, Quarantined, SignInLink, SourceHealth, Store,
+    StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::time::Timestamp;
 

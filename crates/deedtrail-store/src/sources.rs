@@ -8,10 +8,20 @@ use deedtrail_core::port::store::{Quarantined, SourceHealth};
 
 use crate::columns::{count, from_json, integer, json, named, row_limit, text, time};
 
+/// Counters of every source. A row that cannot be read counts as absent: counters are worth less
+/// than a start.
 pub(crate) fn health(db: &Connection) -> rusqlite::Result<Vec<SourceHealth>> {
-    let rows = |row: &Row<'_>| from_json(row, 0);
-    db.prepare_cached("SELECT body FROM sources ORDER BY source")?
-        .query_map((), rows)?
+    let readable = |row: &Row<'_>| match from_json(row, 0) {
+        Ok(health) => Ok(Some(health)),
+        Err(error) => {
+            let source: String = row.get(1)?;
+            tracing::warn!(source, %error, "the counters of a source cannot be read; they start anew");
+            Ok(None)
+        }
+    };
+    db.prepare_cached("SELECT body, source FROM sources ORDER BY source")?
+        .query_map((), readable)?
+        .filter_map(Result::transpose)
         .collect()
 }
 

@@ -1,11 +1,14 @@
 //! The store on disk: its contract, durability, concurrent readers, speed at size.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deedtrail_core::event::ActorKind;
+use deedtrail_core::id::SourceName;
 use deedtrail_core::identity::Identity;
-use deedtrail_core::port::store::{IdentityFilter, Progress, Store as _, StoreError};
+use deedtrail_core::port::store::{IdentityFilter, Progress, SourceHealth, Store as _, StoreError};
+use deedtrail_core::time::Timestamp;
 use deedtrail_store::SqliteStore;
 use deedtrail_testkit::store_contract::{self, batch, identity};
 use rusqlite::Connection;
@@ -40,6 +43,41 @@ fn what_was_saved_is_there_after_reopening() {
     let reopened = open(folder.path());
     assert_eq!(reopened.processed().unwrap(), 7);
     assert_eq!(reopened.identity(ana.0.id).unwrap(), Some(ana.0));
+}
+
+#[test]
+fn counters_that_cannot_be_read_count_as_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let health = |name: &str| SourceHealth {
+        source: SourceName::new(name).unwrap(),
+        records: 3,
+        events: 3,
+        quarantined: 0,
+        duplicates: 0,
+        conflicts: 0,
+        bytes: 9,
+        last_received: Some(Timestamp::from_micros(7)),
+        last_event: Some(Timestamp::from_micros(i64::MAX)),
+        grades: [0, 0, 0, 3],
+        other_actions: 0,
+        missing: BTreeMap::new(),
+    };
+    let progress = Progress {
+        sources: vec![health("a.log"), health("b.log")],
+        ..Progress::default()
+    };
+    store.save(progress).unwrap();
+    let file = Connection::open(folder.path().join("control.db")).unwrap();
+    let body = r#"{"source":"a.log","last_event":"253402207200500000 µs"}"#;
+    file.execute(
+        "UPDATE sources SET body = ?1 WHERE source = 'a.log'",
+        [body],
+    )
+    .unwrap();
+    let known = store.source_health().unwrap();
+    let names: Vec<&str> = known.iter().map(|health| health.source.as_str()).collect();
+    assert_eq!(names, ["b.log"]);
 }
 
 /// A copy of the files while the store is open is what a killed process leaves behind.
