@@ -1,9 +1,13 @@
 //! Tests of the use cases over the real sources and rules.
 
 #[cfg(test)]
-mod provenance;
-#[cfg(test)]
 mod pipeline;
+#[cfg(test)]
+mod provenance;
 mod rules;
 #[cfg(test)]
 mod spray;
+#[cfg(test)]
+mod use_case;
+#[cfg(test)]
+mod watched;
