@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deedtrail_core::limits::REQUEST_BYTES_MAX;
+use deedtrail_core::limits::{BODY_PAUSE_MAX, REQUEST_BYTES_MAX};
 
 /// How browsers reach the server; decides the name and the attributes of the session cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct WebConfig {
     pub ingest_wait_max: Duration,
     /// Largest body of a delivery as sent (still compressed), bytes. Beyond it: 413.
     pub ingest_bytes_max: usize,
+    /// Longest pause within a body. Beyond it: 408, nothing of it stored.
+    pub body_pause_max: Duration,
     /// An answer takes at most this long. Beyond it: 408; a delivery may be sent again safely.
     pub request_time_max: Duration,
     /// `/readyz` fails while more log entries than this wait for the pipeline.
@@ -38,6 +40,7 @@ impl Default for WebConfig {
             ingest_concurrent_max: 8,
             ingest_wait_max: Duration::from_millis(500),
             ingest_bytes_max: REQUEST_BYTES_MAX,
+            body_pause_max: BODY_PAUSE_MAX,
             request_time_max: Duration::from_mins(1),
             ready_lag_max: 1_000_000,
         }

@@ -11,6 +11,7 @@ use deedtrail_app::App;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::config::{FORM_BYTES_MAX, WebConfig};
 use crate::endpoint::Endpoint;
@@ -37,6 +38,7 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
     router
         .fallback(nothing_there)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(RequestBodyTimeoutLayer::new(config.body_pause_max))
         .layer(CsrfLayer::new().with_rejection_response(|_| from_elsewhere()))
         .layer(from_fn(entity_tag))
         .layer(CatchPanicLayer::custom(|_| {

@@ -1,43 +1,65 @@
 //! Serving until told to stop.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
-use tokio::sync::watch;
+use deedtrail_core::limits::HEADER_TIME_MAX;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 
 /// Requests under way get this long to end after shutdown was asked for.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 
 /// Serves `router` on `listener` (TCP or Unix) until `shutdown` completes; then takes no new
-/// connection and gives requests under way [`SHUTDOWN_GRACE`].
-pub async fn serve<L>(
-    listener: L,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()>
+/// connection and gives requests under way [`SHUTDOWN_GRACE`]. A client that does not end its
+/// headers within [`HEADER_TIME_MAX`] is cut off.
+pub async fn serve<L>(listener: L, router: Router, shutdown: impl Future<Output = ()>)
 where
     L: Listener,
     L::Addr: std::fmt::Debug,
 {
-    let (asked, mut heard) = watch::channel(false);
-    let stopping = async move {
-        if heard.wait_for(|asked| *asked).await.is_err() {
-            tracing::warn!("nobody can ask for a shutdown any more; stopping");
-        }
-    };
-    let overdue = async move {
-        shutdown.await;
-        asked.send_replace(true);
-        tokio::time::sleep(SHUTDOWN_GRACE).await;
-    };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stopping);
+    serve_within(HEADER_TIME_MAX, listener, router, shutdown).await;
+}
+
+/// As [`serve`], with another limit for the time that headers may take.
+pub async fn serve_within<L>(
+    header_time_max: Duration,
+    mut listener: L,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(header_time_max);
+    let connections = GracefulShutdown::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let (stream, from) = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(?from, %error, "a connection was cut off");
+            }
+        });
+    }
+    drop(listener);
     tokio::select! {
-        served = serving => served,
-        () = overdue => {
+        () = connections.shutdown() => {}
+        () = tokio::time::sleep(SHUTDOWN_GRACE) => {
             tracing::warn!(?SHUTDOWN_GRACE, "requests were still under way; they were cut off");
-            Ok(())
         }
     }
 }

@@ -66,9 +66,7 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
     let router = deedtrail_web::router(Arc::clone(&instance.app), web_config(config));
     let ticks = tick(Arc::clone(instance));
     tokio::select! {
-        served = deedtrail_web::serve(listener, router, signal()) => {
-            served.context("the server")?;
-        }
+        () = deedtrail_web::serve(listener, router, signal()) => {}
         error = ticks => anyhow::bail!("the log takes no more entries: {error}"),
     }
     console.say("stopping: everything acknowledged is on disk")?;

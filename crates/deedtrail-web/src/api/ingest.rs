@@ -1,18 +1,21 @@
 //! `POST /v1/ingest/{source}`: a delivery of records.
 
-use axum::Extension;
+use std::error::Error;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{MethodRouter, post};
+use axum::{Extension, Json};
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::{Delivery, IngestAnswer, IngestError};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::{Encoding, Mapper};
 use tokio::sync::OwnedSemaphorePermit;
+use tower_http::timeout::TimeoutError;
 
 use super::Answer;
 use super::ask::shortened;
@@ -78,8 +81,25 @@ async fn body(shared: &Shared, mut request: Request) -> Result<Bytes, Problem> {
         if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
             return over_limit(limit);
         }
+        if stopped(&refusal) {
+            return paused(shared.config.body_pause_max);
+        }
         Problem::bad_request(format!("the body did not arrive: {}", refusal.body_text()))
     })
+}
+
+/// Whether a body was given up because nothing more of it came.
+fn stopped(refusal: &BytesRejection) -> bool {
+    let mut causes = std::iter::successors(Some(refusal as &dyn Error), |error| (**error).source());
+    causes.any(|error| error.is::<TimeoutError>())
+}
+
+fn paused(limit: Duration) -> Problem {
+    let detail = format!(
+        "Nothing more of the body came for {limit:?}. Send it again; nothing of it was stored."
+    );
+    let status = StatusCode::REQUEST_TIMEOUT;
+    Problem::new(status, "paused", "The body stopped arriving", detail)
 }
 
 fn over_limit(limit: usize) -> Problem {

@@ -73,6 +73,10 @@ const INGEST: Document = Document {
             "No source of that name; the detail suggests the nearest.",
         ),
         (
+            408,
+            "The body stopped arriving, or the answer took too long; send again.",
+        ),
+        (
             413,
             "The body or a record is over its limit; nothing was stored.",
         ),

@@ -12,3 +12,5 @@ mod ingest;
 mod page;
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod slow;
