@@ -34,7 +34,7 @@ impl App {
             Ok(id) if self.ports.store.finding(id)?.is_some() => self.finding_events(id)?,
             _ => self.identity_events(principal, subject)?,
         };
-        let mut events = self.all_events(EventFilter {
+        let mut events = self.all_events(&EventFilter {
             tenant: principal.tenant.clone(),
             from,
             to,
@@ -47,12 +47,12 @@ impl App {
 
     /// Every event the filter lets through, which has uids or aliases; an error when there are
     /// more than a bundle holds.
-    fn all_events(&self, filter: EventFilter) -> Result<Vec<Event>, ReadingError> {
+    fn all_events(&self, filter: &EventFilter) -> Result<Vec<Event>, ReadingError> {
         if filter.uids.is_empty() && filter.aliases.is_empty() {
             return Ok(Vec::new());
         }
         let limit = BUNDLE_EVENTS_MAX;
-        let events = self.ports.archive.events(&filter, None, limit + 1)?;
+        let events = self.ports.archive.events(filter, None, limit + 1)?;
         match events.get(limit) {
             Some(older) => Err(ReadingError::TooMany {
                 limit,

@@ -4,6 +4,7 @@
 mod pipeline;
 #[cfg(test)]
 mod provenance;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod spray;
