@@ -348,7 +348,8 @@ mod tests {
         assert_eq!(sizes(&[1, 2, 3]), 3);
         assert_eq!(sizes(&[APPEND_BYTES_MAX - 1, 1, 1]), 2);
         assert_eq!(sizes(&[APPEND_BYTES_MAX + 1, 1]), 1);
-        assert_eq!(sizes(&[0; BATCH_RECORDS_MAX + 1]), BATCH_RECORDS_MAX);
+        let many = vec![0; BATCH_RECORDS_MAX + 1];
+        assert_eq!(sizes(&many), BATCH_RECORDS_MAX);
     }
 
     #[test]
