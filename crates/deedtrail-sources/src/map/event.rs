@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use deedtrail_core::Text;
 use deedtrail_core::event::{Alias, Change, Delegation, MappedEvent, PolicyDecision};
-use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, UNMAPPED_PATHS_MAX};
-use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
+use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, RECORD_TEXT_BYTES_MAX, UNMAPPED_PATHS_MAX};
+use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord, text_bytes};
 
 use super::argument;
 use super::read::Reader;
@@ -38,6 +38,7 @@ pub(crate) fn map(
         plan,
         memo,
         events: Vec::with_capacity(1),
+        text_bytes: 0,
         trace,
     };
     filling.level(view, [Node::Absent; LEVELS_MAX], 0)?;
@@ -85,6 +86,8 @@ struct Filling<'p, 't> {
     plan: &'p Plan,
     memo: &'p RefCell<Memo>,
     events: Vec<MappedEvent>,
+    /// Text of all events but the first, which its columns' limits bound.
+    text_bytes: usize,
     trace: Option<&'t mut Vec<FieldPaths>>,
 }
 
@@ -135,6 +138,14 @@ impl Filling<'_, '_> {
         builder.fill()?;
         if let Some(trace) = &mut self.trace {
             trace.push(builder.provenance);
+        }
+        if let [_, .., event] = self.events.as_slice() {
+            self.text_bytes += text_bytes(event);
+        }
+        if self.text_bytes > RECORD_TEXT_BYTES_MAX {
+            return Err(MapError::TooMuchText {
+                limit_bytes: RECORD_TEXT_BYTES_MAX,
+            });
         }
         Ok(())
     }

@@ -144,3 +144,31 @@ fn secrets_are_not_copied() {
     );
     assert!(text.contains("ASIAEXAMPLE"));
 }
+
+#[test]
+fn many_events_of_one_record_share_a_limit_of_text() {
+    let record = |events: usize| {
+        let long = "x".repeat(8 << 10);
+        let events = vec![serde_json::json!({ "name": "CHANGE" }); events];
+        serde_json::json!({
+            "kind": "admin#reports#activity",
+            "id": {
+                "time": "2026-11-18T12:00:00Z",
+                "uniqueQualifier": "1",
+                "applicationName": "admin",
+                "customerId": long,
+            },
+            "actor": { "email": long, "profileId": "1" },
+            "ownerDomain": long,
+            "events": events,
+        })
+        .to_string()
+    };
+    let map = |record: String| {
+        let mapped = registry().map(&source("google_workspace.admin"), record.as_bytes());
+        mapped.map(|record| record.events.len())
+    };
+    assert_eq!(map(record(500)), Ok(500));
+    let refused = map(record(9_000)).unwrap_err();
+    assert_eq!(refused.code(), "too_much_text");
+}
