@@ -70,24 +70,7 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
             |c| format!("credential {}", fact::cut(&c.reference, 40))
         ),
     );
-    draft.reasons = vec![
-        format!(
-            "observed: {} after {days} days without use (limit {})",
-            fact::sentence(context.observation.event),
-            context.settings.dormant_days,
-        ),
-        match cadence {
-            Some(period) => format!(
-                "usual: active every {period} days over {} active days, longest gap {} days",
-                profile.active_days,
-                profile.longest_gap_days(),
-            ),
-            None => format!(
-                "usual: no cadence known from {} active days",
-                profile.active_days
-            ),
-        },
-    ];
+    draft.reasons = vec![observed(context, days), usual(profile)];
     draft.hypotheses = draft::weigh(explanations(context, profile, days));
     let likeliest = draft
         .hypotheses
@@ -112,6 +95,31 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     });
     drafts.push(draft);
     drafts
+}
+
+fn observed(context: &Context<'_>, days: i64) -> String {
+    format!(
+        "observed: {} after {days} days without use (limit {})",
+        fact::sentence(context.observation.event),
+        context.settings.dormant_days,
+    )
+}
+
+fn usual(profile: &Profile) -> String {
+    let active = profile.active_days;
+    let Some(period) = profile.cadence_days() else {
+        return format!("usual: no cadence known from {active} active days");
+    };
+    let often = if period == 1 {
+        "day".to_owned()
+    } else {
+        format!("{period} days")
+    };
+    let longest = usize::try_from(profile.longest_gap_days()).unwrap_or_default();
+    format!(
+        "usual: active every {often} over {active} active days, longest gap {}",
+        fact::counted(longest, "day"),
+    )
 }
 
 /// The finding of a return earlier that day, with this act of the one who came back.

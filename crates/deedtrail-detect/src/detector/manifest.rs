@@ -111,13 +111,13 @@ fn is_manifest(path: &str) -> bool {
     let (_, ending) = file.rsplit_once('.').unwrap_or((file, ""));
     let data = DATA.contains(&ending);
     // `values-prod.yaml` and `values.yaml`, but not `valuestore.yaml`.
-    let named = |start: &&str| {
-        let rest = file.strip_prefix(*start);
+    let named = |start: &str| {
+        let rest = file.strip_prefix(start);
         rest.is_some_and(|rest| rest.starts_with(['.', '-', '_']))
     };
     file == "dockerfile"
         || ending == "tf"
-        || data && FILES.iter().any(|start| named(&start))
+        || data && FILES.iter().any(|start| named(start))
         || within(&FOLDERS)
         || data && (within(&DATA_FOLDERS) || folders.ends_with(".github/workflows"))
 }

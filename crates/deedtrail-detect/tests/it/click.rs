@@ -271,10 +271,9 @@ fn refusal_at_an_applications_door_completes_a_token_link() {
 }
 
 /// The kinds of finding, whether the click arrives first or last.
-fn in_both_orders(click: Step, after: Step) -> [String; 2] {
-    let who = click.identity.clone().unwrap();
+fn in_both_orders(who: &Identity, click: Step, after: Step) -> [String; 2] {
     let said = |steps: [Step; 2]| {
-        let mut all = routine(&who, 0..20);
+        let mut all = routine(who, 0..20);
         all.extend(steps);
         let found = findings(run(all));
         let found = found
@@ -294,28 +293,28 @@ fn what_opens_or_keeps_access_after_a_click_is_said_in_either_order() {
     let sign_in = || act(Action::Authenticate, "user.session.start");
     let medium = "click_followed_by Medium";
     assert_eq!(
-        in_both_orders(click.clone(), strange(sign_in())),
+        in_both_orders(&alice, click.clone(), strange(sign_in())),
         [medium; 2]
     );
     let high = "click_followed_by High";
     for action in [Action::PrivilegeGrant, Action::IdentityCreate] {
         let first_time = act(action, "grant");
         assert_eq!(
-            in_both_orders(click.clone(), first_time),
+            in_both_orders(&alice, click.clone(), first_time),
             [high; 2],
             "{action:?}"
         );
     }
     assert_eq!(
-        in_both_orders(click.clone(), sign_in()),
+        in_both_orders(&alice, click.clone(), sign_in()),
         [""; 2],
         "usual network"
     );
     let interrupted = strange(sign_in()).ended(OutcomeClass::Unknown);
-    assert_eq!(in_both_orders(click.clone(), interrupted), [""; 2]);
+    assert_eq!(in_both_orders(&alice, click.clone(), interrupted), [""; 2]);
     let away = strange(click);
     assert_eq!(
-        in_both_orders(away, strange(sign_in())),
+        in_both_orders(&alice, away, strange(sign_in())),
         [""; 2],
         "on the way"
     );
