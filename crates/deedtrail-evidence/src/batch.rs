@@ -342,6 +342,14 @@ fn first_record(raw: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(u32::from_be_bytes(*length) as usize)
 }
 
+/// Whether a body is a batch header and the blocks that the header names by their hash.
+pub(crate) fn is_whole(body: &[u8]) -> bool {
+    let Some((header, blocks)) = body.split_at_checked(HEADER_BYTES) else {
+        return false;
+    };
+    BatchHeader::parse(header).is_ok_and(|header| header.stored == stored_hash(blocks))
+}
+
 /// SHA-256 of the stored blocks, for the header.
 pub(crate) fn stored_hash(blocks: &[u8]) -> Hash {
     Sha256::digest(blocks).into()

@@ -65,6 +65,7 @@ impl Identity {
         let Some(bytes) = read_file(disk, path)? else {
             return Ok(None);
         };
+        sync_name(disk, path)?;
         serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(io::Error::from)
@@ -94,6 +95,7 @@ pub(crate) fn signing_seed(
     entropy: &dyn Entropy,
 ) -> io::Result<[u8; 32]> {
     if let Some(bytes) = read_file(disk, path)? {
+        sync_name(disk, path)?;
         return parse_key(&bytes).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "not a Deedtrail signing key")
         });
@@ -103,6 +105,12 @@ pub(crate) fn signing_seed(
     let text = format!("{KEY_FIRST_LINE}\n{}\n", STANDARD.encode(seed));
     replace_file(disk, path, Access::CreateSecret, text.as_bytes())?;
     Ok(seed)
+}
+
+/// The process that wrote the file may have ended before its name was durable. A name that goes
+/// with the next power cut would leave checkpoints behind that nobody can continue.
+fn sync_name(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    disk.sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
 fn parse_key(bytes: &[u8]) -> Option<[u8; 32]> {

@@ -6,6 +6,7 @@
 
 mod batch;
 pub mod bundle;
+mod check;
 mod config;
 pub mod disk;
 mod identity;
@@ -29,6 +30,7 @@ mod writer;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use batch::{BatchHeader, HEADER_BYTES as BATCH_HEADER_BYTES};
+pub use check::Checked;
 pub use config::{LogConfig, Upkeep};
 pub use identity::{Identity, Origin};
 pub use log::Log;

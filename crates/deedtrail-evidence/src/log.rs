@@ -7,32 +7,32 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use deedtrail_core::Text;
 use deedtrail_core::id::TenantId;
 use deedtrail_core::port::log::{
     AppendError, Appended, EntryKind, EntryProof, EvidenceLog, NewEntry, Part, PartClass,
     ReadError, Sequence, StoredEntry,
 };
 use deedtrail_core::port::{Clock, Entropy};
-use deedtrail_core::{Text, time::Timestamp};
 
 use crate::batch::Batch;
 use crate::config::{LogConfig, Upkeep};
 use crate::disk::{Disk, DiskLock};
+use crate::identity::Origin;
 use crate::merkle::{self, Leaves};
 use crate::note::{Checkpoint, Note, VerifierKey};
 use crate::open::{self, Adoption, OpenError, Opened, Surroundings};
 use crate::proof::TlogProof;
-use crate::queue::{Append, Request};
+use crate::queue::{Append, Request, WRITER_GONE};
 use crate::receipt;
 use crate::record::{self, RecordError};
-use crate::segment::Check;
 use crate::shared::{SealError, Shared};
 use crate::{locked, read_locked};
 
 /// An evidence log on disk. Dropping it closes it.
 #[derive(Debug)]
 pub struct Log {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Released when the log is closed.
     lock: Mutex<Option<Box<dyn DiskLock>>>,
@@ -74,14 +74,7 @@ impl Log {
             reason: reason.to_owned(),
         };
         let opened = open::open(config, &around, Some(&adoption))?;
-        let now = around.clock.now();
-        let log = Self::start(config, opened)?;
-        let recorded = log.append(vec![adoption_entry(now, &adoption)]);
-        recorded.map_err(|error| OpenError::Io {
-            operation: "record the adoption".to_owned(),
-            source: std::io::Error::other(error),
-        })?;
-        Ok(log)
+        Self::start(config, opened)
     }
 
     fn start(config: &LogConfig, opened: Opened) -> Result<Self, OpenError> {
@@ -89,6 +82,7 @@ impl Log {
             shared,
             writer,
             lock,
+            unrecorded,
         } = opened;
         let log = Self {
             shared: Arc::clone(&shared),
@@ -106,6 +100,14 @@ impl Log {
             let sealing = Arc::clone(&shared);
             log.spawn("evidence-seal", move || seal_regularly(&sealing, period))?;
             log.spawn("evidence-index", move || keep_index(&shared))?;
+        }
+        if let Some(origin) = unrecorded {
+            // Before anything else: the first entry under a new origin says where it came from.
+            let recorded = log.append(vec![adoption_entry(&origin)]);
+            recorded.map_err(|error| OpenError::Io {
+                operation: "record the adoption".to_owned(),
+                source: std::io::Error::other(error),
+            })?;
         }
         Ok(log)
     }
@@ -129,32 +131,6 @@ impl Log {
     pub fn upkeep(&self) -> Result<(), SealError> {
         self.seal()?;
         self.shared.index.upkeep().map_err(SealError::Io)
-    }
-
-    /// Checks every byte of every segment; what is found is in `damage` afterwards.
-    pub fn check_everything(&self) -> Result<(), ReadError> {
-        let headers = self.shared.segments.headers();
-        for pair in headers.windows(2) {
-            let next = Some(pair[1].first_sequence);
-            let (segment, _) = self
-                .shared
-                .segments
-                .load(pair[0], next, Check::Everything)?;
-            segment
-                .damage
-                .into_iter()
-                .for_each(|damage| self.shared.segments.report(damage));
-        }
-        let mut at = headers.last().map_or(0, |newest| newest.first_sequence);
-        let end = self.end();
-        while at < end {
-            match self.shared.segments.batch_with(at) {
-                Ok(batch) => at = batch.header.first_sequence + u64::from(batch.header.count),
-                Err(ReadError::Damaged { last, .. }) => at = last + 1,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 
     /// Finishes waiting appends, signs a last checkpoint and releases the lock. Idempotent.
@@ -250,13 +226,13 @@ impl Drop for Log {
     }
 }
 
-fn adoption_entry(now: Timestamp, adoption: &Adoption) -> NewEntry {
-    let text = serde_json::json!({ "origin": adoption.origin, "reason": adoption.reason });
+fn adoption_entry(origin: &Origin) -> NewEntry {
+    let text = serde_json::json!({ "origin": origin.origin, "reason": origin.reason });
     NewEntry {
         kind: EntryKind::Configuration,
         tenant: TenantId::default(),
         source: None,
-        received: now,
+        received: origin.since,
         idempotency_key: None,
         note: Text::new_static("evidence.adopt"),
         parts: vec![Part {
@@ -344,7 +320,7 @@ impl EvidenceLog for Log {
         let (reply, answer) = sync_channel(1);
         self.shared.queue.push(Request { append, reply })?;
         let stopped = |_| AppendError::Failed {
-            reason: "the writer stopped".to_owned(),
+            reason: WRITER_GONE.to_owned(),
         };
         let committed = answer
             .recv()
@@ -418,5 +394,10 @@ impl EvidenceLog for Log {
 
     fn damage(&self) -> Option<String> {
         self.shared.damage_text()
+    }
+
+    fn refusal(&self) -> Option<AppendError> {
+        let refusal = self.shared.queue.present_refusal();
+        refusal.map(|refusal| refusal.to_error())
     }
 }

@@ -69,6 +69,38 @@ pub fn root(leaves: &[Hash]) -> Hash {
     root
 }
 
+/// Root over leaves that come one after the other; it keeps one hash per complete subtree only.
+#[derive(Debug, Default)]
+pub(crate) struct Accumulator {
+    size: u64,
+    /// Roots of the complete subtrees, the largest first.
+    peaks: Vec<Hash>,
+}
+
+impl Accumulator {
+    pub(crate) fn push(&mut self, leaf: Hash) {
+        let mut hash = leaf;
+        // Each one bit of the size is a complete subtree; adding one carries like a sum.
+        for _ in 0..self.size.trailing_ones() {
+            if let Some(left) = self.peaks.pop() {
+                hash = node_hash(&left, &hash);
+            }
+        }
+        self.peaks.push(hash);
+        self.size += 1;
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) fn root(&self) -> Hash {
+        let peaks = self.peaks.iter().rev().copied();
+        let joined = peaks.reduce(|right, left| node_hash(&left, &right));
+        joined.unwrap_or_else(empty_root)
+    }
+}
+
 /// Root of the tree cut to its first `size` leaves.
 pub fn root_at<N: Nodes>(nodes: &N, size: u64) -> Result<Hash, N::Error> {
     if size == 0 {

@@ -52,6 +52,13 @@ pub enum OpenError {
          with `evidence adopt`"
     )]
     Forked { signed: u64 },
+    #[error(
+        "the log has signed checkpoints as `{origin}`, but {store} knows of none: it is a copy, \
+         was restored or was moved; take it over with `evidence adopt`"
+    )]
+    Moved { origin: String, store: String },
+    #[error("the log cannot be taken over while entries are damaged: {0}")]
+    Damaged(String),
 }
 
 /// Names the operation an I/O error belongs to.
@@ -95,6 +102,8 @@ pub(crate) struct Opened {
     pub shared: Arc<Shared>,
     pub writer: Writer,
     pub lock: Box<dyn DiskLock>,
+    /// The origin of an adoption whose entry is not in the log yet.
+    pub unrecorded: Option<Origin>,
 }
 
 pub(crate) fn open(
@@ -109,9 +118,7 @@ pub(crate) fn open(
     let seed = signing_seed(&**disk, key, &*around.entropy)
         .map_err(during("read or create the signing key", key))?;
     let mut signer = NoteSigner::new(identity.current(), &seed)?;
-    let folder = config.folder.join("segments");
-    let segments =
-        Segments::new(Arc::clone(disk), folder.clone(), log_id).map_err(during("list", &folder))?;
+    let segments = open_segments(config, disk, log_id)?;
     let mark = config.folder.join("watermark");
     let (watermark, marked) = Watermark::open(&**disk, &mark).map_err(during("open", &mark))?;
     let recovered = recover(&segments, marked, config)?;
@@ -120,12 +127,11 @@ pub(crate) fn open(
         signer = NoteSigner::new(&adoption.origin, &seed)?;
         identity
             .origins
-            .push(adoption.to_origin(tree.size(), around));
-        save_identity(&identity, config, &**disk)?;
+            .push(adoption.to_origin(recovered.batches, around));
     }
     let store = CheckpointStore::new(&config.checkpoint_store, identity.current());
     let is_damaged = !segments.damage().is_empty();
-    let checkpoint = compare_with_store(&store, &**disk, &signer, &tree, is_damaged)?;
+    let checkpoint = compare_with_store(config, (&store, &**disk), &signer, &tree, is_damaged)?;
     let previous = newest_leaf(&segments, recovered.batches, is_damaged)?;
     let (index, covered) = open_index(config, disk, recovered.end)?;
     let shared = Arc::new(Shared {
@@ -165,11 +171,53 @@ pub(crate) fn open(
         segment_bytes: config.segment_bytes,
     };
     prepare(&mut writer, covered, config)?;
+    if adoption.is_some() {
+        take_over(&identity, &writer, config)?;
+    }
     Ok(Opened {
         shared: Arc::clone(&writer.shared),
+        unrecorded: unrecorded(identity, &writer),
         writer,
         lock,
     })
+}
+
+/// Makes an adoption last; until here nothing was changed that says so.
+fn take_over(identity: &Identity, writer: &Writer, config: &LogConfig) -> Result<(), OpenError> {
+    if let Some(damage) = writer.shared.damage_text() {
+        return Err(OpenError::Damaged(damage));
+    }
+    save_identity(identity, config, &*writer.shared.disk)
+}
+
+/// The newest origin, when it comes from an adoption and no batch was written under it yet: the
+/// first one holds the adoption's entry.
+fn unrecorded(mut identity: Identity, writer: &Writer) -> Option<Origin> {
+    let is_adopted = identity.origins.len() > 1 && !writer.shared.is_read_only();
+    let newest = identity.origins.pop().filter(|_| is_adopted);
+    newest.filter(|newest| newest.from_batch == writer.end.batch)
+}
+
+/// A log whose store knows nothing has not signed anything under this origin yet: the copy of the
+/// checkpoint, which is written after the store, must not be there either.
+fn check_unsigned(
+    config: &LogConfig,
+    disk: &dyn Disk,
+    origin: &str,
+    store: &CheckpointStore,
+) -> Result<(), OpenError> {
+    let path = config.folder.join("checkpoint");
+    let copy = read_file(disk, &path).map_err(during("read", &path))?;
+    let first_line = copy
+        .as_deref()
+        .and_then(|note| note.split(|byte| *byte == b'\n').next());
+    if first_line == Some(origin.as_bytes()) {
+        return Err(OpenError::Moved {
+            origin: origin.to_owned(),
+            store: store.path.display().to_string(),
+        });
+    }
+    Ok(())
 }
 
 /// Leaf hash of the newest batch header; zero when there is none to go on from.
@@ -178,6 +226,15 @@ fn newest_leaf(segments: &Segments, batches: u64, is_damaged: bool) -> Result<Ha
         Some(last) if !is_damaged => Ok(segments.batch_header(last)?.leaf()),
         _ => Ok([0; 32]),
     }
+}
+
+fn open_segments(
+    config: &LogConfig,
+    disk: &Arc<dyn Disk>,
+    log_id: u64,
+) -> Result<Segments, OpenError> {
+    let folder = config.folder.join("segments");
+    Segments::new(Arc::clone(disk), folder.clone(), log_id).map_err(during("list", &folder))
 }
 
 fn open_index(
@@ -289,10 +346,13 @@ fn recover(
         let Some(header) = segments.headers().last().copied() else {
             break None;
         };
-        let (segment, scan) = segments.load(header, None, Check::Everything)?;
+        let (segment, scan) = segments.load(header, None, Check::Batches)?;
         let is_unused = crate::read_locked(&segment.frames).is_empty();
         if !is_unused || marked > header.first_sequence {
             break Some((segment, scan));
+        }
+        if scan.header.is_none() || scan.debris || !scan.frames.is_empty() {
+            segments.set_aside(&segment, 0).map_err(&io)?;
         }
         tracing::info!(segment = %segment.path.display(), "removing a segment that was never used");
         segments.drop_unused(&header).map_err(&io)?;
@@ -333,11 +393,14 @@ fn recover(
     if scan.debris || scan.end > offset {
         tracing::warn!(
             segment = %segment.path.display(), offset, end,
-            "cut a torn tail that was never acknowledged"
+            "cutting a torn tail; nothing says that it was acknowledged"
         );
+        segments.set_aside(&segment, offset).map_err(&io)?;
     }
+    let unacknowledged = frames.iter().find(|f| f.header.end_sequence() > marked);
+    let unsure = unacknowledged.map_or(offset, |frame| frame.offset);
     let tail = segments
-        .tail(segment.header, offset, config.segment_bytes)
+        .tail(segment.header, unsure..offset, config.segment_bytes)
         .map_err(&io)?;
     let segment = segments.open_newest(segment.header, Arc::clone(&tail.file), frames);
     segments.set_newest(Arc::clone(&segment));
@@ -361,7 +424,7 @@ fn check_closed(segments: &Segments, config: &LogConfig) -> Result<(), OpenError
     let mut left = config.check_on_open_bytes;
     for pair in headers.windows(2).rev() {
         let (segment, scan) =
-            segments.load(pair[0], Some(pair[1].first_sequence), Check::Everything)?;
+            segments.load(pair[0], Some(pair[1].first_sequence), Check::Batches)?;
         segment
             .damage
             .iter()
@@ -421,13 +484,16 @@ fn restore_tree(
 
 /// The stored checkpoint and its size, after checking that this log continues it.
 fn compare_with_store(
-    store: &CheckpointStore,
-    disk: &dyn Disk,
+    config: &LogConfig,
+    (store, disk): (&CheckpointStore, &dyn Disk),
     signer: &NoteSigner,
     tree: &Tree,
     is_damaged: bool,
 ) -> Result<(String, u64), OpenError> {
     let Some(note) = store.load(disk).map_err(during("read", &store.path))? else {
+        if !is_damaged {
+            check_unsigned(config, disk, signer.verifier_key().name(), store)?;
+        }
         return Ok((String::new(), 0));
     };
     let signed = Checkpoint::verify(&note, &signer.verifier_key())?.head;

@@ -18,6 +18,9 @@ use crate::record;
 /// the writer.
 const OWN_BLOCKS_BYTES: usize = 32 << 10;
 
+/// What callers are told when the writer's thread ended before it answered them.
+pub(crate) const WRITER_GONE: &str = "the log's writer ended unexpectedly";
+
 /// One entry of a prepared append.
 #[derive(Debug)]
 pub(crate) struct Prepared {
@@ -129,7 +132,10 @@ pub(crate) struct Request {
 struct Waiting {
     requests: VecDeque<Request>,
     bytes: usize,
+    /// Holds for every append from now on.
     refusal: Option<Refusal>,
+    /// What the newest commit was refused with; the next one may succeed.
+    setback: Option<Refusal>,
     is_closing: bool,
 }
 
@@ -191,6 +197,28 @@ impl Queue {
 
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         locked(&self.waiting).refusal.clone()
+    }
+
+    /// Remembers how the newest commit ended.
+    pub(crate) fn ended(&self, setback: Option<Refusal>) {
+        locked(&self.waiting).setback = setback;
+    }
+
+    /// What an append would probably be refused with at present.
+    pub(crate) fn present_refusal(&self) -> Option<Refusal> {
+        let waiting = locked(&self.waiting);
+        waiting.refusal.clone().or_else(|| waiting.setback.clone())
+    }
+
+    /// The writer is gone: whoever waits is told, and nobody waits any more.
+    pub(crate) fn abandon(&self) {
+        let mut waiting = locked(&self.waiting);
+        waiting.refusal.get_or_insert(Refusal::Failed {
+            reason: WRITER_GONE.to_owned(),
+        });
+        // Their callers hear of it by the dropped reply.
+        waiting.requests.clear();
+        waiting.bytes = 0;
     }
 
     /// Lets the writer finish what waits and then stop.

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 
+use crate::batch;
 use crate::limits::FRAME_BYTES_MAX;
 
 /// Frames begin at multiples of this many bytes.
@@ -179,6 +180,8 @@ pub enum Check {
     Headers,
     /// Bodies too.
     Everything,
+    /// Bodies too, and that their blocks are those their batch headers name.
+    Batches,
 }
 
 /// Walks a segment held in memory. Pure; for the fuzz target and the tests.
@@ -266,7 +269,8 @@ impl Walk {
         }
         let mut frame = vec![0; usize::try_from(header.frame_bytes()).unwrap_or(0)];
         let got = read(&mut frame, offset)?;
-        Ok(checked_body(header, &frame[..got]).is_some())
+        let body = checked_body(header, &frame[..got]);
+        Ok(body.is_some_and(|body| self.check != Check::Batches || batch::is_whole(body)))
     }
 
     /// Offset of the next frame header from `from` on (the length when there is none), and

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use deedtrail_core::port::log::{ReadError, Sequence};
 
-use crate::batch::{Batch, BatchHeader};
-use crate::disk::{Access, Disk, DiskFile};
+use crate::batch::{self, Batch, BatchHeader};
+use crate::disk::{Access, Disk, DiskFile, replace_file};
 use crate::segment::{self, Check, FrameAt, FrameHeader, Scan, SegmentHeader, Walk};
 use crate::{locked, read_locked, write_locked};
 
@@ -205,7 +205,7 @@ impl Segments {
         Ok(Some(segment))
     }
 
-    /// The batch that holds `sequence`, checked.
+    /// The batch that holds `sequence`, checked when it was read.
     pub(crate) fn batch_with(&self, sequence: Sequence) -> Result<Arc<Batch>, ReadError> {
         let holds = |batch: &&Arc<Batch>| {
             let header = &batch.header;
@@ -215,6 +215,17 @@ impl Segments {
         if let Some(batch) = locked(&self.batches).iter().find(holds) {
             return Ok(Arc::clone(batch));
         }
+        let batch = Arc::new(self.batch_on_disk(sequence)?);
+        let mut batches = locked(&self.batches);
+        batches.push_back(Arc::clone(&batch));
+        if batches.len() > CACHED_BATCHES_MAX {
+            batches.pop_front();
+        }
+        Ok(batch)
+    }
+
+    /// The batch that holds `sequence`, read and checked now.
+    pub(crate) fn batch_on_disk(&self, sequence: Sequence) -> Result<Batch, ReadError> {
         let segment = self.segment_for(sequence, |header| header.first_sequence)?;
         let damaged = |damage: &&Damage| damage.range.contains(&sequence);
         if let Some(damage) = locked(&self.damage).iter().find(damaged) {
@@ -228,13 +239,7 @@ impl Segments {
         };
         let frame = frame.filter(|frame| sequence < frame.header.end_sequence());
         let frame = frame.ok_or(ReadError::Missing(sequence))?;
-        let batch = Arc::new(self.read_batch(&segment, &frame)?);
-        let mut batches = locked(&self.batches);
-        batches.push_back(Arc::clone(&batch));
-        if batches.len() > CACHED_BATCHES_MAX {
-            batches.pop_front();
-        }
-        Ok(batch)
+        self.read_batch(&segment, &frame)
     }
 
     fn read_batch(&self, segment: &OpenSegment, frame: &FrameAt) -> Result<Batch, ReadError> {
@@ -242,7 +247,8 @@ impl Segments {
         let read = segment.file.read_at(&mut bytes, frame.offset);
         let read = read.map_err(|source| io_fault(&segment.path, source))?;
         bytes.truncate(read);
-        let body = segment::checked_body(&frame.header, &bytes).map(<[u8]>::len);
+        let body = segment::checked_body(&frame.header, &bytes);
+        let body = body.filter(|body| batch::is_whole(body)).map(<[u8]>::len);
         let parsed = body.and_then(|length| {
             bytes.truncate(segment::HEADER_BYTES + length);
             bytes.drain(..segment::HEADER_BYTES);
@@ -280,7 +286,7 @@ impl Segments {
             last: segment.header.first_sequence,
             reason: format!("batch {batch} cannot be read"),
         })?;
-        let mut bytes = [0; crate::batch::HEADER_BYTES];
+        let mut bytes = [0; batch::HEADER_BYTES];
         let offset = frame.offset + segment::HEADER_BYTES as u64;
         let read = segment.file.read_at(&mut bytes, offset);
         let read = read.map_err(|source| io_fault(&segment.path, source))?;
@@ -307,6 +313,30 @@ impl Segments {
         *write_locked(&self.newest) = Some(segment);
     }
 
+    /// Keeps what lies in a segment from `offset` on in a file beside it, before it is cut.
+    pub(crate) fn set_aside(&self, segment: &OpenSegment, offset: u64) -> io::Result<()> {
+        let length = segment.file.length()?.saturating_sub(offset);
+        let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        let read = segment.file.read_at(&mut bytes, offset)?;
+        bytes.truncate(read);
+        let used = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
+        if used == 0 {
+            return Ok(());
+        }
+        let path = segment.path.with_extension(format!("{offset}.torn"));
+        match replace_file(&*self.disk, &path, Access::Create, &bytes[..used]) {
+            // Recovery goes on: what is cut was not acknowledged as far as we know.
+            Err(error) if is_disk_full(&error) => {
+                tracing::warn!(path = %path.display(), "no space to keep the torn tail");
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
     /// Forgets a segment file that never held a frame, and removes it.
     pub(crate) fn drop_unused(&self, header: &SegmentHeader) -> io::Result<()> {
         write_locked(&self.list).retain(|known| known != header);
@@ -314,11 +344,23 @@ impl Segments {
         self.disk.sync_folder(&self.folder)
     }
 
-    /// Opens the newest segment for appending at `offset`, after cutting what lies behind it.
-    pub(crate) fn tail(&self, header: SegmentHeader, offset: u64, bytes: u64) -> io::Result<Tail> {
+    /// Opens the newest segment for appending after `unsure`, the frames that were written but not
+    /// acknowledged, and cuts what lies behind them.
+    pub(crate) fn tail(
+        &self,
+        header: SegmentHeader,
+        unsure: Range<u64>,
+        bytes: u64,
+    ) -> io::Result<Tail> {
         let file = self.disk.open(&self.path(&header), Access::Write)?;
+        let offset = unsure.end;
         file.set_len(offset)?;
-        // Frames that a killed process had written may not be durable yet.
+        // Frames that a killed process had written may not be durable yet, and after a failed
+        // `fdatasync` another one does nothing for pages that were not written again.
+        let length = usize::try_from(offset - unsure.start).map_err(io::Error::other)?;
+        let mut frames = vec![0; length];
+        let read = file.read_at(&mut frames, unsure.start)?;
+        file.write_at(&frames[..read], unsure.start)?;
         file.sync()?;
         let is_full = match file.preallocate(bytes.max(offset)) {
             Ok(()) => false,

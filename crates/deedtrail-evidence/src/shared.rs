@@ -75,8 +75,9 @@ pub(crate) struct Shared {
     pub closing: Condvar,
     /// Newest signed checkpoint and the size of its tree.
     pub checkpoint: RwLock<(String, u64)>,
-    /// Held while a checkpoint is made.
-    pub sealing: Mutex<()>,
+    /// Held while a checkpoint is made: the note (with the size of its tree) that was last on its
+    /// way to the store. When writing it failed, the store holds this one or the one before.
+    pub sealing: Mutex<Option<(String, u64)>>,
     /// Set at start when acknowledged entries are damaged: nothing is written, nothing signed.
     pub is_read_only: AtomicBool,
 }
@@ -148,14 +149,14 @@ impl Shared {
 
     /// Signs a checkpoint over everything durable, unless the newest one covers it already.
     pub(crate) fn seal(&self) -> Result<(), SealError> {
-        let _sealing = locked(&self.sealing);
+        let mut attempted = locked(&self.sealing);
         if self.is_read_only() {
             return Err(SealError::Damaged);
         }
-        let (previous, size) = read_locked(&self.checkpoint).clone();
         let snapshot = {
             let tree = locked(&self.tree);
-            if tree.size() == size && !previous.is_empty() {
+            let (newest, size) = &*read_locked(&self.checkpoint);
+            if tree.size() == *size && !newest.is_empty() {
                 return Ok(());
             }
             tree.snapshot().map_err(io::Error::other)?
@@ -163,28 +164,33 @@ impl Shared {
         snapshot.write(&*self.disk, &self.folder)?;
         locked(&self.tree).written(&snapshot);
         self.watermark_file.sync()?;
-        self.compare_with_store(&previous)?;
+        self.compare_with_store(attempted.as_ref())?;
         let checkpoint = Checkpoint {
             origin: self.origin.clone(),
             head: snapshot.head,
         };
         let note = self.signer.sign_note(&checkpoint.to_text());
-        replace_file(
-            &*self.disk,
-            &self.store.path,
-            Access::Create,
-            note.as_bytes(),
-        )?;
+        let signed = attempted.insert((note, snapshot.head.size)).clone();
+        let (store, bytes) = (&self.store.path, signed.0.as_bytes());
+        replace_file(&*self.disk, store, Access::Create, bytes)?;
+        // From here on it is signed. The copy only spares work at the next start.
         let copy = self.folder.join("checkpoint");
-        replace_file(&*self.disk, &copy, Access::Create, note.as_bytes())?;
-        *write_locked(&self.checkpoint) = (note, snapshot.head.size);
+        if let Err(error) = replace_file(&*self.disk, &copy, Access::Create, bytes) {
+            tracing::warn!(%error, path = %copy.display(), "cannot write the copy of the checkpoint");
+        }
+        *write_locked(&self.checkpoint) = signed;
         Ok(())
     }
 
-    /// The store must still hold what we signed last: otherwise a copy of this log is signing.
-    fn compare_with_store(&self, previous: &str) -> Result<(), SealError> {
+    /// The store must still hold what we signed last, or what we were about to write when that
+    /// failed: otherwise a copy of this log is signing.
+    fn compare_with_store(&self, attempted: Option<&(String, u64)>) -> Result<(), SealError> {
         let stored = self.store.load(&*self.disk)?.unwrap_or_default();
-        if stored == previous {
+        if stored == read_locked(&self.checkpoint).0 {
+            return Ok(());
+        }
+        if let Some(attempted) = attempted.filter(|(note, _)| *note == stored) {
+            *write_locked(&self.checkpoint) = attempted.clone();
             return Ok(());
         }
         let path = self.store.path.display().to_string();

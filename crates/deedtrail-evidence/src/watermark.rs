@@ -44,7 +44,9 @@ impl Watermark {
         ))
     }
 
-    /// Writes the next slot. Not synced: the frames carry the watermark too.
+    /// Writes the next slot. Not synced for every batch but with each checkpoint: after a power cut
+    /// it may be a second old. Then a damaged newest frame cannot be told from a torn one, and is
+    /// set aside instead of being reported.
     pub(crate) fn set(&mut self, end: Sequence) -> io::Result<()> {
         self.turn += 1;
         let mut slot = [0; SLOT_BYTES];

@@ -58,7 +58,8 @@ enum Fault {
 impl From<IndexFault> for Fault {
     fn from(fault: IndexFault) -> Self {
         Self::Broken(format!(
-            "cannot read {}: {}",
+            "{} could not be read ({}): this part of the index of idempotency keys was removed \
+             and is built again from the log at the next start",
             fault.path.display(),
             fault.error
         ))
@@ -74,9 +75,19 @@ fn write_fault(what: &str, error: &io::Error) -> Fault {
     }
 }
 
+/// Lets nobody wait for a writer that is gone, also when it panicked.
+struct Leaving(Arc<Shared>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.queue.abandon();
+    }
+}
+
 impl Writer {
     /// Commits until the queue is closed and drained.
     pub(crate) fn run(mut self) {
+        let _leaving = Leaving(Arc::clone(&self.shared));
         loop {
             let requests = self.shared.queue.take();
             if requests.is_empty() {
@@ -92,9 +103,13 @@ impl Writer {
             .map(|request| (request.append, request.reply))
             .unzip();
         let answers: Vec<_> = match self.commit(&mut appends) {
-            Ok(committed) => committed.into_iter().map(Ok::<_, Refusal>).collect(),
+            Ok(committed) => {
+                self.shared.queue.ended(None);
+                committed.into_iter().map(Ok::<_, Refusal>).collect()
+            }
             Err(fault) => {
                 let refusal = self.refusal(fault);
+                self.shared.queue.ended(Some(refusal.clone()));
                 replies.iter().map(|_| Err(refusal.clone())).collect()
             }
         };

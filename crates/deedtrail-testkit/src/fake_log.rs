@@ -36,6 +36,20 @@ pub enum Refusal {
     ReadOnly,
 }
 
+impl Refusal {
+    fn to_error(self) -> AppendError {
+        match self {
+            Self::Busy => AppendError::Busy { retry_after_s: 2 },
+            Self::DiskFull => AppendError::DiskFull {
+                folder: "log".to_owned(),
+            },
+            Self::ReadOnly => AppendError::ReadOnly {
+                reason: "entry 3 is damaged".to_owned(),
+            },
+        }
+    }
+}
+
 impl FakeLog {
     /// Makes appends fail; `None` lets them succeed again.
     pub fn refuse_with(&self, refusal: Option<Refusal>) {
@@ -91,19 +105,8 @@ impl EvidenceLog for FakeLog {
 
     fn append(&self, entries: Vec<NewEntry>) -> Result<Appended, AppendError> {
         let mut state = self.state();
-        match state.refusal {
-            Some(Refusal::Busy) => return Err(AppendError::Busy { retry_after_s: 2 }),
-            Some(Refusal::DiskFull) => {
-                return Err(AppendError::DiskFull {
-                    folder: "log".to_owned(),
-                });
-            }
-            Some(Refusal::ReadOnly) => {
-                return Err(AppendError::ReadOnly {
-                    reason: "entry 3 is damaged".to_owned(),
-                });
-            }
-            None => {}
+        if let Some(refusal) = state.refusal {
+            return Err(refusal.to_error());
         }
         let first_sequence = state.entries.len() as Sequence;
         let outcomes: Vec<Outcome> = entries
@@ -193,5 +196,12 @@ impl EvidenceLog for FakeLog {
 
     fn damage(&self) -> Option<String> {
         (self.state().refusal == Some(Refusal::ReadOnly)).then(|| "entry 3 is damaged".to_owned())
+    }
+
+    fn refusal(&self) -> Option<AppendError> {
+        let refusal = self.state().refusal;
+        // A full queue is no state of the log.
+        let lasting = refusal.filter(|refusal| *refusal != Refusal::Busy);
+        lasting.map(Refusal::to_error)
     }
 }

@@ -199,4 +199,7 @@ pub trait EvidenceLog: Send + Sync + std::fmt::Debug {
     fn verifier_key(&self) -> String;
     /// `None` when healthy, else what is wrong and which entries are affected.
     fn damage(&self) -> Option<String>;
+    /// Why appends are refused at present (also when the newest one was, for want of space);
+    /// `None` when they are taken.
+    fn refusal(&self) -> Option<AppendError>;
 }

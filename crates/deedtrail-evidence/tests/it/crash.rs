@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use deedtrail_core::port::Clock;
 use deedtrail_core::port::log::{AppendError, EvidenceLog as _, Outcome};
+use deedtrail_core::time::Timestamp;
 use deedtrail_evidence::Log;
 use deedtrail_evidence::disk::simulated::{SimulatedDisk, Syncing};
 
@@ -187,6 +190,90 @@ fn an_error_at_any_step_is_never_acknowledged_and_never_corrupts() {
     }
 }
 
+/// As `work`, but the client goes on after an error, in the same process unless the log says that
+/// it failed. `Err` says what an operator would complain about.
+fn persist(disk: &SimulatedDisk, client: &mut Client, seed: u64) -> Result<(), String> {
+    let start = || {
+        let open = || open_on(&config(Path::new("/sim")), Arc::new(disk.clone()));
+        // One step fails: a second attempt meets no error.
+        open()
+            .or_else(|_| open())
+            .map_err(|error| error.to_string())
+    };
+    let dice = TestEntropy::new(seed);
+    for _ in 0..2 {
+        let mut log = start()?;
+        for round in 0..6 {
+            let from = dice.below(20);
+            let keys: Vec<String> = (from..=from + dice.below(6))
+                .map(|at| format!("key-{seed}-{at}"))
+                .collect();
+            while !client.send(&log, &keys) {
+                match log.refusal() {
+                    Some(AppendError::Failed { .. }) => {
+                        drop(log);
+                        log = start()?;
+                    }
+                    Some(AppendError::ReadOnly { reason }) => return Err(reason),
+                    _ => {}
+                }
+            }
+            if round % 2 == 1 {
+                let kept = log.upkeep().or_else(|_| log.upkeep());
+                kept.map_err(|error| error.to_string())?;
+            }
+            if let Some(refusal) = log.refusal() {
+                return Err(refusal.to_string());
+            }
+        }
+        log.close()
+            .or_else(|_| log.seal())
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn after_an_error_at_any_step_the_log_goes_on() {
+    for kind in [ErrorKind::Other, ErrorKind::StorageFull] {
+        for step in 1..=steps_of_a_whole_run(1) {
+            let disk = SimulatedDisk::new(Syncing::Honest);
+            let mut client = Client::default();
+            disk.fail_at(step, kind);
+            let persisted = persist(&disk, &mut client, 1);
+            assert_eq!(persisted, Ok(()), "{kind} at step {step}");
+            disk.restart(step);
+            assert_eq!(check(&disk, &mut client), Ok(()), "{kind} at step {step}");
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_whose_store_or_copy_could_not_be_written_is_signed_later() {
+    let disk = SimulatedDisk::new(Syncing::Honest);
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    let mut failed = 0;
+    for step in 1.. {
+        log.append(vec![entry(&format!("key-{step}"), "1")])
+            .unwrap();
+        let before = disk.steps();
+        disk.fail_at(before + step, ErrorKind::StorageFull);
+        if log.seal().is_err() {
+            failed += 1;
+            // Another one on top of it, as early as can be.
+            disk.fail_at(disk.steps() + 1, ErrorKind::Other);
+            log.seal().unwrap_err();
+            log.seal().unwrap();
+        } else if disk.steps() < before + step {
+            break;
+        }
+        assert!(log.refusal().is_none(), "step {step}");
+        let size = log.checkpoint().lines().nth(1).map(str::to_owned);
+        assert_eq!(size, Some(log.end().to_string()), "step {step}");
+    }
+    assert!(failed > 4, "only {failed} checkpoints failed");
+}
+
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     let disk = SimulatedDisk::new(Syncing::Honest);
@@ -204,6 +291,46 @@ fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     ));
     assert_eq!(log.end(), 1);
     assert_eq!(read_all(&log, 100).len(), 1);
+    assert!(matches!(log.refusal(), Some(AppendError::Failed { .. })));
+}
+
+/// A clock whose failure takes the log's writer down.
+#[derive(Debug, Default)]
+struct BrokenClock(AtomicBool);
+
+impl Clock for BrokenClock {
+    fn now(&self) -> Timestamp {
+        assert!(!self.0.load(Ordering::SeqCst), "the clock is broken");
+        Timestamp::from_micros(1)
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_writer_that_is_gone() {
+    let clock = Arc::new(BrokenClock::default());
+    let disk = Arc::new(SimulatedDisk::new(Syncing::Honest));
+    let entropy = Arc::new(TestEntropy::new(1));
+    let log = Log::open(
+        &config(Path::new("/sim")),
+        disk,
+        Arc::clone(&clock) as _,
+        entropy,
+    )
+    .unwrap();
+    log.append(vec![entry("a", "1")]).unwrap();
+    clock.0.store(true, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        for sender in 0..16 {
+            let log = &log;
+            scope.spawn(move || {
+                let refused = log.append(vec![entry(&format!("b{sender}"), "1")]);
+                assert!(matches!(refused, Err(AppendError::Failed { .. })));
+            });
+        }
+    });
+    assert!(matches!(log.refusal(), Some(AppendError::Failed { .. })));
+    assert_eq!(read_all(&log, 100).len(), 1);
+    log.close().unwrap();
 }
 
 #[test]
@@ -222,8 +349,14 @@ fn a_full_disk_refuses_keeps_serving_and_recovers_by_itself() {
                     panic!("{at}")
                 };
                 client.acknowledged.insert(key, sequence);
+                assert!(log.refusal().is_none(), "{at}");
             }
             Err(AppendError::DiskFull { .. }) => {
+                let refusal = log.refusal();
+                assert!(
+                    matches!(refusal, Some(AppendError::DiskFull { .. })),
+                    "{at}"
+                );
                 assert_eq!(read_all(&log, 1 << 20).len() as u64, log.end());
                 disk.set_capacity(Some(disk.used() + (40 << 10)));
                 cycles += 1;

@@ -150,6 +150,181 @@ fn damage_in_an_old_segment_is_found_when_it_is_read_and_by_a_full_check() {
     assert_eq!(readable(&log)[..entries.len() - 2], entries[2..]);
 }
 
+/// Changes the body of a frame and makes every check sum fit again.
+fn forge(bytes: &mut [u8], frame: usize, change: impl FnOnce(&mut [u8])) {
+    let frame = segment::scan(bytes).frames[frame];
+    let start = usize::try_from(frame.offset).unwrap();
+    let body = start + segment::HEADER_BYTES
+        ..start + segment::HEADER_BYTES + frame.header.body_bytes as usize;
+    let mut body = bytes[body].to_vec();
+    change(&mut body);
+    let forged = segment::encode_frame(frame.header, &body);
+    bytes[start..start + forged.len()].copy_from_slice(&forged);
+}
+
+#[test]
+fn a_forged_entry_with_fitting_check_sums_is_never_served() {
+    let (files, entries) = sample(20);
+    for victim in segments(&files) {
+        let frames = segment::scan(&files[&victim]).frames;
+        for (at, frame) in frames.iter().enumerate() {
+            let mut files = files.clone();
+            // The last byte of a body is content.
+            forge(files.get_mut(&victim).unwrap(), at, |body| {
+                *body.last_mut().unwrap() ^= 1;
+            });
+            let (_, log) = open_copy(&files);
+            assert!(log.damage().is_some(), "{} frame {at}", victim.display());
+            let first = usize::try_from(frame.header.first_sequence).unwrap();
+            let others = [&entries[..first], &entries[first + 2..]].concat();
+            assert_eq!(readable(&log), others);
+        }
+    }
+    // Beyond what is checked at start it is found when it is read.
+    let mut files = files.clone();
+    forge(files.get_mut(&segments(&files)[0]).unwrap(), 0, |body| {
+        *body.last_mut().unwrap() ^= 1;
+    });
+    let mut config = config(Path::new("/sim"));
+    config.check_on_open_bytes = 1;
+    let log = open_on(&config, Arc::new(SimulatedDisk::with_files(&files))).unwrap();
+    assert_eq!(log.damage(), None);
+    assert_eq!(readable(&log), entries[2..]);
+    assert!(log.damage().is_some());
+}
+
+#[test]
+fn a_forged_batch_that_is_consistent_in_itself_is_found_by_a_full_check() {
+    let (files, entries) = sample(20);
+    let (_, log) = open_copy(&files);
+    let checked = log.check_everything().unwrap();
+    assert_eq!(
+        (checked.entries, checked.batches, checked.signed),
+        (40, 20, 20)
+    );
+    assert_eq!(checked.damage, None);
+    assert_eq!(log.last_check(), Some(checked));
+    for victim in segments(&files) {
+        for frame in 0..segment::scan(&files[&victim]).frames.len() {
+            let mut files = files.clone();
+            // The time of commit, which only the tree commits to.
+            forge(files.get_mut(&victim).unwrap(), frame, |body| body[39] ^= 1);
+            let (disk, log) = open_copy(&files);
+            assert_eq!(log.last_check(), None);
+            let checked = log.check_everything().unwrap();
+            let first = segment::scan(&files[&victim]).frames[frame]
+                .header
+                .first_sequence;
+            let named = format!("entries {first}..={}: ", first + 1);
+            assert!(checked.damage.unwrap().contains(&named));
+            assert_eq!(readable(&log).len(), entries.len() - 2);
+            drop(log);
+            let log = open_on(&config(Path::new("/sim")), Arc::new(disk)).unwrap();
+            assert!(log.last_check().unwrap().damage.is_some());
+        }
+    }
+}
+
+#[test]
+fn a_full_check_tells_damaged_tiles_from_damaged_entries() {
+    let (files, entries) = sample(300);
+    let full = Path::new("/sim/data/log/tile/0/000");
+    let mut files = files.clone();
+    files.get_mut(full).unwrap()[40] ^= 1;
+    let (disk, log) = open_copy(&files);
+    let damage = log.check_everything().unwrap().damage.unwrap();
+    assert!(
+        damage.contains("the tiles do not hold batch 1,"),
+        "{damage}"
+    );
+    assert_eq!(readable(&log), entries);
+    drop(log);
+    let mut files = disk.snapshot();
+    files.retain(|path, _| !path.starts_with("/sim/data/log/tile"));
+    let (_, log) = open_copy(&files);
+    assert_eq!(log.check_everything().unwrap().damage, None);
+}
+
+#[test]
+fn what_recovery_cuts_is_set_aside() {
+    let (files, _, path, frame) = with_unacknowledged_frame();
+    let torn = |disk: &SimulatedDisk| {
+        let kept = disk.snapshot().into_iter();
+        let mut kept = kept.filter(|(path, _)| path.extension().is_some_and(|e| e == "torn"));
+        (kept.next().map(|(_, bytes)| bytes), kept.count())
+    };
+    let mut cut = files.clone();
+    cut.get_mut(&path).unwrap()[frame.end - 100] ^= 1;
+    let (disk, log) = open_copy(&cut);
+    assert_eq!((log.end(), log.damage()), (2, None));
+    let (kept, others) = torn(&disk);
+    let expected = cut[&path][frame].trim_zeroes().to_vec();
+    assert_eq!((kept, others), (Some(expected), 0));
+    drop(log);
+    let (disk, log) = open_copy(&disk.snapshot());
+    log.append(vec![entry("d", "4")]).unwrap();
+    assert_eq!(torn(&disk).1, 0, "the second start cut something too");
+
+    // A newest segment without any whole frame is removed, but not what it held.
+    let (files, _) = sample(20);
+    let mut files: Files = files;
+    let newest = segments(&files).pop().unwrap();
+    let stale = SimulatedDisk::with_files(&files);
+    stale.tamper(Path::new("/sim/data/log/watermark"), Vec::clear);
+    files = stale.snapshot();
+    let bytes = files.get_mut(&newest).unwrap();
+    for frame in segment::scan(bytes).frames {
+        bytes[usize::try_from(frame.offset).unwrap() + 100] ^= 1;
+    }
+    let held = bytes.clone();
+    let disk = SimulatedDisk::with_files(&files);
+    let opened = open_on(&config(Path::new("/sim")), Arc::new(disk.clone()));
+    assert!(opened.is_err(), "the checkpoint knows better");
+    assert_eq!(torn(&disk), (Some(held.trim_zeroes().to_vec()), 0));
+}
+
+trait TrimZeroes {
+    fn trim_zeroes(&self) -> &[u8];
+}
+
+impl TrimZeroes for [u8] {
+    fn trim_zeroes(&self) -> &[u8] {
+        let used = self.iter().rposition(|byte| *byte != 0);
+        &self[..used.map_or(0, |last| last + 1)]
+    }
+}
+
+#[test]
+fn a_damaged_index_run_stops_appends_until_the_next_start_says_so_and_rebuilds_it() {
+    let (files, entries) = sample(20);
+    let run = files
+        .keys()
+        .find(|path| path.extension().is_some_and(|e| e == "run"));
+    let run = run.unwrap().clone();
+    let (disk, log) = open_copy(&files);
+    // The rows of the first page.
+    disk.tamper(&run, |bytes| bytes[4096 + 20] ^= 1);
+    let refused = log
+        .append(vec![entry("k1.1", "content 1")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("built again from the log at the next start"),
+        "{refused}"
+    );
+    assert!(refused.contains("restart the server"), "{refused}");
+    assert_eq!(log.refusal().unwrap().to_string(), refused);
+    drop(log);
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk)).unwrap();
+    assert!(log.refusal().is_none());
+    let retried = log.append(vec![entry("k1.1", "content 1")]).unwrap();
+    assert_eq!(
+        retried.outcomes,
+        [deedtrail_core::port::log::Outcome::Duplicate(3)]
+    );
+    assert_eq!(read_all(&log, 1000), entries);
+}
+
 /// The files as they were before the newest batch was acknowledged, with its frame written.
 fn with_unacknowledged_frame() -> (Files, Vec<StoredEntry>, PathBuf, std::ops::Range<usize>) {
     let disk = SimulatedDisk::new(Syncing::Honest);

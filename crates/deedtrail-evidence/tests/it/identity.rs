@@ -82,6 +82,106 @@ fn a_rolled_back_or_forked_log_is_refused_and_can_be_adopted() {
     assert_eq!(log.origin(), "test.example/second");
 }
 
+/// `disk` without its checkpoint store, as a copied or moved data folder has it.
+fn without_store(disk: &SimulatedDisk) -> SimulatedDisk {
+    let mut files = disk.snapshot();
+    files.retain(|path, _| !path.starts_with("/sim/checkpoints"));
+    SimulatedDisk::with_files(&files)
+}
+
+fn adopt(disk: &Arc<SimulatedDisk>, origin: &str) -> Result<Log, OpenError> {
+    let around = (
+        Arc::clone(disk) as _,
+        clock() as _,
+        Arc::new(TestEntropy::new(1)) as _,
+    );
+    Log::adopt(&config(Path::new("/sim")), around, origin, "restored")
+}
+
+#[test]
+fn a_copied_folder_signs_nothing_before_it_is_adopted() {
+    let disk = Arc::new(without_store(&a_log_of(3, "a")));
+    for _ in 0..2 {
+        let refused = open_on(&config(Path::new("/sim")), Arc::clone(&disk) as _);
+        assert!(matches!(refused, Err(OpenError::Moved { .. })));
+    }
+    assert!(
+        !disk
+            .snapshot()
+            .keys()
+            .any(|path| path.starts_with("/sim/checkpoints"))
+    );
+    let log = adopt(&disk, "test.example/copy").unwrap();
+    assert_eq!(log.end(), 4);
+    drop(log);
+    let log = open_on(&config(Path::new("/sim")), Arc::clone(&disk) as _).unwrap();
+    assert_eq!((log.origin(), log.end()), ("test.example/copy", 4));
+    drop(log);
+    // The copy of the copy, as well.
+    let again = open_on(&config(Path::new("/sim")), Arc::new(without_store(&disk)));
+    assert!(matches!(again, Err(OpenError::Moved { .. })));
+}
+
+/// Entries that say that the log was adopted.
+fn adoptions(log: &Log) -> usize {
+    let is_adoption = |note: &str| note == "evidence.adopt";
+    read_all(log, usize::MAX)
+        .iter()
+        .filter(|stored| is_adoption(&stored.entry.note))
+        .count()
+}
+
+#[test]
+fn an_adoption_that_fails_at_any_step_is_done_or_not_and_recorded_once() {
+    let mut outcomes = [0; 2];
+    for step in 1.. {
+        let disk = Arc::new(without_store(&a_log_of(3, "a")));
+        disk.fail_at(step, std::io::ErrorKind::StorageFull);
+        let failed = adopt(&disk, "test.example/new").is_err();
+        if disk.steps() < step {
+            break;
+        }
+        let log = match open_on(&config(Path::new("/sim")), Arc::clone(&disk) as _) {
+            Err(OpenError::Moved { .. }) => {
+                assert!(failed, "step {step}");
+                outcomes[0] += 1;
+                adopt(&disk, "test.example/new").unwrap()
+            }
+            opened => {
+                outcomes[1] += 1;
+                opened.unwrap()
+            }
+        };
+        assert_eq!(
+            (log.origin(), adoptions(&log)),
+            ("test.example/new", 1),
+            "step {step}"
+        );
+        let first = read_all(&log, usize::MAX).swap_remove(3);
+        assert_eq!(first.entry.note, "evidence.adopt", "step {step}");
+        log.close().unwrap();
+        let log = open_on(&config(Path::new("/sim")), disk).unwrap();
+        assert_eq!(adoptions(&log), 1, "step {step}");
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
+}
+
+#[test]
+fn a_damaged_log_is_not_taken_over() {
+    let disk = without_store(&a_log_of(3, "a"));
+    let path = disk
+        .snapshot()
+        .into_keys()
+        .find(|path| path.extension().is_some_and(|e| e == "segment"));
+    disk.tamper(&path.unwrap(), |bytes| bytes[200] ^= 1);
+    let disk = Arc::new(disk);
+    let before = disk.snapshot();
+    let refused = adopt(&disk, "test.example/new");
+    assert!(matches!(refused, Err(OpenError::Damaged(_))), "{refused:?}");
+    let identity = Path::new("/sim/data/log/identity.json");
+    assert_eq!(disk.snapshot()[identity], before[identity]);
+}
+
 #[test]
 fn two_copies_of_a_log_cannot_both_sign() {
     let disk = a_log_of(2, "a");

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use deedtrail_app::figures::Figures;
+use deedtrail_core::port::log::AppendError;
 use deedtrail_core::port::store::StoreError;
 use deedtrail_core::time::Timestamp;
 use serde::Serialize;
@@ -62,6 +63,9 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Result<Json<Readiness
     if figures.damage.is_some() {
         return Err(not_ready("the evidence log is damaged"));
     }
+    if let Some(refusal) = shared.app.ports.log.refusal() {
+        return Err(not_ready(refused(&refusal)));
+    }
     if let Some(reason) = figures.stopped {
         return Err(not_ready(&reason));
     }
@@ -80,6 +84,15 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Result<Json<Readiness
         processed: figures.processed,
         archived: figures.archived,
     }))
+}
+
+/// Why the log takes no records, without naming folders: anybody may ask.
+fn refused(refusal: &AppendError) -> &'static str {
+    match refusal {
+        AppendError::DiskFull { .. } => "the disk is full, the evidence log takes no records",
+        AppendError::Failed { .. } => "the evidence log stopped taking records until a restart",
+        _ => "the evidence log takes no records",
+    }
 }
 
 fn not_ready(reason: &str) -> Problem {
