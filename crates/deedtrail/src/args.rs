@@ -287,6 +287,8 @@ pub(crate) enum EvidenceCommand {
     },
     /// Print the newest signed checkpoint and the key that verifies it
     Checkpoint,
+    /// Read everything back: every entry, every hash, against the newest signed checkpoint
+    Check,
     /// Accept a restored or moved data folder: a new origin, recorded in the log
     Adopt,
 }

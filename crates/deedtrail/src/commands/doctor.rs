@@ -56,11 +56,21 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
 
 fn log(context: &Context<'_>) -> Check {
     let log = &context.instance.log;
-    let detail = match log.damage() {
-        Some(damage) => damage,
-        None => format!("{} entries, origin {}", log.end(), log.origin()),
+    let checked = log.last_check();
+    let refusal = log.refusal().map(|refusal| refusal.to_string());
+    let found = checked.as_ref().and_then(|checked| checked.damage.clone());
+    if let Some(trouble) = log.damage().or(refusal).or(found) {
+        return Check::new("evidence log", false, trouble);
+    }
+    let read = match checked {
+        Some(checked) => format!(
+            "the first {} were read back and checked at {}",
+            checked.entries, checked.at
+        ),
+        None => "never read back as a whole: `deedtrail evidence check`".to_owned(),
     };
-    Check::new("evidence log", log.damage().is_none(), detail)
+    let detail = format!("{} entries, origin {}; {read}", log.end(), log.origin());
+    Check::new("evidence log", true, detail)
 }
 
 fn clock(context: &Context<'_>) -> Check {

@@ -54,6 +54,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
             }
             Ok(Ended::Done)
         }
+        EvidenceCommand::Check => check(context),
         EvidenceCommand::Verify { file, key } => {
             verify(&context.path(file), key.as_deref(), context.console)
         }
@@ -92,6 +93,38 @@ fn export(context: &mut Context<'_>, selection: &Selection, path: &Path) -> anyh
         .console
         .say("check it anywhere: deedtrail evidence verify FILE")?;
     Ok(Ended::Done)
+}
+
+fn check(context: &mut Context<'_>) -> anyhow::Result<Ended> {
+    let checked = context.instance.log.check_everything()?;
+    let ended = match &checked.damage {
+        None => Ended::Done,
+        Some(_) => Ended::Found,
+    };
+    if context.console.json {
+        context.console.object(&json!({
+            "id": context.instance.log.origin(),
+            "ok": checked.damage.is_none(),
+            "at": checked.at,
+            "entries": checked.entries,
+            "batches": checked.batches,
+            "signed_batches": checked.signed,
+            "damage": checked.damage,
+        }))?;
+        return Ok(ended);
+    }
+    let read = format!(
+        "{} entries in {} batches read, compared with the checkpoint over {} batches",
+        checked.entries, checked.batches, checked.signed
+    );
+    match checked.damage {
+        None => context.console.line(format_args!("OK: {read}"))?,
+        Some(damage) => {
+            context.console.line(format_args!("DAMAGED: {damage}"))?;
+            context.console.say(read)?;
+        }
+    }
+    Ok(ended)
 }
 
 /// Verifies a bundle with nothing but the file, and the key it must be signed with if one is given.

@@ -153,8 +153,14 @@ fn on_instance(
     folder: &Path,
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
-    // What is in the log when a command starts is what the command answers from.
-    instance.settle()?;
+    // What is in the log when a command starts is what the command answers from; these two must
+    // also answer when processing does not.
+    if !matches!(
+        command,
+        Command::Doctor | Command::Evidence(EvidenceCommand::Check)
+    ) {
+        instance.settle()?;
+    }
     let mut context = Context {
         instance,
         console,
