@@ -1,6 +1,9 @@
 //! A zip file of which there is exactly one for any set of files: stored, sorted by name, every
-//! field fixed. So a flipped bit anywhere, also in the zip's own structures, is found by writing
-//! the archive again and comparing. General zip libraries promise no such bytes across versions.
+//! field fixed. So a flipped bit anywhere, also in the zip's own structures, is found by comparing
+//! with the bytes that had to be there. General zip libraries promise no such bytes across
+//! versions. Archives are read and written piece by piece: memory holds their files once.
+
+use std::io::{self, Read};
 
 use super::Files;
 
@@ -20,10 +23,34 @@ pub enum ArchiveError {
     Malformed(&'static str),
     #[error("the bundle would be too large")]
     TooLarge,
+    #[error("its file: {0}")]
+    Io(io::ErrorKind),
+}
+
+impl From<io::Error> for ArchiveError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Malformed("it ends early"),
+            kind => Self::Io(kind),
+        }
+    }
 }
 
 /// The archive of `files`.
 pub(super) fn write(files: &Files) -> Result<Vec<u8>, ArchiveError> {
+    let mut out = Vec::new();
+    write_to(files, &mut |bytes| {
+        out.extend_from_slice(bytes);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+/// Hands the archive of `files` over in pieces, in order.
+pub(super) fn write_to(
+    files: &Files,
+    put: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), ArchiveError> {
     let bytes: usize = files
         .iter()
         .map(|(name, bytes)| name.len() + bytes.len() + 128)
@@ -31,36 +58,57 @@ pub(super) fn write(files: &Files) -> Result<Vec<u8>, ArchiveError> {
     if files.len() > FILE_COUNT_MAX || bytes as u64 > super::BUNDLE_BYTES_MAX {
         return Err(ArchiveError::TooLarge);
     }
-    let mut out = Vec::with_capacity(bytes);
-    let mut central = Vec::new();
+    let mut directory = Directory::default();
     for (name, bytes) in files {
-        let offset = number_u32(out.len())?;
-        let entry = entry_fields(name, bytes)?;
-        out.extend_from_slice(&LOCAL);
-        out.extend_from_slice(&entry);
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(bytes);
+        put(&directory.add(name, bytes)?)?;
+        put(bytes)?;
+    }
+    Ok(put(&directory.finish()?)?)
+}
+
+/// The central directory, which grows with every file.
+#[derive(Default)]
+struct Directory {
+    bytes: Vec<u8>,
+    count: usize,
+    /// Bytes of the archive so far.
+    offset: usize,
+}
+
+impl Directory {
+    /// Adds a file; the bytes that come before its content.
+    fn add(&mut self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+        let fields = entry_fields(name, bytes)?;
+        let central = &mut self.bytes;
         central.extend_from_slice(&CENTRAL);
         central.extend_from_slice(&[20, 3]);
-        central.extend_from_slice(&entry);
+        central.extend_from_slice(&fields);
         // No comment, disk 0, no attributes inside, a plain file of mode 0644 outside.
         central.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0xA4, 0x81]);
-        central.extend_from_slice(&offset);
+        central.extend_from_slice(&number_u32(self.offset)?);
         central.extend_from_slice(name.as_bytes());
+        let local = [&LOCAL[..], &fields, name.as_bytes()].concat();
+        self.count += 1;
+        self.offset += local.len() + bytes.len();
+        Ok(local)
     }
-    let (central_at, central_bytes) = (number_u32(out.len())?, number_u32(central.len())?);
-    let count = u16::try_from(files.len())
-        .map_err(|_| ArchiveError::TooLarge)?
-        .to_le_bytes();
-    out.append(&mut central);
-    out.extend_from_slice(&END);
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&count);
-    out.extend_from_slice(&count);
-    out.extend_from_slice(&central_bytes);
-    out.extend_from_slice(&central_at);
-    out.extend_from_slice(&[0; 2]);
-    Ok(out)
+
+    /// The bytes after the last file.
+    fn finish(mut self) -> Result<Vec<u8>, ArchiveError> {
+        let (at, length) = (number_u32(self.offset)?, number_u32(self.bytes.len())?);
+        let count = u16::try_from(self.count)
+            .map_err(|_| ArchiveError::TooLarge)?
+            .to_le_bytes();
+        let out = &mut self.bytes;
+        out.extend_from_slice(&END);
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&count);
+        out.extend_from_slice(&count);
+        out.extend_from_slice(&length);
+        out.extend_from_slice(&at);
+        out.extend_from_slice(&[0; 2]);
+        Ok(self.bytes)
+    }
 }
 
 fn number_u32(number: usize) -> Result<[u8; 4], ArchiveError> {
@@ -113,28 +161,55 @@ const fn crc_table() -> [u32; 256] {
 }
 
 /// The files of an archive that [`write`] made, and of no other.
-pub(super) fn read(archive: &[u8]) -> Result<Files, ArchiveError> {
-    let mut files = Files::new();
-    let mut rest = archive;
-    while rest.starts_with(&LOCAL) {
-        let early = ArchiveError::Malformed("it ends early");
-        let (header, after) = rest
-            .split_first_chunk::<LOCAL_BYTES>()
-            .ok_or(early.clone())?;
-        let size = u32::from_le_bytes([header[18], header[19], header[20], header[21]]) as usize;
-        let name_bytes = usize::from(u16::from_le_bytes([header[26], header[27]]));
-        let (name, after) = after.split_at_checked(name_bytes).ok_or(early.clone())?;
-        let (bytes, after) = after.split_at_checked(size).ok_or(early)?;
-        let name = std::str::from_utf8(name)
-            .map_err(|_| ArchiveError::Malformed("a name is not UTF-8"))?;
-        if files.insert(name.to_owned(), bytes.to_vec()).is_some() {
-            return Err(ArchiveError::Malformed("a name is there twice"));
+pub(super) fn read(mut archive: impl Read) -> Result<Files, ArchiveError> {
+    let changed = ArchiveError::Malformed("its structure was changed");
+    let (mut files, mut directory) = (Files::new(), Directory::default());
+    let mut start = [0; 4];
+    loop {
+        archive.read_exact(&mut start)?;
+        if start != LOCAL {
+            break;
         }
-        rest = after;
+        let (local, name, bytes) = read_file(&mut archive)?;
+        if directory.count == FILE_COUNT_MAX {
+            return Err(ArchiveError::TooLarge);
+        }
+        let in_order = files.last_key_value().is_none_or(|(last, _)| *last < name);
+        if !in_order || directory.add(&name, &bytes)? != local {
+            return Err(changed);
+        }
+        files.insert(name, bytes);
     }
-    if write(&files)? == archive {
+    let expected = directory.finish()?;
+    let mut rest = start.to_vec();
+    archive.take(expected.len() as u64).read_to_end(&mut rest)?;
+    if rest == expected {
         Ok(files)
     } else {
-        Err(ArchiveError::Malformed("its structure was changed"))
+        Err(changed)
     }
+}
+
+/// Bytes before the content, name and content of the next file; its signature is read already.
+fn read_file(archive: &mut impl Read) -> Result<(Vec<u8>, String, Vec<u8>), ArchiveError> {
+    let mut local = vec![0; LOCAL_BYTES];
+    local[..4].copy_from_slice(&LOCAL);
+    archive.read_exact(&mut local[4..])?;
+    let size = u32::from_le_bytes([local[18], local[19], local[20], local[21]]);
+    let name_bytes = u16::from_le_bytes([local[26], local[27]]);
+    // What a header claims is not reserved before it is there.
+    let mut take = |count: u64| {
+        let mut bytes = Vec::new();
+        let read = archive.by_ref().take(count).read_to_end(&mut bytes)?;
+        if read as u64 == count {
+            Ok(bytes)
+        } else {
+            Err(ArchiveError::Malformed("it ends early"))
+        }
+    };
+    let (name, bytes) = (take(u64::from(name_bytes))?, take(u64::from(size))?);
+    local.extend_from_slice(&name);
+    let name =
+        String::from_utf8(name).map_err(|_| ArchiveError::Malformed("a name is not UTF-8"))?;
+    Ok((local, name, bytes))
 }

@@ -66,7 +66,7 @@ fn a_bundle(root: &Path) -> Files {
         events: vec!["{}".to_owned()],
         extra: BTreeMap::new(),
     };
-    archive::read(&to_bytes(&log, &request).unwrap()).unwrap()
+    archive::read(&to_bytes(&log, &request).unwrap()[..]).unwrap()
 }
 
 fn is_accepted(files: &Files) -> bool {
