@@ -14,6 +14,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// Events are made on one thread and let go on another, which the system's allocator does slowly.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = args::Args::parse();
     system::start_logging(args.verbose);
