@@ -48,14 +48,19 @@ fn push(shown: &mut String, character: char, breaks: Breaks) {
             let picture = char::from_u32(0x2400 + u32::from(character));
             shown.push(picture.unwrap_or(char::REPLACEMENT_CHARACTER));
         }
-        c if is_deceptive(c) => shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
+        c if is_deceptive(c) => shown.extend(["⟨U+", &hex(c), "⟩"]),
         c => shown.push(c),
     }
 }
 
+/// The code point as it is usually written, e.g. `202E`.
+fn hex(character: char) -> String {
+    format!("{:04X}", u32::from(character))
+}
+
 fn push_count(shown: &mut String, marks: usize) {
     if marks > MARKS_MAX {
-        shown.push_str(&format!("⟨+{} marks⟩", marks - MARKS_MAX));
+        shown.extend(["⟨+", &(marks - MARKS_MAX).to_string(), " marks⟩"]);
     }
 }
 

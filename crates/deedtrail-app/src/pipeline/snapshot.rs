@@ -4,6 +4,7 @@
 //! and findings when they are processed again.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use deedtrail_core::port::log::Sequence;
 use deedtrail_detect::Detector;
@@ -79,7 +80,7 @@ impl State {
         let body = bytes.strip_prefix(HEADER).ok_or("another format")?;
         let (set_aside, rest) = section(body).ok_or("cut off")?;
         let (resolver, detector) = section(rest).ok_or("cut off")?;
-        let rules = detection.rules.clone();
+        let rules = Arc::clone(&detection.rules);
         let detector = Detector::restore(rules, detection.settings.clone(), detector);
         let (set_aside, _) = set_aside.as_chunks::<8>();
         Ok(Self {

@@ -55,7 +55,7 @@ fn ingest(sample: &Sample, source: &str, body: &str) {
         .unwrap();
 }
 
-/// A change by the role `reader`, as CloudTrail logs it.
+/// A change by the user `reader`, as `aws.cloudtrail` logs it.
 fn change(hour: u32) -> String {
     serde_json::json!({
         "eventVersion": "1.10",
