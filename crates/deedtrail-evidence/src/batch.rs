@@ -116,8 +116,8 @@ impl std::fmt::Debug for Compressors {
 }
 
 impl Compressors {
-    /// `raw` compressed when that saves at least a tenth, else `None`.
-    fn compress(&self, raw: &[u8]) -> Option<Vec<u8>> {
+    /// Appends `raw` compressed to `out` when that saves at least a tenth; the codec.
+    fn compress(&self, raw: &[u8], out: &mut Vec<u8>) -> Option<u8> {
         if raw.len() < COMPRESS_BYTES_MIN {
             return None;
         }
@@ -126,25 +126,33 @@ impl Compressors {
             Some(compressor) => compressor,
             None => zstd::bulk::Compressor::new(ZSTD_LEVEL).ok()?,
         };
-        let compressed = compressor.compress(raw).ok()?;
+        let start = out.len();
+        // What does not fit here does not save enough: zstd gives up.
+        out.resize(start + raw.len() - raw.len() / 10, 0);
+        let compressed = compressor.compress_to_buffer(raw, &mut out[start..]).ok();
+        out.truncate(start + compressed.unwrap_or(0));
         crate::locked(&self.0).push(compressor);
-        (compressed.len() < raw.len() - raw.len() / 10).then_some(compressed)
+        compressed.map(|_| CODEC_ZSTD)
     }
 
     /// Appends a block of `count` records to `out`.
     pub(crate) fn write_block(&self, raw: &[u8], count: usize, out: &mut Vec<u8>) {
-        let compressed = self.compress(raw);
-        let (codec, stored) = match &compressed {
-            Some(bytes) => (CODEC_ZSTD, bytes.as_slice()),
-            None => (CODEC_NONE, raw),
-        };
-        out.extend_from_slice(&[codec, 0, 0, 0]);
-        out.extend_from_slice(&0_u32.to_be_bytes());
-        for number in [count, raw.len(), stored.len()] {
+        let start = out.len();
+        let body = start + BLOCK_HEADER_BYTES;
+        out.resize(body, 0);
+        let codec = self.compress(raw, out).unwrap_or_else(|| {
+            out.extend_from_slice(raw);
+            CODEC_NONE
+        });
+        out[start] = codec;
+        let numbers = [count, raw.len(), out.len() - body];
+        for (number, place) in numbers
+            .into_iter()
+            .zip(out[start + 8..body].chunks_exact_mut(4))
+        {
             // All three are bounded by BLOCK_BYTES_MAX.
-            out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes());
+            place.copy_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes());
         }
-        out.extend_from_slice(stored);
     }
 }
 
@@ -157,6 +165,14 @@ pub(crate) struct BlockWriter {
 }
 
 impl BlockWriter {
+    /// Writes behind what is in `out`.
+    pub(crate) fn behind(out: Vec<u8>) -> Self {
+        Self {
+            out,
+            ..Self::default()
+        }
+    }
+
     /// Adds one record, closing the block when it is full.
     pub(crate) fn push(&mut self, record: &[u8], compressors: &Compressors) {
         if !self.raw.is_empty() && self.raw.len() + record.len() > BLOCK_BYTES {

@@ -169,6 +169,7 @@ pub(crate) fn open(
         },
         tail: recovered.tail,
         segment_bytes: config.segment_bytes,
+        frame: vec![],
     };
     prepare(&mut writer, covered, config)?;
     if adoption.is_some() {

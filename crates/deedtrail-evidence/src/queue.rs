@@ -18,6 +18,9 @@ use crate::record;
 /// the writer.
 const OWN_BLOCKS_BYTES: usize = 32 << 10;
 
+/// Bytes of heads reserved for each part; a longer head makes the buffer grow.
+const PART_BYTES_GUESS: usize = 128;
+
 /// What callers are told when the writer's thread ended before it answered them.
 pub(crate) const WRITER_GONE: &str = "the log's writer ended unexpectedly";
 
@@ -52,8 +55,13 @@ impl Append {
                 reason,
             });
         }
+        let bytes = entries
+            .iter()
+            .flat_map(|entry| &entry.parts)
+            .map(|part| part.bytes.len() + PART_BYTES_GUESS)
+            .sum::<usize>();
         let mut append = Self {
-            records: vec![],
+            records: Vec::with_capacity(bytes.min(REQUEST_BYTES_MAX)),
             entries: Vec::with_capacity(entries.len()),
             blocks: None,
         };

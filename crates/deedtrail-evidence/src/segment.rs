@@ -132,15 +132,20 @@ fn u32_at(bytes: &[u8; HEADER_BYTES], at: usize) -> u32 {
 }
 
 /// A frame ready to be written: header, body, padding.
-pub fn encode_frame(mut header: FrameHeader, body: &[u8]) -> Vec<u8> {
+pub fn encode_frame(header: FrameHeader, body: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0; HEADER_BYTES];
+    frame.extend_from_slice(body);
+    finish_frame(header, &mut frame);
+    frame
+}
+
+/// Finishes a frame whose body begins after [`HEADER_BYTES`] bytes left free for its header.
+pub(crate) fn finish_frame(mut header: FrameHeader, frame: &mut Vec<u8>) {
+    let body = &frame[HEADER_BYTES..];
     header.body_bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
     header.body_crc = crc32c::crc32c(body);
-    let length = usize::try_from(header.frame_bytes()).unwrap_or(usize::MAX);
-    let mut frame = Vec::with_capacity(length);
-    frame.extend_from_slice(&header.to_bytes());
-    frame.extend_from_slice(body);
-    frame.resize(length, 0);
-    frame
+    frame[..HEADER_BYTES].copy_from_slice(&header.to_bytes());
+    frame.resize(frame.len().next_multiple_of(HEADER_BYTES), 0);
 }
 
 /// The body of a frame that was read back whole; `None` unless body and padding are intact.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use deedtrail_core::port::log::{Outcome, Sequence};
 
-use crate::batch::{BatchHeader, BlockWriter, stored_hash};
+use crate::batch::{self, BatchHeader, BlockWriter, stored_hash};
 use crate::index::{Index, IndexFault, Row};
+use crate::limits::COMMIT_BYTES;
 use crate::merkle::{self, Hash};
 use crate::queue::{Append, Committed, Refusal, Request, Written};
 use crate::record;
@@ -15,6 +16,11 @@ use crate::segments::{OpenSegment, Tail, is_disk_full};
 use crate::shared::Shared;
 use crate::watermark::Watermark;
 use crate::write_locked;
+
+/// Offset of the blocks within a frame.
+const BLOCKS_AT: usize = segment::HEADER_BYTES + batch::HEADER_BYTES;
+/// Memory for frames that is kept between commits, bytes.
+const FRAME_BYTES_KEPT: usize = 2 * COMMIT_BYTES;
 
 /// Where the log ends.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +41,8 @@ pub(crate) struct Writer {
     /// The newest segment, opened for writing; `None` before the first batch.
     pub tail: Option<(Arc<OpenSegment>, Tail)>,
     pub segment_bytes: u64,
+    /// The frame written last: its memory is used again.
+    pub frame: Vec<u8>,
 }
 
 /// A batch on its way to disk.
@@ -142,7 +150,13 @@ impl Writer {
             return Err(Fault::Broken(reason));
         }
         self.index.refresh();
-        let mut draft = Draft::default();
+        let mut frame = std::mem::take(&mut self.frame);
+        frame.clear();
+        frame.resize(BLOCKS_AT, 0);
+        let mut draft = Draft {
+            blocks: BlockWriter::behind(frame),
+            ..Draft::default()
+        };
         let written = self
             .draft(appends, &mut draft)
             .and_then(|()| self.write(&mut draft));
@@ -254,11 +268,9 @@ impl Writer {
             received_min_us,
             received_max_us,
             root: merkle::root(&draft.leaves),
-            stored: stored_hash(&draft.blocks.out),
+            stored: stored_hash(&draft.blocks.out[BLOCKS_AT..]),
             previous: self.end.previous,
         };
-        let mut body = header.to_bytes().to_vec();
-        body.append(&mut draft.blocks.out);
         let frame_header = FrameHeader {
             log_id: self.shared.log_id,
             batch: header.batch,
@@ -268,9 +280,14 @@ impl Writer {
             body_crc: 0,
             watermark: self.end.sequence,
         };
-        let frame = segment::encode_frame(frame_header, &body);
+        let mut frame = std::mem::take(&mut draft.blocks.out);
+        frame[segment::HEADER_BYTES..BLOCKS_AT].copy_from_slice(&header.to_bytes());
+        segment::finish_frame(frame_header, &mut frame);
         self.make_room(frame.len() as u64)?;
         self.write_frame(&frame)?;
+        if frame.capacity() <= FRAME_BYTES_KEPT {
+            self.frame = frame;
+        }
         Ok(Some(header))
     }
 

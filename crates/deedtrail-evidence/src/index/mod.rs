@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 
 use deedtrail_core::port::log::Sequence;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use crate::disk::Disk;
 use crate::locked;
@@ -39,11 +41,77 @@ pub(crate) struct Hit {
     pub sequence: Sequence,
 }
 
+/// Rows in memory. The keys are prints, but their senders choose what is printed: the map's own
+/// hash, seeded by chance, keeps them from choosing collisions.
+#[derive(Debug, Default)]
+struct Table {
+    /// The first row under each key.
+    first: HashMap<u128, Hit>,
+    /// Content of the further rows under keys that `first` has.
+    more: BTreeMap<(u128, Sequence), u128>,
+}
+
+impl Table {
+    fn len(&self) -> usize {
+        self.first.len() + self.more.len()
+    }
+
+    fn find(&self, key: u128, hits: &mut Vec<Hit>) {
+        let Some(first) = self.first.get(&key) else {
+            return;
+        };
+        hits.push(*first);
+        if !self.more.is_empty() {
+            let more = self.more.range((key, 0)..=(key, Sequence::MAX));
+            hits.extend(more.map(|(&(_, sequence), &content)| Hit { content, sequence }));
+        }
+    }
+
+    /// Adds a row with a higher sequence than those under its key.
+    fn insert(&mut self, row: Row) {
+        let (content, sequence) = (row.content, row.sequence);
+        match self.first.entry(row.key) {
+            Entry::Vacant(place) => {
+                place.insert(Hit { content, sequence });
+            }
+            Entry::Occupied(_) => {
+                self.more.insert((row.key, sequence), content);
+            }
+        }
+    }
+
+    /// Takes a row back, and with it those that were added under its key after it.
+    fn remove(&mut self, key: u128, sequence: Sequence) {
+        if self.more.remove(&(key, sequence)).is_none()
+            && self
+                .first
+                .get(&key)
+                .is_some_and(|hit| hit.sequence == sequence)
+        {
+            self.first.remove(&key);
+        }
+    }
+
+    fn sorted(&self) -> Vec<Row> {
+        let row = |key, hit: Hit| Row {
+            key,
+            sequence: hit.sequence,
+            content: hit.content,
+        };
+        let first = self.first.iter().map(|(key, hit)| row(*key, *hit));
+        let more = self.more.iter();
+        let more = more.map(|(&(key, sequence), &content)| row(key, Hit { content, sequence }));
+        let mut rows: Vec<Row> = first.chain(more).collect();
+        rows.sort_unstable();
+        rows
+    }
+}
+
 /// Rows that no longer change and wait to be written.
 #[derive(Debug)]
 struct Frozen {
     cover: Cover,
-    rows: Vec<Row>,
+    table: Table,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -153,8 +221,9 @@ impl IndexStore {
         let Some(oldest) = self.view().frozen.first().map(Arc::clone) else {
             return Ok(false);
         };
-        let rows = oldest.rows.iter().map(|row| Ok(*row));
-        let count = oldest.rows.len() as u64;
+        let rows = oldest.table.sorted();
+        let count = rows.len() as u64;
+        let rows = rows.into_iter().map(Ok);
         let run = run::write(&*self.disk, &self.folder, oldest.cover, count, rows)?;
         self.update(|view| {
             view.frozen.remove(0);
@@ -225,7 +294,7 @@ fn merged<I: Iterator<Item = io::Result<Row>>>(
 pub(crate) struct Index {
     store: Arc<IndexStore>,
     view: Arc<View>,
-    memory: BTreeMap<(u128, Sequence), u128>,
+    memory: Table,
     /// First sequence that no run and no frozen table covers.
     from: Sequence,
 }
@@ -243,7 +312,7 @@ impl Index {
         Self {
             store,
             view,
-            memory: BTreeMap::new(),
+            memory: Table::default(),
             from,
         }
     }
@@ -255,17 +324,10 @@ impl Index {
 
     /// Everything stored under `key`.
     pub(crate) fn find(&self, key: u128) -> Result<Vec<Hit>, IndexFault> {
-        let in_memory = self.memory.range((key, 0)..=(key, Sequence::MAX));
-        let mut hits: Vec<Hit> = in_memory
-            .map(|(&(_, sequence), &content)| Hit { content, sequence })
-            .collect();
+        let mut hits = Vec::new();
+        self.memory.find(key, &mut hits);
         for frozen in &self.view.frozen {
-            let at = frozen.rows.partition_point(|row| row.key < key);
-            let equal = frozen.rows[at..].iter().take_while(|row| row.key == key);
-            hits.extend(equal.map(|row| Hit {
-                content: row.content,
-                sequence: row.sequence,
-            }));
+            frozen.table.find(key, &mut hits);
         }
         for run in &self.view.runs {
             let path = || run.path.clone();
@@ -278,13 +340,13 @@ impl Index {
     }
 
     pub(crate) fn insert(&mut self, row: Row) {
-        self.memory.insert((row.key, row.sequence), row.content);
+        self.memory.insert(row);
     }
 
     /// Takes rows back whose commit did not happen.
     pub(crate) fn undo(&mut self, rows: &[(u128, Sequence)]) {
-        for row in rows {
-            self.memory.remove(row);
+        for (key, sequence) in rows {
+            self.memory.remove(*key, *sequence);
         }
     }
 
@@ -296,20 +358,13 @@ impl Index {
         if self.memory.len() < rows_max && !is_long {
             return Ok(());
         }
-        let rows = std::mem::take(&mut self.memory);
-        let rows = rows.into_iter().map(|((key, sequence), content)| Row {
-            key,
-            sequence,
-            content,
-        });
+        let table = std::mem::take(&mut self.memory);
+        self.memory.first.reserve(table.first.len());
         let cover = Cover {
             from: self.from,
             to: end,
         };
-        let frozen = Arc::new(Frozen {
-            cover,
-            rows: rows.collect(),
-        });
+        let frozen = Arc::new(Frozen { cover, table });
         self.store.update(|view| view.frozen.push(frozen));
         self.from = end;
         self.store.wake();
