@@ -3,6 +3,7 @@
 use deedtrail_core::event::Event;
 use deedtrail_core::id::FindingId;
 use deedtrail_core::port::archive::EventFilter;
+use deedtrail_core::port::log::{PartClass, ReadError, Secrets};
 use deedtrail_core::port::store::Scope;
 use deedtrail_core::time::Timestamp;
 
@@ -22,14 +23,20 @@ pub struct Selection {
 }
 
 impl App {
-    /// Events of a finding (by id) or of an identity (by any of its names) in a time range.
+    /// Events of a finding (by id) or of an identity (by any of its names) in a time range. Only
+    /// an administrator may include secrets; else they are taken out of the events as well.
     pub fn select_evidence(
         &self,
         principal: &Principal,
         subject: &str,
         (from, to): (Option<Timestamp>, Option<Timestamp>),
+        secrets: Secrets,
     ) -> Result<Selection, ReadingError> {
-        principal.require(Scope::Read)?;
+        let (scope, what) = match secrets {
+            Secrets::Withheld => (Scope::Read, "evidence exported"),
+            Secrets::Included => (Scope::Admin, "evidence exported with secrets"),
+        };
+        principal.require(scope)?;
         let (title, filter) = match subject.parse::<FindingId>() {
             Ok(id) if self.ports.store.finding(id)?.is_some() => self.finding_events(id)?,
             _ => self.identity_events(principal, subject)?,
@@ -41,8 +48,29 @@ impl App {
             ..filter
         })?;
         events.sort_by_key(|event| (event.time_effective, event.log_seq, event.ordinal));
-        self.audit(principal, "evidence exported", &title)?;
+        if secrets == Secrets::Withheld {
+            events = self.cleared(events)?;
+        }
+        self.audit(principal, what, &title)?;
         Ok(Selection { title, events })
+    }
+
+    /// Events, sorted by their records, without what their records keep apart.
+    fn cleared(&self, events: Vec<Event>) -> Result<Vec<Event>, ReadingError> {
+        let classes = [PartClass::Secret, PartClass::ToolArguments];
+        let mut cleared = Vec::with_capacity(events.len());
+        let mut newest = None;
+        for event in events {
+            let sequence = event.log_seq;
+            if newest.as_ref().is_none_or(|(at, _)| *at != sequence) {
+                let stored = self.ports.log.read(sequence, 1)?;
+                let stored = stored.first().ok_or(ReadError::Missing(sequence))?;
+                newest = Some((sequence, stored.bytes().into_owned()));
+            }
+            let record = newest.as_ref().map_or(&[][..], |(_, record)| record);
+            cleared.push(self.without_sensitive(event, record, &classes));
+        }
+        Ok(cleared)
     }
 
     /// Every event the filter lets through, which has uids or aliases; an error when there are

@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
+mod sensitive;
 pub mod timeline;
 pub mod today;
 

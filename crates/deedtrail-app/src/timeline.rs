@@ -4,7 +4,7 @@ use deedtrail_core::event::Event;
 use deedtrail_core::id::{AliasUid, EventUid, FindingId, IdentityId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
 use deedtrail_core::port::archive::{ArchiveError, Cursor, EventFilter};
-use deedtrail_core::port::log::{AppendError, EntryProof, ReadError};
+use deedtrail_core::port::log::{AppendError, EntryProof, PartClass, ReadError};
 use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 
@@ -168,7 +168,8 @@ impl App {
         Ok(self.ports.archive.events(&filter, cursor, limit)?)
     }
 
-    /// One event with its raw record and, once checkpointed, its proof.
+    /// One event, secrets taken out, with its raw record and, once checkpointed, its proof. The
+    /// record is for reading by programs: [`App::masked`] is what is shown of it.
     pub fn event_file(
         &self,
         principal: &Principal,
@@ -185,12 +186,27 @@ impl App {
         let stored = self.ports.log.read(event.log_seq, 1)?;
         let record = stored.first().map(|entry| entry.bytes().into_owned());
         let record = record.ok_or(ReadError::Missing(event.log_seq))?;
+        let event = self.without_sensitive(event, &record, &[PartClass::Secret]);
         let proof = self.ports.log.prove(event.log_seq).ok();
         Ok(EventFile {
             event,
             record,
             proof,
         })
+    }
+}
+
+impl App {
+    /// The record of an event with its secrets, for administrators; it is recorded who saw it.
+    pub fn reveal<'a>(
+        &self,
+        principal: &Principal,
+        file: &'a EventFile,
+    ) -> Result<&'a [u8], ReadingError> {
+        principal.require(Scope::Admin)?;
+        let event = file.event.event_uid.to_string();
+        self.audit(principal, "secrets revealed", &event)?;
+        Ok(&file.record)
     }
 }
 

@@ -309,6 +309,19 @@ impl<'a> View<'a> {
         leaf_of(self.head, &hashes)
     }
 
+    /// Class and bytes of each part, in order.
+    pub(crate) fn classed_parts(&self) -> impl Iterator<Item = (PartClass, &'a [u8])> {
+        let classes = self.parts.iter().map(|(class, _, _)| *class);
+        classes.zip(self.part_bytes())
+    }
+
+    /// Class and length of each part, as the head says.
+    pub(crate) fn part_lengths(&self) -> impl Iterator<Item = (PartClass, usize)> {
+        self.parts
+            .iter()
+            .map(|(class, _, length)| (*class, *length))
+    }
+
     /// Bytes of all parts, joined.
     pub(crate) fn body(&self) -> &'a [u8] {
         self.body

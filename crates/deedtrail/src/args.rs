@@ -276,6 +276,9 @@ pub(crate) enum EvidenceCommand {
         /// File to write
         #[arg(long, short, default_value = "evidence.zip")]
         output: PathBuf,
+        /// Also write secrets and tool arguments, which are left out otherwise (their hashes stay)
+        #[arg(long)]
+        include_secrets: bool,
     },
     /// Verify a bundle: no server, no network, no configuration
     Verify {

@@ -7,6 +7,8 @@ mod provenance;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod sensitive;
+#[cfg(test)]
 mod spray;
 #[cfg(test)]
 mod use_case;

@@ -42,6 +42,16 @@ pub enum PartClass {
     ToolArguments = 4,
 }
 
+/// Whether secrets and tool arguments go into what leaves the product.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Secrets {
+    /// Their hashes and lengths only.
+    #[default]
+    Withheld,
+    /// Everything as it was received.
+    Included,
+}
+
 /// One piece of a record. Concatenating the parts in order gives the record's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use deedtrail_core::port::log::{EvidenceLog as _, ReadError, Sequence};
+use deedtrail_core::port::log::{EvidenceLog as _, ReadError, Secrets, Sequence};
 use deedtrail_core::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
@@ -13,7 +13,7 @@ use super::archive::{self, ArchiveError};
 use super::{
     CHECKPOINT, EVENTS, FORMAT, Files, KEY, MANIFEST, Manifest, RECORDS_MAX, REPORT, RecordProof,
     RecordRow, SIGNATURE, header_name, manifest_text, proof_name, raw_name, report,
-    tlog_proof_name,
+    tlog_proof_name, withheld,
 };
 use crate::Log;
 use crate::batch::Batch;
@@ -32,6 +32,8 @@ pub struct BundleRequest {
     pub sequences: Vec<Sequence>,
     /// Lines of `events.ndjson`: canonical events as JSON, without line ends.
     pub events: Vec<String>,
+    /// Whether secrets and tool arguments are in it.
+    pub secrets: Secrets,
     /// Further files by name below `extra/`, for example the custody record.
     pub extra: BTreeMap<String, Vec<u8>>,
 }
@@ -92,7 +94,8 @@ pub fn to_bytes(log: &Log, request: &BundleRequest) -> Result<Vec<u8>, BundleErr
         log.prove_batch(&*log.batch(*last)?)?;
     }
     let checkpoint = log.checkpoint();
-    let records = add_records(log, &sequences, &checkpoint, &mut files)?;
+    let (records, withheld) =
+        add_records(log, &sequences, request.secrets, (&checkpoint, &mut files))?;
     let key = log.verifier_key();
     let batches: BTreeSet<u64> = records.iter().map(|row| row.batch).collect();
     let mut manifest = Manifest {
@@ -105,7 +108,7 @@ pub fn to_bytes(log: &Log, request: &BundleRequest) -> Result<Vec<u8>, BundleErr
         batches: batches.into_iter().collect(),
         files: BTreeMap::new(),
     };
-    let page = report::page(&manifest, &checkpoint, &key);
+    let page = report::page(&manifest, withheld, &checkpoint, &key);
     files.insert(REPORT.to_owned(), page.into_bytes());
     files.insert(CHECKPOINT.to_owned(), checkpoint.into_bytes());
     files.insert(KEY.to_owned(), format!("{key}\n").into_bytes());
@@ -148,14 +151,15 @@ fn event_lines(events: &[String]) -> Result<Vec<u8>, BundleError> {
     Ok(lines)
 }
 
-/// Adds raw bytes and proofs of all records, batch by batch.
+/// Adds raw bytes and proofs of all records, batch by batch; also counts the withheld parts.
 fn add_records(
     log: &Log,
     sequences: &BTreeSet<Sequence>,
-    checkpoint: &str,
-    files: &mut Files,
-) -> Result<Vec<RecordRow>, BundleError> {
+    secrets: Secrets,
+    (checkpoint, files): (&str, &mut Files),
+) -> Result<(Vec<RecordRow>, usize), BundleError> {
     let mut rows = Vec::with_capacity(sequences.len());
+    let mut withheld = 0;
     let mut rest = sequences.iter().copied().peekable();
     while let Some(first) = rest.peek().copied() {
         let batch = log.batch(first)?;
@@ -166,7 +170,7 @@ fn add_records(
         let proof = log.prove_batch_at(&batch, checkpoint)?;
         add_batch(&batch, &proof, files);
         while let Some(sequence) = rest.next_if(|sequence| *sequence < end) {
-            add_record(&batch, sequence, leaves, files)
+            withheld += add_record(&batch, sequence, secrets, (leaves, files))
                 .map_err(|error| BundleError::Record(sequence, error))?;
             rows.push(RecordRow {
                 sequence,
@@ -174,7 +178,7 @@ fn add_records(
             });
         }
     }
-    Ok(rows)
+    Ok((rows, withheld))
 }
 
 fn add_batch(batch: &Batch, proof: &TlogProof, files: &mut Files) {
@@ -183,30 +187,37 @@ fn add_batch(batch: &Batch, proof: &TlogProof, files: &mut Files) {
     files.insert(tlog_proof_name(number), proof.to_text().into_bytes());
 }
 
+/// Adds one record; the number of its parts that are withheld.
 fn add_record(
     batch: &Batch,
     sequence: Sequence,
-    leaves: &[Hash],
-    files: &mut Files,
-) -> Result<(), RecordError> {
+    secrets: Secrets,
+    (leaves, files): (&[Hash], &mut Files),
+) -> Result<usize, RecordError> {
     let index = crate::log::index_in(batch, sequence);
+    let leaf_hash = hex::encode(leaves[index]);
     let mut split = None;
     batch.visit(index, |_, bytes| {
         let view = record::view(bytes)?;
-        split = Some((view.head.to_vec(), view.body().to_vec()));
+        split = Some((
+            view.head.to_vec(),
+            withheld::raw(&view, &leaf_hash, secrets),
+        ));
         Ok::<bool, RecordError>(false)
     })?;
-    let (head, raw) = split.ok_or(RecordError("it is missing"))?;
+    let (head, (raw, withheld)) = split.ok_or(RecordError("it is missing"))?;
+    let withheld_count = withheld.len();
     let Ok(path) = merkle::inclusion_path(&Leaves(leaves), index as u64, leaves.len() as u64);
     let proof = RecordProof {
         sequence,
         batch: batch.header.batch,
         index_in_batch: index as u64,
         head: STANDARD.encode(head),
-        leaf_hash: hex::encode(leaves[index]),
+        withheld,
+        leaf_hash,
         inner_path: path.iter().map(hex::encode).collect(),
     };
     files.insert(proof_name(sequence), json(&proof));
     files.insert(raw_name(sequence), raw);
-    Ok(())
+    Ok(withheld_count)
 }

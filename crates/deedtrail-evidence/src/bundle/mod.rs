@@ -8,6 +8,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod withheld;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use archive::{ArchiveError, FILE_COUNT_MAX};
 pub use export::{BundleError, BundleRequest, to_bytes, write};
 pub use verify::{Verified, VerifyError, verify, verify_bytes};
+use withheld::WithheldPart;
 
 /// Most records of one bundle. More: `BundleError::TooMany`; export in several bundles.
 pub const RECORDS_MAX: usize = 20_000;
@@ -68,6 +70,9 @@ struct RecordProof {
     index_in_batch: u64,
     /// Head of the record, base64; the parts' bytes are the raw file.
     head: String,
+    /// Parts that are not in the raw file, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    withheld: Vec<WithheldPart>,
     leaf_hash: String,
     /// Path from the record to the batch root, hex, leaf upwards.
     inner_path: Vec<String>,

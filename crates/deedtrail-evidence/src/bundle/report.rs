@@ -5,7 +5,16 @@ use std::fmt::Write as _;
 use super::Manifest;
 
 /// A page without scripts or outside references.
-pub(super) fn page(manifest: &Manifest, checkpoint: &str, key: &str) -> String {
+pub(super) fn page(manifest: &Manifest, withheld: usize, checkpoint: &str, key: &str) -> String {
+    let left_out = if withheld == 0 {
+        String::new()
+    } else {
+        format!(
+            "<p>{withheld} parts of these records hold secrets or tool arguments and were left \
+             out. A marker stands in their place; the proofs hold their hashes and lengths, so \
+             that the rest is still proved.</p>\n"
+        )
+    };
     let mut rows = String::new();
     for row in &manifest.records {
         // Writing to a String cannot fail.
@@ -22,7 +31,7 @@ pub(super) fn page(manifest: &Manifest, checkpoint: &str, key: &str) -> String {
          td,th{{text-align:left;padding:.2rem 1rem .2rem 0}}pre{{overflow:auto}}</style></head>\n\
          <body><h1>{title}</h1>\n\
          <p>{count} records of the log <b>{origin}</b>, exported {created}.</p>\n\
-         <p>Each record is in <code>raw/</code>, its path to the batch in <code>proofs/</code>, \
+         {left_out}<p>Each record is in <code>raw/</code>, its path to the batch in <code>proofs/</code>, \
          the batch's path to the signed checkpoint in <code>batches/</code>. Check all of it \
          with <code>deedtrail evidence verify FILE</code>, offline. Compare the key below with \
          one you got from the log's operator by another way: without that, the bundle only \

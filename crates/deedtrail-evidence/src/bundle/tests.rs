@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use deedtrail_core::Text;
 use deedtrail_core::id::TenantId;
-use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry, Part, PartClass};
+use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry, Part, PartClass, Secrets};
 use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_core::time::Timestamp;
 
@@ -56,7 +56,17 @@ fn a_bundle(root: &Path) -> Files {
             bytes: text.as_bytes().to_vec(),
         }],
     };
-    log.append(vec![entry("first"), entry("second"), entry("third")])
+    let mut second = entry("second");
+    for (class, text) in [
+        (PartClass::Secret, "hunter2"),
+        (PartClass::ToolArguments, "rm -r"),
+        (PartClass::Plain, "end"),
+    ] {
+        let mut part = second.parts[0].clone();
+        (part.class, part.bytes) = (class, text.as_bytes().to_vec());
+        second.parts.push(part);
+    }
+    log.append(vec![entry("first"), second, entry("third")])
         .unwrap();
     log.append(vec![entry("fourth")]).unwrap();
     let request = BundleRequest {
@@ -64,6 +74,7 @@ fn a_bundle(root: &Path) -> Files {
         created: Timestamp::from_micros(1),
         sequences: vec![0, 1, 3],
         events: vec!["{}".to_owned()],
+        secrets: Secrets::Withheld,
         extra: BTreeMap::new(),
     };
     archive::read(&to_bytes(&log, &request).unwrap()[..]).unwrap()
@@ -146,6 +157,68 @@ fn even_the_key_s_holder_cannot_pass_a_changed_record_off() {
     swapped.insert(raw_name(0), files[&raw_name(1)].clone());
     resign(&mut swapped, &signer);
     assert!(!is_accepted(&swapped));
+}
+
+/// Changes the proof of record 1 and signs everything anew with the log's own key.
+fn is_accepted_with(files: &Files, change: impl Fn(&mut RecordProof)) -> bool {
+    let signer = NoteSigner::new("test.example/log", &[3; 32]).unwrap();
+    let mut files = files.clone();
+    let mut proof: RecordProof = serde_json::from_slice(&files[&proof_name(1)]).unwrap();
+    change(&mut proof);
+    files.insert(proof_name(1), serde_json::to_vec(&proof).unwrap());
+    resign(&mut files, &signer);
+    is_accepted(&files)
+}
+
+#[test]
+fn a_withheld_part_cannot_be_another_one() {
+    let root = tempfile::tempdir().unwrap();
+    let files = a_bundle(root.path());
+    assert!(
+        is_accepted_with(&files, |_| {}),
+        "the forger's tool itself is broken"
+    );
+    let proof: RecordProof = serde_json::from_slice(&files[&proof_name(1)]).unwrap();
+    assert_eq!(proof.withheld.len(), 2);
+    for index in 0..2 {
+        for at in 0..64 {
+            let changed = is_accepted_with(&files, |proof| {
+                let hash = &mut proof.withheld[index].sha256;
+                let digit = if hash.as_bytes()[at] == b'0' {
+                    "1"
+                } else {
+                    "0"
+                };
+                hash.replace_range(at..=at, digit);
+            });
+            assert!(!changed, "digit {at} of the hash of {index}");
+        }
+        for bit in 0..16 {
+            assert!(!is_accepted_with(&files, |proof| proof.withheld[index].length ^= 1 << bit));
+            assert!(!is_accepted_with(&files, |proof| proof.withheld[index].part ^= 1 << bit));
+        }
+        assert!(!is_accepted_with(&files, |proof| {
+            proof.withheld[index].sha256 = proof.withheld[index].sha256.to_uppercase();
+        }));
+        assert!(!is_accepted_with(&files, |proof| {
+            proof.withheld.remove(index);
+        }));
+    }
+    assert!(!is_accepted_with(&files, |proof| proof.withheld.swap(0, 1)));
+    // What is plain is there: a part of another class cannot be hidden, even with its true hash.
+    let leaf = proof.leaf_hash.clone();
+    let mut hidden = files.clone();
+    let raw = String::from_utf8(hidden[&raw_name(1)].clone()).unwrap();
+    let marker = format!("⟦withheld: secret, 3 bytes, part 3 of {leaf}⟧");
+    let raw = raw.strip_suffix("end").unwrap().to_owned() + &marker;
+    hidden.insert(raw_name(1), raw.into_bytes());
+    assert!(!is_accepted_with(&hidden, |proof| {
+        proof.withheld.push(WithheldPart {
+            part: 3,
+            length: 3,
+            sha256: sha256(b"end"),
+        });
+    }));
 }
 
 #[test]

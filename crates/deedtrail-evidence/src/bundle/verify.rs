@@ -12,13 +12,12 @@ use super::export::sha256;
 use super::{
     BUNDLE_BYTES_MAX, CHECKPOINT, EVENTS, FORMAT, Files, KEY, MANIFEST, Manifest, REPORT,
     RecordProof, RecordRow, SIGNATURE, header_name, manifest_text, proof_name, raw_name,
-    tlog_proof_name,
+    tlog_proof_name, withheld,
 };
 use crate::batch::BatchHeader;
 use crate::merkle::{self, Hash};
 use crate::note::{Checkpoint, Note, NoteError, VerifierKey};
 use crate::proof::{ProofError, TlogProof};
-use crate::record::{self, RecordError};
 
 /// What a bundle proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +30,8 @@ pub struct Verified {
     /// When the bundle was made, RFC 3339, as its maker says.
     pub created: String,
     pub sequences: Vec<Sequence>,
+    /// Parts with secrets or tool arguments that the bundle proves but does not hold.
+    pub withheld: usize,
     pub checkpoint: Checkpoint,
     /// Lines of `events.ndjson`; signed with the manifest, not part of the log's tree.
     pub events: u64,
@@ -109,10 +110,11 @@ pub fn verify_bytes(bundle: &[u8]) -> Result<Verified, VerifyError> {
     for batch in &manifest.batches {
         headers.insert(*batch, verify_batch(&files, *batch, &key)?);
     }
+    let mut withheld = 0;
     for row in &manifest.records {
         let header = headers.get(&row.batch);
         let header = header.ok_or_else(|| VerifyError::Missing(header_name(row.batch)))?;
-        verify_record(&files, row, header)?;
+        withheld += verify_record(&files, row, header)?;
     }
     let events = text(&files, EVENTS)?.lines().count() as u64;
     Ok(Verified {
@@ -121,6 +123,7 @@ pub fn verify_bytes(bundle: &[u8]) -> Result<Verified, VerifyError> {
         title: manifest.title,
         created: manifest.created,
         sequences: manifest.records.iter().map(|row| row.sequence).collect(),
+        withheld,
         checkpoint,
         events,
     })
@@ -202,7 +205,12 @@ fn verify_batch(files: &Files, batch: u64, key: &VerifierKey) -> Result<BatchHea
     Ok(header)
 }
 
-fn verify_record(files: &Files, row: &RecordRow, header: &BatchHeader) -> Result<(), VerifyError> {
+/// Checks one record; the number of its parts that are withheld.
+fn verify_record(
+    files: &Files,
+    row: &RecordRow,
+    header: &BatchHeader,
+) -> Result<usize, VerifyError> {
     let name = proof_name(row.sequence);
     let proof: RecordProof =
         serde_json::from_slice(bytes(files, &name)?).map_err(|error| malformed(&name, error))?;
@@ -219,12 +227,8 @@ fn verify_record(files: &Files, row: &RecordRow, header: &BatchHeader) -> Result
     let head = STANDARD
         .decode(&proof.head)
         .map_err(|error| malformed(&name, error))?;
-    let whole = [head.as_slice(), bytes(files, &raw_name(row.sequence))?].concat();
-    let view = record::view(&whole).map_err(|RecordError(reason)| wrong(reason))?;
-    if view.head != head {
-        return Err(wrong("head and bytes are cut elsewhere"));
-    }
-    let leaf = view.leaf();
+    let raw = bytes(files, &raw_name(row.sequence))?;
+    let leaf = withheld::leaf(&head, raw, &proof).map_err(wrong)?;
     if hex::encode(leaf) != proof.leaf_hash {
         return Err(wrong("the leaf hash differs"));
     }
@@ -236,7 +240,7 @@ fn verify_record(files: &Files, row: &RecordRow, header: &BatchHeader) -> Result
         .ok_or_else(|| malformed(&name, "a hash of the path"))?;
     let count = u64::from(header.count);
     if merkle::root_from_path(leaf, proof.index_in_batch, count, &path) == Some(header.root) {
-        Ok(())
+        Ok(proof.withheld.len())
     } else {
         Err(wrong("the path does not lead to the batch root"))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
-use deedtrail_core::port::log::{EvidenceLog as _, PartClass};
+use deedtrail_core::port::log::{EvidenceLog as _, PartClass, Secrets};
 use deedtrail_core::time::Timestamp;
 use deedtrail_evidence::Log;
 use deedtrail_evidence::bundle::{self, BundleError, BundleRequest};
@@ -17,6 +17,7 @@ fn request(sequences: Vec<u64>) -> BundleRequest {
         created: Timestamp::from_micros(1_700_000_000_000_000),
         sequences,
         events: vec!["{\"a\":1}".to_owned(), "{\"b\":2}".to_owned()],
+        secrets: Secrets::Withheld,
         extra: BTreeMap::from([("custody.ndjson".to_owned(), b"{}\n".to_vec())]),
     }
 }
@@ -71,6 +72,49 @@ fn a_bundle_verifies_and_says_what_it_proves() {
         .read_to_string(&mut report)
         .unwrap();
     assert!(report.contains("Case &lt;7&gt;"));
+}
+
+#[test]
+fn secrets_and_tool_arguments_are_left_out_unless_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    let log = open(root.path());
+    let mut split = entry("k", "{\"user\":\"a\",\"password\":\"");
+    for (class, text) in [
+        (PartClass::Secret, "hunter2"),
+        (PartClass::Plain, "\",\"arguments\":\""),
+        (PartClass::ToolArguments, "rm -r"),
+        (PartClass::Plain, "\"}"),
+    ] {
+        let mut part = split.parts[0].clone();
+        (part.class, part.bytes) = (class, text.as_bytes().to_vec());
+        split.parts.push(part);
+    }
+    log.append(vec![split]).unwrap();
+    let raw_of = |bytes: &[u8]| {
+        let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+        let mut raw = String::new();
+        let mut file = zip.by_name("raw/00000000000000000000").unwrap();
+        file.read_to_string(&mut raw).unwrap();
+        raw
+    };
+    let bytes = bundle::to_bytes(&log, &request(vec![0])).unwrap();
+    assert_eq!(bundle::verify_bytes(&bytes).unwrap().withheld, 2);
+    let leaf = log.prove(0).unwrap().leaf_hash;
+    assert_eq!(
+        raw_of(&bytes),
+        format!(
+            "{{\"user\":\"a\",\"password\":\"⟦withheld: secret, 7 bytes, part 1 of {leaf}⟧\",\
+             \"arguments\":\"⟦withheld: tool arguments, 5 bytes, part 3 of {leaf}⟧\"}}"
+        )
+    );
+    let everywhere = String::from_utf8_lossy(&bytes);
+    assert!(!everywhere.contains("hunter2") && !everywhere.contains("rm -r"));
+
+    let mut all = request(vec![0]);
+    all.secrets = Secrets::Included;
+    let bytes = bundle::to_bytes(&log, &all).unwrap();
+    assert_eq!(bundle::verify_bytes(&bytes).unwrap().withheld, 0);
+    assert!(raw_of(&bytes).contains("\"password\":\"hunter2\""));
 }
 
 #[test]

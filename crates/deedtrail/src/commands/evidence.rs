@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use deedtrail_app::evidence::Selection;
-use deedtrail_core::port::log::EvidenceLog as _;
+use deedtrail_core::port::log::{EvidenceLog as _, Secrets};
 use deedtrail_evidence::Log;
 use deedtrail_evidence::bundle::{self, BundleRequest};
 use deedtrail_evidence::disk::RealDisk;
@@ -25,17 +25,24 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
             subject,
             range,
             output,
+            include_secrets,
         } => {
+            let secrets = if *include_secrets {
+                Secrets::Included
+            } else {
+                Secrets::Withheld
+            };
             let range = parse_range(range)?;
-            let selection = context
-                .app()
-                .select_evidence(&context.principal, subject, range)?;
+            let selection =
+                context
+                    .app()
+                    .select_evidence(&context.principal, subject, range, secrets)?;
             anyhow::ensure!(
                 !selection.events.is_empty(),
                 "{}: no events in range",
                 selection.title
             );
-            export(context, &selection, &context.path(output))
+            export(context, (&selection, secrets), &context.path(output))
         }
         EvidenceCommand::Checkpoint => {
             context.instance.log.seal()?;
@@ -62,7 +69,11 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
     }
 }
 
-fn export(context: &mut Context<'_>, selection: &Selection, path: &Path) -> anyhow::Result<Ended> {
+fn export(
+    context: &mut Context<'_>,
+    (selection, secrets): (&Selection, Secrets),
+    path: &Path,
+) -> anyhow::Result<Ended> {
     let events = selection
         .events
         .iter()
@@ -75,6 +86,7 @@ fn export(context: &mut Context<'_>, selection: &Selection, path: &Path) -> anyh
         created: context.app().ports.clock.now(),
         sequences,
         events,
+        secrets,
         extra: BTreeMap::new(),
     };
     bundle::write(&context.instance.log, &request, &RealDisk, path)?;
@@ -153,6 +165,7 @@ pub(super) fn verify(
                 "created": verified.created,
                 "records": verified.sequences.len(),
                 "events": verified.events,
+                "withheld": verified.withheld,
                 "verifier_key": verified.verifier_key,
             }))?;
             Ok(Ended::Done)
@@ -167,6 +180,12 @@ pub(super) fn verify(
                 verified.origin,
                 verified.checkpoint.head.size
             ))?;
+            if verified.withheld > 0 {
+                console.line(format_args!(
+                    "{} parts with secrets or tool arguments are withheld; their hashes hold",
+                    verified.withheld
+                ))?;
+            }
             console.line(format_args!("signed by {}", verified.verifier_key))?;
             if key.is_none() {
                 console.say(
