@@ -17,7 +17,7 @@ use super::{
 };
 use crate::Log;
 use crate::batch::Batch;
-use crate::disk::{Access, Disk, replace_file};
+use crate::disk::{Access, Disk};
 use crate::merkle::{self, Hash, Leaves};
 use crate::proof::TlogProof;
 use crate::record::{self, RecordError};
@@ -68,15 +68,55 @@ pub fn write(
     disk: &dyn Disk,
     path: &Path,
 ) -> Result<(), BundleError> {
-    let bytes = to_bytes(log, request)?;
-    replace_file(disk, path, Access::CreateSecret, &bytes).map_err(|source| BundleError::Io {
-        path: path.display().to_string(),
-        source,
+    let files = collect(log, request)?;
+    // Named after the content, so that no file of somebody else's is overwritten.
+    let print = files
+        .get(MANIFEST)
+        .map_or_else(String::new, |bytes| sha256(bytes));
+    let print: String = print.chars().take(16).collect();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{print}.new"));
+    let written = write_file(&files, disk, &temporary).and_then(|()| {
+        let moved = disk.rename(&temporary, path);
+        moved.and_then(|()| disk.sync_folder(folder_of(path)))
+    });
+    written.map_err(|source| {
+        if let Err(error) = disk.remove(&temporary) {
+            tracing::warn!(%error, path = %temporary.display(), "cannot remove an unfinished bundle");
+        }
+        BundleError::Io {
+            path: path.display().to_string(),
+            source,
+        }
     })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+fn write_file(files: &Files, disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
+    let file = disk.open(path, Access::CreateSecret)?;
+    let mut offset = 0;
+    let written = archive::write_to(files, &mut |bytes| {
+        file.write_at(bytes, offset)?;
+        offset += bytes.len() as u64;
+        Ok(())
+    });
+    written.map_err(std::io::Error::other)?;
+    file.sync()
 }
 
 /// The bundle's bytes. The same log, checkpoint and request give the same bytes.
 pub fn to_bytes(log: &Log, request: &BundleRequest) -> Result<Vec<u8>, BundleError> {
+    Ok(archive::write(&collect(log, request)?)?)
+}
+
+/// The bundle's files.
+fn collect(log: &Log, request: &BundleRequest) -> Result<Files, BundleError> {
     let sequences: BTreeSet<Sequence> = request.sequences.iter().copied().collect();
     if sequences.len() > RECORDS_MAX {
         return Err(BundleError::TooMany(sequences.len()));
@@ -120,7 +160,7 @@ pub fn to_bytes(log: &Log, request: &BundleRequest) -> Result<Vec<u8>, BundleErr
     let note = log.sign_note(&manifest_text(&manifest));
     files.insert(MANIFEST.to_owned(), manifest);
     files.insert(SIGNATURE.to_owned(), note.into_bytes());
-    Ok(archive::write(&files)?)
+    Ok(files)
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> String {

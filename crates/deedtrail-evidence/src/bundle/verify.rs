@@ -1,6 +1,8 @@
 //! Checking a bundle: no network, no server, no configuration, only the file.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -82,14 +84,19 @@ pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
         path: path.display().to_string(),
         source,
     };
-    if std::fs::metadata(path).map_err(fault)?.len() > BUNDLE_BYTES_MAX {
+    let file = File::open(path).map_err(fault)?;
+    if file.metadata().map_err(fault)?.len() > BUNDLE_BYTES_MAX {
         return Err(ArchiveError::TooLarge.into());
     }
-    verify_bytes(&std::fs::read(path).map_err(fault)?)
+    verify_from(BufReader::new(file.take(BUNDLE_BYTES_MAX)))
 }
 
 /// Checks a bundle held in memory.
 pub fn verify_bytes(bundle: &[u8]) -> Result<Verified, VerifyError> {
+    verify_from(bundle)
+}
+
+fn verify_from(bundle: impl Read) -> Result<Verified, VerifyError> {
     let files = archive::read(bundle)?;
     let key: VerifierKey = text(&files, KEY)?
         .strip_suffix('\n')

@@ -118,6 +118,26 @@ fn secrets_and_tool_arguments_are_left_out_unless_asked_for() {
 }
 
 #[test]
+fn writing_a_bundle_leaves_the_files_beside_it_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let log = filled(root.path());
+    let folder = root.path().join("out");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("case.new"), "mine").unwrap();
+    let path = folder.join("case.zip");
+    bundle::write(&log, &request(vec![1]), &RealDisk, &path).unwrap();
+    bundle::write(&log, &request(vec![2]), &RealDisk, &path).unwrap();
+    assert_eq!(bundle::verify(&path).unwrap().sequences, [2]);
+    assert_eq!(std::fs::read(folder.join("case.new")).unwrap(), b"mine");
+    // A bundle that cannot be put in its place leaves nothing behind.
+    let taken = folder.join("taken.zip");
+    std::fs::create_dir(&taken).unwrap();
+    let refused = bundle::write(&log, &request(vec![2]), &RealDisk, &taken);
+    assert!(matches!(refused, Err(BundleError::Io { .. })));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 3);
+}
+
+#[test]
 fn every_flipped_bit_of_a_bundle_is_found() {
     let root = tempfile::tempdir().unwrap();
     let mut bytes = bundle::to_bytes(&filled(root.path()), &request(vec![5])).unwrap();
