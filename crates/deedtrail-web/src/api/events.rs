@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use deedtrail_app::access::Principal;
 use deedtrail_app::provenance::Provenance;
-use deedtrail_app::timeline::{EventFile, ReadingError, alias_uids};
+use deedtrail_app::timeline::{ReadingError, alias_uids};
 use deedtrail_core::event::Event;
 use deedtrail_core::port::archive::{Cursor, EventFilter};
 use deedtrail_core::port::log::EntryProof;
@@ -40,6 +40,8 @@ pub(super) struct EventList {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct EventAsked {
     raw: Option<String>,
+    /// `reveal` shows the secrets of the raw record.
+    secrets: Option<String>,
     provenance: Option<String>,
 }
 
@@ -113,26 +115,39 @@ pub(super) async fn one(
     Asked(asked): Asked<EventAsked>,
 ) -> Answer<EventAnswer> {
     let uid = ask::id(&uid)?;
+    let reveal = match asked.secrets.as_deref() {
+        None | Some("") => false,
+        Some("reveal") => true,
+        Some(_) => {
+            return Err(Problem::bad_request(
+                "`secrets` can only be `reveal`".to_owned(),
+            ));
+        }
+    };
     let read = move |app: &deedtrail_app::App| -> Result<EventAnswer, ReadingError> {
         let file = app.event_file(&principal, uid)?;
         let provenance = match asked.provenance {
             Some(_) => Some(app.provenance(&principal, &file)?),
             None => None,
         };
-        Ok(answer(file, provenance, asked.raw.is_some()))
+        let raw = match asked.raw {
+            Some(_) if reveal => Some(app.reveal(&principal, &file)?.to_vec()),
+            Some(_) => Some(app.masked(&file.record)),
+            None => None,
+        };
+        Ok(EventAnswer {
+            proof: file.proof.filter(|_| raw.is_some()),
+            raw: raw.map(raw_record),
+            event: file.event,
+            provenance,
+        })
     };
     shared.attempt(read).await.map(Json)
 }
 
-fn answer(file: EventFile, provenance: Option<Provenance>, raw: bool) -> EventAnswer {
-    let raw_record = |bytes: Vec<u8>| match String::from_utf8(bytes) {
+fn raw_record(bytes: Vec<u8>) -> RawRecord {
+    match String::from_utf8(bytes) {
         Ok(text) => RawRecord::Text(text),
         Err(error) => RawRecord::Base64(STANDARD.encode(error.as_bytes())),
-    };
-    EventAnswer {
-        event: file.event,
-        provenance,
-        raw: raw.then(|| raw_record(file.record)),
-        proof: file.proof.filter(|_| raw),
     }
 }

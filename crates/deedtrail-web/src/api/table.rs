@@ -119,12 +119,17 @@ const EVENTS: Document = Document {
 
 const EVENT: Document = Document {
     summary: "One event",
-    detail: "With `raw`, also the record's bytes as received and the proof that they are in the \
-             evidence log. With `provenance`, for every filled field where it comes from: the \
+    detail: "With `raw`, also the record as received, its secrets masked, and the proof that it is \
+             in the evidence log. With `provenance`, for every filled field where it comes from: the \
              path in the record, the field it is made from, the mapping, or the receipt.",
     parameters: &[
         parameter("uid", "Id of the event.", Shape::Id),
         parameter("raw", "Also the raw record and its proof.", Shape::Flag),
+        parameter(
+            "secrets",
+            "`reveal` shows the secrets of the raw record; for administrators, and recorded.",
+            Shape::Text,
+        ),
         parameter(
             "provenance",
             "Also where each field comes from.",

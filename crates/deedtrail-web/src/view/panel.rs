@@ -131,10 +131,11 @@ impl EventPanel {
     ) -> Result<Self, ReadingError> {
         let file = app.event_file(principal, uid)?;
         let provenance = app.provenance(principal, &file)?;
-        Ok(Self::new(&file, &provenance, people))
+        let shown = app.masked(&file.record);
+        Ok(Self::new((&file, &shown), &provenance, people))
     }
 
-    fn new(file: &EventFile, provenance: &Provenance, people: &People) -> Self {
+    fn new((file, shown): (&EventFile, &[u8]), provenance: &Provenance, people: &People) -> Self {
         let event = &file.event;
         Self {
             uid: event.event_uid.to_string(),
@@ -149,7 +150,7 @@ impl EventPanel {
                 leaf: abbreviated(&proof.leaf_hash),
                 steps: proof.inner_path.len(),
             }),
-            raw: raw(&file.record),
+            raw: raw(shown),
             origins: provenance.fields.iter().map(OriginRow::new).collect(),
             unread: provenance.problem.as_deref().map(Shown::new),
         }

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
+use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_testkit::sample::Sample;
 use serde_json::Value;
 
@@ -128,6 +129,19 @@ async fn an_event_comes_with_its_record_and_proof_when_asked() {
     assert_eq!(operation["paths"][0], "eventName");
     assert_eq!(operation["value"], traced["event"]["operation"]);
     assert!(traced.get("raw").is_none());
+}
+
+#[tokio::test]
+async fn secrets_are_revealed_only_in_so_many_words() {
+    let caller = Caller::new(Sample::story());
+    let uid = ids(&caller, "/v1/events?limit=1").await.remove(0);
+    let uid = uid.trim_matches('"');
+    let wrong = format!("/v1/events/{uid}?raw&secrets=please");
+    assert_eq!(caller.get(&wrong).await.status, StatusCode::BAD_REQUEST);
+    let before = caller.sample.log.end();
+    let reveal = format!("/v1/events/{uid}?raw&secrets=reveal");
+    assert_eq!(caller.get(&reveal).await.status, StatusCode::OK);
+    assert_eq!(caller.sample.log.end(), before + 1, "it is recorded");
 }
 
 #[tokio::test]
