@@ -135,14 +135,19 @@ fn withhold(value: &mut Value, texts: &[String]) -> bool {
             }
             found
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .fold(false, |found, item| withhold(item, texts) || found),
-        Value::Object(members) => members
-            .values_mut()
-            .fold(false, |found, member| withhold(member, texts) || found),
+        Value::Array(items) => any_withheld(items.iter_mut(), texts),
+        Value::Object(members) => any_withheld(members.values_mut(), texts),
         _ => false,
     }
+}
+
+/// As [`withhold`], for each of several values.
+fn any_withheld<'a>(values: impl Iterator<Item = &'a mut Value>, texts: &[String]) -> bool {
+    let mut found = false;
+    for value in values {
+        found |= withhold(value, texts);
+    }
+    found
 }
 
 #[cfg(test)]

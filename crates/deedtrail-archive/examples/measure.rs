@@ -28,7 +28,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let archive = DeltaArchive::open(folder.path(), "example.com/measure")?;
     let mut out = std::io::stdout();
-
     let (mut adding, mut committing) = (0.0, 0.0);
     for first in (0..events).step_by(usize::try_from(COMMIT_ROWS)?) {
         let end = (first + COMMIT_ROWS).min(events);

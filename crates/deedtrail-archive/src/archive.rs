@@ -28,7 +28,7 @@ use crate::{compact, query, rows, timeline, writer};
 const LIVE_LINK: &str = "events";
 
 /// How often files that nothing refers to are looked for: that reads the table and lists them all.
-const CLEAN_EVERY: Duration = Duration::from_secs(3_600);
+const CLEAN_EVERY: Duration = Duration::from_hours(1);
 
 /// The archive cannot be opened.
 #[derive(Debug, thiserror::Error)]

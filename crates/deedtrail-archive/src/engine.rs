@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(engine.run_query(limit, async { 7 }).unwrap(), None);
         assert_eq!(engine.run(async { 7 }).unwrap(), 7);
         drop(holds);
-        let patient = Duration::from_secs(60);
+        let patient = Duration::from_mins(1);
         assert_eq!(engine.run_query(patient, async { 7 }).unwrap(), Some(7));
     }
 }

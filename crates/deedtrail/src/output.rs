@@ -164,7 +164,7 @@ fn harmless(line: &str, form: Data) -> String {
         if is_deceptive(character) && character != '\n' {
             let mut units = [0; 2];
             for unit in character.encode_utf16(&mut units) {
-                text.push_str(&format!("\\u{unit:04x}"));
+                text.extend(["\\u", &format!("{unit:04x}")]);
             }
         } else {
             text.push(character);

@@ -117,7 +117,9 @@ fn files_of_failed_commits_go_after_a_day() {
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
     };
     age(&old);
-    used.iter().for_each(|file| age(file));
+    for file in &used {
+        age(file);
+    }
     archive.compact().unwrap();
     assert!(!old.try_exists().unwrap());
     assert!(young.try_exists().unwrap());

@@ -158,8 +158,10 @@ impl Scan<'_> {
         let Some(key) = self.last_value.take() else {
             return;
         };
-        let end = match value::at(self.record, key.value_at, key.escapes) {
-            Value::Text(text) => value::after_text(self.record, text.end, key.escapes),
+        // No further than to the name: a value is never read twice.
+        let before = &self.record[..name.start];
+        let end = match value::at(before, key.value_at, key.escapes) {
+            Value::Text(text) => value::after_text(before, text.end, key.escapes),
             Value::Object(inside) | Value::Array(inside) => inside.end + 1,
             Value::Other => return,
         };

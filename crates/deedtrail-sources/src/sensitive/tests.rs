@@ -283,6 +283,25 @@ fn is_sound(record: &[u8]) {
     }
 }
 
+#[test]
+fn what_never_closes_is_not_read_again_and_again() {
+    // Quadratic reading would take minutes here.
+    for piece in [
+        r#""value":["name":"gen_ai.prompt","#,
+        r#""value":{"name":"password","#,
+        r#"{"name":"password","x":"#,
+        r#""gen_ai.prompt":{"a":["#,
+        r#""password":["#,
+        r#""kind":"Secret","data":{"#,
+        "eyJ-",
+        "-----BEGIN PRIVATE KEY-----",
+        "password=hmac-sha256:",
+        "://a:",
+    ] {
+        is_sound(piece.repeat((2 << 20) / piece.len()).as_bytes());
+    }
+}
+
 /// Pieces that the scanner reacts to.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![

@@ -91,7 +91,7 @@ async fn body(shared: &Shared, mut request: Request) -> Result<Bytes, Problem> {
 /// Whether a body was given up because nothing more of it came.
 fn stopped(refusal: &BytesRejection) -> bool {
     let mut causes = std::iter::successors(Some(refusal as &dyn Error), |error| (**error).source());
-    causes.any(|error| error.is::<TimeoutError>())
+    causes.any(<dyn Error>::is::<TimeoutError>)
 }
 
 fn paused(limit: Duration) -> Problem {

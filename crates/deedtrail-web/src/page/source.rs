@@ -59,12 +59,7 @@ pub(super) async fn page(
     Ok(show(&page))
 }
 
-fn load(
-    app: &App,
-    principal: &Principal,
-    name: &str,
-    here: Here,
-) -> Result<SourcePage, Problem> {
+fn load(app: &App, principal: &Principal, name: &str, here: Here) -> Result<SourcePage, Problem> {
     let reports = app.sources(principal)?;
     let report = reports
         .into_iter()

@@ -44,7 +44,7 @@ struct SourceRow {
     health: HealthView,
     /// Share of every grade that occurs, and the facts that keep events from grade A.
     grades: String,
-    lacks: String,
+    lacks: Option<String>,
 }
 
 /// A source that is ready but has never delivered.
@@ -152,11 +152,7 @@ fn row(report: &SourceReport, now: Timestamp) -> Option<SourceRow> {
         title: title(report),
         silent: report.silent(),
         grades: grades(&health),
-        lacks: if named.is_empty() {
-            "nothing".to_owned()
-        } else {
-            named.join(", ")
-        },
+        lacks: (!named.is_empty()).then(|| named.join(", ")),
         health,
     })
 }

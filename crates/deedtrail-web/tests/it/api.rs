@@ -232,7 +232,10 @@ async fn a_finding_names_its_controls_and_how_soon_to_act() {
     let controls = list(&one, "mapped_ref");
     assert!(controls.iter().any(|id| id == "NHI7:2025"), "{controls:?}");
     let printed = list(&one, "seed_ref");
-    assert!(printed.iter().any(|id| id == "NIST CSF 2.0 DE.CM"), "{printed:?}");
+    assert!(
+        printed.iter().any(|id| id == "NIST CSF 2.0 DE.CM"),
+        "{printed:?}"
+    );
     assert!(!list(&one, "response").is_empty());
     assert!(!one["meaning"].as_str().unwrap().is_empty());
 }

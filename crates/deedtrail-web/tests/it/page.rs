@@ -264,8 +264,10 @@ async fn sources_say_what_they_are_worth_before_they_count() {
     let caller = Caller::new(Sample::story());
     let html = page(&caller, "/sources").await.text().to_owned();
     let place = |heading: &str| html.find(heading).unwrap();
-    assert!(place(">Evidence grades<") < place(">Lacks<"));
-    assert!(place(">Lacks<") < place(">Records<"));
+    for counts in [">Other<", ">Quarantined<", ">Records<", ">Events<"] {
+        assert!(place(">Evidence grades<") < place(counts), "{counts}");
+    }
+    assert!(html.contains("lacks target 35.1"));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use deedtrail_web::{WebConfig, serve_within};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::caller::Caller;
 
@@ -20,7 +21,7 @@ struct Served {
     caller: Caller,
     address: std::net::SocketAddr,
     stop: oneshot::Sender<()>,
-    server: tokio::task::JoinHandle<()>,
+    server: JoinSet<()>,
 }
 
 async fn served() -> Served {
@@ -33,7 +34,8 @@ async fn served() -> Served {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let router = caller.router.clone();
-    let server = tokio::spawn(serve_within(SHORT, listener, router, async {
+    let mut server = JoinSet::new();
+    server.spawn(serve_within(SHORT, listener, router, async {
         stopped.await.unwrap();
     }));
     Served {
@@ -65,7 +67,7 @@ async fn a_client_that_never_ends_its_headers_is_cut_off() {
     let answer = until_cut_off(served.address, whole).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     served.stop.send(()).unwrap();
-    served.server.await.unwrap();
+    served.server.join_all().await;
 }
 
 #[tokio::test]
@@ -82,5 +84,5 @@ async fn a_body_that_stops_arriving_is_answered_408_and_nothing_is_stored() {
     assert!(answer.contains("Send it again"), "{answer}");
     assert_eq!(served.caller.app.figures().unwrap().log_end, before);
     served.stop.send(()).unwrap();
-    served.server.await.unwrap();
+    served.server.join_all().await;
 }
