@@ -21,6 +21,13 @@ const ACTORS: u64 = 2_000;
 /// 2026-05-01T00:00:00Z.
 const START_US: i64 = 1_777_593_600_000_000;
 
+/// Runs `work` and says how long it took.
+fn seconds<E>(work: impl FnOnce() -> Result<(), E>) -> Result<f64, E> {
+    let started = Instant::now();
+    work()?;
+    Ok(started.elapsed().as_secs_f64())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let events: u64 = arguments.next().ok_or("EVENTS is missing")?.parse()?;
@@ -32,16 +39,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for first in (0..events).step_by(usize::try_from(COMMIT_ROWS)?) {
         let end = (first + COMMIT_ROWS).min(events);
         let rows: Vec<Event> = (first..end).map(|n| event(n, events, days)).collect();
-        let started = Instant::now();
-        archive.add(rows, end)?;
-        adding += started.elapsed().as_secs_f64();
-        let started = Instant::now();
-        archive.commit()?;
-        committing += started.elapsed().as_secs_f64();
+        adding += seconds(|| archive.add(rows, end))?;
+        committing += seconds(|| archive.commit())?;
     }
-    let started = Instant::now();
-    archive.compact()?;
-    let compacting = started.elapsed().as_secs_f64();
+    let compacting = seconds(|| archive.compact())?;
     let figures = archive.figures();
     writeln!(
         out,
