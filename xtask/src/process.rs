@@ -47,9 +47,16 @@ pub(crate) fn say(line: impl std::fmt::Display) {
     drop(writeln!(out, "{line}").and_then(|()| out.flush()));
 }
 
-/// The checkout.
+/// The checkout. Cargo says where it is when it runs this; the place of the build may be another,
+/// when two checkouts share a target folder.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable is set by cargo, not a setting"
+)]
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    let package = std::env::var_os("CARGO_MANIFEST_DIR");
+    let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package)
         .parent()
         .map(Path::to_owned)
         .unwrap_or_default()
