@@ -49,10 +49,6 @@ pub(crate) fn say(line: impl std::fmt::Display) {
 
 /// The checkout. Cargo says where it is when it runs this; the place of the build may be another,
 /// when two checkouts share a target folder.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the variable is set by cargo, not a setting"
-)]
 pub(crate) fn root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR");
     let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
