@@ -13,7 +13,7 @@ use crate::config::LogConfig;
 use crate::disk::{Disk, DiskLock, read_file};
 use crate::identity::{FORMAT, Identity, Origin, signing_seed};
 use crate::index::{Index, IndexStore, Row};
-use crate::merkle::{self, Hash};
+use crate::merkle;
 use crate::note::{Checkpoint, NoteError, NoteSigner};
 use crate::queue::{Queue, Refusal};
 use crate::record;
@@ -132,7 +132,7 @@ pub(crate) fn open(
     let store = CheckpointStore::new(&config.checkpoint_store, identity.current());
     let is_damaged = !segments.damage().is_empty();
     let checkpoint = compare_with_store(config, (&store, &**disk), &signer, &tree, is_damaged)?;
-    let previous = newest_leaf(&segments, recovered.batches, is_damaged)?;
+    let end = recovered.writes_at(&segments, is_damaged)?;
     let (index, covered) = open_index(config, disk, recovered.end)?;
     let shared = Arc::new(Shared {
         folder: config.folder.clone(),
@@ -162,11 +162,7 @@ pub(crate) fn open(
         index: Index::new(Arc::clone(&shared.index), covered),
         shared,
         watermark,
-        end: End {
-            batch: recovered.batches,
-            sequence: recovered.end,
-            previous,
-        },
+        end,
         tail: recovered.tail,
         segment_bytes: config.segment_bytes,
         frame: vec![],
@@ -219,14 +215,6 @@ fn check_unsigned(
         });
     }
     Ok(())
-}
-
-/// Leaf hash of the newest batch header; zero when there is none to go on from.
-fn newest_leaf(segments: &Segments, batches: u64, is_damaged: bool) -> Result<Hash, ReadError> {
-    match batches.checked_sub(1) {
-        Some(last) if !is_damaged => Ok(segments.batch_header(last)?.leaf()),
-        _ => Ok([0; 32]),
-    }
 }
 
 fn open_segments(
@@ -333,6 +321,21 @@ struct Recovered {
     batches: u64,
     end: Sequence,
     tail: Option<(Arc<OpenSegment>, Tail)>,
+}
+
+impl Recovered {
+    /// Where the next batch goes. In a damaged log, to which nothing is written, it follows none.
+    fn writes_at(&self, segments: &Segments, is_damaged: bool) -> Result<End, ReadError> {
+        let previous = match self.batches.checked_sub(1) {
+            Some(last) if !is_damaged => segments.batch_header(last)?.leaf(),
+            _ => [0; 32],
+        };
+        Ok(End {
+            batch: self.batches,
+            sequence: self.end,
+            previous,
+        })
+    }
 }
 
 /// Finds the end of the log. What was never acknowledged and is torn is cut; what was
