@@ -92,6 +92,17 @@ impl Drop for Leaving {
     }
 }
 
+/// Refuses appends before the callers of a commit that panicked hear that it failed.
+struct Panicking(Arc<Shared>);
+
+impl Drop for Panicking {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.queue.abandon();
+        }
+    }
+}
+
 impl Writer {
     /// Commits until the queue is closed and drained.
     pub(crate) fn run(mut self) {
@@ -110,6 +121,8 @@ impl Writer {
             .into_iter()
             .map(|request| (request.append, request.reply))
             .unzip();
+        // Declared after the replies, so it is dropped before them.
+        let _panicking = Panicking(Arc::clone(&self.shared));
         let answers: Vec<_> = match self.commit(&mut appends) {
             Ok(committed) => {
                 self.shared.queue.ended(None);
