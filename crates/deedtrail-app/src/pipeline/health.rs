@@ -83,20 +83,7 @@ impl Health {
         }
         self.sources
             .entry(source.clone())
-            .or_insert_with(|| SourceHealth {
-                source: source.clone(),
-                records: 0,
-                events: 0,
-                quarantined: 0,
-                duplicates: 0,
-                conflicts: 0,
-                bytes: 0,
-                last_received: None,
-                last_event: None,
-                grades: [0; 4],
-                other_actions: 0,
-                missing: BTreeMap::new(),
-            })
+            .or_insert_with(|| SourceHealth::new(source.clone()))
     }
 }
 

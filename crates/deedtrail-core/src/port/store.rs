@@ -67,6 +67,26 @@ pub struct SourceHealth {
     pub missing: std::collections::BTreeMap<Text, u64>,
 }
 
+impl SourceHealth {
+    /// Of a source that nothing came from yet.
+    pub fn new(source: SourceName) -> Self {
+        Self {
+            source,
+            records: 0,
+            events: 0,
+            quarantined: 0,
+            duplicates: 0,
+            conflicts: 0,
+            bytes: 0,
+            last_received: None,
+            last_event: None,
+            grades: [0; 4],
+            other_actions: 0,
+            missing: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
 /// A record waiting in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {

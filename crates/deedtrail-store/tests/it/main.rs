@@ -1,6 +1,5 @@
 //! The store on disk: its contract, durability, concurrent readers, speed at size.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -50,18 +49,13 @@ fn counters_that_cannot_be_read_count_as_absent() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let health = |name: &str| SourceHealth {
-        source: SourceName::new(name).unwrap(),
         records: 3,
         events: 3,
-        quarantined: 0,
-        duplicates: 0,
-        conflicts: 0,
         bytes: 9,
         last_received: Some(Timestamp::from_micros(7)),
         last_event: Some(Timestamp::from_micros(i64::MAX)),
         grades: [0, 0, 0, 3],
-        other_actions: 0,
-        missing: BTreeMap::new(),
+        ..SourceHealth::new(SourceName::new(name).unwrap())
     };
     let progress = Progress {
         sources: vec![health("a.log"), health("b.log")],

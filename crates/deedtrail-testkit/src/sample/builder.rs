@@ -193,20 +193,8 @@ impl Builder {
     /// Health of a source, created on first use.
     pub(super) fn health(&mut self, source: &str, at: Timestamp) -> Option<&mut SourceHealth> {
         let name = SourceName::new(source).ok()?;
-        let health = self.health.entry(name.clone()).or_insert(SourceHealth {
-            source: name,
-            records: 0,
-            events: 0,
-            quarantined: 0,
-            duplicates: 0,
-            conflicts: 0,
-            bytes: 0,
-            last_received: None,
-            last_event: None,
-            grades: [0; 4],
-            other_actions: 0,
-            missing: BTreeMap::new(),
-        });
+        let empty = SourceHealth::new(name.clone());
+        let health = self.health.entry(name).or_insert(empty);
         health.last_event = health.last_event.max(Some(at));
         health.last_received = health.last_event.map(|at| at.plus_micros(4_000_000));
         Some(health)
