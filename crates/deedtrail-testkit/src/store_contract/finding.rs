@@ -1,0 +1,208 @@
+//! Findings, and the decisions people took on them.
+
+use deedtrail_core::Text;
+use deedtrail_core::finding::{Finding, FindingEvent, FindingStatus, Severity};
+use deedtrail_core::id::{EventUid, FindingId};
+use deedtrail_core::port::store::{FindingFilter, Progress, Store, StoreError};
+
+use super::{Outcome, finding, identity, second};
+
+pub(super) fn findings_keep_decisions(store: &dyn Store) -> Outcome {
+    let first = finding("ana", "burst", Severity::Low, 4);
+    let findings = vec![Finding {
+        status: FindingStatus::Closed,
+        ..first.clone()
+    }];
+    store.save(Progress {
+        findings,
+        ..Progress::default()
+    })?;
+    assert_eq!(store.finding(first.id)?.as_ref(), Some(&first));
+    let decide = |id: FindingId| {
+        let (closed, benign) = (FindingStatus::Closed, Some("benign".into()));
+        store.decide_finding(id, closed, benign, "token:dt_1".into(), second(50))
+    };
+    assert!(!decide(finding("bob", "burst", Severity::Low, 4).id)?);
+    assert!(decide(first.id)?);
+    let repeat = Finding {
+        repeats: 2,
+        last_time: second(6),
+        ..first.clone()
+    };
+    store.save(Progress {
+        findings: vec![repeat.clone()],
+        ..Progress::default()
+    })?;
+    let expected = Finding {
+        status: FindingStatus::Closed,
+        disposition: Some("benign".into()),
+        analyst: Some("token:dt_1".into()),
+        updated: second(50),
+        ..repeat
+    };
+    assert_eq!(store.finding(first.id)?, Some(expected.clone()));
+    let since = FindingFilter {
+        updated_since: Some(second(50)),
+        ..FindingFilter::default()
+    };
+    assert_eq!(store.findings(&since, 9)?, [expected]);
+    Ok(())
+}
+
+pub(super) fn decided_findings_open_again(store: &dyn Store) -> Outcome {
+    let quiet = finding("ana", "burst", Severity::Low, 4);
+    let grown = |positions: &[u64]| {
+        let mut grown = quiet.clone();
+        let event = |position: &u64| FindingEvent {
+            event_uid: EventUid::derive(&[&position.to_be_bytes()]),
+            log_seq: *position,
+            time: second(4),
+            fact: "seen".to_owned(),
+        };
+        grown.draft.events = positions.iter().map(event).collect();
+        grown
+    };
+    let save = |finding: Finding| {
+        store.save(Progress {
+            findings: vec![finding],
+            ..Progress::default()
+        })
+    };
+    let state = || {
+        let now = store.finding(quiet.id)?;
+        let now = now.map(|f| (f.status, f.disposition.map(|d| d.to_string()), f.analyst));
+        let open = FindingFilter {
+            status: Some(FindingStatus::Open),
+            ..FindingFilter::default()
+        };
+        let counted: u64 = store.finding_counts(&open)?.iter().sum();
+        assert_eq!(store.findings(&open, 9)?.len() as u64, counted);
+        Ok::<_, StoreError>((now, counted))
+    };
+    let analyst = Text::new_static("token:dt_1");
+    let decided = |status| Some((status, Some("benign".to_owned()), Some(analyst.clone())));
+    save(grown(&[12]))?;
+    let (closed, benign) = (FindingStatus::Closed, Some("benign".into()));
+    store.decide_finding(quiet.id, closed, benign, analyst.clone(), second(50))?;
+    save(grown(&[12]))?;
+    assert_eq!(state()?, (decided(FindingStatus::Closed), 0));
+    save(grown(&[12, 18]))?;
+    assert_eq!(state()?, (decided(FindingStatus::Open), 1));
+    let benign = Some("benign".into());
+    store.decide_finding(quiet.id, closed, benign, analyst.clone(), second(60))?;
+    assert_eq!(state()?, (decided(FindingStatus::Closed), 0));
+    Ok(())
+}
+
+pub(super) fn findings_are_filtered(store: &dyn Store) -> Outcome {
+    let findings = vec![
+        finding("ana", "burst", Severity::Low, 4),
+        finding("bob", "drift", Severity::High, 4),
+        finding("cyd", "burst", Severity::Critical, 3),
+    ];
+    store.save(Progress {
+        findings,
+        ..Progress::default()
+    })?;
+    let titles = |filter: FindingFilter, limit| -> Result<Vec<String>, StoreError> {
+        Ok(store
+            .findings(&filter, limit)?
+            .into_iter()
+            .map(|f| f.draft.title)
+            .collect())
+    };
+    let none = FindingFilter::default;
+    let all = ["bob did drift", "ana did burst", "cyd did burst"];
+    assert_eq!(titles(none(), 9)?, all);
+    assert_eq!(titles(none(), 1)?, all[..1]);
+    let identity = Some(identity("ana", 0).0.id);
+    assert_eq!(titles(FindingFilter { identity, ..none() }, 9)?, all[1..2]);
+    let kind = Some("burst".to_owned());
+    assert_eq!(titles(FindingFilter { kind, ..none() }, 9)?, all[1..]);
+    let severity_min = Some(Severity::High);
+    let severe = titles(
+        FindingFilter {
+            severity_min,
+            ..none()
+        },
+        9,
+    )?;
+    assert_eq!(severe, [all[0], all[2]]);
+    let text = Some("BOB".to_owned());
+    assert_eq!(titles(FindingFilter { text, ..none() }, 9)?, all[..1]);
+    let status = Some(FindingStatus::Closed);
+    assert_eq!(
+        titles(FindingFilter { status, ..none() }, 9)?,
+        Vec::<String>::new()
+    );
+    let updated_since = Some(second(4));
+    assert_eq!(
+        titles(
+            FindingFilter {
+                updated_since,
+                ..none()
+            },
+            9
+        )?,
+        all[..2]
+    );
+    Ok(())
+}
+
+pub(super) fn findings_are_counted(store: &dyn Store) -> Outcome {
+    assert_eq!(store.finding_counts(&FindingFilter::default())?, [0; 5]);
+    let closed = finding("ana", "burst", Severity::Low, 4);
+    let id = closed.id;
+    store.save(Progress {
+        findings: vec![
+            closed,
+            finding("ana", "drift", Severity::Low, 5),
+            finding("bob", "drift", Severity::High, 4),
+            finding("cyd", "burst", Severity::Critical, 3),
+        ],
+        ..Progress::default()
+    })?;
+    let closed = FindingStatus::Closed;
+    store.decide_finding(id, closed, None, "token:dt_1".into(), second(9))?;
+    let none = FindingFilter::default;
+    let filters = [
+        (none(), [0, 2, 0, 1, 1]),
+        (
+            FindingFilter {
+                status: Some(FindingStatus::Open),
+                ..none()
+            },
+            [0, 1, 0, 1, 1],
+        ),
+        (
+            FindingFilter {
+                status: Some(FindingStatus::Closed),
+                identity: Some(identity("ana", 0).0.id),
+                ..none()
+            },
+            [0, 1, 0, 0, 0],
+        ),
+        (
+            FindingFilter {
+                severity_min: Some(Severity::High),
+                kind: Some("drift".to_owned()),
+                ..none()
+            },
+            [0, 0, 0, 1, 0],
+        ),
+        (
+            FindingFilter {
+                text: Some("CYD".to_owned()),
+                updated_since: Some(second(3)),
+                ..none()
+            },
+            [0, 0, 0, 0, 1],
+        ),
+    ];
+    for (filter, counts) in filters {
+        assert_eq!(store.finding_counts(&filter)?, counts, "{filter:?}");
+        let listed = store.findings(&filter, usize::MAX)?.len() as u64;
+        assert_eq!(listed, counts.iter().sum::<u64>(), "{filter:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! What the pipeline saves, and what waits in quarantine.
+
+use deedtrail_core::event::CredentialKind;
+use deedtrail_core::finding::{FindingStatus, Severity};
+use deedtrail_core::id::{CredentialUid, SourceName};
+use deedtrail_core::identity::{CredentialRecord, Declared, Identity};
+use deedtrail_core::port::store::{
+    FindingFilter, IdentityFilter, Progress, Quarantined, SourceHealth, Store,
+};
+
+use super::access::token;
+use super::{Outcome, batch, finding, identity, second};
+
+/// Text that has broken stores before.
+const HOSTILE: &str =
+    "Robert'); DROP TABLE \"identities\";-- 100%_\\ \0 \u{202e}Ä\u{1F600}\r\n{{x}}";
+
+pub(super) fn an_empty_store_is_empty(store: &dyn Store) -> Outcome {
+    let nobody = identity("nobody", 0).0;
+    assert_eq!(store.processed()?, 0);
+    assert_eq!(store.identities(&IdentityFilter::default())?, []);
+    assert_eq!(store.identity(nobody.id)?, None);
+    assert_eq!(store.alias(nobody.first_alias)?, None);
+    assert_eq!(store.findings(&FindingFilter::default(), 10)?, []);
+    assert_eq!(store.snapshot("detection")?, None);
+    assert_eq!(store.setting("x")?, None);
+    Ok(())
+}
+
+pub(super) fn progress_comes_back(store: &dyn Store) -> Outcome {
+    let (ana, alias) = identity("ana@example.com", 5);
+    let key = credential(&ana, "AKIA1");
+    let health = SourceHealth {
+        records: 3,
+        events: 3,
+        quarantined: 1,
+        duplicates: 2,
+        bytes: u64::from(u32::MAX) + 1,
+        last_received: Some(second(9)),
+        grades: [1, 1, 1, 0],
+        other_actions: 1,
+        missing: [("outcome".into(), 2)].into(),
+        ..SourceHealth::new(source("okta.system"))
+    };
+    store.save(Progress {
+        through: 42,
+        credentials: vec![key.clone()],
+        sources: vec![health.clone()],
+        ..batch([(ana.clone(), alias.clone())])
+    })?;
+    store.put_snapshot("detection", 42, &[0, 159, 146, 150])?;
+    store.put_setting("x", "1")?;
+    store.put_setting("x", "2")?;
+    assert_eq!(store.processed()?, 42);
+    assert_eq!(store.identity(ana.id)?.as_ref(), Some(&ana));
+    assert_eq!(store.aliases()?, std::slice::from_ref(&alias));
+    assert_eq!(store.aliases_of(ana.id)?, std::slice::from_ref(&alias));
+    assert_eq!(store.alias(alias.uid)?.as_ref(), Some(&alias));
+    assert_eq!(store.find_alias("ANA@example.com")?, [alias]);
+    assert_eq!(store.find_alias("ana")?, []);
+    assert_eq!(store.credentials()?, std::slice::from_ref(&key));
+    assert_eq!(store.credentials_of(ana.id)?, [key]);
+    assert_eq!(store.source_health()?, [health]);
+    assert_eq!(
+        store.snapshot("detection")?,
+        Some((42, vec![0, 159, 146, 150]))
+    );
+    assert_eq!(store.setting("x")?.as_deref(), Some("2"));
+    Ok(())
+}
+
+pub(super) fn a_refused_batch_leaves_nothing(store: &dyn Store) -> Outcome {
+    let (ana, mut alias) = identity("ana", 1);
+    alias.identity = identity("nobody", 1).0.id;
+    let refused = store.save(Progress {
+        through: 9,
+        ..batch([(ana.clone(), alias)])
+    });
+    assert!(refused.is_err(), "an alias that leads nowhere was taken");
+    assert_eq!(store.identity(ana.id)?, None);
+    assert_eq!(store.processed()?, 0);
+    Ok(())
+}
+
+pub(super) fn a_rebuild_keeps_what_people_did(store: &dyn Store) -> Outcome {
+    let (mut ana, alias) = identity("ana", 1);
+    ana.declared.purpose = Some("pays the bills".into());
+    let burst = finding("ana", "burst", Severity::Low, 4);
+    let progress = Progress {
+        findings: vec![burst.clone()],
+        ..batch([(ana.clone(), alias)])
+    };
+    let replay = Progress {
+        identities: vec![Identity {
+            declared: Declared::default(),
+            ..ana.clone()
+        }],
+        ..progress.clone()
+    };
+    store.save(progress)?;
+    store.decide_finding(
+        burst.id,
+        FindingStatus::Acknowledged,
+        None,
+        "me".into(),
+        second(9),
+    )?;
+    store.put_token(token("dt_1", "h1"))?;
+    store.put_setting("x", "1")?;
+    store.put_snapshot("detection", 1, b"state")?;
+    store.forget_derived()?;
+    assert_eq!(store.processed()?, 0);
+    assert_eq!(store.identities(&IdentityFilter::default())?, []);
+    assert_eq!(store.aliases()?, []);
+    assert_eq!(store.finding(burst.id)?, None);
+    assert_eq!(store.snapshot("detection")?, None);
+    assert_eq!(store.tokens()?.len(), 1);
+    assert_eq!(store.setting("x")?.as_deref(), Some("1"));
+    store.save(replay)?;
+    assert_eq!(store.identity(ana.id)?, Some(ana));
+    let status = store.finding(burst.id)?.map(|finding| finding.status);
+    assert_eq!(status, Some(FindingStatus::Acknowledged));
+    Ok(())
+}
+
+pub(super) fn quarantine_is_released(store: &dyn Store) -> Outcome {
+    let record = |sequence, name: &str| Quarantined {
+        sequence,
+        source: source(name),
+        code: "not_json".into(),
+        reason: "not JSON at byte 3".into(),
+        received: second(1),
+        bytes: 12,
+    };
+    let quarantined = vec![record(1, "a.x"), record(2, "b.x"), record(3, "a.x")];
+    store.save(Progress {
+        quarantined,
+        ..Progress::default()
+    })?;
+    let newest_first = [record(3, "a.x"), record(2, "b.x"), record(1, "a.x")];
+    assert_eq!(store.quarantined(None, 9)?, newest_first);
+    assert_eq!(store.quarantined(None, 1)?, newest_first[..1]);
+    let (first, rest) = ([record(1, "a.x")], [record(2, "b.x"), record(3, "a.x")]);
+    assert_eq!(store.quarantined_from(None, 0, 1)?, first);
+    assert_eq!(store.quarantined_from(None, 2, 9)?, rest);
+    let of_a = Some(&source("a.x"));
+    assert_eq!(store.quarantined_from(of_a, 2, 9)?, rest[1..]);
+    assert_eq!(store.quarantined_from(None, 4, 9)?, []);
+    assert_eq!(
+        store.quarantined(Some(&source("b.x")), 9)?,
+        newest_first[1..2]
+    );
+    store.save(Progress {
+        released: vec![2, 3, 77],
+        ..Progress::default()
+    })?;
+    assert_eq!(store.quarantined(None, 9)?, newest_first[2..]);
+    Ok(())
+}
+
+pub(super) fn hostile_text(store: &dyn Store) -> Outcome {
+    let long = "ä".repeat(1 << 19);
+    for text in [HOSTILE, long.as_str(), ""] {
+        let (mut person, mut alias) = identity(text, 1);
+        person.declared.owner = Some(text.into());
+        person.declared.tags.insert(text.into(), text.into());
+        alias.evidence = text.into();
+        let found = finding(text, "burst", Severity::Low, 4);
+        let findings = vec![found.clone()];
+        store.save(Progress {
+            findings,
+            ..batch([(person.clone(), alias.clone())])
+        })?;
+        store.put_setting(text, text)?;
+        assert_eq!(store.identity(person.id)?, Some(person));
+        assert_eq!(store.find_alias(text)?, [alias]);
+        assert_eq!(store.finding(found.id)?, Some(found));
+        assert_eq!(store.setting(text)?.as_deref(), Some(text));
+    }
+    let behind_nul = IdentityFilter {
+        text: Some("{{X}}".to_owned()),
+        ..Default::default()
+    };
+    assert_eq!(store.identities(&behind_nul)?.len(), 1);
+    Ok(())
+}
+
+fn source(name: &str) -> SourceName {
+    SourceName::new(name).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+fn credential(of: &Identity, reference: &str) -> CredentialRecord {
+    CredentialRecord {
+        uid: CredentialUid::derive(&[reference.as_bytes()]),
+        identity: of.id,
+        kind: CredentialKind::AccessKey,
+        reference: reference.into(),
+        system: "aws".into(),
+        created: Some(second(1)),
+        last_rotated: None,
+        expires: Some(second(99)),
+        revoked: None,
+        first_used: Some(second(2)),
+        last_used: Some(second(3)),
+        uses: 7,
+        used_from: vec!["runner-1".into(), "AS64500".into()],
+    }
+}
