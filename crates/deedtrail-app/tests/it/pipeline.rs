@@ -1,12 +1,10 @@
 //! What comes out of the log does not depend on when processing stopped and went on.
 
-use std::sync::Arc;
-
+use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::identity::ImportMode;
 use deedtrail_app::intake::Delivery;
 use deedtrail_app::pipeline::{Detection, Pipeline};
-use deedtrail_app::{App, Ports};
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
 use deedtrail_core::id::SourceName;
@@ -16,21 +14,10 @@ use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry};
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{FindingFilter, IdentityFilter, Quarantined, Store as _};
 use deedtrail_detect::Settings;
-use deedtrail_sources::Registry;
 use deedtrail_testkit::sample::Sample;
 
+use crate::installation::ports;
 use crate::rules::built_in;
-
-fn ports(sample: &Sample) -> Ports {
-    Ports {
-        log: Arc::clone(&sample.log) as _,
-        mapper: Arc::new(Registry::built_in().unwrap()),
-        archive: Arc::clone(&sample.archive) as _,
-        store: Arc::clone(&sample.store) as _,
-        clock: Arc::clone(&sample.clock) as _,
-        entropy: Arc::clone(&sample.entropy) as _,
-    }
-}
 
 fn open(sample: &Sample) -> Pipeline {
     let detection = Detection {

@@ -13,14 +13,12 @@ use deedtrail_core::port::mapper::Mapper;
 use deedtrail_sources::Registry;
 use deedtrail_testkit::sample::Sample;
 
+use crate::installation::ports;
+
 fn app(sample: &Sample, mapper: Arc<dyn Mapper>) -> App {
     App::new(Ports {
-        log: Arc::clone(&sample.log) as _,
         mapper,
-        archive: Arc::clone(&sample.archive) as _,
-        store: Arc::clone(&sample.store) as _,
-        clock: Arc::clone(&sample.clock) as _,
-        entropy: Arc::clone(&sample.entropy) as _,
+        ..ports(sample)
     })
 }
 

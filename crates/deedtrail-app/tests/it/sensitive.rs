@@ -1,31 +1,23 @@
 //! Secrets lie apart in the log, count in duplicate control as before, and are shown to nobody
 //! who did not ask for them.
 
-use std::sync::Arc;
-
+use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::Delivery;
 use deedtrail_app::timeline::EventFile;
-use deedtrail_app::{App, Ports};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::archive::{Archive as _, EventFilter};
 use deedtrail_core::port::log::{EvidenceLog as _, PartClass, Secrets, StoredEntry};
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::Scope;
-use deedtrail_sources::Registry;
 use deedtrail_testkit::sample::Sample;
+
+use crate::installation::ports;
 
 const RECORD: &str = r#"{"eventID":"7","eventSource":"iam.amazonaws.com","eventName":"CreateUser","eventTime":"2026-11-18T14:02:11Z","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::1:user/a","userName":"a"},"requestParameters":{"userName":"b","password":"correct horse"}}"#;
 
 fn app(sample: &Sample) -> App {
-    App::new(Ports {
-        log: Arc::clone(&sample.log) as _,
-        mapper: Arc::new(Registry::built_in().unwrap()),
-        archive: Arc::clone(&sample.archive) as _,
-        store: Arc::clone(&sample.store) as _,
-        clock: Arc::clone(&sample.clock) as _,
-        entropy: Arc::clone(&sample.entropy) as _,
-    })
+    App::new(ports(sample))
 }
 
 fn reader() -> Principal {

@@ -1,8 +1,5 @@
 //! A spray of invented user names finds its target, and makes nobody up.
 
-use std::sync::Arc;
-
-use deedtrail_app::Ports;
 use deedtrail_app::pipeline::{Detection, Pipeline};
 use deedtrail_core::id::{AliasUid, SourceName, TenantId};
 use deedtrail_core::port::archive::{Archive as _, EventFilter};
@@ -10,9 +7,9 @@ use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry, Part, Par
 use deedtrail_core::port::store::{FindingFilter, IdentityFilter, Store as _};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::Settings;
-use deedtrail_sources::Registry;
 use deedtrail_testkit::sample::Sample;
 
+use crate::installation::ports;
 use crate::rules::built_in;
 
 /// 2026-11-18T12:00:00Z.
@@ -48,19 +45,11 @@ fn sign_in(second: i64, who: (&str, &str), worked: bool, from: &str) -> NewEntry
 
 fn run(sample: &Sample, entries: Vec<NewEntry>) {
     sample.log.append(entries).unwrap();
-    let ports = Ports {
-        log: Arc::clone(&sample.log) as _,
-        mapper: Arc::new(Registry::built_in().unwrap()),
-        archive: Arc::clone(&sample.archive) as _,
-        store: Arc::clone(&sample.store) as _,
-        clock: Arc::clone(&sample.clock) as _,
-        entropy: Arc::clone(&sample.entropy) as _,
-    };
     let detection = Detection {
         rules: built_in(),
         settings: Settings::default(),
     };
-    let mut pipeline = Pipeline::open(ports, detection, [7; 32]).unwrap();
+    let mut pipeline = Pipeline::open(ports(sample), detection, [7; 32]).unwrap();
     while pipeline.step().unwrap() {}
     pipeline.close().unwrap();
 }

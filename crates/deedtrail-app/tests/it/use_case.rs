@@ -18,16 +18,14 @@ use deedtrail_core::time::Timestamp;
 use deedtrail_testkit::Refusal;
 use deedtrail_testkit::sample::Sample;
 
+use crate::installation::ports;
 use crate::watched::WatchedLog;
 
 fn app(sample: &Sample, log: Arc<dyn EvidenceLog>) -> App {
     App::new(Ports {
         log,
         mapper: Arc::clone(&sample.mapper) as _,
-        archive: Arc::clone(&sample.archive) as _,
-        store: Arc::clone(&sample.store) as _,
-        clock: Arc::clone(&sample.clock) as _,
-        entropy: Arc::clone(&sample.entropy) as _,
+        ..ports(sample)
     })
 }
 
