@@ -32,7 +32,7 @@ pub enum ReadingError {
     Nobody(String),
     #[error("say who: an e-mail, ARN, login, name or id")]
     Unnamed,
-    #[error("`{who}` means {count} identities: {names}; use one of their ids")]
+    #[error("`{who}` means {count} identities: {names}; use one of these names or ids")]
     Ambiguous {
         who: String,
         count: usize,
@@ -124,10 +124,10 @@ impl App {
             0 => Err(ReadingError::Nobody(who.to_owned())),
             1 => self.identity_file(found.remove(0)),
             shown => {
-                let named = found.iter();
-                let mut names: Vec<String> = named
-                    .map(|i| format!("{} ({}, {})", i.name, i.kind.name(), i.id))
-                    .collect();
+                let mut names = Vec::new();
+                for identity in &found {
+                    names.push(self.told_apart(identity)?);
+                }
                 if ids.len() > shown {
                     names.push(format!("and {} more", ids.len() - shown));
                 }
@@ -138,6 +138,15 @@ impl App {
                 })
             }
         }
+    }
+
+    /// The alias an identity was found by, and its id: names may be shared.
+    fn told_apart(&self, identity: &Identity) -> Result<String, StoreError> {
+        let alias = self.ports.store.alias(identity.first_alias)?;
+        Ok(match alias {
+            Some(alias) => format!("{}:{} ({})", alias.namespace, alias.value, identity.id),
+            None => format!("{} ({})", identity.name, identity.id),
+        })
     }
 
     pub(crate) fn identity_file(&self, identity: Identity) -> Result<IdentityFile, ReadingError> {
