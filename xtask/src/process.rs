@@ -58,12 +58,26 @@ pub(crate) fn root() -> PathBuf {
         .unwrap_or_default()
 }
 
+/// A command that runs in the checkout, without what cargo told this process about itself: some
+/// build scripts look at it, and would build their crates anew.
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root());
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    }) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Runs a command in the checkout, its output passed through; true when it succeeded.
 pub(crate) fn passes(program: &str, arguments: &[&str]) -> anyhow::Result<bool> {
     say(format_args!("$ {program} {}", arguments.join(" ")));
-    let status = Command::new(program)
+    let status = command(program)
         .args(arguments)
-        .current_dir(root())
         .stdin(Stdio::null())
         .status()
         .with_context(|| format!("cannot run {program}"))?;
@@ -73,9 +87,8 @@ pub(crate) fn passes(program: &str, arguments: &[&str]) -> anyhow::Result<bool> 
 /// Runs a command in the checkout and returns what it printed, passing it through as well.
 pub(crate) fn prints(program: &str, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
     say(format_args!("$ {program} {}", arguments.join(" ")));
-    let output = Command::new(program)
+    let output = command(program)
         .args(arguments)
-        .current_dir(root())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
@@ -99,9 +112,8 @@ pub(crate) fn binary(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         "deedtrail",
         "--message-format=json",
     ];
-    let output = Command::new("cargo")
+    let output = command("cargo")
         .args(arguments)
-        .current_dir(root())
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
