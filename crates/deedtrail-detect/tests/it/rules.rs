@@ -222,37 +222,10 @@ fn ordered_correlation_needs_the_order_of_events_not_of_arrival() {
     assert!(!fires(vec![config(0), export(100)]));
 }
 
-const BY_IDENTITY: &str = r"
-title: Config change then export
-name: config
-logsource:
-    product: deedtrail
-detection:
-    selection:
-        action: config_change
-    condition: selection
----
-title: Export
-name: export
-logsource:
-    product: deedtrail
-detection:
-    selection:
-        action: export
-    condition: selection
----
-title: Config change then export
-correlation:
-    type: temporal_ordered
-    rules: [config, export]
-    group-by: [identity]
-    timespan: 1h
-level: high
-";
-
 #[test]
 fn correlation_by_identity_keeps_namesakes_apart() {
-    let rules = rules(&[("x/by-identity.yml", BY_IDENTITY)]);
+    let by_identity = ORDERED.replace("[actor_name]", "[identity]");
+    let rules = rules(&[("x/by-identity.yml", &by_identity)]);
     let one = identity("backup@one.example", ActorKind::ServiceAccount);
     let mut namesake = identity("backup@two.example", ActorKind::ServiceAccount);
     namesake.name = one.name.clone();

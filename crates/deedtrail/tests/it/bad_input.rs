@@ -64,34 +64,18 @@ fn malformed_records_wait_in_quarantine() {
 }
 
 #[test]
-fn a_line_over_the_limit_is_refused_and_says_the_limit() {
+fn what_cannot_be_taken_is_refused_and_says_what_to_do() {
     let folder = Folder::new();
-    let line = vec![b'x'; deedtrail_core::limits::RECORD_BYTES_MAX + 1];
-    let path = folder.write("huge.ndjson", line);
-    let output = folder.run(&[
-        "ingest",
-        "--source",
-        "aws.cloudtrail",
-        path.to_str().unwrap(),
-    ]);
-    assert_eq!(output.status.code(), Some(1));
-    let talk = String::from_utf8(output.stderr).unwrap();
-    assert!(talk.contains("16777216"), "{talk}");
-}
-
-#[test]
-fn an_unknown_source_is_named_and_the_list_is_pointed_to() {
-    let folder = Folder::new();
-    let path = folder.write("a.ndjson", "{}\n");
-    let output = folder.run(&[
-        "ingest",
-        "--source",
-        "aws.cloudtrial",
-        path.to_str().unwrap(),
-    ]);
-    assert_eq!(output.status.code(), Some(1));
-    let talk = String::from_utf8(output.stderr).unwrap();
-    assert!(talk.contains("source list"), "{talk}");
+    let huge = vec![b'x'; deedtrail_core::limits::RECORD_BYTES_MAX + 1];
+    for (source, body, says) in [
+        ("aws.cloudtrail", huge.as_slice(), "16777216"),
+        ("aws.cloudtrial", b"{}\n", "source list"),
+    ] {
+        let path = folder.write("refused.ndjson", body);
+        let arguments = ["ingest", "--source", source, path.to_str().unwrap()];
+        let talk = refused(&folder, &arguments, 1);
+        assert!(talk.contains(says), "{talk}");
+    }
 }
 
 #[test]
