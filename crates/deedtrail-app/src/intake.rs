@@ -114,18 +114,30 @@ impl App {
         answer: &mut IngestAnswer,
     ) -> Result<(), IngestError> {
         let mut entries = Vec::with_capacity(chunk.len());
-        let mut quarantined = Vec::with_capacity(chunk.len());
+        let mut understood = Vec::with_capacity(chunk.len());
         for record in chunk {
             let mapped = self.ports.mapper.map(source, &record.bytes);
-            quarantined.push(mapped.as_ref().err().map(|error| note(record.line, error)));
             let key = keys.make(mapped.as_ref().ok(), &record.bytes);
             let parts = parts(&record.bytes, self.ports.mapper.sensitive(&record.bytes));
-            entries.push(entry((principal, source, now), mapped.err(), key, parts));
+            let error = mapped.as_ref().err();
+            entries.push(entry((principal, source, now), error, key, parts));
+            understood.push(mapped.map_err(|error| note(record.line, &error)));
         }
         let appended = self.ports.log.append(entries)?;
-        for (outcome, quarantine) in appended.outcomes.iter().zip(quarantined) {
+        let mut fresh = Vec::with_capacity(chunk.len());
+        for (outcome, mapped) in appended.outcomes.iter().zip(understood) {
+            let quarantine = match mapped {
+                Err(note) => Some(note),
+                Ok(record) => {
+                    if !matches!(outcome, Outcome::Duplicate(_)) {
+                        fresh.push((outcome.sequence(), record));
+                    }
+                    None
+                }
+            };
             answer.add(*outcome, quarantine);
         }
+        self.handover.offer(fresh.into_iter());
         answer.receipts.extend(appended.receipt);
         Ok(())
     }
@@ -225,7 +237,7 @@ fn parts(record: &[u8], sensitive: Vec<(Range<usize>, PartClass)>) -> Vec<Part> 
 
 fn entry(
     (principal, source, received): (&Principal, &SourceName, Timestamp),
-    error: Option<MapError>,
+    error: Option<&MapError>,
     key: Text,
     parts: Vec<Part>,
 ) -> NewEntry {
@@ -239,7 +251,7 @@ fn entry(
         source: Some(source.clone()),
         received,
         idempotency_key: Some(key),
-        note: error.map_or_else(Text::default, |e| quarantine_note(&e)),
+        note: error.map_or_else(Text::default, quarantine_note),
         parts,
     }
 }

@@ -47,6 +47,8 @@ pub struct App {
     pub counters: figures::Counters,
     /// How far the pipeline's thread is.
     pub processing: Arc<pipeline::Processing>,
+    /// Records that intake has mapped, for the pipeline.
+    pub handover: Arc<pipeline::Handover>,
 }
 
 impl App {
@@ -55,6 +57,7 @@ impl App {
             ports,
             counters: figures::Counters::default(),
             processing: Arc::default(),
+            handover: Arc::default(),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Instance {
             settings,
         };
         record_what_is_in_force(&app, &detection, loaded.fingerprint)?;
-        let pipeline = Pipeline::open(ports, detection, event_key)?;
+        let pipeline = Pipeline::open(ports, detection, event_key)?.fed_by(&app.handover);
         let worker = Worker::start(pipeline, &app.processing)?;
         Ok(Self {
             config: config.clone(),

@@ -1,9 +1,12 @@
 //! The part of a step that needs no state: entries read and records mapped, while the step before
 //! is still being processed.
 
+use std::collections::BTreeMap;
+
 use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{EntryKind, ReadError, Sequence, StoredEntry};
 
+use super::handover::Handover;
 use super::{STEP_BYTES_MAX, STEP_TEXT_BYTES_MAX};
 use crate::Ports;
 
@@ -31,10 +34,12 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Reads up to [`STEP_BYTES_MAX`] from `from` on and maps it, or less of it when its events
-    /// hold more than [`STEP_TEXT_BYTES_MAX`].
-    pub(super) fn read(ports: &Ports, from: Sequence) -> Self {
+    /// Reads up to [`STEP_BYTES_MAX`] from `from` on and maps what intake did not hand over, or
+    /// less of it when its events hold more than [`STEP_TEXT_BYTES_MAX`].
+    pub(super) fn read(ports: &Ports, handover: &Handover, from: Sequence) -> Self {
         let entries = ports.log.read(from, STEP_BYTES_MAX);
+        let last = entries.as_ref().ok().and_then(|entries| entries.last());
+        let mut known = last.map_or_else(BTreeMap::new, |last| handover.take(last.sequence + 1));
         let mut text_bytes = 0;
         let within = |mapped: &Mapped| {
             let fits = text_bytes < STEP_TEXT_BYTES_MAX;
@@ -42,7 +47,10 @@ impl Ahead {
             fits
         };
         let mapped = |entry: StoredEntry| Mapped {
-            record: map(ports, &entry),
+            record: match known.remove(&entry.sequence) {
+                Some(record) => Some(Ok(record)),
+                None => map(ports, &entry),
+            },
             entry,
         };
         let cut = |entries: Vec<StoredEntry>| {

@@ -8,10 +8,12 @@
 mod ahead;
 mod batch;
 mod commit;
+mod handover;
 mod health;
 mod snapshot;
 mod worker;
 
+pub use handover::Handover;
 pub use worker::{Processing, Worker, WorkerError};
 
 use std::collections::BTreeMap;
@@ -80,6 +82,7 @@ pub enum PipelineError {
 pub struct Pipeline {
     ports: Ports,
     detection: Detection,
+    handover: Arc<Handover>,
     /// Key of event ids; never leaves the data folder.
     event_key: [u8; 32],
     state: State,
@@ -115,6 +118,7 @@ impl Pipeline {
             stored: ports.store.processed()?,
             state,
             detection,
+            handover: Arc::default(),
             event_key,
             position,
             hot_rows: 0,
@@ -124,10 +128,18 @@ impl Pipeline {
         })
     }
 
+    /// Takes records that intake has mapped from `handover`.
+    #[must_use]
+    pub fn fed_by(mut self, handover: &Arc<Handover>) -> Self {
+        self.handover = Arc::clone(handover);
+        self
+    }
+
     /// The consumer as after a restart: what an error left half done is done again.
     fn reopened(&mut self) -> Result<Self, PipelineError> {
         self.commit.finish()?;
-        Self::open(self.ports.clone(), self.detection.clone(), self.event_key)
+        let fresh = Self::open(self.ports.clone(), self.detection.clone(), self.event_key)?;
+        Ok(fresh.fed_by(&self.handover))
     }
 
     /// Next sequence to read.
@@ -144,7 +156,7 @@ impl Pipeline {
             .filter(|ahead| ahead.from == self.position)
         {
             Some(ahead) => ahead,
-            None => Ahead::read(&self.ports, self.position),
+            None => Ahead::read(&self.ports, &self.handover, self.position),
         };
         let entries = match ahead.entries {
             // The healthy rest is served; the log itself says what is damaged.
@@ -163,10 +175,10 @@ impl Pipeline {
             return Ok(false);
         };
         let through = last.entry.sequence + 1;
-        let ports = self.ports.clone();
+        let (ports, handover) = (self.ports.clone(), Arc::clone(&self.handover));
         let (done, ahead) = std::thread::scope(|scope| {
-            let next =
-                (ports.log.end() > through).then(|| scope.spawn(|| Ahead::read(&ports, through)));
+            let read = || Ahead::read(&ports, &handover, through);
+            let next = (ports.log.end() > through).then(|| scope.spawn(read));
             let done = self.process(entries, through);
             (done, next.and_then(|next| next.join().ok()))
         });
