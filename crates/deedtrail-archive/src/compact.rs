@@ -34,8 +34,11 @@ use crate::writer::{SORT_COLUMNS, file_writer};
 const LARGE_BYTES: i64 = 128 << 20;
 /// Most files merged at once: each holds one decoded row group in memory.
 const REWRITE_FILES_MAX: usize = 32;
-/// Small files of the newest month that are worth a rewrite; of an older month two are.
+/// Small files that are worth a rewrite; two are in a month that is settled.
 const REWRITE_FILES_MIN: usize = 4;
+/// A month is settled when its newest file is so much older than the newest of all, ms: while
+/// history is loaded, a month's few files are not rewritten again and again.
+const SETTLED_MS: i64 = 60 * 60 * 1000;
 /// A file joins a rewrite when it is at most this many times as large as the smaller ones
 /// together, so that a large file is not rewritten for the sake of a few small ones.
 const GROWTH_MAX: i64 = 2;
@@ -59,6 +62,8 @@ struct Candidate {
     rows: i64,
     /// First and last `event_day`, days since the epoch.
     days: (i64, i64),
+    /// When it was written, ms since the epoch.
+    written: i64,
     remove: Action,
 }
 
@@ -74,6 +79,7 @@ impl Candidate {
             bytes: file.size(),
             rows: stats.get("numRecords")?.as_i64()?,
             days: (day("minValues")?, day("maxValues")?),
+            written: file.modification_time(),
             remove: Action::Remove(file.remove_action(false)),
         })
     }
@@ -104,33 +110,40 @@ pub(crate) fn next_group(table: &DeltaTableState) -> Option<Group> {
                 .push(candidate);
         }
     }
-    let month_of = |partition: &[Option<String>]| partition.get(1).cloned().flatten();
-    let newest = groups
-        .keys()
-        .filter_map(|(partition, _)| month_of(partition))
-        .max();
-    groups.into_iter().find_map(|((partition, _), files)| {
-        let closed = month_of(&partition) < newest;
-        pick(files, if closed { 2 } else { REWRITE_FILES_MIN })
+    let newest = groups.values().flatten().map(|file| file.written).max()?;
+    groups.into_values().find_map(|files| {
+        let settled = files
+            .iter()
+            .all(|file| newest.saturating_sub(file.written) >= SETTLED_MS);
+        pick(files, settled)
     })
 }
 
-/// The smallest files that belong together, if they are at least `files_min`.
-fn pick(files: Vec<Candidate>, files_min: usize) -> Option<Group> {
+/// The smallest files that belong together, if there are enough of them.
+fn pick(files: Vec<Candidate>, settled: bool) -> Option<Group> {
+    let files_min = if settled { 2 } else { REWRITE_FILES_MIN };
     let mut files = files;
     files.sort_by_key(|file| file.bytes);
-    let mut bytes = 0;
-    let mut group: Vec<Candidate> = Vec::new();
-    for file in files {
-        let of_like_size = group.len() < files_min || file.bytes <= bytes * GROWTH_MAX;
-        let fits = bytes + file.bytes <= LARGE_BYTES && group.len() < REWRITE_FILES_MAX;
-        if !(of_like_size && fits) {
-            break;
+    while files.len() >= files_min {
+        let mut bytes = 0;
+        let belongs = |file: &&Candidate| {
+            let of_like_size = bytes == 0 || settled || file.bytes <= bytes * GROWTH_MAX;
+            let fits = bytes + file.bytes <= LARGE_BYTES;
+            bytes += file.bytes;
+            of_like_size && fits
+        };
+        let count = files
+            .iter()
+            .take(REWRITE_FILES_MAX)
+            .take_while(belongs)
+            .count();
+        if count >= files_min {
+            files.truncate(count);
+            return Some(Group { files });
         }
-        bytes += file.bytes;
-        group.push(file);
+        files.remove(0);
     }
-    (group.len() >= files_min).then_some(Group { files: group })
+    None
 }
 
 /// Writes the group's rows as sorted files; the actions replace the old files by the new ones.
@@ -243,12 +256,13 @@ mod tests {
             bytes,
             rows: 1,
             days: (0, 0),
+            written: 0,
             remove,
         }
     }
 
-    fn picked(sizes: &[i64], files_min: usize) -> Vec<i64> {
-        let group = pick(sizes.iter().map(|bytes| file(*bytes)).collect(), files_min);
+    fn picked(sizes: &[i64], settled: bool) -> Vec<i64> {
+        let group = pick(sizes.iter().map(|bytes| file(*bytes)).collect(), settled);
         group.map_or_else(Vec::new, |group| {
             group.files.iter().map(|file| file.bytes).collect()
         })
@@ -256,11 +270,19 @@ mod tests {
 
     #[test]
     fn files_of_like_size_are_merged_and_large_ones_left() {
-        assert_eq!(picked(&[5, 1, 1], 4), [0; 0]);
-        assert_eq!(picked(&[5, 1, 2, 1, 100], 4), [1, 1, 2, 5]);
-        assert_eq!(picked(&[5, 1, 2, 1, 18], 4), [1, 1, 2, 5, 18]);
-        assert_eq!(picked(&[LARGE_BYTES - 1, 2], 2), [0; 0]);
-        assert_eq!(picked(&[1; 40], 4).len(), REWRITE_FILES_MAX);
+        assert_eq!(picked(&[5, 1, 1], false), [0; 0]);
+        assert_eq!(picked(&[5, 1, 2, 1, 100], false), [1, 1, 2, 5]);
+        assert_eq!(picked(&[5, 1, 2, 1, 18], false), [1, 1, 2, 5, 18]);
+        assert_eq!(picked(&[1, 1, 1, 90], false), [0; 0]);
+        assert_eq!(picked(&[1, 9, 9, 9, 9], false), [9, 9, 9, 9]);
+        assert_eq!(picked(&[1; 40], false).len(), REWRITE_FILES_MAX);
+    }
+
+    #[test]
+    fn a_settled_month_ends_as_one_file() {
+        assert_eq!(picked(&[90, 1], true), [1, 90]);
+        assert_eq!(picked(&[90], true), [0; 0]);
+        assert_eq!(picked(&[LARGE_BYTES - 1, 2], true), [0; 0]);
     }
 
     #[test]

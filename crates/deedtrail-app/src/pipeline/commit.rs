@@ -3,28 +3,38 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use deedtrail_core::port::archive::{Archive, ArchiveError};
+use deedtrail_core::port::archive::ArchiveError;
+
+use super::PipelineError;
+use super::snapshot::Snapshot;
+use crate::Ports;
 
 /// At most one commit that is under way on a thread of its own.
 #[derive(Debug, Default)]
 pub(super) struct Commit {
-    thread: Option<JoinHandle<Result<(), ArchiveError>>>,
+    thread: Option<JoinHandle<Result<(), PipelineError>>>,
 }
 
 impl Commit {
-    /// Starts storing the hot rows and compacting what became small files. Waits for the commit
-    /// before it, if there is one, and tells how that ended.
-    pub(super) fn start(&mut self, archive: &Arc<dyn Archive>) -> Result<(), ArchiveError> {
+    /// Starts storing the hot rows, then the snapshot that rests on them, and compacting what
+    /// became small files. Waits for the commit before it, if there is one, and tells how that
+    /// ended.
+    pub(super) fn start(
+        &mut self,
+        ports: &Ports,
+        snapshot: Option<Snapshot>,
+    ) -> Result<(), PipelineError> {
         self.finish()?;
-        let shared = Arc::clone(archive);
-        let commit = std::thread::Builder::new().name("archive-commit".into());
-        match commit.spawn(move || shared.commit().and_then(|()| shared.compact())) {
-            Ok(thread) => self.thread = Some(thread),
-            Err(error) => {
-                tracing::warn!(%error, "no thread for a commit; the pipeline waits for it");
-                archive.commit().and_then(|()| archive.compact())?;
+        let (archive, store) = (Arc::clone(&ports.archive), Arc::clone(&ports.store));
+        let commit = move || {
+            archive.commit()?;
+            if let Some(snapshot) = snapshot {
+                snapshot.save(store.as_ref())?;
             }
-        }
+            Ok(archive.compact()?)
+        };
+        let thread = std::thread::Builder::new().name("archive-commit".into());
+        self.thread = Some(thread.spawn(commit).map_err(|error| failed(&error))?);
         Ok(())
     }
 
@@ -36,17 +46,21 @@ impl Commit {
     }
 
     /// Waits for the one under way and tells how it ended.
-    pub(super) fn finish(&mut self) -> Result<(), ArchiveError> {
+    pub(super) fn finish(&mut self) -> Result<(), PipelineError> {
         let Some(thread) = self.thread.take() else {
             return Ok(());
         };
-        thread.join().unwrap_or_else(|_| {
-            Err(ArchiveError::Failed {
-                folder: "archive".into(),
-                reason: "a commit panicked".into(),
-            })
-        })
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(failed(&"it panicked")))
     }
+}
+
+fn failed(reason: &dyn std::fmt::Display) -> PipelineError {
+    PipelineError::Archive(ArchiveError::Failed {
+        folder: "archive".into(),
+        reason: format!("commit: {reason}"),
+    })
 }
 
 impl Drop for Commit {

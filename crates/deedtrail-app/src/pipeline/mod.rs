@@ -92,7 +92,7 @@ pub struct Pipeline {
     position: Sequence,
     /// What was read and mapped from there on while the step before was processed.
     ahead: Option<Ahead>,
-    commit: Commit,
+    committing: Commit,
     /// Results of entries below this are in the store.
     stored: Sequence,
     hot_rows: u64,
@@ -113,7 +113,7 @@ impl Pipeline {
             health: Health::load(ports.store.as_ref())?,
             sources: facts_by_name(&ports),
             ahead: None,
-            commit: Commit::default(),
+            committing: Commit::default(),
             committed_at: ports.clock.now(),
             stored: ports.store.processed()?,
             state,
@@ -137,7 +137,7 @@ impl Pipeline {
 
     /// The consumer as after a restart: what an error left half done is done again.
     fn reopened(&mut self) -> Result<Self, PipelineError> {
-        self.commit.finish()?;
+        self.committing.finish()?;
         let fresh = Self::open(self.ports.clone(), self.detection.clone(), self.event_key)?;
         Ok(fresh.fed_by(&self.handover))
     }
@@ -213,42 +213,32 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Commits the archive when enough rows, or old enough rows, are hot only.
+    /// Commits the archive when enough rows, or old enough rows, are hot only, and the state when
+    /// enough entries rest on it.
     pub fn commit_when_due(&mut self) -> Result<(), PipelineError> {
         let age = self.ports.clock.now().micros_since(self.committed_at);
         let full =
             (self.hot_rows / COMMIT_ROWS).max((self.hot_text_bytes / COMMIT_TEXT_BYTES) as u64);
-        let is_due = full > 0 || (self.hot_rows > 0 && age >= COMMIT_AGE_US);
-        if is_due && (!self.commit.is_running() || full >= COMMITS_BEHIND_MAX) {
-            self.commit.start(&self.ports.archive)?;
-            self.committed();
-        }
-        if self.position.saturating_sub(self.snapshot_at) >= SNAPSHOT_ENTRIES {
-            self.snapshot()?;
+        let snapshot = self.position.saturating_sub(self.snapshot_at) >= SNAPSHOT_ENTRIES;
+        let is_due = full > 0 || snapshot || (self.hot_rows > 0 && age >= COMMIT_AGE_US);
+        if is_due && (!self.committing.is_running() || full >= COMMITS_BEHIND_MAX) {
+            self.commit(snapshot)?;
         }
         Ok(())
     }
 
-    /// Commits hot rows, compacts what became small files, and waits for both.
-    fn commit_now(&mut self) -> Result<(), PipelineError> {
-        self.commit.start(&self.ports.archive)?;
-        self.commit.finish()?;
-        self.committed();
-        Ok(())
-    }
-
-    fn committed(&mut self) {
+    /// Starts a commit of the hot rows. A snapshot is stored after them, so that no row has to be
+    /// made again from before it.
+    fn commit(&mut self, snapshot: bool) -> Result<(), PipelineError> {
+        let taken = snapshot.then(|| self.state.snapshot(self.position));
+        let snapshot = taken.transpose()?;
+        if snapshot.is_some() {
+            self.snapshot_at = self.position;
+        }
+        self.committing.start(&self.ports, snapshot)?;
         self.hot_rows = 0;
         self.hot_text_bytes = 0;
         self.committed_at = self.ports.clock.now();
-    }
-
-    /// Snapshots the state. The archive is committed first, so that no row has to be made again
-    /// from before it.
-    fn snapshot(&mut self) -> Result<(), PipelineError> {
-        self.commit_now()?;
-        self.state.save(&self.ports, self.position)?;
-        self.snapshot_at = self.position;
         Ok(())
     }
 
@@ -260,9 +250,9 @@ impl Pipeline {
     /// Leaves everything stored, so that the next start has nothing to catch up with.
     pub fn close(&mut self) -> Result<(), PipelineError> {
         if self.snapshot_at < self.position {
-            self.snapshot()?;
+            self.commit(true)?;
         }
-        Ok(self.commit.finish()?)
+        self.committing.finish()
     }
 
     /// Whether a rebuild was begun and did not end.
@@ -281,7 +271,7 @@ impl Pipeline {
         &mut self,
         goes_on: &mut dyn FnMut(Sequence) -> bool,
     ) -> Result<bool, PipelineError> {
-        self.commit.finish()?;
+        self.committing.finish()?;
         self.ahead = None;
         let since = self.ports.clock.now().to_string();
         self.ports.store.put_setting(REBUILDING, &since)?;
@@ -295,7 +285,8 @@ impl Pipeline {
                 return Ok(false);
             }
         }
-        self.snapshot()?;
+        self.commit(true)?;
+        self.committing.finish()?;
         self.ports.archive.finish_rebuild()?;
         self.ports.store.put_setting(REBUILDING, "")?;
         Ok(true)

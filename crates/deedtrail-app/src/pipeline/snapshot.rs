@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::store::{Store, StoreError};
 use deedtrail_detect::Detector;
 
 use super::{Detection, PipelineError};
@@ -27,6 +28,20 @@ pub(super) struct State {
     pub(super) set_aside: BTreeSet<Sequence>,
 }
 
+/// A state in the form it is stored in.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    position: Sequence,
+    bytes: Vec<u8>,
+}
+
+impl Snapshot {
+    /// Stores it; from then on a restart begins at its position.
+    pub(super) fn save(&self, store: &dyn Store) -> Result<(), StoreError> {
+        store.put_snapshot(NAME, self.position, &self.bytes)
+    }
+}
+
 impl State {
     /// Before the first entry.
     pub(super) fn new(detection: &Detection) -> Self {
@@ -37,8 +52,8 @@ impl State {
         }
     }
 
-    /// Keeps the state, which covers everything below `position`.
-    pub(super) fn save(&self, ports: &Ports, position: Sequence) -> Result<(), PipelineError> {
+    /// The state as it is now, which covers everything below `position`.
+    pub(super) fn snapshot(&self, position: Sequence) -> Result<Snapshot, PipelineError> {
         let mut bytes = HEADER.to_vec();
         let set_aside: Vec<u8> = self
             .set_aside
@@ -51,7 +66,7 @@ impl State {
             bytes.extend_from_slice(section);
         }
         bytes.extend(self.detector.snapshot());
-        Ok(ports.store.put_snapshot(NAME, position, &bytes)?)
+        Ok(Snapshot { position, bytes })
     }
 
     /// The newest state that fits to the log, the store and the archive, and the position it
