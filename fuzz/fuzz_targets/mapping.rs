@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use deedtrail_core::id::SourceName;
-use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, UNMAPPED_PATHS_MAX};
+use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, SENSITIVE_RANGES_MAX, UNMAPPED_PATHS_MAX};
 use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_sources::Registry;
 use libfuzzer_sys::fuzz_target;
@@ -25,6 +25,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let source = &SOURCES[usize::from(*choice) % SOURCES.len()];
+    check_sensitive(record);
     let mapped = REGISTRY.map(source, record);
     assert_eq!(
         mapped,
@@ -43,3 +44,14 @@ fuzz_target!(|data: &[u8]| {
         assert!(event.unmapped.len() <= UNMAPPED_PATHS_MAX + 1);
     }
 });
+
+/// Parts of a record that lie apart in the log: in order, within it, not too many.
+fn check_sensitive(record: &[u8]) {
+    let ranges = REGISTRY.sensitive(record);
+    assert!(ranges.len() <= SENSITIVE_RANGES_MAX);
+    let mut end = 0;
+    for (range, _) in ranges {
+        assert!(end <= range.start && range.start < range.end && range.end <= record.len());
+        end = range.end;
+    }
+}
