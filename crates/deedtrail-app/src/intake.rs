@@ -26,6 +26,9 @@ pub const QUARANTINE_NOTES_MAX: usize = 100;
 const SOURCE_UID_BYTES_MAX: usize = 256;
 /// Bytes of records after which an append is cut; the record that reaches it is its last.
 pub(crate) const APPEND_BYTES_MAX: usize = 4 << 20;
+/// Text in the records of one append that are kept for the pipeline, bytes; the rest of them are
+/// mapped again from the log.
+const HANDED_TEXT_BYTES_MAX: usize = 16 << 20;
 /// Most different contents whose copies within a delivery are counted. Beyond it the copies of
 /// further contents are taken for duplicates.
 const CONTENTS_MAX: usize = 4_000_000;
@@ -115,13 +118,20 @@ impl App {
     ) -> Result<(), IngestError> {
         let mut entries = Vec::with_capacity(chunk.len());
         let mut understood = Vec::with_capacity(chunk.len());
+        let mut text_bytes = 0;
         for record in chunk {
             let mapped = self.ports.mapper.map(source, &record.bytes);
             let key = keys.make(mapped.as_ref().ok(), &record.bytes);
             let parts = parts(&record.bytes, self.ports.mapper.sensitive(&record.bytes));
             let error = mapped.as_ref().err();
             entries.push(entry((principal, source, now), error, key, parts));
-            understood.push(mapped.map_err(|error| note(record.line, &error)));
+            understood.push(match mapped {
+                Ok(record) => {
+                    text_bytes += record.text_bytes();
+                    Ok((text_bytes <= HANDED_TEXT_BYTES_MAX).then_some(record))
+                }
+                Err(error) => Err(note(record.line, &error)),
+            });
         }
         let appended = self.ports.log.append(entries)?;
         let mut fresh = Vec::with_capacity(chunk.len());
@@ -130,7 +140,7 @@ impl App {
                 Err(note) => Some(note),
                 Ok(record) => {
                     if !matches!(outcome, Outcome::Duplicate(_)) {
-                        fresh.push((outcome.sequence(), record));
+                        fresh.extend(record.map(|record| (outcome.sequence(), record)));
                     }
                     None
                 }

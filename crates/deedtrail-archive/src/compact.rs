@@ -34,16 +34,30 @@ use crate::writer::{SORT_COLUMNS, file_writer};
 const LARGE_BYTES: i64 = 128 << 20;
 /// Most files merged at once: each holds one decoded row group in memory.
 const REWRITE_FILES_MAX: usize = 32;
-/// Small files that are worth a rewrite; two are in a month that is settled.
-const REWRITE_FILES_MIN: usize = 4;
 /// A month is settled when its newest file is so much older than the newest of all, ms: while
-/// history is loaded, a month's few files are not rewritten again and again.
+/// history is loaded, its few files are not rewritten again and again.
 const SETTLED_MS: i64 = 60 * 60 * 1000;
-/// A file joins a rewrite when it is at most this many times as large as the smaller ones
-/// together, so that a large file is not rewritten for the sake of a few small ones.
-const GROWTH_MAX: i64 = 2;
 /// Rows of a day that are worth files of their own.
 const DAY_ROWS_MIN: i64 = 100_000;
+
+/// What a rewrite has to be worth.
+#[derive(Debug)]
+struct Thrift {
+    /// Fewest files.
+    files_min: usize,
+    /// A file joins when it is at most this many times as large as the smaller ones together, so
+    /// that a large file is not rewritten for the sake of a few small ones.
+    growth_max: i64,
+}
+
+const GROWING: Thrift = Thrift {
+    files_min: 4,
+    growth_max: 2,
+};
+const SETTLED: Thrift = Thrift {
+    files_min: 2,
+    growth_max: 32,
+};
 
 /// Values of the partition columns.
 type Partition = Vec<Option<String>>;
@@ -115,29 +129,25 @@ pub(crate) fn next_group(table: &DeltaTableState) -> Option<Group> {
         let settled = files
             .iter()
             .all(|file| newest.saturating_sub(file.written) >= SETTLED_MS);
-        pick(files, settled)
+        pick(files, if settled { &SETTLED } else { &GROWING })
     })
 }
 
 /// The smallest files that belong together, if there are enough of them.
-fn pick(files: Vec<Candidate>, settled: bool) -> Option<Group> {
-    let files_min = if settled { 2 } else { REWRITE_FILES_MIN };
-    let mut files = files;
+fn pick(mut files: Vec<Candidate>, thrift: &Thrift) -> Option<Group> {
     files.sort_by_key(|file| file.bytes);
-    while files.len() >= files_min {
+    while files.len() >= thrift.files_min {
         let mut bytes = 0;
-        let belongs = |file: &&Candidate| {
-            let of_like_size = bytes == 0 || settled || file.bytes <= bytes * GROWTH_MAX;
-            let fits = bytes + file.bytes <= LARGE_BYTES;
+        let mut count = 0;
+        for file in files.iter().take(REWRITE_FILES_MAX) {
+            let is_like = count == 0 || file.bytes <= bytes * thrift.growth_max;
+            if !is_like || bytes + file.bytes > LARGE_BYTES {
+                break;
+            }
             bytes += file.bytes;
-            of_like_size && fits
-        };
-        let count = files
-            .iter()
-            .take(REWRITE_FILES_MAX)
-            .take_while(belongs)
-            .count();
-        if count >= files_min {
+            count += 1;
+        }
+        if count >= thrift.files_min {
             files.truncate(count);
             return Some(Group { files });
         }
@@ -261,8 +271,8 @@ mod tests {
         }
     }
 
-    fn picked(sizes: &[i64], settled: bool) -> Vec<i64> {
-        let group = pick(sizes.iter().map(|bytes| file(*bytes)).collect(), settled);
+    fn picked(sizes: &[i64], thrift: &Thrift) -> Vec<i64> {
+        let group = pick(sizes.iter().map(|bytes| file(*bytes)).collect(), thrift);
         group.map_or_else(Vec::new, |group| {
             group.files.iter().map(|file| file.bytes).collect()
         })
@@ -270,19 +280,20 @@ mod tests {
 
     #[test]
     fn files_of_like_size_are_merged_and_large_ones_left() {
-        assert_eq!(picked(&[5, 1, 1], false), [0; 0]);
-        assert_eq!(picked(&[5, 1, 2, 1, 100], false), [1, 1, 2, 5]);
-        assert_eq!(picked(&[5, 1, 2, 1, 18], false), [1, 1, 2, 5, 18]);
-        assert_eq!(picked(&[1, 1, 1, 90], false), [0; 0]);
-        assert_eq!(picked(&[1, 9, 9, 9, 9], false), [9, 9, 9, 9]);
-        assert_eq!(picked(&[1; 40], false).len(), REWRITE_FILES_MAX);
+        assert_eq!(picked(&[5, 1, 1], &GROWING), [0; 0]);
+        assert_eq!(picked(&[5, 1, 2, 1, 100], &GROWING), [1, 1, 2, 5]);
+        assert_eq!(picked(&[5, 1, 2, 1, 18], &GROWING), [1, 1, 2, 5, 18]);
+        assert_eq!(picked(&[1, 1, 1, 90], &GROWING), [0; 0]);
+        assert_eq!(picked(&[1, 9, 9, 9, 9], &GROWING), [9, 9, 9, 9]);
+        assert_eq!(picked(&[1; 40], &GROWING).len(), REWRITE_FILES_MAX);
     }
 
     #[test]
     fn a_settled_month_ends_as_one_file() {
-        assert_eq!(picked(&[90, 1], true), [1, 90]);
-        assert_eq!(picked(&[90], true), [0; 0]);
-        assert_eq!(picked(&[LARGE_BYTES - 1, 2], true), [0; 0]);
+        assert_eq!(picked(&[30, 1], &SETTLED), [1, 30]);
+        assert_eq!(picked(&[90, 1], &SETTLED), [0; 0], "not for so little");
+        assert_eq!(picked(&[90], &SETTLED), [0; 0]);
+        assert_eq!(picked(&[LARGE_BYTES - 1, 2], &SETTLED), [0; 0]);
     }
 
     #[test]

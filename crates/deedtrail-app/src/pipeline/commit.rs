@@ -1,72 +1,63 @@
-//! Commits of the archive beside the pipeline: neither waits for the other.
+//! Work beside the pipeline: commits of the archive and its upkeep.
 
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use deedtrail_core::port::archive::ArchiveError;
 
 use super::PipelineError;
-use super::snapshot::Snapshot;
-use crate::Ports;
 
-/// At most one commit that is under way on a thread of its own.
-#[derive(Debug, Default)]
-pub(super) struct Commit {
+/// At most one piece of work that is under way on a thread of its own.
+#[derive(Debug)]
+pub(super) struct Beside {
+    /// Name of the thread.
+    name: &'static str,
     thread: Option<JoinHandle<Result<(), PipelineError>>>,
 }
 
-impl Commit {
-    /// Starts storing the hot rows, then the snapshot that rests on them, and compacting what
-    /// became small files. Waits for the commit before it, if there is one, and tells how that
-    /// ended.
+impl Beside {
+    pub(super) const fn new(name: &'static str) -> Self {
+        Self { name, thread: None }
+    }
+
+    /// Starts `work`. Waits for the work before it, if there is some, and tells how that ended.
     pub(super) fn start(
         &mut self,
-        ports: &Ports,
-        snapshot: Option<Snapshot>,
+        work: impl FnOnce() -> Result<(), PipelineError> + Send + 'static,
     ) -> Result<(), PipelineError> {
         self.finish()?;
-        let (archive, store) = (Arc::clone(&ports.archive), Arc::clone(&ports.store));
-        let commit = move || {
-            archive.commit()?;
-            if let Some(snapshot) = snapshot {
-                snapshot.save(store.as_ref())?;
-            }
-            Ok(archive.compact()?)
-        };
-        let thread = std::thread::Builder::new().name("archive-commit".into());
-        self.thread = Some(thread.spawn(commit).map_err(|error| failed(&error))?);
+        let thread = std::thread::Builder::new().name(self.name.into());
+        self.thread = Some(thread.spawn(work).map_err(|error| self.failed(&error))?);
         Ok(())
     }
 
-    /// Whether one is still under way.
+    /// Whether some is still under way.
     pub(super) fn is_running(&self) -> bool {
         self.thread
             .as_ref()
             .is_some_and(|thread| !thread.is_finished())
     }
 
-    /// Waits for the one under way and tells how it ended.
-    pub(super) fn finish(&mut self) -> Result<(), PipelineError> {
+    /// Waits for what is under way and tells how it ended; false when there was nothing.
+    pub(super) fn finish(&mut self) -> Result<bool, PipelineError> {
         let Some(thread) = self.thread.take() else {
-            return Ok(());
+            return Ok(false);
         };
-        thread
-            .join()
-            .unwrap_or_else(|_| Err(failed(&"it panicked")))
+        let panicked = |_| Err(self.failed(&"it panicked"));
+        thread.join().unwrap_or_else(panicked).map(|()| true)
+    }
+
+    fn failed(&self, reason: &dyn std::fmt::Display) -> PipelineError {
+        PipelineError::Archive(ArchiveError::Failed {
+            folder: "archive".into(),
+            reason: format!("{}: {reason}", self.name),
+        })
     }
 }
 
-fn failed(reason: &dyn std::fmt::Display) -> PipelineError {
-    PipelineError::Archive(ArchiveError::Failed {
-        folder: "archive".into(),
-        reason: format!("commit: {reason}"),
-    })
-}
-
-impl Drop for Commit {
+impl Drop for Beside {
     fn drop(&mut self) {
         if let Err(error) = self.finish() {
-            tracing::error!(%error, "the last commit of the archive failed");
+            tracing::error!(%error, "the last work beside the pipeline failed");
         }
     }
 }

@@ -31,9 +31,9 @@ use deedtrail_detect::{Detector, RuleSet, Settings};
 use crate::Ports;
 use ahead::{Ahead, Mapped};
 use batch::Batch;
-use commit::Commit;
+use commit::Beside;
 use health::Health;
-use snapshot::State;
+use snapshot::{Snapshot, State};
 
 /// Bytes of the log taken in one step.
 const STEP_BYTES_MAX: usize = 4 << 20;
@@ -92,7 +92,8 @@ pub struct Pipeline {
     position: Sequence,
     /// What was read and mapped from there on while the step before was processed.
     ahead: Option<Ahead>,
-    committing: Commit,
+    committing: Beside,
+    compacting: Beside,
     /// Results of entries below this are in the store.
     stored: Sequence,
     hot_rows: u64,
@@ -113,7 +114,8 @@ impl Pipeline {
             health: Health::load(ports.store.as_ref())?,
             sources: facts_by_name(&ports),
             ahead: None,
-            committing: Commit::default(),
+            committing: Beside::new("archive-commit"),
+            compacting: Beside::new("archive-compact"),
             committed_at: ports.clock.now(),
             stored: ports.store.processed()?,
             state,
@@ -214,32 +216,62 @@ impl Pipeline {
     }
 
     /// Commits the archive when enough rows, or old enough rows, are hot only, and the state when
-    /// enough entries rest on it.
+    /// enough entries rest on it. Tells how the commit before ended.
     pub fn commit_when_due(&mut self) -> Result<(), PipelineError> {
+        if !self.committing.is_running() && self.committing.finish()? {
+            self.compact();
+        }
         let age = self.ports.clock.now().micros_since(self.committed_at);
         let full =
             (self.hot_rows / COMMIT_ROWS).max((self.hot_text_bytes / COMMIT_TEXT_BYTES) as u64);
         let snapshot = self.position.saturating_sub(self.snapshot_at) >= SNAPSHOT_ENTRIES;
         let is_due = full > 0 || snapshot || (self.hot_rows > 0 && age >= COMMIT_AGE_US);
         if is_due && (!self.committing.is_running() || full >= COMMITS_BEHIND_MAX) {
-            self.commit(snapshot)?;
+            let taken = snapshot.then(|| self.state.snapshot(self.position));
+            self.commit(taken.transpose()?)?;
         }
         Ok(())
     }
 
     /// Starts a commit of the hot rows. A snapshot is stored after them, so that no row has to be
     /// made again from before it.
-    fn commit(&mut self, snapshot: bool) -> Result<(), PipelineError> {
-        let taken = snapshot.then(|| self.state.snapshot(self.position));
-        let snapshot = taken.transpose()?;
+    fn commit(&mut self, snapshot: Option<Snapshot>) -> Result<(), PipelineError> {
         if snapshot.is_some() {
             self.snapshot_at = self.position;
         }
-        self.committing.start(&self.ports, snapshot)?;
+        let ports = self.ports.clone();
+        self.committing.start(move || {
+            ports.archive.commit()?;
+            match snapshot {
+                Some(snapshot) => Ok(snapshot.save(ports.store.as_ref())?),
+                None => Ok(()),
+            }
+        })?;
         self.hot_rows = 0;
         self.hot_text_bytes = 0;
         self.committed_at = self.ports.clock.now();
         Ok(())
+    }
+
+    /// Commits and snapshots everything, and waits for both.
+    fn settle(&mut self) -> Result<(), PipelineError> {
+        let snapshot = self.state.snapshot(self.position)?;
+        self.commit(Some(snapshot))?;
+        self.committing.finish()?;
+        Ok(())
+    }
+
+    /// Starts compacting what became small files, unless that is under way. Rows are complete
+    /// without it: an error is told and the next commit starts it again.
+    fn compact(&mut self) {
+        if self.compacting.is_running() {
+            return;
+        }
+        let ports = self.ports.clone();
+        let work = move || Ok(ports.archive.compact()?);
+        if let Err(error) = self.compacting.start(work) {
+            tracing::error!(%error, "small files of the archive are left as they are");
+        }
     }
 
     /// Waits until the log has news, at most `timeout`.
@@ -249,10 +281,14 @@ impl Pipeline {
 
     /// Leaves everything stored, so that the next start has nothing to catch up with.
     pub fn close(&mut self) -> Result<(), PipelineError> {
-        if self.snapshot_at < self.position {
-            self.commit(true)?;
+        let before = self.committing.finish();
+        if let Err(error) = &before {
+            tracing::error!(%error, "a commit failed and is tried once more");
         }
-        self.committing.finish()
+        if before.is_err() || self.snapshot_at < self.position {
+            self.settle()?;
+        }
+        Ok(())
     }
 
     /// Whether a rebuild was begun and did not end.
@@ -285,8 +321,7 @@ impl Pipeline {
                 return Ok(false);
             }
         }
-        self.commit(true)?;
-        self.committing.finish()?;
+        self.settle()?;
         self.ports.archive.finish_rebuild()?;
         self.ports.store.put_setting(REBUILDING, "")?;
         Ok(true)

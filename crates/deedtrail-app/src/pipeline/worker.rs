@@ -196,7 +196,12 @@ fn turns(
     processing.set(pipeline.position());
     loop {
         match inbox.try_recv() {
-            Ok(Request::Stop) | Err(TryRecvError::Disconnected) => return pipeline.close(),
+            Ok(Request::Stop) | Err(TryRecvError::Disconnected) => {
+                if let Err(error) = pipeline.close() {
+                    processing.fail(error.to_string());
+                }
+                return Ok(());
+            }
             Ok(Request::Rebuild(done)) => {
                 let result = rebuild(pipeline, inbox, processing);
                 let told = result.as_ref().map_err(|e| WorkerError(e.to_string()));
