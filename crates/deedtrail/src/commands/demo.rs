@@ -22,11 +22,17 @@ const ANCHOR: &str = "demo.anchor_day";
 /// Setting that says the whole story has been told.
 const TOLD: &str = "demo.told";
 const SEED: u64 = 1;
+/// The demo's own data folder, beside the usual one: its story never mixes with real records.
+const FOLDER: &str = "deedtrail-demo";
 /// About as many records as the story has, for the progress line.
 const RECORDS_ABOUT: u64 = 55_000;
 
 pub(super) fn run(mut config: Config, demo: &Demo, console: &mut Console) -> anyhow::Result<Ended> {
     config.listen = demo.listen.unwrap_or(config.listen);
+    let usual = Config::default().data;
+    if config.data == usual {
+        config.data = usual.with_file_name(FOLDER);
+    }
     let instance = Arc::new(Instance::open(&config)?);
     tell(&instance, console)?;
     summary(&instance, console)?;
@@ -43,6 +49,12 @@ fn tell(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
     if store.setting(TOLD)?.is_some() {
         return Ok(());
     }
+    anyhow::ensure!(
+        store.setting(ANCHOR)?.is_some() || store.source_health()?.is_empty(),
+        "{} holds records of yours, and what is in the log stays there: give the demo a folder of \
+         its own with `deedtrail --data FOLDER demo`",
+        instance.config.data.display(),
+    );
     let today = instance.app.ports.clock.now().utc_day();
     let anchor = if let Some(day) = store.setting(ANCHOR)? {
         day.parse()?
@@ -103,7 +115,10 @@ fn summary(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
             draft.title
         ))?;
     }
-    console
-        .say("your own logs: deedtrail ingest --source aws.cloudtrail FILE (see source list)")?;
+    let folder = instance.config.data.display();
+    console.say(format_args!(
+        "look around: deedtrail --data {folder} finding list\n\
+         your own logs: deedtrail ingest --source aws.cloudtrail FILE (see source list)"
+    ))?;
     Ok(())
 }

@@ -5,7 +5,19 @@ use std::collections::BTreeSet;
 use deedtrail_story::Story;
 use serde_json::Value;
 
-use crate::command::Folder;
+use crate::command::{Folder, cloudtrail};
+
+#[test]
+fn the_story_is_not_told_among_real_records() {
+    let folder = Folder::new();
+    let file = folder.write("a.ndjson", cloudtrail("e-1", "CreateUser"));
+    let file = file.to_str().unwrap();
+    folder.json(&["ingest", "--source", "aws.cloudtrail", file]);
+    let refused = folder.run(&["demo", "--no-serve"]);
+    let talk = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{talk}");
+    assert!(talk.contains("records of yours"), "{talk}");
+}
 
 #[test]
 fn the_story_is_told_once_and_its_incidents_are_found() {
