@@ -273,9 +273,12 @@ pub(crate) enum EvidenceCommand {
         subject: String,
         #[command(flatten)]
         range: Range,
-        /// File to write
-        #[arg(long, short, default_value = "evidence.zip")]
-        output: PathBuf,
+        /// File to write (default: evidence-SUBJECT.zip)
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+        /// Overwrite the file if it is there
+        #[arg(long)]
+        force: bool,
         /// Also write secrets and tool arguments, which are left out otherwise (their hashes stay)
         #[arg(long)]
         include_secrets: bool,

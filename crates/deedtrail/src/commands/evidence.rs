@@ -19,14 +19,28 @@ use crate::instance::log_config;
 use crate::output::Console;
 use crate::system::{SystemClock, SystemEntropy};
 
+/// Most characters of a subject that the default name of its bundle holds; with four bytes each
+/// the name stays below the 255 bytes of a file's name.
+const SUBJECT_CHARACTERS_MAX: usize = 60;
+
 pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyhow::Result<Ended> {
     match command {
         EvidenceCommand::Export {
             subject,
             range,
             output,
+            force,
             include_secrets,
         } => {
+            let path = match output {
+                Some(output) => context.path(output),
+                None => context.path(file_name(subject)),
+            };
+            anyhow::ensure!(
+                *force || !path.try_exists()?,
+                "{} is there already; give another name with -o, or --force to overwrite it",
+                path.display()
+            );
             let secrets = if *include_secrets {
                 Secrets::Included
             } else {
@@ -42,7 +56,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
                 "{}: no events in range",
                 selection.title
             );
-            export(context, (&selection, secrets), &context.path(output))
+            export(context, (&selection, secrets), &path)
         }
         EvidenceCommand::Checkpoint => {
             context.instance.log.seal()?;
@@ -67,6 +81,17 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
         }
         EvidenceCommand::Adopt => anyhow::bail!("stop the server first, then run this again"),
     }
+}
+
+/// `evidence-SUBJECT.zip`, the subject as far as a file's name can hold it.
+fn file_name(subject: &str) -> String {
+    let kept = |character: char| character.is_alphanumeric() || "-_.@".contains(character);
+    let name: String = subject
+        .chars()
+        .take(SUBJECT_CHARACTERS_MAX)
+        .map(|character| if kept(character) { character } else { '-' })
+        .collect();
+    format!("evidence-{name}.zip")
 }
 
 fn export(

@@ -197,12 +197,52 @@ fn a_file_name_need_not_be_text() {
     let name = OsStr::from_bytes(b"\xff.zip");
     for json in [&["--json"][..], &[]] {
         let mut command = folder.command();
-        command.args(json).args(["evidence", "export", "ana", "-o"]);
+        command
+            .args(json)
+            .args(["evidence", "export", "ana", "--force", "-o"]);
         let output = command.arg(folder.path("").join(name)).output().unwrap();
         let talk = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{talk}");
     }
     assert!(there(&folder.path("").join(name)));
+}
+
+#[test]
+fn a_bundle_overwrites_no_file_unless_told() {
+    let folder = Folder::new();
+    ingest(
+        &folder,
+        "a.ndjson",
+        cloudtrail("e-1", "CreateAccessKey").as_bytes(),
+    );
+    let who = "arn:aws:iam::111122223333:user/ana";
+    let export = |options: &[&str]| {
+        let mut command = folder.command();
+        command.current_dir(folder.path(""));
+        command.args(["evidence", "export", who]).args(options);
+        command.output().unwrap()
+    };
+    let keep = folder.write("keep.csv", "mine");
+    for (options, written) in [
+        (&[][..], "evidence-arn-aws-iam--111122223333-user-ana.zip"),
+        (&["-o", "proof.zip"], "proof.zip"),
+        (&["-o", "keep.csv", "--force"], "keep.csv"),
+    ] {
+        let refused = &export(&["-o", "keep.csv"]);
+        let talk = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{talk}");
+        assert!(talk.contains("another name with -o"), "{talk}");
+        assert_eq!(std::fs::read(&keep).unwrap(), b"mine");
+        assert!(export(options).status.success(), "{options:?}");
+        let bundle = folder.path(written);
+        folder.ok(&["evidence", "verify", bundle.to_str().unwrap()]);
+        let again: Vec<&str> = options
+            .iter()
+            .copied()
+            .filter(|o| *o != "--force")
+            .collect();
+        assert_eq!(export(&again).status.code(), Some(1), "{options:?}");
+    }
 }
 
 #[test]
