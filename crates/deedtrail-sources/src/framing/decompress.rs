@@ -8,10 +8,22 @@ use deedtrail_core::port::mapper::{Encoding, FrameError};
 /// Up to this size any ratio is fine: short repetitive logs compress better than the limit.
 const RATIO_FREE_BYTES: usize = 1 << 20;
 
-/// The decompressed body; `None` when it was not compressed.
+/// First bytes of what no log begins with: gzip (RFC 1952), Zstandard (RFC 8878), zip archives.
+const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const ZIP: &[u8] = b"PK\x03\x04";
+
+/// The decompressed body; `None` when it was not compressed. What nobody said is compressed is
+/// known by its first bytes.
 pub(super) fn decompress(encoding: Encoding, body: &[u8]) -> Result<Option<Vec<u8>>, FrameError> {
     let failed = |error: std::io::Error| FrameError::Compression(error.to_string());
     match encoding {
+        Encoding::Identity if body.starts_with(GZIP) => decompress(Encoding::Gzip, body),
+        Encoding::Identity if body.starts_with(ZSTD) => decompress(Encoding::Zstd, body),
+        Encoding::Identity if body.starts_with(ZIP) => {
+            let reason = "it is a zip archive, which is not taken; send the files in it";
+            Err(FrameError::Compression(reason.to_owned()))
+        }
         Encoding::Identity => Ok(None),
         Encoding::Gzip => bounded(flate2::read::MultiGzDecoder::new(body), body.len()).map(Some),
         Encoding::Zstd => {
@@ -58,7 +70,13 @@ mod tests {
             Some(body.repeat(2))
         );
         let packed = zstd::encode_all(body.as_slice(), 3).unwrap();
-        assert_eq!(decompress(Encoding::Zstd, &packed).unwrap(), Some(body));
+        for encoding in [Encoding::Zstd, Encoding::Identity] {
+            assert_eq!(decompress(encoding, &packed).unwrap().as_ref(), Some(&body));
+        }
+        assert_eq!(
+            decompress(Encoding::Identity, &gzip(&body)).unwrap(),
+            Some(body)
+        );
     }
 
     #[test]
@@ -77,6 +95,8 @@ mod tests {
             let refused = decompress(encoding, b"not compressed");
             assert!(matches!(refused, Err(FrameError::Compression(_))));
         }
+        let zip = decompress(Encoding::Identity, b"PK\x03\x04 and so on");
+        assert!(matches!(zip, Err(FrameError::Compression(_))));
         let cut = &bomb[..bomb.len() / 2];
         assert!(decompress(Encoding::Gzip, cut).is_err());
     }
