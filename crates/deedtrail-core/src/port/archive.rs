@@ -134,7 +134,7 @@ pub trait Archive: Send + Sync + std::fmt::Debug {
     fn add(&self, events: Vec<Event>, through: Sequence) -> Result<(), ArchiveError>;
     /// Commits all hot rows and the position they cover in one transaction. No-op without news.
     fn commit(&self) -> Result<(), ArchiveError>;
-    /// Rewrites small files of closed days into large sorted ones; never blocks `commit`.
+    /// Rewrites small files into large sorted ones; never blocks `commit`.
     fn compact(&self) -> Result<(), ArchiveError>;
     /// Starts an empty table generation next to the live one; the next `commit`s fill it until
     /// `finish_rebuild` swaps it in. Queries keep seeing the live one.
