@@ -56,7 +56,7 @@ pub(crate) fn load(folder: Option<&Path>, sources: &[SourceFacts]) -> anyhow::Re
 pub(crate) fn describe(problem: &RuleProblem) -> String {
     let suggestion = problem.suggestion.as_deref();
     let suggestion = suggestion
-        .map(|text| format!("; did you mean `{text}`?"))
+        .map(|text| format!("; {text}"))
         .unwrap_or_default();
     format!(
         "{}:{}: {}{suggestion}",
