@@ -47,12 +47,22 @@ pub enum Denied {
     )]
     NotSignedIn,
     #[error(
-        "`{principal}` lacks the scope `{scope}`; `deedtrail sign-in` and `deedtrail token create` give it with `--scope {scope}`"
+        "`{principal}` lacks the scope `{scope}`; {} `--scope {scope}`",
+        giver(scope)
     )]
     Scope {
         principal: Text,
         scope: &'static str,
     },
+}
+
+/// What gives a scope: people, who sign in, deliver no records.
+fn giver(scope: &str) -> &'static str {
+    if scope == scope_name(Scope::Ingest) {
+        "`deedtrail token create` gives it with"
+    } else {
+        "`deedtrail sign-in` and `deedtrail token create` give it with"
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
