@@ -3,6 +3,7 @@
 use deedtrail_app::access::{scope_from_name, scope_name};
 use deedtrail_core::port::store::{Scope, TokenRecord};
 use deedtrail_core::time::Timestamp;
+use serde_json::json;
 
 use super::{Context, Ended};
 use crate::args::TokenCommand;
@@ -42,7 +43,17 @@ fn create(
     context
         .console
         .say("the token is shown this once; keep it like a password")?;
-    context.console.line(&made.token)?;
+    if context.console.json {
+        context.console.object(&json!({
+            "token": made.token,
+            "prefix": made.record.prefix,
+            "name": made.record.name,
+            "scopes": made.record.scopes,
+            "expires": made.record.expires,
+        }))?;
+    } else {
+        context.console.line(&made.token)?;
+    }
     Ok(Ended::Done)
 }
 
