@@ -60,7 +60,7 @@ impl Console {
 
     /// Prints why a command failed; what other parts say may have line breaks.
     pub(crate) fn complain(&mut self, error: &anyhow::Error) -> io::Result<()> {
-        let text = format!("error: {error:#}");
+        let text = format!("error: {}", causes(error));
         writeln!(self.err, "{}", shown(text.trim_end(), Breaks::Kept))
     }
 
@@ -108,6 +108,23 @@ impl Console {
         }
         Ok(())
     }
+}
+
+/// `1 event`, `2 events`.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
+/// An error and its causes, without those that the text before them ends with already.
+pub(crate) fn causes(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text.extend([": ", &cause]);
+        }
+    }
+    text
 }
 
 fn shown(text: &str, breaks: Breaks) -> String {

@@ -6,7 +6,7 @@ use deedtrail_core::port::store::FindingFilter;
 
 use super::{Context, Ended};
 use crate::args::FindingCommand;
-use crate::output::Console;
+use crate::output::{Console, counted};
 
 pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow::Result<Ended> {
     match command {
@@ -124,11 +124,11 @@ fn show(console: &mut Console, finding: Finding) -> anyhow::Result<Ended> {
     let draft = &finding.draft;
     console.line(&draft.title)?;
     console.line(format_args!(
-        "{} · {} · {} · fired {} times · rule {}",
+        "{} · {} · {} · fired {} · rule {}",
         draft.severity.name(),
         draft.kind,
         state(finding),
-        finding.repeats,
+        counted(finding.repeats as usize, "time"),
         draft.rule
     ))?;
     why(console, &briefing)?;

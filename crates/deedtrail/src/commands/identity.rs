@@ -11,6 +11,7 @@ use deedtrail_core::time::Timestamp;
 
 use super::{Context, Ended};
 use crate::args::IdentityCommand;
+use crate::output::counted;
 
 pub(super) fn run(context: &mut Context<'_>, command: &IdentityCommand) -> anyhow::Result<Ended> {
     match command {
@@ -173,7 +174,7 @@ fn import(context: &mut Context<'_>, file: &str, mode: ImportMode) -> anyhow::Re
             for error in &errors {
                 context.console.say(error)?;
             }
-            anyhow::bail!("{} mistakes; nothing was imported", errors.len());
+            anyhow::bail!("{}; nothing was imported", counted(errors.len(), "mistake"));
         }
         Err(error) => return Err(error.into()),
     };

@@ -14,7 +14,7 @@ use super::Ended;
 use crate::args::RuleCommand;
 use crate::config::Config;
 use crate::instance::registry;
-use crate::output::Console;
+use crate::output::{Console, counted};
 use crate::rules;
 
 pub(super) fn run(
@@ -91,7 +91,10 @@ fn test(folders: &[PathBuf], registry: &Registry, console: &mut Console) -> anyh
         checked += 1;
         failed += usize::from(!report(&folder.check(registry, &Arc::new(set))?, console)?);
     }
-    console.say(format_args!("{checked} rules tested, {failed} failed"))?;
+    console.say(format_args!(
+        "{} tested, {failed} failed",
+        counted(checked, "rule")
+    ))?;
     Ok(if failed == 0 {
         Ended::Done
     } else {

@@ -5,15 +5,20 @@ use deedtrail_core::time::Timestamp;
 
 use super::{Context, Ended};
 use crate::args::{Range, Timeline};
+use crate::output::counted;
 
 pub(super) fn run(context: &mut Context<'_>, timeline: &Timeline) -> anyhow::Result<Ended> {
     let file = context
         .app()
         .find_identity(&context.principal, &timeline.who)?;
     let range = parse_range(&timeline.range)?;
-    let events = context
+    let limit = timeline.limit;
+    let asked = limit.saturating_add(1);
+    let mut events = context
         .app()
-        .timeline(&context.principal, &file, range, None, timeline.limit)?;
+        .timeline(&context.principal, &file, range, None, asked)?;
+    let are_more = events.len() > limit;
+    events.truncate(limit);
     if context.console.json {
         for event in &events {
             context.console.object(event)?;
@@ -21,10 +26,14 @@ pub(super) fn run(context: &mut Context<'_>, timeline: &Timeline) -> anyhow::Res
         return Ok(Ended::Done);
     }
     context.console.say(format_args!(
-        "{} ({}), {} events",
+        "{} ({}), {}",
         file.identity.name,
         file.identity.kind.name(),
-        events.len()
+        if are_more {
+            format!("the newest {limit}; --limit shows more")
+        } else {
+            counted(events.len(), "event")
+        }
     ))?;
     let rows: Vec<Vec<String>> = events.iter().map(row).collect();
     let headings = [
@@ -56,10 +65,12 @@ fn row(event: &Event) -> Vec<String> {
 
 /// A range as typed: RFC 3339, or a date (midnight UTC).
 pub(super) fn parse_range(range: &Range) -> anyhow::Result<(Option<Timestamp>, Option<Timestamp>)> {
-    Ok((
-        parse_time(range.from.as_deref())?,
-        parse_time(range.to.as_deref())?,
-    ))
+    let from = parse_time(range.from.as_deref())?;
+    let to = parse_time(range.to.as_deref())?;
+    if let (Some(from), Some(to)) = (from, to) {
+        anyhow::ensure!(from <= to, "--from {from} is later than --to {to}");
+    }
+    Ok((from, to))
 }
 
 fn parse_time(text: Option<&str>) -> anyhow::Result<Option<Timestamp>> {
