@@ -18,11 +18,13 @@ use deedtrail_evidence::{Log, LogConfig};
 use deedtrail_sources::Registry;
 use deedtrail_store::SqliteStore;
 
-use crate::config::Config;
+use crate::config::{Config, FILE_NAME};
 use crate::rules;
 use crate::system::{SystemClock, SystemEntropy};
 
-/// Version of the data folder's layout, in its file `VERSION`.
+/// File of the data folder that holds the version of its layout.
+const VERSION_FILE: &str = "VERSION";
+/// Version of the data folder's layout.
 const LAYOUT: &str = "1";
 /// Under this name the archive keeps the log position it covers. It outlives the log's origin,
 /// which changes when a restored folder is adopted.
@@ -127,6 +129,16 @@ pub(crate) fn log_config(config: &Config) -> LogConfig {
     }
 }
 
+/// An error when nothing was ever installed in the data folder: a mistyped one is not made.
+pub(crate) fn ensure_installed(data: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        data.join(VERSION_FILE).try_exists()? || data.join(FILE_NAME).try_exists()?,
+        "no installation in {0}; `deedtrail --data {0} init` makes one",
+        data.display()
+    );
+    Ok(())
+}
+
 /// Makes a folder, and those above it that are missing, that only its owner can open.
 pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
@@ -139,7 +151,7 @@ fn prepare(data: &Path) -> anyhow::Result<()> {
         let folder = data.join(folder);
         make_private(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let version = data.join("VERSION");
+    let version = data.join(VERSION_FILE);
     match fs::read_to_string(&version) {
         Ok(found) => anyhow::ensure!(
             found.trim() == LAYOUT,

@@ -15,7 +15,7 @@ use super::timeline::parse_range;
 use super::{Context, Ended};
 use crate::args::EvidenceCommand;
 use crate::config::Config;
-use crate::instance::log_config;
+use crate::instance::{ensure_installed, log_config};
 use crate::output::Console;
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -229,6 +229,7 @@ pub(super) fn verify(
 
 /// Takes over a restored or moved data folder under a new origin.
 pub(super) fn adopt(config: &Config, console: &mut Console) -> anyhow::Result<Ended> {
+    ensure_installed(&config.data)?;
     let entropy = SystemEntropy;
     let mut suffix = [0_u8; 8];
     deedtrail_core::port::Entropy::fill(&entropy, &mut suffix);

@@ -28,7 +28,7 @@ use deedtrail_app::access::Principal;
 
 use crate::args::{Args, Command, EvidenceCommand};
 use crate::config::Config;
-use crate::instance::Instance;
+use crate::instance::{Instance, ensure_installed};
 use crate::output::Console;
 use crate::socket::{self, Request};
 
@@ -117,6 +117,9 @@ fn exit_code(ended: Ended) -> u8 {
 
 /// Runs a command on the data folder: by its server when one answers, else here.
 fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Result<u8> {
+    if !matches!(args.command, Command::Ingest(_)) {
+        ensure_installed(&config.data)?;
+    }
     let folder = std::env::current_dir().context("the current folder")?;
     if let Some(stream) = socket::connect(&config.data) {
         let request = Request {

@@ -141,6 +141,7 @@ fn nothing_of_a_vendors_record_steers_the_terminal() {
 #[test]
 fn a_filter_that_leaves_nothing_is_no_all_clear() {
     let folder = Folder::new();
+    folder.ok(&["init"]);
     let nothing = folder.run(&["finding", "list"]);
     let talk = String::from_utf8(nothing.stderr).unwrap();
     assert!(talk.contains("no record has come in"), "{talk}");
@@ -178,11 +179,102 @@ fn a_name_that_means_nobody_or_many_says_so() {
 }
 
 #[test]
+fn a_mistyped_data_folder_is_not_made() {
+    let folder = Folder::new();
+    for arguments in [
+        &["finding", "list"][..],
+        &["query", "SELECT 1"],
+        &["doctor"],
+        &["identity", "list"],
+        &["timeline", "ana"],
+        &["token", "list"],
+        &["sign-in", "ana"],
+        &["rebuild"],
+        &["replay"],
+        &["evidence", "check"],
+        &["evidence", "adopt"],
+    ] {
+        let talk = refused(&folder, arguments, 1);
+        assert!(talk.contains("no installation in"), "{arguments:?}: {talk}");
+        assert!(!there(&folder.path("data")), "{arguments:?}");
+    }
+    for arguments in [
+        &["source", "list"][..],
+        &["rule", "list"],
+        &["config", "show"],
+    ] {
+        folder.ok(arguments);
+        assert!(!there(&folder.path("data")), "{arguments:?}");
+    }
+    folder.ok(&["init"]);
+    folder.ok(&["finding", "list"]);
+}
+
+#[test]
+fn a_misspelt_field_of_a_rule_is_told_once() {
+    let folder = Folder::new();
+    let rule = "title: T\nid: 5c2b2ba4-5a1c-4b4e-9d0a-0d7c1c1f0a11\nlogsource:\n  product: aws\n\
+                detection:\n  selection:\n    actoin: read\n  condition: selection\nlevel: low\n\
+                deedtrail:\n  finding: credential_harvest\n  pattern: [actoin]\n";
+    std::fs::create_dir(folder.path("r")).unwrap();
+    for (name, text) in [
+        ("rule.yml", rule),
+        ("fires.ndjson", ""),
+        ("quiet.ndjson", ""),
+    ] {
+        folder.write(&format!("r/{name}"), text);
+    }
+    let path = folder.path("r");
+    let talk = refused(&folder, &["rule", "test", path.to_str().unwrap()], 1);
+    assert!(
+        talk.contains("`actoin`; did you mean `action`?\n"),
+        "{talk}"
+    );
+}
+
+#[test]
+fn a_timeline_says_when_there_is_more_and_when_its_range_is_turned_round() {
+    let folder = Folder::new();
+    let records = (0..3).map(|n| cloudtrail(&format!("e-{n}"), "ListUsers") + "\n");
+    ingest(&folder, "a.ndjson", records.collect::<String>().as_bytes());
+    for (limit, says) in [("2", "the newest 2; --limit shows more"), ("3", "3 events")] {
+        let shown = folder.run(&["timeline", "ana", "--limit", limit]);
+        let talk = String::from_utf8(shown.stderr).unwrap();
+        assert!(talk.contains(says), "{talk}");
+        let rows = String::from_utf8(shown.stdout).unwrap().lines().count() - 1;
+        assert_eq!(rows.to_string(), limit);
+    }
+    let nowhere = ["evidence", "export", "ana", "-o", "nowhere/proof.zip"];
+    let talk = refused(&folder, &nowhere, 1);
+    assert_eq!(talk.matches("(os error 2)").count(), 1, "{talk}");
+    let range = ["--from", "2026-11-02", "--to", "2026-11-01"];
+    for command in [&["timeline", "ana"][..], &["evidence", "export", "ana"]] {
+        let talk = refused(&folder, &[command, &range].concat(), 1);
+        assert!(talk.contains("is later than --to"), "{talk}");
+    }
+}
+
+#[test]
 fn a_token_lives_a_day_at_least() {
     let folder = Folder::new();
+    folder.ok(&["init"]);
     let create = ["token", "create", "x", "--scope", "read", "--days", "0"];
     refused(&folder, &create, 2);
     assert!(folder.json(&["token", "list"]).is_empty());
+    let create = [
+        "token", "create", "x", "--scope", "read", "--scope", "ingest",
+    ];
+    let made = folder.json(&create).remove(0);
+    let listed = folder.json(&["token", "list"]).remove(0);
+    let token = made["token"].as_str().unwrap();
+    assert!(
+        token.starts_with(made["prefix"].as_str().unwrap()),
+        "{made}"
+    );
+    for field in ["prefix", "name", "scopes", "expires"] {
+        assert!(!made[field].is_null(), "{field} is missing");
+        assert_eq!(made[field], listed[field]);
+    }
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn a_link_for_a_person_is_printed_beside_a_running_server() {
 #[test]
 fn a_link_made_before_the_server_runs_works_when_it_does() {
     let folder = Folder::new();
+    folder.ok(&["init"]);
     let made = folder.run(&["sign-in", "ben"]);
     let talk = String::from_utf8(made.stderr).unwrap();
     assert!(talk.contains("deedtrail serve"), "{talk}");

@@ -99,6 +99,7 @@ fn a_rebuild_finds_the_same_again() {
 #[test]
 fn every_secret_stays_out_of_the_data_folder() {
     let folder = Folder::new();
+    folder.ok(&["init"]);
     let token = folder.ok(&["token", "create", "feeder", "--scope", "ingest"]);
     let token = token.trim();
     let mut folders = vec![folder.path("data")];
