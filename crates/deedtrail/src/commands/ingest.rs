@@ -17,6 +17,8 @@ use crate::output::Progress;
 
 /// Bytes of a line-oriented file sent as one delivery.
 const DELIVERY_BYTES: usize = 4 << 20;
+/// Most quarantine reasons printed for one file.
+const REASONS_MAX: usize = 5;
 
 #[derive(Serialize)]
 struct Line<'a> {
@@ -30,7 +32,7 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
     let mut failed = false;
     for file in expand(context, &ingest.files)? {
         match take_file(context, &source, &file) {
-            Ok(answer) => report(context, &file, &answer)?,
+            Ok(answer) => report(context, &source, &file, &answer)?,
             Err(error) => {
                 failed = true;
                 context.console.say(format_args!("{file}: {error:#}"))?;
@@ -73,8 +75,10 @@ fn take_file(
     }
     let path = context.path(file);
     let opened = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-    let total = opened.metadata()?.len();
-    take(context, source, Box::new(opened), encoding_of(&path), total)
+    let facts = opened.metadata()?;
+    anyhow::ensure!(!facts.is_dir(), "a folder; name its files, or '{file}/*'");
+    let encoding = encoding_of(&path);
+    take(context, source, Box::new(opened), encoding, facts.len())
 }
 
 fn encoding_of(path: &Path) -> Encoding {
@@ -163,7 +167,12 @@ fn read_lines(reader: &mut impl std::io::BufRead, body: &mut Vec<u8>) -> anyhow:
     Ok(false)
 }
 
-fn report(context: &mut Context<'_>, file: &str, answer: &IngestAnswer) -> anyhow::Result<()> {
+fn report(
+    context: &mut Context<'_>,
+    source: &SourceName,
+    file: &str,
+    answer: &IngestAnswer,
+) -> anyhow::Result<()> {
     if context.console.json {
         context.console.object(&Line { file, answer })?;
         return Ok(());
@@ -172,10 +181,17 @@ fn report(context: &mut Context<'_>, file: &str, answer: &IngestAnswer) -> anyho
         "{file}: {} records, {} accepted, {} duplicates, {} id conflicts, {} quarantined",
         answer.records, answer.accepted, answer.duplicates, answer.conflicts, answer.quarantined,
     ))?;
-    for note in answer.quarantine.iter().take(5) {
+    let shown = answer.quarantine.iter().take(REASONS_MAX);
+    let more = answer.quarantined - shown.len() as u64;
+    for note in shown {
         context
             .console
             .say(format_args!("  record {}: {}", note.line, note.reason))?;
+    }
+    if more > 0 {
+        context.console.say(format_args!(
+            "  and {more} more: the page /sources/{source} of `deedtrail serve` lists them"
+        ))?;
     }
     Ok(())
 }

@@ -76,6 +76,18 @@ fn what_cannot_be_taken_is_refused_and_says_what_to_do() {
         let talk = refused(&folder, &arguments, 1);
         assert!(talk.contains(says), "{talk}");
     }
+    let path = folder.write("many.ndjson", "{}\n".repeat(7));
+    let ingest = |path: &std::path::Path| {
+        let output = folder.run(&["ingest", "-s", "aws.cloudtrail", path.to_str().unwrap()]);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let talk = ingest(&path);
+    assert!(
+        talk.contains("and 2 more: the page /sources/aws."),
+        "{talk}"
+    );
+    let talk = ingest(&folder.path("data"));
+    assert!(talk.contains("a folder; name its files"), "{talk}");
 }
 
 #[test]
