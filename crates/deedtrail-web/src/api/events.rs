@@ -94,12 +94,17 @@ pub(super) async fn list(
 
 fn page(asked: &EventsAsked) -> Result<Page, Problem> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let from = ask::time("from", asked.from.as_deref())?;
+    let to = ask::time("to", asked.to.as_deref())?;
+    if to.is_some() && from > to {
+        return Err(Problem::bad_request("`from` is later than `to`"));
+    }
     Ok(Page {
         filter: EventFilter {
             source: given(&asked.source),
             action: given(&asked.action),
-            from: ask::time("from", asked.from.as_deref())?,
-            to: ask::time("to", asked.to.as_deref())?,
+            from,
+            to,
             text: given(&asked.text),
             ..EventFilter::default()
         },

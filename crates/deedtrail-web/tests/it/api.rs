@@ -73,6 +73,11 @@ async fn what_is_not_understood_says_which_part() {
     let caller = Caller::new(Sample::story());
     for (address, status, hint) in [
         ("/v1/events?from=noon", 400, "`from` is `noon`"),
+        (
+            "/v1/events?from=2026-11-02&to=2026-11-01",
+            400,
+            "is later than `to`",
+        ),
         ("/v1/events?form=2026-11-01", 400, "unknown field `form`"),
         ("/v1/events?cursor=x", 400, "next_cursor"),
         ("/v1/events?limit=many", 400, "invalid digit"),
