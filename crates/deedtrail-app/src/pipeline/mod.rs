@@ -40,11 +40,11 @@ const STEP_BYTES_MAX: usize = 4 << 20;
 /// Text in the events of one step, bytes; the record that reaches it is the step's last.
 const STEP_TEXT_BYTES_MAX: usize = 64 << 20;
 /// Hot rows after which the archive is committed.
-const COMMIT_ROWS: u64 = 50_000;
+const COMMIT_ROWS: u64 = 150_000;
 /// Text in hot rows after which the archive is committed, bytes.
 const COMMIT_TEXT_BYTES: usize = 128 << 20;
 /// So many times either limit hot, and the pipeline waits for the commit under way.
-const COMMITS_BEHIND_MAX: u64 = 3;
+const COMMITS_BEHIND_MAX: u64 = 2;
 /// Longest time a row stays hot only, µs.
 const COMMIT_AGE_US: i64 = 30 * Timestamp::SECOND_US;
 /// Entries after which the state is snapshotted.
