@@ -131,8 +131,12 @@ fn take(
     }
 }
 
-/// Whether the first line is not a whole JSON value: an array or a pretty-printed document.
+/// Whether the input is no lines of JSON: an array, a pretty-printed document, or compressed.
 fn starts_a_document(head: &[u8]) -> bool {
+    let is_binary = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    if head.iter().take(4).any(is_binary) || head.starts_with(&[0x28, 0xb5]) {
+        return true;
+    }
     let trimmed = head.trim_ascii_start();
     let line = trimmed
         .split(|byte| *byte == b'\n')
