@@ -45,6 +45,9 @@ const COMMIT_ROWS: u64 = 150_000;
 const COMMIT_TEXT_BYTES: usize = 128 << 20;
 /// So many times either limit hot, and the pipeline waits for the commit under way.
 const COMMITS_BEHIND_MAX: u64 = 2;
+/// Commits after which small files are compacted although the pipeline is behind; when it has
+/// caught up, every commit is followed by it.
+const COMPACT_COMMITS: u64 = 8;
 /// Longest time a row stays hot only, µs.
 const COMMIT_AGE_US: i64 = 30 * Timestamp::SECOND_US;
 /// Entries after which the state is snapshotted.
@@ -94,6 +97,8 @@ pub struct Pipeline {
     ahead: Option<Ahead>,
     committing: Beside,
     compacting: Beside,
+    /// Commits since the last compaction.
+    uncompacted: u64,
     /// Results of entries below this are in the store.
     stored: Sequence,
     hot_rows: u64,
@@ -116,6 +121,7 @@ impl Pipeline {
             ahead: None,
             committing: Beside::new("archive-commit"),
             compacting: Beside::new("archive-compact"),
+            uncompacted: 0,
             committed_at: ports.clock.now(),
             stored: ports.store.processed()?,
             state,
@@ -219,6 +225,10 @@ impl Pipeline {
     /// enough entries rest on it. Tells how the commit before ended.
     pub fn commit_when_due(&mut self) -> Result<(), PipelineError> {
         if !self.committing.is_running() && self.committing.finish()? {
+            self.uncompacted += 1;
+        }
+        let caught_up = self.position >= self.ports.log.end();
+        if self.uncompacted >= if caught_up { 1 } else { COMPACT_COMMITS } {
             self.compact();
         }
         let age = self.ports.clock.now().micros_since(self.committed_at);
@@ -267,6 +277,7 @@ impl Pipeline {
         if self.compacting.is_running() {
             return;
         }
+        self.uncompacted = 0;
         let ports = self.ports.clone();
         let work = move || Ok(ports.archive.compact()?);
         if let Err(error) = self.compacting.start(work) {
