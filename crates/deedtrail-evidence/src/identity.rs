@@ -2,7 +2,7 @@
 //! remembered outside of the data folder.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,6 +25,13 @@ pub struct Origin {
     pub from_batch: u64,
     pub since: Timestamp,
     /// Why the log was taken over under a new origin; empty for the first.
+    pub reason: String,
+}
+
+/// A new name for a log whose history cannot be continued under the old one.
+#[derive(Clone, Debug)]
+pub(crate) struct Adoption {
+    pub origin: String,
     pub reason: String,
 }
 
@@ -61,6 +68,11 @@ impl Identity {
         }
     }
 
+    /// Its file below a log's folder.
+    pub(crate) fn path(folder: &Path) -> PathBuf {
+        folder.join("identity.json")
+    }
+
     pub(crate) fn load(disk: &dyn Disk, path: &Path) -> io::Result<Option<Self>> {
         let Some(bytes) = read_file(disk, path)? else {
             return Ok(None);
@@ -75,6 +87,15 @@ impl Identity {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
         replace_file(disk, path, Access::Create, &bytes)
+    }
+
+    pub(crate) fn adopt(&mut self, adoption: &Adoption, from_batch: u64, since: Timestamp) {
+        self.origins.push(Origin {
+            origin: adoption.origin.clone(),
+            from_batch,
+            since,
+            reason: adoption.reason.clone(),
+        });
     }
 
     pub(crate) fn log_id(&self) -> Option<u64> {

@@ -7,6 +7,7 @@
 mod batch;
 pub mod bundle;
 mod check;
+mod checkpoint_store;
 mod config;
 pub mod disk;
 mod identity;

@@ -18,10 +18,10 @@ use deedtrail_core::port::{Clock, Entropy};
 use crate::batch::Batch;
 use crate::config::{LogConfig, Upkeep};
 use crate::disk::{Disk, DiskLock};
-use crate::identity::Origin;
+use crate::identity::{Adoption, Origin};
 use crate::merkle::{self, Leaves};
 use crate::note::{Checkpoint, Note, VerifierKey};
-use crate::open::{self, Adoption, OpenError, Opened, Surroundings};
+use crate::open::{self, OpenError, Opened, Surroundings};
 use crate::proof::TlogProof;
 use crate::queue::{Append, Request, WRITER_GONE};
 use crate::receipt;
@@ -89,11 +89,14 @@ impl Log {
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         };
-        if !shared.is_read_only()
-            && let Err(error) = log.seal()
-        {
+        if !shared.is_read_only() {
             // A full disk must not keep the log from being read.
-            tracing::warn!(%error, "no checkpoint was signed at start");
+            if let Err(error) = shared.store.bind(&*shared.disk, &config.folder) {
+                tracing::warn!(%error, "the folder that signs is not remembered");
+            }
+            if let Err(error) = log.seal() {
+                tracing::warn!(%error, "no checkpoint was signed at start");
+            }
         }
         log.spawn("evidence-writer", move || writer.run())?;
         if let Upkeep::Every(period) = config.upkeep {

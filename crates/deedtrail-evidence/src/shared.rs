@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use deedtrail_core::port::Clock;
 use deedtrail_core::port::log::Sequence;
-use sha2::{Digest as _, Sha256};
 
 use crate::batch::Compressors;
-use crate::disk::{Access, Disk, DiskFile, read_file, replace_file};
+use crate::checkpoint_store::CheckpointStore;
+use crate::disk::{Access, Disk, DiskFile, replace_file};
 use crate::index::IndexStore;
 use crate::note::{Checkpoint, NoteSigner};
 use crate::queue::{Queue, Refusal};
@@ -28,29 +28,6 @@ pub enum SealError {
     Damaged,
     #[error("cannot write the checkpoint: {0}")]
     Io(#[from] io::Error),
-}
-
-/// Newest signed checkpoint, kept outside of the data folder.
-#[derive(Debug)]
-pub(crate) struct CheckpointStore {
-    pub path: PathBuf,
-}
-
-impl CheckpointStore {
-    /// The store of one origin below `folder`.
-    pub(crate) fn new(folder: &std::path::Path, origin: &str) -> Self {
-        let name = hex::encode(&Sha256::digest(origin)[..16]);
-        Self {
-            path: folder.join(format!("{name}.checkpoint")),
-        }
-    }
-
-    pub(crate) fn load(&self, disk: &dyn Disk) -> io::Result<Option<String>> {
-        let Some(bytes) = read_file(disk, &self.path)? else {
-            return Ok(None);
-        };
-        String::from_utf8(bytes).map(Some).map_err(io::Error::other)
-    }
 }
 
 /// State shared by callers, the writer and the upkeep threads.
@@ -171,8 +148,8 @@ impl Shared {
         };
         let note = self.signer.sign_note(&checkpoint.to_text());
         let signed = attempted.insert((note, snapshot.head.size)).clone();
-        let (store, bytes) = (&self.store.path, signed.0.as_bytes());
-        replace_file(&*self.disk, store, Access::Create, bytes)?;
+        let bytes = signed.0.as_bytes();
+        replace_file(&*self.disk, &self.store.path, Access::Create, bytes)?;
         // From here on it is signed. The copy only spares work at the next start.
         let copy = self.folder.join("checkpoint");
         if let Err(error) = replace_file(&*self.disk, &copy, Access::Create, bytes) {

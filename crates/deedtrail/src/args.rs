@@ -295,7 +295,7 @@ pub(crate) enum EvidenceCommand {
     Checkpoint,
     /// Read everything back: every entry, every hash, against the newest signed checkpoint
     Check,
-    /// Accept a restored or moved data folder: a new origin, recorded in the log
+    /// Accept a copied or restored data folder: a new origin, recorded in the log
     Adopt,
 }
 

@@ -7,7 +7,7 @@ pub mod simulated;
 
 use std::fmt::Debug;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use real::RealDisk;
@@ -46,6 +46,8 @@ pub trait DiskLock: Send + Sync + Debug {}
 /// Files below some folders.
 pub trait Disk: Send + Sync + Debug {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn DiskFile>>;
+    /// The folder's one absolute path, without symbolic links.
+    fn canonical(&self, folder: &Path) -> io::Result<PathBuf>;
     /// Creates the folder and those above it, durably.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
     /// Names in a folder, sorted; empty when the folder does not exist.

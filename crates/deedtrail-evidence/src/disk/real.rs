@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
@@ -74,6 +74,10 @@ impl Disk for RealDisk {
             Access::CreateSecret => options.write(true).create(true).truncate(true).mode(0o600),
         };
         Ok(Arc::new(RealFile(options.open(path)?)))
+    }
+
+    fn canonical(&self, folder: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(folder)
     }
 
     fn create_folder(&self, folder: &Path) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! Opening a log: lock, recover, compare with what was signed, catch up, start the threads.
 
+mod history;
 mod recovery;
 
 use std::io;
@@ -12,17 +13,18 @@ use deedtrail_core::port::{Clock, Entropy};
 
 use crate::batch::Compressors;
 use crate::config::LogConfig;
-use crate::disk::{Disk, DiskLock, read_file};
-use crate::identity::{FORMAT, Identity, Origin, signing_seed};
+use crate::disk::{Disk, DiskLock};
+use crate::identity::{Adoption, FORMAT, Identity, Origin, signing_seed};
 use crate::index::{Index, IndexStore};
 use crate::note::{NoteError, NoteSigner};
 use crate::queue::{Queue, Refusal};
 use crate::segments::Segments;
-use crate::shared::{CheckpointStore, Progress, Shared};
+use crate::shared::{Progress, Shared};
 use crate::watermark::Watermark;
 use crate::writer::Writer;
 
-use recovery::{catch_up, compare_with_store, recover, restore_tree};
+use history::History;
+use recovery::{catch_up, recover, restore_tree};
 
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,13 @@ pub enum OpenError {
          was restored or was moved; take it over with `evidence adopt`"
     )]
     Moved { origin: String, store: String },
+    #[error(
+        "this folder is a copy of {original}, which signs as `{origin}`; use that folder, or give \
+         the copy an origin of its own with `evidence adopt`"
+    )]
+    Copied { origin: String, original: String },
+    #[error("nothing to take over: the log continues what was signed as `{origin}`")]
+    Healthy { origin: String },
     #[error("the log cannot be taken over while entries are damaged: {0}")]
     Damaged(String),
 }
@@ -67,25 +76,6 @@ fn during(operation: &str, path: &Path) -> impl Fn(io::Error) -> OpenError {
     move |source| OpenError::Io {
         operation: operation.clone(),
         source,
-    }
-}
-
-/// A new name for a log whose history cannot be continued under the old one.
-#[derive(Clone, Debug)]
-pub(crate) struct Adoption {
-    pub origin: String,
-    pub reason: String,
-}
-
-impl Adoption {
-    fn to_origin(&self, from_batch: u64, around: &Surroundings) -> Origin {
-        let since = around.clock.now();
-        Origin {
-            origin: self.origin.clone(),
-            from_batch,
-            since,
-            reason: self.reason.clone(),
-        }
     }
 }
 
@@ -123,15 +113,19 @@ pub(crate) fn open(
     let (watermark, marked) = Watermark::open(&**disk, &mark).map_err(during("open", &mark))?;
     let recovered = recover(&segments, marked, config)?;
     let tree = restore_tree(config, disk, &signer, &segments, recovered.batches)?;
-    if let Some(adoption) = adoption {
-        signer = NoteSigner::new(&adoption.origin, &seed)?;
-        identity
-            .origins
-            .push(adoption.to_origin(recovered.batches, around));
-    }
-    let store = CheckpointStore::new(&config.checkpoint_store, identity.current());
     let is_damaged = !segments.damage().is_empty();
-    let checkpoint = compare_with_store(config, (&store, &**disk), &signer, &tree, is_damaged)?;
+    let history = History {
+        config,
+        disk: &**disk,
+        tree: &tree,
+        is_damaged,
+    };
+    if let Some(adoption) = adoption {
+        history.check_adoptable(&identity, &signer)?;
+        identity.adopt(adoption, recovered.batches, around.clock.now());
+        signer = NoteSigner::new(identity.current(), &seed)?;
+    }
+    let (store, checkpoint) = history.continues(&identity, &signer)?;
     let end = recovered.writes_at(&segments, is_damaged)?;
     let (index, covered) = open_index(config, disk, recovered.end)?;
     let shared = Arc::new(Shared {
@@ -195,28 +189,6 @@ fn unrecorded(mut identity: Identity, writer: &Writer) -> Option<Origin> {
     newest.filter(|newest| newest.from_batch == writer.end.batch)
 }
 
-/// A log whose store knows nothing has not signed anything under this origin yet: the copy of the
-/// checkpoint, which is written after the store, must not be there either.
-fn check_unsigned(
-    config: &LogConfig,
-    disk: &dyn Disk,
-    origin: &str,
-    store: &CheckpointStore,
-) -> Result<(), OpenError> {
-    let path = config.folder.join("checkpoint");
-    let copy = read_file(disk, &path).map_err(during("read", &path))?;
-    let first_line = copy
-        .as_deref()
-        .and_then(|note| note.split(|byte| *byte == b'\n').next());
-    if first_line == Some(origin.as_bytes()) {
-        return Err(OpenError::Moved {
-            origin: origin.to_owned(),
-            store: store.path.display().to_string(),
-        });
-    }
-    Ok(())
-}
-
 fn open_segments(
     config: &LogConfig,
     disk: &Arc<dyn Disk>,
@@ -278,7 +250,7 @@ fn take_lock(config: &LogConfig, disk: &dyn Disk) -> Result<Box<dyn DiskLock>, O
 
 /// Loads the log's identity, or creates it for an empty folder.
 fn identity(config: &LogConfig, around: &Surroundings) -> Result<(Identity, u64), OpenError> {
-    let path = config.folder.join("identity.json");
+    let path = Identity::path(&config.folder);
     let wanted = config.origin.as_deref();
     let loaded = Identity::load(&*around.disk, &path).map_err(during("read", &path))?;
     let identity = if let Some(identity) = loaded {
@@ -313,6 +285,6 @@ fn save_identity(
     config: &LogConfig,
     disk: &dyn Disk,
 ) -> Result<(), OpenError> {
-    let path = config.folder.join("identity.json");
+    let path = Identity::path(&config.folder);
     identity.save(disk, &path).map_err(during("write", &path))
 }

@@ -1,4 +1,4 @@
-//! Where a log ends, and whether what was signed is still there.
+//! Where a log ends, and its tree.
 
 use std::sync::Arc;
 
@@ -7,16 +7,14 @@ use deedtrail_core::port::log::{ReadError, Sequence};
 use crate::config::LogConfig;
 use crate::disk::{Disk, read_file};
 use crate::index::Row;
-use crate::merkle;
 use crate::note::{Checkpoint, NoteSigner};
 use crate::record;
 use crate::segment::Check;
 use crate::segments::{Damage, OpenSegment, Segments, Tail};
-use crate::shared::CheckpointStore;
 use crate::tree::Tree;
 use crate::writer::{End, Writer};
 
-use super::{OpenError, check_unsigned, during};
+use super::{OpenError, during};
 
 pub(super) struct Recovered {
     pub(super) batches: u64,
@@ -189,38 +187,6 @@ pub(super) fn restore_tree(
         previous = Some(header.leaf());
     }
     Ok(tree)
-}
-
-/// The stored checkpoint and its size, after checking that this log continues it.
-pub(super) fn compare_with_store(
-    config: &LogConfig,
-    (store, disk): (&CheckpointStore, &dyn Disk),
-    signer: &NoteSigner,
-    tree: &Tree,
-    is_damaged: bool,
-) -> Result<(String, u64), OpenError> {
-    let Some(note) = store.load(disk).map_err(during("read", &store.path))? else {
-        if !is_damaged {
-            check_unsigned(config, disk, signer.verifier_key().name(), store)?;
-        }
-        return Ok((String::new(), 0));
-    };
-    let signed = Checkpoint::verify(&note, &signer.verifier_key())?.head;
-    if is_damaged {
-        return Ok((note, signed.size));
-    }
-    if signed.size > tree.size() {
-        return Err(OpenError::RolledBack {
-            batches: tree.size(),
-            signed: signed.size,
-        });
-    }
-    if merkle::root_at(tree, signed.size)? != signed.root {
-        return Err(OpenError::Forked {
-            signed: signed.size,
-        });
-    }
-    Ok((note, signed.size))
 }
 
 /// Reads the keyed entries that no run of the index covers.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use deedtrail_core::port::log::{AppendError, EntryKind, EvidenceLog as _};
 use deedtrail_evidence::disk::RealDisk;
 use deedtrail_evidence::disk::simulated::{SimulatedDisk, Syncing};
-use deedtrail_evidence::{Log, OpenError, SealError};
+use deedtrail_evidence::{Log, LogConfig, OpenError, SealError};
 
 use crate::support::{TestEntropy, clock, config, entry, open, open_on, read_all};
 
@@ -120,6 +120,89 @@ fn a_copied_folder_signs_nothing_before_it_is_adopted() {
     // The copy of the copy, as well.
     let again = open_on(&config(Path::new("/sim")), Arc::new(without_store(&disk)));
     assert!(matches!(again, Err(OpenError::Moved { .. })));
+}
+
+/// `disk` with its data folder at `/sim/data`, and a copy of it at `/sim/copy`.
+fn with_copy(disk: &SimulatedDisk) -> SimulatedDisk {
+    let mut files = disk.snapshot();
+    for (path, bytes) in disk.snapshot() {
+        if let Ok(below) = path.strip_prefix("/sim/data") {
+            files.insert(Path::new("/sim/copy").join(below), bytes);
+        }
+    }
+    SimulatedDisk::with_files(&files)
+}
+
+/// The data folder at `data`, with the checkpoint store of [`config`].
+fn config_of(data: &str) -> LogConfig {
+    let usual = config(Path::new("/sim"));
+    LogConfig {
+        folder: Path::new(data).join("log"),
+        lock: Path::new(data).join("LOCK"),
+        signing_key: Path::new(data).join("keys").join("log-signing.key"),
+        ..usual
+    }
+}
+
+#[test]
+fn a_copy_beside_its_original_is_refused_and_the_original_goes_on() {
+    let disk = Arc::new(with_copy(&a_log_of(3, "a")));
+    let refused = open_on(&config_of("/sim/copy"), Arc::clone(&disk) as _);
+    let Err(OpenError::Copied { original, .. }) = refused else {
+        panic!("the copy was opened: {refused:?}");
+    };
+    assert_eq!(original, "/sim/data/log");
+    let around = (
+        Arc::clone(&disk) as _,
+        clock() as _,
+        Arc::new(TestEntropy::new(1)) as _,
+    );
+    let copy = Log::adopt(
+        &config_of("/sim/copy"),
+        around,
+        "test.example/copy",
+        "a copy",
+    );
+    copy.unwrap()
+        .append(vec![entry("in the copy", "1")])
+        .unwrap();
+    for data in ["/sim/data", "/sim/copy", "/sim/data"] {
+        let log = open_on(&config_of(data), Arc::clone(&disk) as _).unwrap();
+        log.append(vec![entry(data, "1")]).unwrap();
+        log.close().unwrap();
+    }
+}
+
+#[test]
+fn a_moved_folder_goes_on_as_before() {
+    let mut files = with_copy(&a_log_of(3, "a")).snapshot();
+    files.retain(|path, _| !path.starts_with("/sim/data"));
+    let disk = Arc::new(SimulatedDisk::with_files(&files));
+    let log = open_on(&config_of("/sim/copy"), Arc::clone(&disk) as _).unwrap();
+    log.close().unwrap();
+    // Now it is the folder that signs.
+    let mut files = disk.snapshot();
+    for (path, bytes) in disk.snapshot() {
+        if let Ok(below) = path.strip_prefix("/sim/copy") {
+            files.insert(Path::new("/sim/data").join(below), bytes);
+        }
+    }
+    let disk = Arc::new(SimulatedDisk::with_files(&files));
+    let refused = open_on(&config_of("/sim/data"), disk);
+    assert!(matches!(refused, Err(OpenError::Copied { .. })));
+}
+
+#[test]
+fn a_log_that_continues_what_it_signed_is_not_taken_over() {
+    let disk = Arc::new(a_log_of(3, "a"));
+    let before = disk.snapshot();
+    let refused = adopt(&disk, "test.example/new");
+    assert!(
+        matches!(refused, Err(OpenError::Healthy { .. })),
+        "{refused:?}"
+    );
+    let identity = Path::new("/sim/data/log/identity.json");
+    assert_eq!(disk.snapshot()[identity], before[identity]);
 }
 
 /// Entries that say that the log was adopted.

@@ -227,7 +227,7 @@ pub(super) fn verify(
     }
 }
 
-/// Takes over a restored or moved data folder under a new origin.
+/// Takes over a copied or restored data folder under a new origin.
 pub(super) fn adopt(config: &Config, console: &mut Console) -> anyhow::Result<Ended> {
     ensure_installed(&config.data)?;
     let entropy = SystemEntropy;

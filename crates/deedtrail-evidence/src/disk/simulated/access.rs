@@ -88,6 +88,10 @@ impl Disk for SimulatedDisk {
         }))
     }
 
+    fn canonical(&self, folder: &Path) -> io::Result<PathBuf> {
+        Ok(folder.to_owned())
+    }
+
     fn create_folder(&self, _folder: &Path) -> io::Result<()> {
         locked(&self.0).up()
     }
