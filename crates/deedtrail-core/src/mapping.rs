@@ -87,6 +87,11 @@ pub enum MapError {
     TooMuchText { limit_bytes: usize },
     #[error("no source is called `{source_name}`; `deedtrail source list` shows them all")]
     UnknownSource { source_name: String },
+    #[error(
+        "neither its labels ({labels}) nor its content tell a source; label it with a name of \
+         `deedtrail source list`"
+    )]
+    Unrecognized { labels: String },
 }
 
 impl MapError {
@@ -102,6 +107,7 @@ impl MapError {
             Self::TooManyEvents { .. } => "too_many_events",
             Self::TooMuchText { .. } => "too_much_text",
             Self::UnknownSource { .. } => "unknown_source",
+            Self::Unrecognized { .. } => "unrecognized",
         }
     }
 }

@@ -43,6 +43,8 @@ pub enum LoadError {
 #[derive(Debug)]
 pub struct Registry {
     sources: BTreeMap<SourceName, Source>,
+    /// What shippers call the sources.
+    labels: BTreeMap<String, SourceName>,
 }
 
 #[derive(Debug)]
@@ -76,12 +78,23 @@ impl Registry {
                 },
             );
         }
-        Ok(Self { sources })
+        Ok(Self::of(sources))
+    }
+
+    fn of(sources: BTreeMap<SourceName, Source>) -> Self {
+        let shipped = sources.iter().flat_map(|(name, source)| {
+            let labels = source.plan.shipped_as.iter().cloned();
+            labels.map(move |label| (label, name.clone()))
+        });
+        // A source's own name is never another's label.
+        let named = sources.keys().map(|name| (name.to_string(), name.clone()));
+        let labels = shipped.chain(named).collect();
+        Self { sources, labels }
     }
 
     /// The sources of this build and those in the folders below `extra`, which win by name.
     pub fn load(extra: &Path) -> Result<Self, LoadError> {
-        let mut registry = Self::built_in()?;
+        let mut sources = Self::built_in()?.sources;
         let shared = shared_tables()?;
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -100,9 +113,9 @@ impl Registry {
             let name = name_of(&folder, &name)?;
             let plan = compile(&file.display().to_string(), &text, &shared)?;
             let readme = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
-            registry.sources.insert(name, Source { plan, readme });
+            sources.insert(name, Source { plan, readme });
         }
-        Ok(registry)
+        Ok(Self::of(sources))
     }
 
     /// What a source's README says.
@@ -156,6 +169,11 @@ impl Mapper for Registry {
             .plan(source)
             .map_err(|_| FrameError::UnknownSource(source.to_string()))?;
         framing::frame(&plan.envelopes, encoding, body)
+    }
+
+    fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName> {
+        let labelled = labels.iter().find_map(|label| self.labels.get(*label));
+        labelled.or_else(|| self.identify(record)).cloned()
     }
 
     fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError> {

@@ -87,6 +87,13 @@ impl Mapper for FakeMapper {
         Ok(framed.collect())
     }
 
+    fn recognize(&self, labels: &[&str], _: &[u8]) -> Option<SourceName> {
+        let names = labels
+            .iter()
+            .filter_map(|label| SourceName::new(label).ok());
+        names.into_iter().find(Self::known)
+    }
+
     fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError> {
         let value = parse(record)?;
         let text = |name: &str| value.get(name).and_then(|v| v.as_str());

@@ -41,6 +41,10 @@ impl Mapper for Counting {
         self.inner.frame(source, encoding, body)
     }
 
+    fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName> {
+        self.inner.recognize(labels, record)
+    }
+
     fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError> {
         self.mapped.fetch_add(1, Ordering::Relaxed);
         self.inner.map(source, record)

@@ -70,6 +70,9 @@ pub trait Mapper: Send + Sync + std::fmt::Debug {
         encoding: Encoding,
         body: &'a [u8],
     ) -> Result<Vec<Framed<'a>>, FrameError>;
+    /// The source of a record that came among others: the one that a label names, or that is
+    /// usually shipped under it; else the one it looks like.
+    fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName>;
     /// Maps one record.
     fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError>;
     /// Maps one record and says for each of its events, in order, where its fields come from.

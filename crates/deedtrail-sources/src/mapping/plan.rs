@@ -29,6 +29,7 @@ pub(crate) struct Plan {
     pub(crate) asker: Asker,
     pub(crate) planes: Vec<String>,
     pub(crate) envelopes: Vec<String>,
+    pub(crate) shipped_as: Vec<String>,
     /// Lists of which each element is an event, outermost first; each from the level before it.
     pub(crate) each: Vec<Path>,
     pub(crate) shapes: Shapes,

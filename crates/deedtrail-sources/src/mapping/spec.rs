@@ -97,6 +97,10 @@ pub struct RecordsSpec {
     pub envelope: Vec<String>,
     /// The list inside a record of which each element is an event of its own, e.g. `events[]`.
     pub each: Option<String>,
+    /// What shippers usually call this log where a delivery holds several: a Splunk source type,
+    /// an Elastic data set. The source's own name always counts.
+    #[serde(default)]
+    pub shipped_as: Vec<String>,
 }
 
 /// Fields with one value.

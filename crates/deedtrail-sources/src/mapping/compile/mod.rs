@@ -117,6 +117,7 @@ impl Compiler<'_> {
             asker: Asker::default(),
             planes: planes(spec.event.plane.as_ref()),
             envelopes: spec.records.envelope.clone(),
+            shipped_as: spec.records.shipped_as.clone(),
             each,
             identify,
             id: self.optional(spec.event.id.as_ref())?,

@@ -1,0 +1,112 @@
+//! Under which key a record is known when it comes again.
+
+use std::collections::BTreeMap;
+
+use deedtrail_core::Text;
+use deedtrail_core::mapping::MappedRecord;
+
+/// Longest id used as an idempotency key as it is, bytes; longer ones are hashed.
+const ID_BYTES_MAX: usize = 256;
+/// Most different contents whose copies within a delivery are counted. Beyond it the copies of
+/// further contents are taken for duplicates.
+const CONTENTS_MAX: usize = 4_000_000;
+
+/// Makes idempotency keys: the vendor's id, else the shipper's, else content hash + occurrence
+/// within the delivery.
+#[derive(Debug, Default)]
+pub struct KeyMaker {
+    seen: BTreeMap<[u8; 16], u32>,
+}
+
+impl KeyMaker {
+    pub(super) fn make(
+        &mut self,
+        mapped: Option<&MappedRecord>,
+        shipper_id: Option<&str>,
+        bytes: &[u8],
+    ) -> Text {
+        if let Some(uid) = mapped.and_then(|record| record.source_uid.as_ref()) {
+            return key_of("v", uid);
+        }
+        if let Some(id) = shipper_id {
+            return key_of("s", id);
+        }
+        let mut short = [0_u8; 16];
+        short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+        let occurrence = self.occurrence(short);
+        format!("h:{:032x}:{occurrence}", u128::from_be_bytes(short)).into()
+    }
+
+    fn occurrence(&mut self, content: [u8; 16]) -> u32 {
+        if self.seen.len() >= CONTENTS_MAX && !self.seen.contains_key(&content) {
+            return 1;
+        }
+        let occurrence = self.seen.entry(content).or_insert(0);
+        *occurrence += 1;
+        *occurrence
+    }
+}
+
+/// Ids of vendors (`v`) and shippers (`s`) never meet.
+fn key_of(kind: &str, id: &str) -> Text {
+    if id.len() <= ID_BYTES_MAX {
+        format!("{kind}:{id}").into()
+    } else {
+        format!("{kind}h:{}", blake3::hash(id.as_bytes()).to_hex()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_in_one_delivery_get_their_own_keys_and_a_retry_gets_the_same() {
+        let mut first = KeyMaker::default();
+        let keys = [
+            first.make(None, None, b"a"),
+            first.make(None, None, b"a"),
+            first.make(None, None, b"b"),
+        ];
+        assert_ne!(keys[0], keys[1]);
+        let mut retry = KeyMaker::default();
+        assert_eq!(
+            keys,
+            [
+                retry.make(None, None, b"a"),
+                retry.make(None, None, b"a"),
+                retry.make(None, None, b"b")
+            ]
+        );
+    }
+
+    #[test]
+    fn the_vendors_id_is_the_key_whatever_the_content() {
+        let record = MappedRecord {
+            source_uid: Some("e-1".into()),
+            ..MappedRecord::default()
+        };
+        let mut keys = KeyMaker::default();
+        assert_eq!(
+            keys.make(Some(&record), Some("other"), b"a"),
+            keys.make(Some(&record), Some("other"), b"b")
+        );
+        let long = MappedRecord {
+            source_uid: Some("x".repeat(999).into()),
+            ..record
+        };
+        assert!(keys.make(Some(&long), None, b"a").len() < 100);
+    }
+
+    #[test]
+    fn the_shippers_id_is_the_key_where_the_vendor_gives_none() {
+        let mut keys = KeyMaker::default();
+        assert_eq!(keys.make(None, Some("1"), b"a"), "s:1");
+        assert_eq!(keys.make(None, Some("1"), b"b"), "s:1");
+        let record = MappedRecord {
+            source_uid: Some("1".into()),
+            ..MappedRecord::default()
+        };
+        assert_eq!(keys.make(Some(&record), Some("2"), b"b"), "v:1");
+    }
+}

@@ -1,0 +1,241 @@
+//! Intake: a delivery is framed, mapped for its ids, appended, and answered with counts.
+
+mod answer;
+mod entry;
+mod key;
+mod shipped;
+
+use std::borrow::Cow;
+use std::sync::atomic::Ordering::Relaxed;
+
+use deedtrail_core::Text;
+use deedtrail_core::id::SourceName;
+use deedtrail_core::limits::{BATCH_RECORDS_MAX, RECORD_BYTES_MAX};
+use deedtrail_core::mapping::{MapError, MappedRecord};
+use deedtrail_core::port::log::{AppendError, Outcome};
+use deedtrail_core::port::mapper::{Encoding, FrameError};
+use deedtrail_core::port::store::Scope;
+use deedtrail_core::time::Timestamp;
+
+use crate::App;
+use crate::access::{Denied, Principal};
+
+pub use answer::{IngestAnswer, QUARANTINE_NOTES_MAX, QuarantineNote};
+pub use key::KeyMaker;
+pub use shipped::{Fate, Shipped, Taken};
+
+use entry::{entry, parts};
+
+/// Bytes of records after which an append is cut; the record that reaches it is its last.
+pub(crate) const APPEND_BYTES_MAX: usize = 4 << 20;
+/// Text in the records of one append that are kept for the pipeline, bytes; the rest of them are
+/// mapped again from the log.
+const HANDED_TEXT_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes as they came in, with what the connection says about them.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    pub source: &'a SourceName,
+    pub encoding: Encoding,
+    pub body: &'a [u8],
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// A record on its way into the log.
+#[derive(Debug)]
+struct Arrival<'a> {
+    /// 1-based number within the delivery.
+    line: u64,
+    source: SourceName,
+    /// Why no source can be told; the record goes into quarantine.
+    unrecognized: Option<MapError>,
+    /// Shipper's id of the record.
+    id: Option<Text>,
+    bytes: Cow<'a, [u8]>,
+}
+
+/// One delivery being taken in.
+struct Intake<'a> {
+    app: &'a App,
+    principal: &'a Principal,
+    now: Timestamp,
+    keys: &'a mut KeyMaker,
+    answer: IngestAnswer,
+    /// What became of each record, in order, where the caller wants to know.
+    taken: Option<Vec<Taken>>,
+}
+
+impl App {
+    /// Takes a delivery in. Returns after everything in it is durable.
+    pub fn ingest(
+        &self,
+        principal: &Principal,
+        delivery: Delivery<'_>,
+    ) -> Result<IngestAnswer, IngestError> {
+        self.ingest_part(principal, delivery, &mut KeyMaker::default())
+    }
+
+    /// Takes one of several parts of a delivery in, for which `keys` is kept: records that are
+    /// alike are different records in one delivery, and the same one in two.
+    pub fn ingest_part(
+        &self,
+        principal: &Principal,
+        delivery: Delivery<'_>,
+        keys: &mut KeyMaker,
+    ) -> Result<IngestAnswer, IngestError> {
+        principal.require(Scope::Ingest)?;
+        let mapper = &self.ports.mapper;
+        let framed = mapper.frame(delivery.source, delivery.encoding, delivery.body)?;
+        let arrivals = framed.into_iter().map(|record| Arrival {
+            line: record.line,
+            source: delivery.source.clone(),
+            unrecognized: None,
+            id: None,
+            bytes: record.bytes,
+        });
+        let mut intake = Intake::new(self, principal, keys);
+        intake.take(&arrivals.collect::<Vec<_>>())?;
+        Ok(intake.answer)
+    }
+}
+
+impl<'a> Intake<'a> {
+    fn new(app: &'a App, principal: &'a Principal, keys: &'a mut KeyMaker) -> Self {
+        Self {
+            app,
+            principal,
+            now: app.ports.clock.now(),
+            keys,
+            answer: IngestAnswer::default(),
+            taken: None,
+        }
+    }
+
+    fn take(&mut self, arrivals: &[Arrival<'_>]) -> Result<(), IngestError> {
+        refuse_oversized(arrivals)?;
+        let mut rest = arrivals;
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(append_size(rest));
+            rest = after;
+            self.append(chunk)?;
+        }
+        let (counters, answer) = (&self.app.counters, &self.answer);
+        counters.records.fetch_add(answer.records, Relaxed);
+        counters.duplicates.fetch_add(answer.duplicates, Relaxed);
+        counters.quarantined.fetch_add(answer.quarantined, Relaxed);
+        Ok(())
+    }
+
+    fn append(&mut self, chunk: &[Arrival<'_>]) -> Result<(), IngestError> {
+        let ports = &self.app.ports;
+        let mut entries = Vec::with_capacity(chunk.len());
+        let mut understood = Vec::with_capacity(chunk.len());
+        let mut text_bytes = 0;
+        for record in chunk {
+            let mapped = match &record.unrecognized {
+                Some(error) => Err(error.clone()),
+                None => ports.mapper.map(&record.source, &record.bytes),
+            };
+            let id = record.id.as_deref();
+            let key = self.keys.make(mapped.as_ref().ok(), id, &record.bytes);
+            let parts = parts(&record.bytes, ports.mapper.sensitive(&record.bytes));
+            let from = (&self.principal.tenant, &record.source, self.now);
+            entries.push(entry(from, mapped.as_ref().err(), key, parts));
+            understood.push(match mapped {
+                Ok(record) => {
+                    text_bytes += record.text_bytes();
+                    Ok((text_bytes <= HANDED_TEXT_BYTES_MAX).then_some(record))
+                }
+                Err(error) => Err(QuarantineNote::new(record.line, &error)),
+            });
+        }
+        let appended = ports.log.append(entries)?;
+        self.settle(&appended.outcomes, understood);
+        self.answer.receipts.extend(appended.receipt);
+        Ok(())
+    }
+
+    /// Counts what became of the records, and hands new ones to the pipeline.
+    fn settle(
+        &mut self,
+        outcomes: &[Outcome],
+        understood: Vec<Result<Option<MappedRecord>, QuarantineNote>>,
+    ) {
+        let mut fresh = Vec::with_capacity(outcomes.len());
+        for (outcome, mapped) in outcomes.iter().zip(understood) {
+            let quarantine = match mapped {
+                Err(note) => Some(note),
+                Ok(record) => {
+                    if !matches!(outcome, Outcome::Duplicate(_)) {
+                        fresh.extend(record.map(|record| (outcome.sequence(), record)));
+                    }
+                    None
+                }
+            };
+            if let Some(taken) = &mut self.taken {
+                taken.push(Taken::new(*outcome, quarantine.as_ref()));
+            }
+            self.answer.add(*outcome, quarantine);
+        }
+        self.app.handover.offer(fresh.into_iter());
+    }
+}
+
+fn refuse_oversized(arrivals: &[Arrival<'_>]) -> Result<(), FrameError> {
+    match arrivals
+        .iter()
+        .find(|record| record.bytes.len() > RECORD_BYTES_MAX)
+    {
+        Some(record) => Err(FrameError::RecordTooLarge {
+            line: record.line,
+            limit_bytes: RECORD_BYTES_MAX,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// How many of the next records go into one append; at least one.
+fn append_size(records: &[Arrival<'_>]) -> usize {
+    let mut bytes = 0;
+    let fits = |record: &&Arrival<'_>| {
+        let fits = bytes < APPEND_BYTES_MAX;
+        bytes += record.bytes.len();
+        fits
+    };
+    let some = records.iter().take(BATCH_RECORDS_MAX);
+    some.take_while(fits).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_append_is_cut_by_records_and_by_bytes() {
+        let record = |bytes: usize| Arrival {
+            line: 1,
+            source: SourceName::new("test.log").unwrap(),
+            unrecognized: None,
+            id: None,
+            bytes: vec![0; bytes].into(),
+        };
+        let sizes = |bytes: &[usize]| {
+            let records: Vec<_> = bytes.iter().map(|bytes| record(*bytes)).collect();
+            append_size(&records)
+        };
+        assert_eq!(sizes(&[1, 2, 3]), 3);
+        assert_eq!(sizes(&[APPEND_BYTES_MAX - 1, 1, 1]), 2);
+        assert_eq!(sizes(&[APPEND_BYTES_MAX + 1, 1]), 1);
+        let many = vec![0; BATCH_RECORDS_MAX + 1];
+        assert_eq!(sizes(&many), BATCH_RECORDS_MAX);
+    }
+}
