@@ -17,6 +17,7 @@ pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
 mod sensitive;
+pub mod source_name;
 pub mod timeline;
 pub mod today;
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::App;
 use crate::access::{Denied, Principal};
 use crate::intake::APPEND_BYTES_MAX;
+use crate::source_name::{UnknownSource, known_source};
 
 /// Most waiting records held at a time.
 const PAGE_RECORDS: usize = 1_000;
@@ -26,10 +27,8 @@ pub enum ReplayError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Append(#[from] AppendError),
-    #[error(
-        "no source is called `{0}` and none of that name ever delivered; see `deedtrail source list`"
-    )]
-    UnknownSource(SourceName),
+    #[error("{0}; `deedtrail source list` lists them all")]
+    UnknownSource(#[from] UnknownSource),
 }
 
 /// What a replay did: `tried = released + waiting`.
@@ -56,8 +55,8 @@ impl App {
             .map(|facts| facts.name)
             .chain(healths.map(|health| health.source))
             .collect();
-        if let Some(name) = source.filter(|name| !known.contains(name)) {
-            return Err(ReplayError::UnknownSource(name.clone()));
+        if let Some(name) = source {
+            known_source(name.as_str(), known)?;
         }
         let of = source.map_or("every source", SourceName::as_str);
         self.audit(principal, "quarantine replayed", of)?;

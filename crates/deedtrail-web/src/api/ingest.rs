@@ -22,11 +22,6 @@ use super::ask::shortened;
 use crate::problem::{Problem, unknown_source};
 use crate::state::Shared;
 
-/// Names this similar to what was asked for are suggested (0 to 1, Jaro-Winkler).
-const SIMILARITY_MIN: f64 = 0.7;
-/// Most names suggested.
-const SUGGESTIONS_MAX: usize = 3;
-
 pub(super) fn route() -> MethodRouter<Shared> {
     // The handler applies the limit of the configuration while it reads the body.
     post(take).layer(DefaultBodyLimit::disable())
@@ -127,35 +122,7 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
 
 /// The source of that name, if the mapper knows it; else which names come close.
 pub(super) fn known_source(name: &str, mapper: &dyn Mapper) -> Result<SourceName, Problem> {
-    let names: Vec<SourceName> = mapper
-        .sources()
-        .into_iter()
-        .map(|facts| facts.name)
-        .collect();
-    match SourceName::new(name) {
-        Ok(source) if names.contains(&source) => Ok(source),
-        _ => Err(unknown_source(suggestion(name, &names))),
-    }
-}
-
-fn suggestion(name: &str, names: &[SourceName]) -> String {
-    let name = shortened(name);
-    let score = |known: &SourceName| strsim::jaro_winkler(&name, known.as_str());
-    let mut near: Vec<(f64, &str)> = names.iter().map(|n| (score(n), n.as_str())).collect();
-    near.retain(|(score, _)| *score >= SIMILARITY_MIN);
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let near: Vec<String> = near
-        .iter()
-        .take(SUGGESTIONS_MAX)
-        .map(|(_, name)| format!("`{name}`"))
-        .collect();
-    let all = "GET /v1/sources lists them all";
-    if near.is_empty() {
-        format!("No source is called `{name}`; {all}.")
-    } else {
-        format!(
-            "No source is called `{name}`; did you mean {}? {all}.",
-            near.join(", ")
-        )
-    }
+    let names = mapper.sources().into_iter().map(|facts| facts.name);
+    let known = deedtrail_app::source_name::known_source(name, names);
+    known.map_err(|error| unknown_source(format!("{error}; GET /v1/sources lists them all")))
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{Context, Ended};
 use crate::args::Ingest;
+use crate::instance::known_source;
 use crate::output::Progress;
 
 /// Bytes of a line-oriented file sent as one delivery.
@@ -28,7 +29,7 @@ struct Line<'a> {
 }
 
 pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<Ended> {
-    let source = SourceName::new(&ingest.source)?;
+    let source = known_source(&ingest.source, &*context.app().ports.mapper)?;
     let mut failed = false;
     for file in expand(context, &ingest.files)? {
         match take_file(context, &source, &file) {

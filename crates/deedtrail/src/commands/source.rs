@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Ended;
 use crate::args::SourceCommand;
 use crate::config::Config;
-use crate::instance::registry;
+use crate::instance::{known_source, registry};
 use crate::output::{Console, Data};
 
 /// Share of events with action `other` above which a mapping needs work.
@@ -57,6 +57,7 @@ fn map(
     file: &str,
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
+    let source = known_source(source, registry)?;
     let mut body = Vec::new();
     if file == "-" {
         console.input.read_to_end(&mut body)?;
@@ -64,7 +65,7 @@ fn map(
         body = std::fs::read(file).with_context(|| format!("cannot read {file}"))?;
     }
     let mut out = console.data(Data::Json);
-    registry.write_rows(&SourceName::new(source)?, &body, &mut out)?;
+    registry.write_rows(&source, &body, &mut out)?;
     Ok(Ended::Done)
 }
 
@@ -72,7 +73,7 @@ fn map(
 fn test(folder: &Path, console: &mut Console) -> anyhow::Result<Ended> {
     let folder = folder
         .canonicalize()
-        .with_context(|| format!("{}", folder.display()))?;
+        .with_context(|| format!("{}: give the folder of a source", folder.display()))?;
     let parent = folder
         .parent()
         .context("a source is a folder in a folder of sources")?;

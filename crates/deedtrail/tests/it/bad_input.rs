@@ -69,12 +69,21 @@ fn what_cannot_be_taken_is_refused_and_says_what_to_do() {
     let huge = vec![b'x'; deedtrail_core::limits::RECORD_BYTES_MAX + 1];
     for (source, body, says) in [
         ("aws.cloudtrail", huge.as_slice(), "16777216"),
-        ("aws.cloudtrial", b"{}\n", "source list"),
+        ("aws.cloudtrial", b"{}\n", "did you mean `aws.cloudtrail`"),
+        ("Nothing/Like it", b"{}\n", "source list"),
     ] {
         let path = folder.write("refused.ndjson", body);
         let arguments = ["ingest", "--source", source, path.to_str().unwrap()];
         let talk = refused(&folder, &arguments, 1);
         assert!(talk.contains(says), "{talk}");
+    }
+    let path = folder.write("refused.ndjson", "{}\n");
+    for arguments in [
+        &["source", "map", "aws.cloudtrial", path.to_str().unwrap()][..],
+        &["replay", "--source", "aws.cloudtrial"],
+    ] {
+        let talk = refused(&folder, arguments, 1);
+        assert!(talk.contains("did you mean `aws.cloudtrail`"), "{talk}");
     }
     let path = folder.write("many.ndjson", "{}\n".repeat(7));
     let ingest = |path: &std::path::Path| {
