@@ -1,6 +1,7 @@
 //! Fills canonical events from a parsed record.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
 use deedtrail_core::event::{Alias, Change, Delegation, MappedEvent, PolicyDecision};
@@ -349,15 +350,18 @@ impl<'a> EventBuilder<'a> {
 
     fn labels(&mut self) {
         let plan = self.plan;
+        let mut labels = Vec::with_capacity(plan.labels.len());
         for label in &plan.labels {
             if !self.reader.wants(label.interest) {
                 continue;
             }
             if let Some(text) = text(&self.reader, Some(&label.value)) {
-                self.event.labels.insert(label.name.clone(), text);
+                labels.push((label.name.clone(), text));
             }
             self.note("labels");
         }
+        // In the order of their names, so that this is quick.
+        self.event.labels = BTreeMap::from_iter(labels);
     }
 
     fn changes(&mut self) {

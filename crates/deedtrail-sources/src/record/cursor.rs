@@ -1,5 +1,7 @@
 //! JSON tokens of one text, from left to right (RFC 8259).
 
+use super::shape::Written;
+
 /// The text is not JSON from here on. What exactly is wrong is found out elsewhere, once.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotJson;
@@ -59,25 +61,21 @@ impl<'t> Cursor<'t> {
         self.text.get(start..end).unwrap_or_default()
     }
 
-    /// The bytes of a string's text as written.
-    #[inline]
-    pub(super) fn bytes(&self, span: Span) -> &'t [u8] {
-        let bytes = self.text.as_bytes();
-        bytes
-            .get(span.start() as usize..span.end() as usize)
-            .unwrap_or_default()
-    }
-
     /// The next byte that is not white space; 0 at the end.
     #[inline]
     pub(super) fn peek(&mut self) -> u8 {
-        loop {
-            match self.text.as_bytes().get(self.at) {
-                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
-                Some(byte) => return *byte,
-                None => return 0,
-            }
+        match self.text.as_bytes().get(self.at) {
+            Some(byte) if *byte > b' ' => *byte,
+            _ => self.peek_behind_space(),
         }
+    }
+
+    #[cold]
+    fn peek_behind_space(&mut self) -> u8 {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let space = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\t' | b'\r');
+        self.at += rest.iter().take_while(space).count();
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
 
     /// Goes behind the byte that [`Cursor::peek`] gave.
@@ -120,6 +118,19 @@ impl<'t> Cursor<'t> {
         }
         self.pass();
         Ok(key)
+    }
+
+    /// Goes behind a member's key and its colon, if they stand there as `written`.
+    #[inline]
+    pub(super) fn key_is(&mut self, written: &Written) -> bool {
+        if self.peek() != b'"' {
+            return false;
+        }
+        let start = self.at + 1;
+        let text = self.text.as_bytes().get(start..).unwrap_or_default();
+        let len = written.begins(text);
+        self.at = len.map_or(self.at, |len| start + len);
+        len.is_some()
     }
 
     /// `null`, `true` or `false`.
@@ -255,7 +266,7 @@ pub(super) const fn small(place: u64) -> u32 {
 }
 
 /// How many bytes come before the first quote, backslash or control character.
-#[inline]
+#[inline(never)]
 fn plain_bytes(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 0xFF;
     const HIGH: u64 = ONES << 7;

@@ -126,16 +126,38 @@ impl<'w> Walk<'w> {
         }
     }
 
+    #[inline]
     fn value(&mut self, source: &mut Source<'_>, at: ShapeId, depth: usize) -> Result<Node, Stop> {
+        match source.cursor.peek() {
+            b'"' => {
+                let span = source.cursor.string()?;
+                if span.is_escaped() || self.known(at).is_some_and(Shape::goes_on) {
+                    return self.string(source, span, at, depth);
+                }
+                Ok(Node::Text(source.reference(span.start(), span.end())))
+            }
+            b'n' => {
+                source.cursor.literal("null")?;
+                Ok(Node::Null)
+            }
+            first => self.other(source, first, at, depth),
+        }
+    }
+
+    /// A value that begins with `first` and is neither text nor null.
+    #[inline(never)]
+    fn other(
+        &mut self,
+        source: &mut Source<'_>,
+        first: u8,
+        at: ShapeId,
+        depth: usize,
+    ) -> Result<Node, Stop> {
         let word = |cursor: &mut Cursor<'_>, word, node| {
             cursor.literal(word)?;
             Ok(node)
         };
-        match source.cursor.peek() {
-            b'"' => {
-                let span = source.cursor.string()?;
-                self.string(source, span, at, depth)
-            }
+        match first {
             b'{' => {
                 source.cursor.pass();
                 self.enter(depth)?;
@@ -146,7 +168,6 @@ impl<'w> Walk<'w> {
                 self.enter(depth)?;
                 self.list(source, at, depth + 1)
             }
-            b'n' => word(&mut source.cursor, "null", Node::Null),
             b't' => word(&mut source.cursor, "true", Node::True),
             b'f' => word(&mut source.cursor, "false", Node::False),
             _ => {
@@ -304,30 +325,43 @@ impl<'w> Walk<'w> {
             .resize(slots + shape.child_count(), Node::Absent);
         let open = self.tree.open_keys.len();
         let mut seen = BTreeSet::new();
+        let mut guess = &shape.first;
         let mut first = true;
         while source.cursor.more(std::mem::take(&mut first), b'}')? {
-            let span = source.cursor.key()?;
-            let key = self.keep(source, span)?;
-            let name = if span.is_escaped() {
-                self.tree.text(self.record, key).as_bytes()
-            } else {
-                source.cursor.bytes(span)
+            let guessed = guess.slot();
+            let slot = match shape.key(guessed) {
+                Some(key) if source.cursor.key_is(&key.written) => guessed,
+                _ => {
+                    let span = source.cursor.key()?;
+                    let key = self.keep(source, span)?;
+                    let found = shape.child(self.tree.text(self.record, key).as_bytes());
+                    let Some((slot, _)) = found else {
+                        self.check_key(key, open, &mut seen)?;
+                        if self.value(source, ShapeId::SKIP, depth)? != Node::Null {
+                            self.tree.unmapped.push((at, key));
+                        }
+                        continue;
+                    };
+                    // An escaped key is another one when it is compared as written.
+                    if !span.is_escaped() {
+                        guess.learn(slot);
+                    }
+                    slot
+                }
             };
-            if let Some((slot, child)) = shape.child(name) {
-                let slot = slots + slot as usize;
-                if self.tree.nodes[slot] != Node::Absent {
-                    return Err(self.duplicate(self.shapes.get(child).path.to_string()));
-                }
-                let node = self.value(source, child, depth)?;
-                self.tree.nodes[slot] = node;
-                if node != Node::Null {
-                    self.tree.wanted |= self.shapes.get(child).wanted_by;
-                }
-            } else {
-                self.check_key(key, open, &mut seen)?;
-                if self.value(source, ShapeId::SKIP, depth)? != Node::Null {
-                    self.tree.unmapped.push((at, key));
-                }
+            let Some(key) = shape.key(slot) else {
+                return Err(Stop);
+            };
+            guess = &key.next;
+            let child = self.shapes.get(key.shape);
+            let slot = slots + slot as usize;
+            if self.tree.nodes[slot] != Node::Absent {
+                return Err(self.duplicate(child.path.to_string()));
+            }
+            let node = self.value(source, key.shape, depth)?;
+            self.tree.nodes[slot] = node;
+            if node != Node::Null {
+                self.tree.wanted |= child.wanted_by;
             }
         }
         self.tree.open_keys.truncate(open);

@@ -4,6 +4,8 @@
 //! parsed, each key is looked up in the shape of the object it stands in; values land in slots
 //! that the compiled paths address by number.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use deedtrail_core::Text;
 
 /// Index of a shape; [`ShapeId::SKIP`] stands for parts of a record no path leads to.
@@ -20,12 +22,14 @@ impl ShapeId {
 }
 
 /// What is read below one place of a record.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Shape {
     /// Path from the root as people write it, e.g. `userIdentity.arn`, `target[].id`.
     pub(crate) path: Text,
     names: KeyTable,
-    children: Vec<ShapeId>,
+    children: Vec<Child>,
+    /// The key that objects begin with.
+    pub(super) first: Guess,
     /// Shape of list elements, if a path selects among them.
     pub(crate) element: Option<ShapeId>,
     /// The value is kept whole (tool arguments).
@@ -34,6 +38,75 @@ pub(crate) struct Shape {
     list: Option<ShapeId>,
     /// What asks for a value here or below, one bit each.
     pub(super) wanted_by: u128,
+}
+
+/// A key of an object that paths go through.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) written: Written,
+    pub(super) shape: ShapeId,
+    /// The key that comes next.
+    pub(super) next: Guess,
+}
+
+/// A key as records usually have it: from behind its opening quote to the colon.
+#[derive(Debug)]
+pub(super) struct Written {
+    text: Box<str>,
+    /// Its first bytes, and which bits of so many bytes they are.
+    head: u128,
+    mask: u128,
+}
+
+impl Written {
+    fn new(name: &str) -> Self {
+        let text = format!("{name}\":");
+        let byte = |index| text.as_bytes().get(index).copied();
+        Self {
+            head: u128::from_le_bytes(std::array::from_fn(|at| byte(at).unwrap_or(0))),
+            mask: u128::from_le_bytes(std::array::from_fn(|at| byte(at).map_or(0, |_| u8::MAX))),
+            text: text.into(),
+        }
+    }
+
+    /// Its length in bytes, if `text` begins with it.
+    #[inline]
+    pub(super) fn begins(&self, text: &[u8]) -> Option<usize> {
+        let len = self.text.len();
+        let begins = match text.first_chunk() {
+            Some(head) if (u128::from_le_bytes(*head) ^ self.head) & self.mask != 0 => false,
+            Some(_) if len <= size_of_val(&self.head) => true,
+            _ => text.starts_with(self.text.as_bytes()),
+        };
+        begins.then_some(len)
+    }
+}
+
+/// Which key probably stands in some place: the one that stood there last time.
+///
+/// Records of one log have their keys in the same order, so that most need no looking up. What is
+/// guessed is compared before it is used: a wrong guess costs time, nothing else.
+#[derive(Debug)]
+pub(super) struct Guess(AtomicU32);
+
+impl Default for Guess {
+    /// No key.
+    fn default() -> Self {
+        Self(AtomicU32::new(u32::MAX))
+    }
+}
+
+impl Guess {
+    /// The slot of the key.
+    #[inline]
+    pub(super) fn slot(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The key turned out to be the one with this slot.
+    pub(super) fn learn(&self, slot: u32) {
+        self.0.store(slot, Ordering::Relaxed);
+    }
 }
 
 impl Shape {
@@ -50,7 +123,13 @@ impl Shape {
     #[inline]
     pub(crate) fn child(&self, key: &[u8]) -> Option<(u32, ShapeId)> {
         let slot = self.names.find(key)?;
-        Some((slot, self.children[slot as usize]))
+        Some((slot, self.children[slot as usize].shape))
+    }
+
+    /// The key with a slot.
+    #[inline]
+    pub(super) fn key(&self, slot: u32) -> Option<&Child> {
+        self.children.get(slot as usize)
     }
 }
 
@@ -164,7 +243,7 @@ impl Ends {
 }
 
 /// All shapes of one mapping; the first is the record's.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Shapes(Vec<Shape>);
 
 impl Default for Shapes {
@@ -194,7 +273,11 @@ impl Shapes {
         let id = self.add(path);
         let shape = &mut self.0[parent.0 as usize];
         let slot = shape.names.insert(name);
-        shape.children.push(id);
+        shape.children.push(Child {
+            written: Written::new(name),
+            shape: id,
+            next: Guess::default(),
+        });
         Some((slot, id))
     }
 

@@ -1,5 +1,7 @@
 //! The scanner reads what a general parser reads, and refuses what it refuses.
 
+use std::cell::RefCell;
+
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -137,7 +139,86 @@ fn what_is_remembered_is_kept_apart_by_asker_and_text() {
     }
 }
 
+/// Names a mapping may ask for, of which some are not written in a record as they are.
+const NAMES: [&str; 7] = [
+    "a",
+    "b",
+    "seventeen letters",
+    "exactly 14 let",
+    "a\\b",
+    "q\"q",
+    "new\nline",
+];
+
+fn of_names() -> Shapes {
+    let mut shapes = Shapes::default();
+    for name in NAMES {
+        shapes.add_child(ShapeId::ROOT, name).unwrap();
+    }
+    shapes
+}
+
+/// What is read where the names lead, and what is not used; or what is wrong.
+fn by_name(record: &str, shapes: &Shapes) -> Result<String, String> {
+    let mut tree = Tree::default();
+    let view = parse(record.as_bytes(), shapes, &mut tree).map_err(|error| error.to_string())?;
+    let texts = NAMES.map(|name| {
+        let (slot, _) = shapes.get(ShapeId::ROOT).child(name.as_bytes()).unwrap();
+        view.text(view.child(view.root(), slot))
+    });
+    let unmapped = view.unmapped(Asker::default(), shapes, 100, &RefCell::default());
+    Ok(format!("{texts:?} {unmapped:?}"))
+}
+
+#[test]
+fn a_guessed_key_is_the_key_that_stands_there() {
+    let shapes = of_names();
+    for (record, expected) in [
+        (r#"{"a":"1","b":"2","c":"3"}"#, "1 2"),
+        (r#"{"a":"1","b":"2","c":"3"}"#, "1 2"),
+        (r#"{"b":"4","a":"3"}"#, "3 4"),
+        ("{ \"b\" : \"4\" , \"a\" :\n\"3\" }", "3 4"),
+        (r#"{"\u0062":"4","\u0061":"3"}"#, "3 4"),
+        (r#"{"b":"4","ab":"5","a":"3"}"#, "3 4"),
+    ] {
+        let text = by_name(record, &shapes).unwrap();
+        let (a, b) = expected.split_once(' ').unwrap();
+        let given = format!("[Some(\"{a}\"), Some(\"{b}\"), None");
+        assert!(text.starts_with(&given), "{record}: {text}");
+    }
+    for record in [
+        r#"{"a":"1","a":"2"}"#,
+        r#"{"a":"1","b":"2","a":"2"}"#,
+        r#"{"a:1}"#,
+        r#"{"a"1}"#,
+        r#"{"a":"1","b":}"#,
+        r#"{"a":"1","b""#,
+        r#"{"a":"1""b":"2"}"#,
+    ] {
+        for _ in 0..2 {
+            assert!(by_name(record, &shapes).is_err(), "{record}");
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn guessed_keys_change_no_answer(
+        records in prop::collection::vec(prop::collection::vec(prop::sample::select(vec![
+            "{", "}", ",", ", ", ":", "\"a\":1", "\"b\": \"2\"", "\"c\":3", "\"\\u0061\":4",
+            "\"seventeen letters\":5", "\"seventeen lettuce\":6", "\"exactly 14 let\" : 7",
+            "\"a\\b\":8", "\"a\\\\b\":9", "\"q\"q\":10", "\"q\\\"q\":11", "\"new\nline\":12",
+            "\"new\\nline\":13", "\"c\":{\"a\":14}", "\"a",
+        ]), 0..6), 1..6),
+    ) {
+        let used = of_names();
+        for members in &records {
+            for record in [members.concat(), format!("{{{}}}", members.join(","))] {
+                prop_assert_eq!(by_name(&record, &used), by_name(&record, &of_names()), "{}", record);
+            }
+        }
+    }
+
     #[test]
     fn agrees_on_any_text(text in r#"[ {}\[\],:"\\ua1e.0n\-tru\n]{0,24}"#) {
         check(&text);

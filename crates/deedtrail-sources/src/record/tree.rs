@@ -202,14 +202,19 @@ impl<'a> View<'a> {
         memo: &RefCell<Memo>,
     ) -> Vec<Text> {
         let mut memo = memo.borrow_mut();
-        let mut paths: Vec<Text> = Vec::with_capacity(self.tree.unmapped.len().min(limit));
-        for &(at, key) in &self.tree.unmapped {
+        let all = &self.tree.unmapped;
+        let text = |key| self.tree.text(self.record, key);
+        let mut paths: Vec<Text> = Vec::with_capacity(all.len().min(limit));
+        for (index, &(at, key)) in all.iter().enumerate() {
             if paths.len() == limit {
                 break;
             }
-            let path = memo.path(asker, shapes, at, self.tree.text(self.record, key));
-            if self.tree.links.is_empty() || !paths.contains(&path) {
-                paths.push(path);
+            let same = |other: &(ShapeId, TextRef)| {
+                other.0 == at && other.1.len() == key.len() && text(other.1) == text(key)
+            };
+            // Only elements of lists have a shape in common.
+            if self.tree.links.is_empty() || !all[..index].iter().any(same) {
+                paths.push(memo.path(asker, shapes, at, text(key)));
             }
         }
         paths
