@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use deedtrail_core::id::SourceName;
+use deedtrail_core::mapping::MapError;
 use deedtrail_core::port::log::{
     AppendError, EntryKind, NewEntry, ReadError, Sequence, StoredEntry,
 };
@@ -86,12 +87,12 @@ impl App {
                 continue;
             };
             let content = original.bytes();
-            if self.ports.mapper.map(&record.source, &content).is_err() {
+            let Some(source) = self.source_now(&record.source, &content) else {
                 continue;
-            }
+            };
             answer.released += 1;
             bytes += content.len();
-            entries.push(self.remap_entry(&original));
+            entries.push(self.remap_entry(&original, source));
             if bytes >= APPEND_BYTES_MAX {
                 self.ports.log.append(std::mem::take(&mut entries))?;
                 bytes = 0;
@@ -101,6 +102,20 @@ impl App {
             self.ports.log.append(entries)?;
         }
         Ok(())
+    }
+
+    /// The source whose mapping understands the record: its own; where that is only the protocol
+    /// it came by, the one its content tells now.
+    fn source_now(&self, own: &SourceName, content: &[u8]) -> Option<SourceName> {
+        let mapper = &self.ports.mapper;
+        match mapper.map(own, content) {
+            Ok(_) => Some(own.clone()),
+            Err(MapError::UnknownSource { .. }) => {
+                let told = mapper.recognize(&[], content)?;
+                mapper.map(&told, content).is_ok().then_some(told)
+            }
+            Err(_) => None,
+        }
     }
 
     /// The record as it came in; `None` when it is damaged and stays where it is.
@@ -115,12 +130,13 @@ impl App {
     }
 
     /// The record once more, so that its new events have bytes and a proof of their own.
-    fn remap_entry(&self, original: &StoredEntry) -> NewEntry {
+    fn remap_entry(&self, original: &StoredEntry, source: SourceName) -> NewEntry {
         NewEntry {
             kind: EntryKind::Remap,
             received: self.ports.clock.now(),
             idempotency_key: None,
             note: original.sequence.to_string().into(),
+            source: Some(source),
             ..original.entry.clone()
         }
     }

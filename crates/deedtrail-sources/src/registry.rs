@@ -1,5 +1,6 @@
 //! All sources: those of this build, and the operator's folders.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -94,28 +95,29 @@ impl Registry {
 
     /// The sources of this build and those in the folders below `extra`, which win by name.
     pub fn load(extra: &Path) -> Result<Self, LoadError> {
+        let (registry, problems) = Self::load_sound(extra)?;
+        problems.into_iter().next().map_or(Ok(registry), Err)
+    }
+
+    /// Like [`Self::load`], without the sources that are wrong; also says what is wrong with each.
+    pub fn load_sound(extra: &Path) -> Result<(Self, Vec<LoadError>), LoadError> {
         let mut sources = Self::built_in()?.sources;
         let shared = shared_tables()?;
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| LoadError::Read { path, source }
-        };
-        for entry in std::fs::read_dir(extra).map_err(failed(extra))? {
-            let folder = entry.map_err(failed(extra))?.path();
-            let file = folder.join("mapping.toml");
-            let text = match std::fs::read_to_string(&file) {
-                Ok(text) => text,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => continue,
-                Err(error) => return Err(failed(&file)(error)),
-            };
-            let name = folder.file_name().unwrap_or_default().to_string_lossy();
-            let name = name_of(&folder, &name)?;
-            let plan = compile(&file.display().to_string(), &text, &shared)?;
-            let readme = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
-            sources.insert(name, Source { plan, readme });
+        let entries = std::fs::read_dir(extra).map_err(failed(extra))?;
+        let folders = entries.map(|entry| entry.map(|entry| entry.path()));
+        let mut folders: Vec<PathBuf> = folders.collect::<Result<_, _>>().map_err(failed(extra))?;
+        folders.sort();
+        let mut problems = Vec::new();
+        for folder in folders {
+            match read_source(&folder, &shared) {
+                Ok(Some((name, source))) => {
+                    sources.insert(name, source);
+                }
+                Ok(None) => {}
+                Err(problem) => problems.push(problem),
+            }
         }
-        Ok(Self::of(sources))
+        Ok((Self::of(sources), problems))
     }
 
     /// What a source's README says.
@@ -171,6 +173,14 @@ impl Mapper for Registry {
         framing::frame(&plan.envelopes, encoding, body)
     }
 
+    fn unpack<'a>(&self, encoding: Encoding, body: &'a [u8]) -> Result<Cow<'a, [u8]>, FrameError> {
+        framing::unpack(encoding, body)
+    }
+
+    fn pieces<'a>(&self, body: &'a [u8]) -> Result<Vec<Framed<'a>>, FrameError> {
+        framing::pieces_of(&[], body)
+    }
+
     fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName> {
         let labelled = labels.iter().find_map(|label| self.labels.get(*label));
         labelled.or_else(|| self.identify(record)).cloned()
@@ -194,6 +204,33 @@ impl Mapper for Registry {
 
     fn sensitive(&self, record: &[u8]) -> Vec<(Range<usize>, PartClass)> {
         sensitive(record)
+    }
+}
+
+/// The source in a folder; `None` when it has no mapping.
+fn read_source(
+    folder: &Path,
+    shared: &SharedTables,
+) -> Result<Option<(SourceName, Source)>, LoadError> {
+    let file = folder.join("mapping.toml");
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(None),
+        Err(error) => return Err(failed(&file)(error)),
+    };
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let name = name_of(folder, &name)?;
+    let plan = compile(&file.display().to_string(), &text, shared)?;
+    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
+    Ok(Some((name, Source { plan, readme })))
+}
+
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> LoadError {
+    let path = path.to_owned();
+    move |source| LoadError::Read {
+        path: path.clone(),
+        source,
     }
 }
 

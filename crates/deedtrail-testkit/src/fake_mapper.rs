@@ -67,24 +67,22 @@ impl Mapper for FakeMapper {
         if !Self::known(source) {
             return Err(FrameError::UnknownSource(source.to_string()));
         }
-        if encoding != Encoding::Identity {
-            return Err(FrameError::Compression(
-                "the fake reads plain bodies only".to_owned(),
-            ));
-        }
+        plain_only(encoding)?;
         if body.len() > REQUEST_BYTES_MAX {
             return Err(FrameError::TooLarge {
                 limit_bytes: REQUEST_BYTES_MAX,
             });
         }
-        let lines = body.split(|byte| *byte == b'\n').zip(1..);
-        let framed = lines
-            .filter(|(line, _)| !line.is_empty())
-            .map(|(bytes, line)| Framed {
-                line,
-                bytes: Cow::Borrowed(bytes),
-            });
-        Ok(framed.collect())
+        Ok(lines(body))
+    }
+
+    fn unpack<'a>(&self, encoding: Encoding, body: &'a [u8]) -> Result<Cow<'a, [u8]>, FrameError> {
+        plain_only(encoding)?;
+        Ok(Cow::Borrowed(body))
+    }
+
+    fn pieces<'a>(&self, body: &'a [u8]) -> Result<Vec<Framed<'a>>, FrameError> {
+        Ok(lines(body))
     }
 
     fn recognize(&self, labels: &[&str], _: &[u8]) -> Option<SourceName> {
@@ -147,6 +145,25 @@ impl Mapper for FakeMapper {
         ranges.sort_by_key(|(range, _)| range.start);
         ranges
     }
+}
+
+fn plain_only(encoding: Encoding) -> Result<(), FrameError> {
+    let reason = "the fake reads plain bodies only";
+    match encoding {
+        Encoding::Identity => Ok(()),
+        _ => Err(FrameError::Compression(reason.to_owned())),
+    }
+}
+
+fn lines(body: &[u8]) -> Vec<Framed<'_>> {
+    let lines = body.split(|byte| *byte == b'\n').zip(1..);
+    lines
+        .filter(|(line, _)| !line.trim_ascii().is_empty())
+        .map(|(bytes, line)| Framed {
+            line,
+            bytes: Cow::Borrowed(bytes),
+        })
+        .collect()
 }
 
 fn parse(record: &[u8]) -> Result<serde_json::Value, MapError> {

@@ -1,8 +1,12 @@
 //! What an endpoint is: one row of the table that routes, guards and documents.
 
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use deedtrail_core::port::store::Scope;
 
+use crate::feed::{ElasticRefusal, HecRefusal};
+use crate::page::failure;
+use crate::problem::Problem;
 use crate::state::Shared;
 
 /// What a caller must have.
@@ -18,6 +22,21 @@ pub enum Needs {
 pub enum Face {
     Api,
     Page,
+    /// Clients of Splunk's HTTP Event Collector.
+    Splunk,
+    /// Clients of Elasticsearch.
+    Elastic,
+}
+
+impl Face {
+    pub(crate) fn refusal(self, problem: Problem) -> Response {
+        match self {
+            Self::Api => problem.into_response(),
+            Self::Page => failure::page(&problem),
+            Self::Splunk => HecRefusal::from(problem).into_response(),
+            Self::Elastic => ElasticRefusal::from(problem).into_response(),
+        }
+    }
 }
 
 /// One endpoint.

@@ -3,13 +3,14 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use deedtrail_app::App;
 use deedtrail_app::access::{AccessError, Denied, Principal};
 
 use crate::config::Transport;
-use crate::endpoint::{Endpoint, Face, Needs};
-use crate::page::failure;
+use crate::endpoint::{Endpoint, Needs};
 use crate::problem::Problem;
 use crate::state::Shared;
 
@@ -21,7 +22,7 @@ pub struct LocalPrincipal(pub Principal);
 /// What a request brings along to say who it is.
 enum Claim {
     Local(Principal),
-    Bearer(String),
+    Token(String),
     Cookie(String),
     Nothing,
 }
@@ -43,13 +44,12 @@ pub(crate) async fn guard(
             .map_err(Problem::from),
         Err(problem) => Err(problem),
     };
-    match (checked, endpoint.face) {
-        (Ok(principal), _) => {
+    match checked {
+        Ok(principal) => {
             request.extensions_mut().insert(principal);
             next.run(request).await
         }
-        (Err(problem), Face::Api) => problem.into_response(),
-        (Err(problem), Face::Page) => failure::page(&problem),
+        Err(problem) => endpoint.face.refusal(problem),
     }
 }
 
@@ -60,7 +60,7 @@ async fn principal(shared: &Shared, claim: Claim) -> Result<Principal, Problem> 
 fn authenticate(app: &App, claim: &Claim) -> Result<Principal, AccessError> {
     match claim {
         Claim::Local(principal) => Ok(principal.clone()),
-        Claim::Bearer(token) => app.authenticate_token(token),
+        Claim::Token(token) => app.authenticate_token(token),
         Claim::Cookie(cookie) => app.authenticate_session(cookie),
         Claim::Nothing => Err(Denied::NotSignedIn.into()),
     }
@@ -74,15 +74,32 @@ fn claim(request: &Request, transport: Transport) -> Claim {
     let authorization = headers
         .get(header::AUTHORIZATION)
         .and_then(|v| v.to_str().ok());
-    if let Some((scheme, token)) = authorization.and_then(|value| value.split_once(' '))
-        && scheme.eq_ignore_ascii_case("bearer")
-    {
-        return Claim::Bearer(token.trim().to_owned());
+    if let Some(token) = authorization.and_then(token) {
+        return Claim::Token(token);
     }
     match session_cookie(headers, transport) {
         Some(cookie) => Claim::Cookie(cookie.to_owned()),
         None => Claim::Nothing,
     }
+}
+
+/// The token in an `Authorization` header: `Bearer` (RFC 6750); `Splunk` as the collector's clients
+/// send it; `Basic` (RFC 7617) as its password; `ApiKey` as Elasticsearch's clients send it, alone
+/// or in base64 after an id and a colon.
+fn token(authorization: &str) -> Option<String> {
+    let (scheme, value) = authorization.split_once(' ')?;
+    let value = value.trim();
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" | "splunk" => Some(value.to_owned()),
+        "basic" => after_colon(value),
+        "apikey" => after_colon(value).or_else(|| Some(value.to_owned())),
+        _ => None,
+    }
+}
+
+fn after_colon(value: &str) -> Option<String> {
+    let pair = String::from_utf8(STANDARD.decode(value).ok()?).ok()?;
+    pair.split_once(':').map(|(_, token)| token.to_owned())
 }
 
 /// Value of our session cookie, if the request has one.

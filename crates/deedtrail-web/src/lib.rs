@@ -8,7 +8,9 @@
 mod api;
 mod asset;
 mod config;
+mod delivery;
 mod endpoint;
+mod feed;
 mod guard;
 mod header;
 mod page;

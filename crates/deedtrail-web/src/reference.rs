@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use serde_json::{Map, Value, json};
 
-use crate::endpoint::{Answer, Document, Endpoint, Needs, Parameter, Shape};
+use crate::endpoint::{Answer, Document, Endpoint, Face, Needs, Parameter, Shape};
 use crate::router::endpoints;
 
 /// Schemas of what endpoints answer; a test compares them with real answers.
@@ -140,8 +140,13 @@ fn responses(endpoint: &Endpoint, document: &Document) -> Value {
         json!({ "description": "Done.", "content": content }),
     );
     for (status, when) in refusals(endpoint, document) {
-        let problem = json!({ "application/problem+json": { "schema": reference("Problem") } });
-        let refusal = json!({ "description": when, "content": problem });
+        let (kind, schema) = match endpoint.face {
+            Face::Api | Face::Page => ("application/problem+json", "Problem"),
+            Face::Splunk => ("application/json", "HecRefusal"),
+            Face::Elastic => ("application/json", "ElasticRefusal"),
+        };
+        let content = json!({ kind: { "schema": reference(schema) } });
+        let refusal = json!({ "description": when, "content": content });
         responses.insert(status.to_string(), refusal);
     }
     Value::Object(responses)
@@ -178,7 +183,8 @@ Generated from the code; a test compares. The same as OpenAPI 3.1: `GET /v1/open
 browser. Each endpoint names the scope it needs; `admin` has all.
 
 **Errors** are problem details (RFC 9457, `application/problem+json`): `type`, `title`, `status`, \
-and a `detail` that says what to do. `429`, `503` and `507` carry `Retry-After` in seconds.
+and a `detail` that says what to do. `429`, `503` and `507` carry `Retry-After` in seconds. The \
+endpoints of Splunk's and Elastic's clients refuse in the words those clients read.
 
 **Lists** answer newest first. Where there is a `next_cursor`, pass it back as `cursor`.
 

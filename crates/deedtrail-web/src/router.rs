@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use deedtrail_app::App;
@@ -14,17 +14,17 @@ use tower_http::csrf::CsrfLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::config::{FORM_BYTES_MAX, WebConfig};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Face};
 use crate::guard::guard;
 use crate::header::{entity_tag, observe, secure};
-use crate::page::failure;
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::{api, page};
+use crate::{api, feed, page};
 
-/// Every endpoint there is: pages first, then the API.
+/// Every endpoint there is: pages first, then the API, then the protocols of shippers.
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
-    page::ENDPOINTS.iter().chain(api::ENDPOINTS)
+    let programs = api::ENDPOINTS.iter().chain(feed::ENDPOINTS);
+    page::ENDPOINTS.iter().chain(programs)
 }
 
 /// Builds the whole HTTP surface over `app`.
@@ -37,6 +37,7 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
     }
     router
         .fallback(nothing_there)
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(RequestBodyTimeoutLayer::new(config.body_pause_max))
         .layer(CsrfLayer::new().with_rejection_response(|_| from_elsewhere()))
@@ -52,12 +53,27 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
 
 async fn nothing_there(uri: Uri) -> Response {
     let detail = "Nothing is served at this address. The API is described in /v1/openapi.json.";
-    let problem = Problem::not_found(detail);
-    if uri.path().starts_with("/v1/") {
-        problem.into_response()
-    } else {
-        failure::page(&problem)
-    }
+    refusal_at(&uri, Problem::not_found(detail))
+}
+
+/// As the endpoints around `uri` would refuse.
+fn refusal_at(uri: &Uri, problem: Problem) -> Response {
+    let face = match uri.path() {
+        path if path.starts_with("/v1/") => Face::Api,
+        path if path.starts_with("/services/") => Face::Splunk,
+        path if path.starts_with("/elastic/") => Face::Elastic,
+        _ => Face::Page,
+    };
+    face.refusal(problem)
+}
+
+/// The `Allow` header is the router's.
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let detail =
+        format!("{method} is not served at this address; the header `Allow` names what is.");
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let problem = Problem::new(status, "method", "Not this method", detail);
+    refusal_at(&uri, problem)
 }
 
 fn from_elsewhere() -> Response {

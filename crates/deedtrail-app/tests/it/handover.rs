@@ -1,5 +1,6 @@
 //! What intake mapped is not mapped again, and nothing comes out differently for it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,6 +40,14 @@ impl Mapper for Counting {
         body: &'a [u8],
     ) -> Result<Vec<Framed<'a>>, FrameError> {
         self.inner.frame(source, encoding, body)
+    }
+
+    fn unpack<'a>(&self, encoding: Encoding, body: &'a [u8]) -> Result<Cow<'a, [u8]>, FrameError> {
+        self.inner.unpack(encoding, body)
+    }
+
+    fn pieces<'a>(&self, body: &'a [u8]) -> Result<Vec<Framed<'a>>, FrameError> {
+        self.inner.pieces(body)
     }
 
     fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName> {

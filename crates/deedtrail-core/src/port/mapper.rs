@@ -70,6 +70,11 @@ pub trait Mapper: Send + Sync + std::fmt::Debug {
         encoding: Encoding,
         body: &'a [u8],
     ) -> Result<Vec<Framed<'a>>, FrameError>;
+    /// Decompresses a body (bounded); what nobody said is compressed is known by its first bytes.
+    fn unpack<'a>(&self, encoding: Encoding, body: &'a [u8]) -> Result<Cow<'a, [u8]>, FrameError>;
+    /// Cuts an unpacked body into JSON values and lines of anything else, as [`Self::frame`] does
+    /// for a source without envelopes.
+    fn pieces<'a>(&self, body: &'a [u8]) -> Result<Vec<Framed<'a>>, FrameError>;
     /// The source of a record that came among others: the one that a label names, or that is
     /// usually shipped under it; else the one it looks like.
     fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName>;

@@ -19,23 +19,39 @@ pub(crate) fn frame<'a>(
     encoding: Encoding,
     body: &'a [u8],
 ) -> Result<Vec<Framed<'a>>, FrameError> {
-    if let Some(decompressed) = decompress::decompress(encoding, body)? {
-        let spans = cut(envelopes, &decompressed)?;
-        let owned = spans.into_iter().map(|(line, span)| Framed {
-            line,
-            bytes: Cow::Owned(decompressed.get(span).unwrap_or_default().to_vec()),
-        });
-        return Ok(owned.collect());
+    match unpack(encoding, body)? {
+        Cow::Borrowed(body) => pieces_of(envelopes, body),
+        Cow::Owned(body) => {
+            let framed = pieces_of(envelopes, &body)?.into_iter();
+            let owned = framed.map(|Framed { line, bytes }| Framed {
+                line,
+                bytes: Cow::Owned(bytes.into_owned()),
+            });
+            Ok(owned.collect())
+        }
     }
-    if body.len() > REQUEST_BYTES_MAX {
-        return Err(too_large(body));
-    }
+}
+
+/// Cuts an unpacked body, as [`frame`] does.
+pub(crate) fn pieces_of<'a>(
+    envelopes: &[String],
+    body: &'a [u8],
+) -> Result<Vec<Framed<'a>>, FrameError> {
     let spans = cut(envelopes, body)?;
     let borrowed = spans.into_iter().map(|(line, span)| Framed {
         line,
         bytes: Cow::Borrowed(body.get(span).unwrap_or_default()),
     });
     Ok(borrowed.collect())
+}
+
+/// The decompressed body, not larger than a delivery may be.
+pub(crate) fn unpack(encoding: Encoding, body: &[u8]) -> Result<Cow<'_, [u8]>, FrameError> {
+    match decompress::decompress(encoding, body)? {
+        Some(decompressed) => Ok(Cow::Owned(decompressed)),
+        None if body.len() > REQUEST_BYTES_MAX => Err(too_large(body)),
+        None => Ok(Cow::Borrowed(body)),
+    }
 }
 
 /// Names the record that is too large, if it is one record.

@@ -100,7 +100,7 @@ pub(crate) fn next_cursor(events: &[Event], limit: usize) -> Option<String> {
 }
 
 /// Start of a text that an error repeats.
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }
 

@@ -11,7 +11,7 @@ mod metrics;
 mod sources;
 mod table;
 
-pub(crate) use ask::{Asked, cursor, id, next_cursor, time};
+pub(crate) use ask::{Asked, cursor, id, next_cursor, shortened, time};
 pub(crate) use health::ReportGate;
 pub(crate) use table::ENDPOINTS;
 

@@ -7,6 +7,8 @@ mod api;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod feed;
+#[cfg(test)]
 mod ingest;
 #[cfg(test)]
 mod page;

@@ -41,7 +41,7 @@ fn every_reference_inside_the_document_exists() {
 }
 
 /// Complains where `value` has a field the schema does not name, or lacks one it requires.
-fn compare(value: &Value, schema: &Value, place: &str, wrong: &mut Vec<String>) {
+pub(crate) fn compare(value: &Value, schema: &Value, place: &str, wrong: &mut Vec<String>) {
     if *schema == Value::Bool(true) {
         return; // Anything goes, and says so.
     }

@@ -1,0 +1,200 @@
+//! The endpoints of the protocols.
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{MethodRouter, get, post};
+use deedtrail_core::port::store::Scope;
+
+use super::{elastic, hec};
+use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
+use crate::state::Shared;
+
+/// The handler applies the limit of the configuration while it reads the body.
+fn delivered(route: MethodRouter<Shared>) -> MethodRouter<Shared> {
+    route.layer(DefaultBodyLimit::disable())
+}
+
+const fn parameter(name: &'static str, meaning: &'static str) -> Parameter {
+    Parameter {
+        name,
+        meaning,
+        shape: Shape::Text,
+    }
+}
+
+const REFUSALS: &[(u16, &str)] = &[
+    (
+        413,
+        "The body or a record is over its limit; nothing was stored.",
+    ),
+    (
+        503,
+        "Busy, or the log takes nothing; send again after `Retry-After`.",
+    ),
+    (507, "The disk is full; send again after `Retry-After`."),
+];
+
+const HEC: Document = Document {
+    summary: "Splunk HTTP Event Collector: events",
+    detail: "JSON envelopes one after the other; `event` is the record. Its source is told by \
+             `sourcetype`, `source` or `index` (the name of a source, or its usual source type), \
+             else by its content. Answers after everything is durable, in the collector's words \
+             and codes, with our counts in `deedtrail`. `Authorization: Splunk <token>`.",
+    parameters: &[
+        parameter("sourcetype", "Of events that do not say."),
+        parameter("source", "Of events that do not say."),
+        parameter("index", "Of events that do not say."),
+        parameter(
+            "channel",
+            "Any text; answers then hold an `ackId`. Or `X-Splunk-Request-Channel`.",
+        ),
+    ],
+    body: Some(Body {
+        media_types: &["application/json"],
+        schema: None,
+    }),
+    answer: Answer::Json("HecAnswer"),
+    refusals: REFUSALS,
+};
+const HEC_RAW: Document = Document {
+    summary: "Splunk HTTP Event Collector: raw records",
+    detail: "NDJSON, or whatever the source named by `sourcetype` delivers.",
+    body: Some(Body {
+        media_types: &["text/plain", "application/json"],
+        schema: None,
+    }),
+    ..HEC
+};
+const HEC_ACK: Document = Document {
+    summary: "Splunk HTTP Event Collector: what is acknowledged",
+    detail: "True for everything that was answered: an answer comes after it is durable.",
+    parameters: &[],
+    body: Some(Body {
+        media_types: &["application/json"],
+        schema: Some("HecQuestion"),
+    }),
+    answer: Answer::Json("HecAcknowledged"),
+    refusals: &[],
+};
+const HEC_HEALTH: Document = Document {
+    summary: "Splunk HTTP Event Collector: is it healthy",
+    detail: "",
+    parameters: &[],
+    body: None,
+    answer: Answer::Json("HecAnswer"),
+    refusals: &[(503, "The log takes nothing at the moment.")],
+};
+const BULK: Document = Document {
+    summary: "Elasticsearch bulk interface",
+    detail: "`create` and `index`; others are refused one by one, evidence is only ever added. The \
+             source of a document is told by the index (the name of a source, or a data stream \
+             `logs-<source>-<namespace>`), else by its content. Answers after everything is \
+             durable, one item for each operation, with our counts in `deedtrail`. \
+             `Authorization`: `ApiKey`, `Basic` with the token as password, or `Bearer`. \
+             Also under `/elastic`, for clients that ask for more than this.",
+    parameters: &[],
+    body: Some(Body {
+        media_types: &["application/x-ndjson", "application/json"],
+        schema: None,
+    }),
+    answer: Answer::Json("BulkAnswer"),
+    refusals: REFUSALS,
+};
+
+const SPLUNK: Endpoint = Endpoint {
+    method: "POST",
+    path: "",
+    needs: Needs::Scope(Scope::Ingest),
+    face: Face::Splunk,
+    route: || delivered(post(hec::events)),
+    document: None,
+};
+const ELASTIC: Endpoint = Endpoint {
+    face: Face::Elastic,
+    route: || delivered(post(elastic::bulk).put(elastic::bulk)),
+    ..SPLUNK
+};
+const ELASTIC_OF_INDEX: Endpoint = Endpoint {
+    route: || delivered(post(elastic::bulk_of).put(elastic::bulk_of)),
+    ..ELASTIC
+};
+const ELASTIC_ASKED: Endpoint = Endpoint {
+    method: "GET",
+    route: || get(elastic::banner),
+    ..ELASTIC
+};
+
+pub(crate) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        path: "/services/collector/event",
+        document: Some(HEC),
+        ..SPLUNK
+    },
+    Endpoint {
+        path: "/services/collector",
+        ..SPLUNK
+    },
+    Endpoint {
+        path: "/services/collector/event/1.0",
+        ..SPLUNK
+    },
+    Endpoint {
+        path: "/services/collector/raw",
+        route: || delivered(post(hec::raw)),
+        document: Some(HEC_RAW),
+        ..SPLUNK
+    },
+    Endpoint {
+        path: "/services/collector/raw/1.0",
+        route: || delivered(post(hec::raw)),
+        ..SPLUNK
+    },
+    Endpoint {
+        path: "/services/collector/ack",
+        route: || post(hec::acknowledged),
+        document: Some(HEC_ACK),
+        ..SPLUNK
+    },
+    Endpoint {
+        method: "GET",
+        path: "/services/collector/health",
+        needs: Needs::Nothing,
+        route: || get(hec::health),
+        document: Some(HEC_HEALTH),
+        ..SPLUNK
+    },
+    Endpoint {
+        path: "/_bulk",
+        document: Some(BULK),
+        ..ELASTIC
+    },
+    Endpoint {
+        path: "/{index}/_bulk",
+        ..ELASTIC_OF_INDEX
+    },
+    Endpoint {
+        path: "/elastic/_bulk",
+        ..ELASTIC
+    },
+    Endpoint {
+        path: "/elastic/{index}/_bulk",
+        ..ELASTIC_OF_INDEX
+    },
+    Endpoint {
+        path: "/elastic",
+        ..ELASTIC_ASKED
+    },
+    Endpoint {
+        path: "/elastic/",
+        ..ELASTIC_ASKED
+    },
+    Endpoint {
+        path: "/elastic/_license",
+        route: || get(elastic::license),
+        ..ELASTIC_ASKED
+    },
+    Endpoint {
+        path: "/elastic/_cluster/health",
+        route: || get(elastic::health),
+        ..ELASTIC_ASKED
+    },
+];
