@@ -50,6 +50,8 @@ pub struct App {
     pub processing: Arc<pipeline::Processing>,
     /// Records that intake has mapped, for the pipeline.
     pub handover: Arc<pipeline::Handover>,
+    /// Rules that are not in force because of a mistake: file, line, what is wrong.
+    pub rules_left_out: Vec<String>,
 }
 
 impl App {
@@ -59,6 +61,7 @@ impl App {
             counters: figures::Counters::default(),
             processing: Arc::default(),
             handover: Arc::default(),
+            rules_left_out: Vec::new(),
         }
     }
 }

@@ -19,9 +19,11 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Address people type, when a proxy stands before the server; used in sign-in links.
     pub(crate) public_url: Option<String>,
-    /// Folder with sources of your own, one folder each; they win over built-in ones by name.
+    /// Folder with sources of your own, one folder each; they win over built-in ones by name. A
+    /// mistake in one stops the start.
     pub(crate) sources: Option<PathBuf>,
-    /// Folder with Sigma rules of your own, searched recursively for `*.yml` and `*.yaml`.
+    /// Folder with Sigma rules of your own, searched recursively for `*.yml` and `*.yaml`. A rule
+    /// with a mistake is left out: `deedtrail config check` and `deedtrail doctor` tell.
     pub(crate) rules: Option<PathBuf>,
     /// Folder outside `data` where the newest checkpoint is remembered, so that a rolled-back
     /// data folder is noticed.
@@ -60,14 +62,63 @@ impl Default for Config {
 pub(crate) const FILE_NAME: &str = "deedtrail.toml";
 
 impl Config {
+    /// The file that is read: `file` when the command line names one, else that of the data folder.
+    pub(crate) fn path(file: Option<&Path>, data: Option<&Path>) -> PathBuf {
+        let folder = || {
+            let figment = Figment::from(Serialized::defaults(Self::default()));
+            let configured = figment.merge(variables()).extract_inner("data");
+            configured.unwrap_or_else(|_| Self::default().data)
+        };
+        let in_data = || data.map_or_else(folder, Path::to_owned).join(FILE_NAME);
+        file.map_or_else(in_data, Path::to_owned)
+    }
+
+    /// Every mistake of a file, setting by setting, as `file:line: what`; [`Self::load`] stops at
+    /// the first. A missing file has none.
+    pub(crate) fn mistakes(path: &Path) -> Vec<String> {
+        let mistake =
+            |line: usize, text: &str| format!("{}:{line}: {}", path.display(), text.trim_end());
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => return vec![mistake(1, &error.to_string())],
+        };
+        let table: toml::Table = match text.parse() {
+            Ok(table) => table,
+            Err(error) => {
+                let at = error.span().map_or(0, |span| span.start);
+                let before = text.as_bytes().get(..at).unwrap_or_default();
+                let line = before.split(|byte| *byte == b'\n').count();
+                return vec![mistake(line, error.message())];
+            }
+        };
+        let mut mistakes = Vec::new();
+        let mut check = |name: &String, error: Option<toml::de::Error>| {
+            let Some(error) = error else { return };
+            let said = |line: &str| {
+                line.trim_start_matches([' ', '\t', '[', '"'])
+                    .starts_with(name)
+            };
+            let line = text.lines().position(said).map_or(1, |line| line + 1);
+            mistakes.push(mistake(line, &format!("`{name}`: {}", error.message())));
+        };
+        for (name, value) in table {
+            match value {
+                toml::Value::Table(table) if name == "detection" => {
+                    for (name, value) in table {
+                        check(&name, Settings::deserialize(alone(&name, value)).err());
+                    }
+                }
+                value => check(&name, Self::deserialize(alone(&name, value)).err()),
+            }
+        }
+        mistakes
+    }
+
     /// Reads the file and the environment; `data` and `file` are the command line's flags.
     pub(crate) fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Self, figment::Error> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        let folder: PathBuf = match data {
-            Some(folder) => folder.to_owned(),
-            None => figment.clone().merge(variables()).extract_inner("data")?,
-        };
-        let path = file.map_or_else(|| folder.join(FILE_NAME), Path::to_owned);
+        let path = Self::path(file, data);
         figment = match file {
             Some(_) => figment.merge(Toml::file_exact(path)),
             None => figment.merge(Toml::file(path)),
@@ -83,6 +134,11 @@ impl Config {
     pub(crate) fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
     }
+}
+
+/// A table of one setting.
+fn alone(name: &str, value: toml::Value) -> toml::Table {
+    toml::Table::from_iter([(name.to_owned(), value)])
 }
 
 /// `DEEDTRAIL_LOG` steers our own log output and is not a setting.

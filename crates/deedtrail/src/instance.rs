@@ -49,7 +49,10 @@ impl Instance {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let mapper = Arc::new(registry(config)?);
-        let loaded = rules::load(config.rules.as_deref(), &mapper.sources())?;
+        let loaded = rules::load(config.rules.as_deref())?;
+        for problem in &loaded.problems {
+            tracing::warn!("{}", rules::describe(problem));
+        }
         let log = Log::open(
             &log_config(config),
             Arc::new(RealDisk),
@@ -68,7 +71,11 @@ impl Instance {
             clock,
             entropy,
         };
-        let app = Arc::new(App::new(ports.clone()));
+        let app = App {
+            rules_left_out: loaded.left_out(),
+            ..App::new(ports.clone())
+        };
+        let app = Arc::new(app);
         let settings = config.detection.clone();
         let detection = Detection {
             rules: Arc::new(loaded.rules),

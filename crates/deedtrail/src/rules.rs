@@ -1,18 +1,15 @@
 //! Rules in force: those of this build and those of the operator's folder.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use deedtrail_app::rule_test::RuleFolder;
-use deedtrail_core::port::mapper::SourceFacts;
+use deedtrail_detect::limits::RULE_BYTES_MAX;
 use deedtrail_detect::{ProblemSeverity, RuleFile, RuleProblem, RuleSet};
 use include_dir::{Dir, include_dir};
 
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../rules");
-
-/// Largest rule file read, bytes; a larger one is reported and left out.
-const RULE_BYTES_MAX: u64 = 1 << 20;
 
 /// Rules with the hash of each file they came from.
 #[derive(Debug)]
@@ -20,36 +17,44 @@ pub(crate) struct Loaded {
     pub(crate) rules: RuleSet,
     /// `path hash`, one file per line.
     pub(crate) fingerprint: String,
+    /// What is wrong with rule files. A rule with an error is left out, so that a bad file stops
+    /// neither intake nor the other rules.
+    pub(crate) problems: Vec<RuleProblem>,
 }
 
-/// The rules of this build and of `folder`. An unsound rule of this build is an error; one of the
-/// operator's folder is logged and left out, so that one bad file does not stop detection.
-pub(crate) fn load(folder: Option<&Path>, sources: &[SourceFacts]) -> anyhow::Result<Loaded> {
+impl Loaded {
+    /// The errors, one line each.
+    pub(crate) fn left_out(&self) -> Vec<String> {
+        let errors = self.problems.iter();
+        let errors = errors.filter(|problem| problem.severity == ProblemSeverity::Error);
+        errors.map(describe).collect()
+    }
+}
+
+/// The rules of this build and of `folder`; fails when the folder itself cannot be read.
+pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
     let mut files = built_in();
-    let own = files.len();
-    if let Some(folder) = folder {
-        files.extend(read_folder(folder)?);
-    }
-    let (rules, problems) = RuleSet::load(&files);
-    let built_in_paths: Vec<&str> = files[..own].iter().map(|file| file.path.as_str()).collect();
-    for problem in &problems {
-        let ours = built_in_paths.contains(&problem.path.as_str());
-        if ours && problem.severity == ProblemSeverity::Error {
-            anyhow::bail!("{}", describe(problem));
+    let (own, mut problems) = folder.map(read_folder).transpose()?.unwrap_or_default();
+    files.extend_from_slice(&own);
+    let (rules, found) = RuleSet::load(&files);
+    problems.extend(found.into_iter().map(|mut problem| {
+        if let Some(folder) = folder
+            && own.iter().any(|file| file.path == problem.path)
+        {
+            problem.path = folder.join(&problem.path).display().to_string();
         }
-        tracing::warn!("{}", describe(problem));
-    }
-    tracing::info!(
-        rules = rules.rules().len(),
-        sources = sources.len(),
-        "rules loaded"
-    );
+        problem
+    }));
     let mut fingerprint = String::new();
     for file in &files {
         let hash = blake3::hash(file.text.as_bytes()).to_hex();
         writeln!(fingerprint, "{} {hash}", file.path)?;
     }
-    Ok(Loaded { rules, fingerprint })
+    Ok(Loaded {
+        rules,
+        fingerprint,
+        problems,
+    })
 }
 
 /// One line: where, what, and what was probably meant.
@@ -98,9 +103,31 @@ pub(crate) fn built_in_folders() -> Vec<RuleFolder> {
         .collect()
 }
 
-/// The rule files below a folder.
-pub(crate) fn read_folder(folder: &Path) -> anyhow::Result<Vec<RuleFile>> {
-    let mut files = Vec::new();
+/// The rule files below a folder, and what is wrong with those that cannot be read.
+fn read_folder(folder: &Path) -> anyhow::Result<(Vec<RuleFile>, Vec<RuleProblem>)> {
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for path in rule_files(folder)? {
+        match read_file(&path) {
+            Ok(text) => {
+                let path = path.strip_prefix(folder).unwrap_or(&path);
+                let path = path.to_string_lossy().into_owned();
+                files.push(RuleFile { path, text });
+            }
+            Err(error) => problems.push(RuleProblem {
+                path: path.display().to_string(),
+                line: 1,
+                severity: ProblemSeverity::Error,
+                message: error.to_string(),
+                suggestion: None,
+            }),
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok((files, problems))
+}
+
+fn rule_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(current) = folders.pop() {
         let entries = std::fs::read_dir(&current);
@@ -110,24 +137,35 @@ pub(crate) fn read_folder(folder: &Path) -> anyhow::Result<Vec<RuleFile>> {
             if entry.file_type()?.is_dir() {
                 folders.push(path);
             } else if is_rule(&path) {
-                if entry.metadata()?.len() > RULE_BYTES_MAX {
-                    tracing::warn!("{}: over {RULE_BYTES_MAX} bytes, left out", path.display());
-                    continue;
-                }
-                let text = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
-                let path = path.strip_prefix(folder).unwrap_or(&path);
-                files.push(RuleFile {
-                    path: path.to_string_lossy().into_owned(),
-                    text,
-                });
+                paths.push(path);
             }
         }
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
+    Ok(paths)
+}
+
+fn read_file(path: &Path) -> anyhow::Result<String> {
+    let bytes = std::fs::metadata(path)?.len();
+    anyhow::ensure!(
+        bytes <= RULE_BYTES_MAX as u64,
+        "the file is over {RULE_BYTES_MAX} bytes; split it"
+    );
+    Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
 }
 
 fn is_rule(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension == "yml" || extension == "yaml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_wrong_with_the_rules_of_this_build() {
+        let loaded = load(None).unwrap();
+        assert_eq!(loaded.problems, []);
+        assert!(!loaded.rules.rules().is_empty());
+    }
 }

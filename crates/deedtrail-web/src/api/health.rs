@@ -48,6 +48,8 @@ pub(super) struct Readiness {
     log_end: u64,
     processed: u64,
     archived: u64,
+    /// Mistakes in rule files: records are taken all the same, so it stays ready.
+    rules_left_out: usize,
 }
 
 pub(super) async fn alive() -> Json<Health> {
@@ -83,6 +85,7 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Result<Json<Readiness
         log_end: figures.log_end,
         processed: figures.processed,
         archived: figures.archived,
+        rules_left_out: shared.app.rules_left_out.len(),
     }))
 }
 

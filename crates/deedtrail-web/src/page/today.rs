@@ -18,6 +18,8 @@ use crate::view::{Badge, Checkpoint, Shown, ago, grouped};
 
 /// Findings shown on the first page.
 const URGENT_MAX: usize = 12;
+/// Mistakes of rule files shown.
+const MISTAKES_MAX: usize = 5;
 
 /// Open findings of one severity.
 #[derive(Debug)]
@@ -60,6 +62,9 @@ struct TodayPage {
     identities: String,
     unowned: u64,
     evidence: EvidenceHealth,
+    /// Mistakes of rule files, as many as are shown.
+    rules_left_out: Vec<Shown>,
+    rules_left_out_more: usize,
     empty: bool,
 }
 
@@ -103,6 +108,13 @@ fn load(app: &App, principal: &Principal, here: Here) -> Result<TodayPage, Readi
         identities: grouped(today.identities),
         unowned: today.unowned,
         evidence: evidence(app, &today),
+        rules_left_out: app
+            .rules_left_out
+            .iter()
+            .take(MISTAKES_MAX)
+            .map(|mistake| Shown::new(mistake))
+            .collect(),
+        rules_left_out_more: app.rules_left_out.len().saturating_sub(MISTAKES_MAX),
         empty: delivering == 0,
     })
 }

@@ -1,9 +1,11 @@
 //! Every page rendered from normal, empty, hostile and huge samples.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
+use deedtrail_app::App;
 use deedtrail_core::visible::is_deceptive;
 use deedtrail_testkit::sample::Sample;
 use deedtrail_web::{Transport, WebConfig};
@@ -182,6 +184,25 @@ async fn today_shows_the_worst_first() {
         html.contains("<a href=\"/sources/proofpoint.tap\">"),
         "the silent feed is named"
     );
+}
+
+#[tokio::test]
+async fn today_shows_which_rules_a_mistake_keeps_out() {
+    let caller = Caller::new(Sample::story());
+    let app = Arc::new(App {
+        rules_left_out: (1..=7).map(|n| format!("r{n}.yml:1: <b>wrong")).collect(),
+        ..App::new(caller.app.ports.clone())
+    });
+    let before = page(&caller, "/").await.text().to_owned();
+    assert!(!before.contains("<h2>Rules</h2>"), "nothing is wrong");
+    let caller = Caller {
+        router: deedtrail_web::router(Arc::clone(&app), WebConfig::default()),
+        app,
+        ..caller
+    };
+    let html = page(&caller, "/").await.text().to_owned();
+    assert!(html.contains("r5.yml:1: ") && !html.contains("r6.yml"));
+    assert!(html.contains("and 2 more") && !html.contains("<b>wrong"));
 }
 
 async fn first_finding(caller: &Caller) -> String {

@@ -1,35 +1,120 @@
 //! `config`: check, show, schema.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use deedtrail_core::port::mapper::Mapper as _;
+use deedtrail_detect::ProblemSeverity;
+use deedtrail_sources::Registry;
+use serde_json::json;
+
 use super::Ended;
 use crate::args::ConfigCommand;
 use crate::config::Config;
-use crate::output::Console;
+use crate::output::{Console, causes, counted};
+use crate::rules;
+
+/// What is wrong: `file:line: what`.
+type Mistake = (ProblemSeverity, String);
 
 pub(super) fn run(
     command: &ConfigCommand,
+    file: &Path,
+    load: impl Fn() -> anyhow::Result<Config>,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
+    match command {
+        ConfigCommand::Schema => {
+            console.lines(&serde_json::to_string_pretty(&Config::schema())?)?;
+        }
+        ConfigCommand::Show if console.json => console.object(&load()?)?,
+        ConfigCommand::Show => console.lines(&toml::to_string(&load()?)?)?,
+        ConfigCommand::Check => return check(file, &load(), console),
+    }
+    Ok(Ended::Done)
+}
+
+/// Reads the file and everything it names, as a start would, and reports every mistake.
+fn check(
+    file: &Path,
     loaded: &anyhow::Result<Config>,
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
-    match (command, loaded) {
-        (ConfigCommand::Schema, _) => {
-            console.lines(&serde_json::to_string_pretty(&Config::schema())?)?;
-            Ok(Ended::Done)
-        }
-        (_, Err(error)) => {
-            console.complain(error)?;
-            Ok(Ended::Found)
-        }
-        (ConfigCommand::Check, Ok(config)) => {
-            console.line(format_args!("ok: data folder {}", config.data.display()))?;
-            Ok(Ended::Done)
-        }
-        (ConfigCommand::Show, Ok(config)) if console.json => {
-            console.object(config)?;
-            Ok(Ended::Done)
-        }
-        (ConfigCommand::Show, Ok(config)) => {
-            console.lines(&toml::to_string(config)?)?;
-            Ok(Ended::Done)
-        }
+    let error = |text| (ProblemSeverity::Error, text);
+    let mut mistakes: Vec<Mistake> = Config::mistakes(file).into_iter().map(error).collect();
+    match loaded {
+        Ok(config) if mistakes.is_empty() => mistakes = of_what_is_named(config),
+        Err(cause) if mistakes.is_empty() => mistakes.push(error(causes(cause))),
+        _ => {}
     }
+    for (severity, text) in &mistakes {
+        if console.json {
+            console.object(&json!({ "id": text, "severity": severity }))?;
+            continue;
+        }
+        let severity = match severity {
+            ProblemSeverity::Error => "error",
+            ProblemSeverity::Warning => "warning",
+        };
+        console.line(format_args!("{severity}: {text}"))?;
+    }
+    let errors = mistakes
+        .iter()
+        .filter(|(severity, _)| *severity == ProblemSeverity::Error);
+    let errors = errors.count();
+    if errors > 0 {
+        console.say(format_args!(
+            "{}; mend, then check again",
+            counted(errors, "error")
+        ))?;
+        return Ok(Ended::Found);
+    }
+    if !console.json
+        && let Ok(config) = loaded
+    {
+        console.line(format_args!("ok: data folder {}", config.data.display()))?;
+    }
+    Ok(Ended::Done)
+}
+
+/// Mistakes in the operator's sources and rules, and in how settings go together.
+fn of_what_is_named(config: &Config) -> Vec<Mistake> {
+    let error = |text| (ProblemSeverity::Error, text);
+    let mut mistakes = Vec::new();
+    if config.checkpoints.starts_with(&config.data) {
+        mistakes.push((
+            ProblemSeverity::Warning,
+            "`checkpoints` is inside `data`: a rolled-back data folder would not be noticed; name \
+             a folder elsewhere"
+                .to_owned(),
+        ));
+    }
+    let web = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+    if config.public_url.as_ref().is_some_and(|url| !web(url)) {
+        let text = "`public_url` is no address; write https://HOST, as people type it";
+        mistakes.push(error(text.to_owned()));
+    }
+    let loaded = match &config.sources {
+        Some(folder) => Registry::load_sound(folder),
+        None => Registry::built_in().map(|registry| (registry, Vec::new())),
+    };
+    let sources = match loaded {
+        Ok((registry, problems)) => {
+            mistakes.extend(problems.iter().map(|problem| error(problem.to_string())));
+            registry.sources()
+        }
+        Err(problem) => {
+            mistakes.push(error(format!("`sources`: {problem}")));
+            Vec::new()
+        }
+    };
+    match rules::load(config.rules.as_deref()) {
+        Ok(loaded) => {
+            let without_source = loaded.rules.check_sources(&sources, &BTreeMap::new());
+            let problems = loaded.problems.iter().chain(&without_source);
+            mistakes.extend(problems.map(|problem| (problem.severity, rules::describe(problem))));
+        }
+        Err(problem) => mistakes.push(error(format!("`rules`: {}", causes(&problem)))),
+    }
+    mistakes
 }

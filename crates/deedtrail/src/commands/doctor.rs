@@ -1,11 +1,13 @@
 //! `doctor`: every source, the disk, the clock, the keys, the checkpoint.
 
+use deedtrail_app::App;
 use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::port::store::SourceHealth;
 use deedtrail_core::time::Timestamp;
 use serde::Serialize;
 
 use super::{Context, Ended};
+use crate::output::counted;
 
 /// Free space below which the disk is reported, bytes.
 const FREE_BYTES_MIN: u64 = 1 << 30;
@@ -35,6 +37,7 @@ impl Check {
 pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
     checks.push(processing(context)?);
+    checks.push(rules(context.app()));
     checks.extend(sources(context)?);
     let sick = checks.iter().any(|check| !check.ok);
     if context.console.json {
@@ -146,6 +149,20 @@ fn processing(context: &Context<'_>) -> anyhow::Result<Check> {
         }
         None => Check::new("processing", true, detail),
     })
+}
+
+fn rules(app: &App) -> Check {
+    let left_out = &app.rules_left_out;
+    match left_out.first() {
+        None => Check::new("rules", true, "every rule file is in force"),
+        Some(first) => {
+            let number = counted(left_out.len(), "mistake");
+            let detail = format!(
+                "{number}, those rules are left out: {first}; `deedtrail rule list` shows all"
+            );
+            Check::new("rules", false, detail)
+        }
+    }
 }
 
 fn sources(context: &Context<'_>) -> anyhow::Result<Vec<Check>> {

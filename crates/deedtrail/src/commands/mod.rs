@@ -94,7 +94,10 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
     let load =
         || Config::load(args.config.as_deref(), args.data.as_deref()).context("configuration");
     let ended = match &args.command {
-        Command::Config(command) => config::run(command, &load(), console)?,
+        Command::Config(command) => {
+            let file = Config::path(args.config.as_deref(), args.data.as_deref());
+            config::run(command, &file, load, console)?
+        }
         Command::Completions { shell } => completions::run(*shell, console)?,
         Command::Man { folder } => man::run(folder, console)?,
         Command::Init => init::run(&load()?, console)?,

@@ -15,7 +15,7 @@ use crate::args::RuleCommand;
 use crate::config::Config;
 use crate::instance::registry;
 use crate::output::{Console, counted};
-use crate::rules;
+use crate::rules::{self, Loaded};
 
 pub(super) fn run(
     command: &RuleCommand,
@@ -23,9 +23,10 @@ pub(super) fn run(
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
     let registry = registry(config)?;
-    let set = rules::load(config.rules.as_deref(), &registry.sources())?.rules;
+    let loaded = rules::load(config.rules.as_deref())?;
+    let set = &loaded.rules;
     match command {
-        RuleCommand::List => list(&set, console),
+        RuleCommand::List => list(&loaded, console),
         RuleCommand::Explain { id } => {
             let text = set.explain(id, &registry.sources());
             let text = text.ok_or_else(|| {
@@ -38,9 +39,11 @@ pub(super) fn run(
     }
 }
 
-fn list(set: &RuleSet, console: &mut Console) -> anyhow::Result<Ended> {
+/// The rules in force, then those that a mistake keeps out of it.
+fn list(loaded: &Loaded, console: &mut Console) -> anyhow::Result<Ended> {
+    let left_out = loaded.left_out();
     if console.json {
-        for rule in set.findings() {
+        for rule in loaded.rules.findings() {
             console.object(&json!({
                 "id": rule.name,
                 "severity": rule.severity,
@@ -49,9 +52,13 @@ fn list(set: &RuleSet, console: &mut Console) -> anyhow::Result<Ended> {
                 "techniques": rule.techniques,
             }))?;
         }
+        for problem in left_out {
+            console.object(&json!({ "id": problem, "left_out": true }))?;
+        }
         return Ok(Ended::Done);
     }
-    let rows: Vec<Vec<String>> = set
+    let rows: Vec<Vec<String>> = loaded
+        .rules
         .findings()
         .map(|rule| {
             vec![
@@ -63,6 +70,9 @@ fn list(set: &RuleSet, console: &mut Console) -> anyhow::Result<Ended> {
         })
         .collect();
     console.table(&["RULE", "SEVERITY", "FINDING", "TITLE"], &rows)?;
+    for problem in left_out {
+        console.line(format_args!("LEFT OUT  {problem}"))?;
+    }
     Ok(Ended::Done)
 }
 

@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod command;
+mod configuration;
 mod demo;
 mod people;
 mod reference;

@@ -1,0 +1,155 @@
+//! Mistakes in the configuration and in what it names.
+
+use std::io::{Read as _, Write as _};
+
+use crate::command::{Folder, cloudtrail};
+
+const RULE: &str = "title: T\nid: 5c2b2ba4-5a1c-4b4e-9d0a-0d7c1c1f0a11\nlogsource:\n  \
+                    product: deedtrail\ndetection:\n  selection:\n    action: read\n  \
+                    condition: selection\nlevel: low\n";
+
+/// Exit code of `config check`, and what it printed.
+fn check(folder: &Folder) -> (Option<i32>, String) {
+    let output = folder.run(&["config", "check"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), text)
+}
+
+/// A folder whose configuration names sources and rules of its own, all well.
+fn with_own_sources_and_rules() -> Folder {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    for name in ["sources", "rules", "rules/own"] {
+        std::fs::create_dir(folder.path(name)).unwrap();
+    }
+    folder.write("rules/own/rule.yml", RULE);
+    let (sources, rules) = (folder.path("sources"), folder.path("rules"));
+    folder.write(
+        "data/deedtrail.toml",
+        format!(
+            "sources = '{}'\nrules = '{}'\n",
+            sources.display(),
+            rules.display()
+        ),
+    );
+    folder
+}
+
+#[test]
+fn every_mistake_of_what_the_file_names_is_told_with_its_place() {
+    let folder = with_own_sources_and_rules();
+    let (code, text) = check(&folder);
+    assert_eq!((code, text.lines().count()), (Some(0), 1), "{text}");
+
+    for name in ["acme.one", "acme.two"] {
+        std::fs::create_dir(folder.path(&format!("sources/{name}"))).unwrap();
+        folder.write(&format!("sources/{name}/mapping.toml"), "\ntitel = 'x'\n");
+    }
+    folder.write("rules/misspelt.yml", RULE.replace("action:", "actoin:"));
+    folder.write("rules/open.yaml", "title: [T\n");
+    folder.write("rules/large.yml", "#".repeat((1 << 20) + 1));
+    let nobody = RULE.replace("product: deedtrail", "product: nobody");
+    folder.write("rules/own/nobody.yml", nobody.replace("-0d7c", "-0d7d"));
+    let (code, text) = check(&folder);
+    assert_eq!(code, Some(1), "{text}");
+    for says in [
+        "acme.one/mapping.toml:2: unknown key `titel`; did you mean `title`?",
+        "acme.two/mapping.toml:2: unknown key `titel`; did you mean `title`?",
+        "rules/misspelt.yml:7: no field is called `actoin`; did you mean `action`?",
+        "rules/open.yaml:1: ",
+        "rules/large.yml:1: the file is over 1048576 bytes",
+        "warning: own/nobody:1: no source serves this rule's log source",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    let errors = text.lines().filter(|line| line.starts_with("error: "));
+    assert_eq!(errors.count(), 5, "{text}");
+    let found = folder.run(&["--json", "config", "check"]);
+    let lines = String::from_utf8(found.stdout).unwrap();
+    for line in lines.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["id"].is_string() && line["severity"].is_string());
+    }
+    folder.write(
+        "data/deedtrail.toml",
+        "sources = '/nowhere'\nrules = '/nowhere'\n",
+    );
+    let (code, text) = check(&folder);
+    assert_eq!(
+        (code, text.matches("/nowhere").count()),
+        (Some(1), 2),
+        "{text}"
+    );
+}
+
+#[test]
+fn every_mistake_of_the_file_is_told_with_its_line() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    let file = "ruels = 5\nlisten = 'x'\n\n[detection]\ndormant_day = 1\nzombie_days = 'a'\n";
+    folder.write("data/deedtrail.toml", file);
+    let (code, text) = check(&folder);
+    assert_eq!(code, Some(1));
+    for says in [
+        "deedtrail.toml:1: `ruels`: unknown field `ruels`, expected one of `data`",
+        "deedtrail.toml:2: `listen`: ",
+        "deedtrail.toml:5: `dormant_day`: ",
+        "deedtrail.toml:6: `zombie_days`: ",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    folder.write("data/deedtrail.toml", "listen = 'x'\nrules = [\n");
+    let (code, text) = check(&folder);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("deedtrail.toml:2: "), "{text}");
+    folder.write("data/deedtrail.toml", "public_url = 'deedtrail.example'\n");
+    let (code, text) = check(&folder);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("`public_url`"), "{text}");
+}
+
+#[test]
+fn a_broken_rule_stops_no_record_and_is_seen_everywhere() {
+    let folder = with_own_sources_and_rules();
+    let well = folder.ok(&["rule", "list"]);
+    assert!(!well.contains("LEFT OUT"), "{well}");
+    // Also under the path of a rule of this build.
+    let path = "rules/behavioural/listing_then_rights";
+    std::fs::create_dir_all(folder.path(path)).unwrap();
+    folder.write(
+        &format!("{path}/rule.yml"),
+        RULE.replace("action:", "actoin:"),
+    );
+    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()]);
+    assert!(folder.ok(&["finding", "list"]).lines().count() > 1);
+
+    let says = "listing_then_rights/rule.yml:7: no field is called";
+    let listed = folder.ok(&["rule", "list"]);
+    assert!(
+        listed.contains("LEFT OUT") && listed.contains(says),
+        "{listed}"
+    );
+    let listed = folder.json(&["rule", "list"]);
+    assert_eq!(
+        listed
+            .iter()
+            .filter(|rule| rule["left_out"] == true)
+            .count(),
+        1
+    );
+    let doctor = folder.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1));
+    let doctor = String::from_utf8(doctor.stdout).unwrap();
+    assert!(doctor.contains(says), "{doctor}");
+
+    let server = folder.serve();
+    let host = server.address.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("\"rules_left_out\":1"), "{answer}");
+}
