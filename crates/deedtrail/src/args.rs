@@ -18,7 +18,10 @@ use deedtrail_core::finding::{FindingStatus, Severity, registry};
     propagate_version = true,
     max_term_width = 100
 )]
-#[command(after_help = "Exit codes: 0 done · 1 failed, or a check found something · 2 wrong usage")]
+#[command(
+    after_help = "Exit codes: 0 done · 1 failed, or a check found something · 2 wrong usage · \
+                  3 records were taken, but none was understood"
+)]
 pub(crate) struct Args {
     /// Data folder (default: deedtrail in the user's data directory; also DEEDTRAIL_DATA)
     #[arg(long, global = true, value_name = "DIR")]
@@ -70,6 +73,9 @@ pub(crate) enum Command {
     /// Evidence: export a bundle, verify one, checkpoints
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Records that wait because they were not understood
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// Map quarantined records again, after their mapping was fixed
     Replay(Replay),
     /// Derive everything anew from the evidence log
@@ -297,6 +303,19 @@ pub(crate) enum EvidenceCommand {
     Check,
     /// Accept a copied or restored data folder: a new origin, recorded in the log
     Adopt,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// List them with the reason, newest first
+    List {
+        /// Only of this source
+        #[arg(long, short)]
+        source: Option<String>,
+        /// Most records printed
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
 }
 
 #[derive(Clone, Debug, ClapArgs)]

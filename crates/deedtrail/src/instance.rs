@@ -12,7 +12,6 @@ use deedtrail_app::{App, Ports, configuration};
 use deedtrail_archive::DeltaArchive;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::EvidenceLog as _;
-use deedtrail_core::port::mapper::Mapper;
 use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_evidence::disk::RealDisk;
 use deedtrail_evidence::{Log, LogConfig};
@@ -129,10 +128,12 @@ pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
     })
 }
 
-/// The source of that name; an error names those that come close.
-pub(crate) fn known_source(name: &str, mapper: &dyn Mapper) -> anyhow::Result<SourceName> {
-    let names = mapper.sources().into_iter().map(|facts| facts.name);
-    let known = deedtrail_app::source_name::known_source(name, names);
+/// The source of that name among `known`; an error names those that come close.
+pub(crate) fn known_source(
+    name: &str,
+    known: impl IntoIterator<Item = SourceName>,
+) -> anyhow::Result<SourceName> {
+    let known = deedtrail_app::source_name::known_source(name, known);
     known.map_err(|error| anyhow::anyhow!("{error}; `deedtrail source list` lists them all"))
 }
 

@@ -29,11 +29,16 @@ struct Line<'a> {
 }
 
 pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<Ended> {
-    let source = known_source(&ingest.source, &*context.app().ports.mapper)?;
+    let facts = context.app().ports.mapper.sources().into_iter();
+    let source = known_source(&ingest.source, facts.map(|facts| facts.name))?;
     let mut failed = false;
+    let mut all = IngestAnswer::default();
     for file in expand(context, &ingest.files)? {
         match take_file(context, &source, &file) {
-            Ok(answer) => report(context, &source, &file, &answer)?,
+            Ok(answer) => {
+                report(context, &source, &file, &answer)?;
+                all.absorb(answer);
+            }
             Err(error) => {
                 failed = true;
                 context.console.say(format_args!("{file}: {error:#}"))?;
@@ -41,7 +46,17 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
         }
     }
     context.instance.settle()?;
-    Ok(if failed { Ended::Found } else { Ended::Done })
+    if failed {
+        return Ok(Ended::Found);
+    }
+    if all.records > 0 && all.quarantined == all.records {
+        context.console.say(format_args!(
+            "nothing was understood as {source}: every record is kept and waits in quarantine; is \
+             it the right source? See `deedtrail quarantine list --source {source}`"
+        ))?;
+        return Ok(Ended::NothingUnderstood);
+    }
+    Ok(Ended::Done)
 }
 
 /// Globs are expanded here too, for shells that do not and for quoted patterns.
@@ -195,7 +210,7 @@ fn report(
     }
     if more > 0 {
         context.console.say(format_args!(
-            "  and {more} more: the page /sources/{source} of `deedtrail serve` lists them"
+            "  and {more} more: `deedtrail quarantine list --source {source}`"
         ))?;
     }
     Ok(())

@@ -10,6 +10,7 @@ mod identity;
 mod ingest;
 mod init;
 mod man;
+mod quarantine;
 mod query;
 mod rebuild;
 mod rule;
@@ -52,11 +53,14 @@ impl Context<'_> {
     }
 }
 
-/// How a command ended: `Done`, or `Found` when a check found something wrong (exit code 1).
+/// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     Done,
+    /// A check found something wrong.
     Found,
+    /// Records were taken, and every one waits in quarantine.
+    NothingUnderstood,
 }
 
 /// Runs the command line of this process.
@@ -115,7 +119,11 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
 }
 
 fn exit_code(ended: Ended) -> u8 {
-    u8::from(ended == Ended::Found)
+    match ended {
+        Ended::Done => 0,
+        Ended::Found => 1,
+        Ended::NothingUnderstood => 3,
+    }
 }
 
 /// Runs a command on the data folder: by its server when one answers, else here.
@@ -181,6 +189,7 @@ fn on_instance(
         Command::Finding(command) => finding::run(&mut context, command),
         Command::Query(query) => query::run(&mut context, query),
         Command::Evidence(command) => evidence::run(&mut context, command),
+        Command::Quarantine(command) => quarantine::run(&mut context, command),
         Command::Replay(replay) => rebuild::replay(&mut context, replay),
         Command::Rebuild => rebuild::run(&mut context),
         Command::SignIn(sign_in) => sign_in::run(&mut context, sign_in),

@@ -57,7 +57,8 @@ fn map(
     file: &str,
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
-    let source = known_source(source, registry)?;
+    let names = registry.sources().into_iter().map(|facts| facts.name);
+    let source = known_source(source, names)?;
     let mut body = Vec::new();
     if file == "-" {
         console.input.read_to_end(&mut body)?;

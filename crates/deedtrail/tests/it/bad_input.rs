@@ -92,7 +92,7 @@ fn what_cannot_be_taken_is_refused_and_says_what_to_do() {
     };
     let talk = ingest(&path);
     assert!(
-        talk.contains("and 2 more: the page /sources/aws."),
+        talk.contains("and 2 more: `deedtrail quarantine list --source aws."),
         "{talk}"
     );
     let talk = ingest(&folder.path("data"));
@@ -115,6 +115,37 @@ fn the_same_file_twice_is_duplicates_and_another_content_is_a_conflict() {
     );
     let events = folder.json(&["query", "SELECT operation FROM events ORDER BY log_seq"]);
     assert_eq!(events.len(), 2);
+}
+
+#[test]
+fn when_nothing_was_understood_the_exit_code_and_the_list_say_so() {
+    let folder = Folder::new();
+    let bad = folder.write("bad.ndjson", "{\"hello\":\"\u{202e}\"}\nnot json\n");
+    let good = folder.write("good.ndjson", cloudtrail("e-1", "ListUsers"));
+    let (bad, good) = (bad.to_str().unwrap(), good.to_str().unwrap());
+    let arguments = ["ingest", "-s", "aws.cloudtrail", bad];
+    let talk = refused(&folder, &arguments, 3);
+    assert!(talk.contains("nothing was understood"), "{talk}");
+    // Half of it, or something known already, is no failure; a file that fails is one.
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", good, bad]);
+    refused(&folder, &["ingest", "-s", "aws.cloudtrail", bad, "data"], 1);
+
+    let listed = folder.json(&["quarantine", "list", "--source", "aws.cloudtrail"]);
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    for record in &listed {
+        for field in ["id", "source", "received", "code", "reason"] {
+            assert!(!record[field].is_null(), "{field}: {record}");
+        }
+    }
+    assert!(listed[0]["id"].as_u64() > listed[1]["id"].as_u64());
+    let output = folder.run(&["quarantine", "list", "--limit", "1"]);
+    let (table, talk) = (output.stdout, String::from_utf8(output.stderr).unwrap());
+    assert_eq!(String::from_utf8(table).unwrap().lines().count(), 2);
+    assert!(talk.contains("--limit shows more"), "{talk}");
+    let talk = refused(&folder, &["quarantine", "list", "-s", "aws.cloudtrial"], 1);
+    assert!(talk.contains("did you mean `aws.cloudtrail`"), "{talk}");
+    let other = folder.json(&["quarantine", "list", "-s", "okta.system"]);
+    assert!(other.is_empty(), "{other:?}");
 }
 
 /// What a command that must fail says.
@@ -207,6 +238,7 @@ fn a_mistyped_data_folder_is_not_made() {
         &["query", "SELECT 1"],
         &["doctor"],
         &["identity", "list"],
+        &["quarantine", "list"],
         &["timeline", "ana"],
         &["token", "list"],
         &["sign-in", "ana"],

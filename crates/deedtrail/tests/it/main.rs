@@ -15,3 +15,4 @@ mod demo;
 mod people;
 mod reference;
 mod server;
+mod shippers;

@@ -1,0 +1,153 @@
+//! Shippers that nobody here wrote, sending to the real server as their manuals say.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use deedtrail_testkit::python::python_with;
+use serde_json::{Value, json};
+
+use crate::command::{Folder, Server, cloudtrail};
+
+fn python() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    python_with(folder, &["elasticsearch==9.5.1", "splunk-hec-handler==1.2.0"])
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/python")
+        .join(name)
+}
+
+fn token(folder: &Folder) -> String {
+    let token = folder.ok(&["token", "create", "shipper", "--scope", "ingest"]);
+    token.trim().to_owned()
+}
+
+fn host_and_port(server: &Server) -> (&str, &str) {
+    let address = server.address.strip_prefix("http://").unwrap();
+    address.split_once(':').unwrap()
+}
+
+/// Runs a command with this standard input; returns what it printed.
+fn fed(command: &mut Command, input: &str) -> String {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Events of the archive and records in quarantine, by source.
+fn stored(folder: &Folder) -> Vec<Value> {
+    folder.json(&["query", "SELECT source, operation, count(*) AS n FROM events GROUP BY 1, 2"])
+}
+
+fn waiting(folder: &Folder) -> Vec<(String, String)> {
+    let rows = folder.json(&["quarantine", "list"]).into_iter();
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    let mut rows: Vec<_> = rows
+        .map(|row| (text(&row, "source"), text(&row, "code")))
+        .collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn a_logging_handler_for_the_event_collector() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let (host, port) = host_and_port(&server);
+    let messages = [
+        cloudtrail("e-1", "ListUsers"),
+        cloudtrail("e-2", "ListUsers"),
+        "plain words".to_owned(),
+    ];
+    let mut handler = Command::new(python());
+    handler.arg(script("collector.py")).args([host, port, &token(&folder)]);
+    fed(&mut handler, &messages.join("\n"));
+    let expected = json!({ "source": "aws.cloudtrail", "operation": "iam:ListUsers", "n": 2 });
+    assert_eq!(stored(&folder), [expected]);
+    let waits = ("aws.cloudtrail".to_owned(), "not_json".to_owned());
+    assert_eq!(waiting(&folder), [waits]);
+}
+
+#[test]
+fn the_official_client_of_elasticsearch() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let records: Vec<String> = (0..700)
+        .map(|n| cloudtrail(&format!("e-{n}"), "ListUsers"))
+        .collect();
+    let send = |index: &str, body: &str| -> Value {
+        let mut client = Command::new(python());
+        client
+            .arg(script("bulk.py"))
+            .args([&server.address, &token(&folder), index]);
+        serde_json::from_str(&fed(&mut client, body)).unwrap()
+    };
+    let told = json!({ "health": "green", "taken": 1400, "errors": [], "refused": [400] });
+    let index = "logs-aws.cloudtrail-default";
+    // The same record comes as it is and in a shipper's text, and all of it again: one event.
+    assert_eq!(send(index, &records.join("\n")), told);
+    assert_eq!(send(index, &records.join("\n")), told);
+    let expected = json!({ "source": "aws.cloudtrail", "operation": "iam:ListUsers", "n": 700 });
+    assert_eq!(stored(&folder), [expected]);
+    // Whatever the index is called, the content tells the source; what nothing tells waits.
+    let strange = format!("{}\n{{\"hello\":\"world\"}}\n", cloudtrail("e-x", "GetUser"));
+    assert_eq!(send("main", &strange)["errors"], json!([]));
+    assert_eq!(stored(&folder).len(), 2);
+    let waits = ("elastic.bulk".to_owned(), "unrecognized".to_owned());
+    assert_eq!(waiting(&folder), vec![waits; 2]);
+}
+
+#[test]
+fn rsyslog_reads_a_file_and_ships_it() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let (host, port) = host_and_port(&server);
+    let lines: String = (0..40)
+        .map(|n| cloudtrail(&format!("e-{n}"), "ListUsers") + "\n")
+        .collect();
+    let log = folder.write("audit.ndjson", lines + "{ broken\n");
+    let work = folder.path("");
+    let (token, log, work) = (token(&folder), log.display(), work.display());
+    let settings = format!(
+        r#"global(workDirectory="{work}" maxMessageSize="64k")
+module(load="imfile")
+module(load="omelasticsearch")
+template(name="line" type="string" string="%msg%")
+input(type="imfile" file="{log}" tag="audit" ruleset="ship")
+ruleset(name="ship") {{
+  action(type="omelasticsearch" server="{host}" serverport="{port}" uid="rsyslog" pwd="{token}"
+         searchIndex="aws.cloudtrail" searchType="" bulkmode="on" template="line"
+         errorFile="{work}/errors" action.resumeRetryCount="-1")
+}}
+"#
+    );
+    let settings = folder.write("rsyslog.conf", settings);
+    let mut rsyslog = Command::new("rsyslogd")
+        .args(["-n", "-i"])
+        .arg(folder.path("rsyslog.pid"))
+        .arg("-f")
+        .arg(settings)
+        .spawn()
+        .expect("rsyslogd is installed");
+    // Every question waits for the server to have processed what it took.
+    let is_there = |_: &u32| stored(&folder).iter().any(|row| row["n"] == 40);
+    let came = (0..ASKED_MAX).find(is_there).is_some() && !waiting(&folder).is_empty();
+    rsyslog.kill().unwrap();
+    rsyslog.wait().unwrap();
+    assert!(came, "{:?}", stored(&folder));
+    let waits = ("aws.cloudtrail".to_owned(), "not_json".to_owned());
+    assert_eq!(waiting(&folder), [waits]);
+    assert!(!folder.path("errors").try_exists().unwrap());
+}
+
+/// How often it is asked whether the shipper's records are there; a question takes about 0.1 s.
+const ASKED_MAX: u32 = 600;
