@@ -1,6 +1,6 @@
 //! Kills the real server again and again and checks what clients were promised.
 //!
-//! Sixteen clients send batches; each remembers what was acknowledged. The server is killed with
+//! Sixteen clients send batches, by three protocols; each remembers what was acknowledged. The server is killed with
 //! SIGKILL at a random moment and started again; clients repeat what was not acknowledged. In the
 //! end: every acknowledged record is in the log exactly once, byte-equal, with a valid proof.
 
@@ -173,6 +173,7 @@ fn client(field: &Field, number: u64, seed: u64) -> anyhow::Result<()> {
         .timeout_global(Some(SILENCE_MAX))
         .build()
         .into();
+    let protocol = Protocol::of(number);
     let mut batch_number = 0_u64;
     while !field.over.load(Ordering::SeqCst) {
         let count = random.u64(1..=BATCH_RECORDS_MAX);
@@ -185,8 +186,7 @@ fn client(field: &Field, number: u64, seed: u64) -> anyhow::Result<()> {
             .collect();
         batch_number += 1;
         let records: Vec<&str> = batch.iter().map(|(_, record)| record.as_str()).collect();
-        let body = records.join("\n");
-        send_until_promised(field, &agent, &body)?;
+        send_until_promised(field, &agent, protocol, &protocol.body(&records))?;
         field.sent.fetch_add(count, Ordering::SeqCst);
         field
             .promised
@@ -197,7 +197,51 @@ fn client(field: &Field, number: u64, seed: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn send_until_promised(field: &Field, agent: &ureq::Agent, body: &str) -> anyhow::Result<()> {
+/// What a client speaks.
+#[derive(Clone, Copy)]
+enum Protocol {
+    Own,
+    /// Splunk's HTTP Event Collector.
+    Collector,
+    /// Elasticsearch's bulk interface.
+    Bulk,
+}
+
+impl Protocol {
+    fn of(client: u64) -> Self {
+        match client % 3 {
+            0 => Self::Own,
+            1 => Self::Collector,
+            _ => Self::Bulk,
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Own => "/v1/ingest/aws.cloudtrail",
+            Self::Collector => "/services/collector/event",
+            Self::Bulk => "/aws.cloudtrail/_bulk",
+        }
+    }
+
+    fn body(self, records: &[&str]) -> String {
+        let lines = records.iter().map(|record| match self {
+            Self::Own => format!("{record}\n"),
+            Self::Collector => {
+                format!("{{\"sourcetype\":\"aws:cloudtrail\",\"event\":{record}}}\n")
+            }
+            Self::Bulk => format!("{{\"create\":{{}}}}\n{record}\n"),
+        });
+        lines.collect()
+    }
+}
+
+fn send_until_promised(
+    field: &Field,
+    agent: &ureq::Agent,
+    protocol: Protocol,
+    body: &str,
+) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let (address, token) = field
@@ -206,7 +250,7 @@ fn send_until_promised(field: &Field, agent: &ureq::Agent, body: &str) -> anyhow
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let answer = agent
-            .post(format!("http://{address}/v1/ingest/aws.cloudtrail"))
+            .post(format!("http://{address}{}", protocol.path()))
             .header("Authorization", format!("Bearer {token}"))
             .send(body);
         match answer {

@@ -5,11 +5,12 @@ use std::process::{Command, Stdio};
 use crate::process::say;
 
 /// Program, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 4] = [
+const NEEDED: [(&str, &str); 5] = [
     ("chromium", "chromium"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("python3", "python3-venv"),
+    ("rsyslogd", "rsyslog-elasticsearch"),
 ];
 
 fn missing() -> Vec<&'static str> {

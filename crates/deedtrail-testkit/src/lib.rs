@@ -6,6 +6,7 @@ mod fake_archive;
 mod fake_log;
 mod fake_mapper;
 mod memory_store;
+pub mod python;
 pub mod sample;
 pub mod store_contract;
 

@@ -4,16 +4,18 @@
 //! with `venv` and a package index; it fails, and says so, without them. `DuckDB` reads the Parquet
 //! files that deltalake lists, because its own Delta extension is not on the package index.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use deedtrail_core::port::archive::Archive as _;
+use deedtrail_testkit::python::{output, python_with};
 
 use crate::fixture::{archive, events, full_event};
 
 #[test]
 fn deltalake_and_duckdb_count_the_same_rows() {
-    let python = python_with(&["deltalake==1.6.6", "duckdb==2.0.0"]);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let python = python_with(folder, &["deltalake==1.6.6", "duckdb==2.0.0"]);
     let (folder, archive) = archive();
     for first in (0..50).step_by(10) {
         archive.add(events(first..first + 10), first + 10).unwrap();
@@ -43,39 +45,4 @@ fn deltalake_and_duckdb_count_the_same_rows() {
     });
     assert_eq!(figures.rows, 51);
     assert_eq!(counted, expected);
-}
-
-/// Python of a virtual environment with `packages`, made once per set of packages.
-fn python_with(packages: &[&str]) -> PathBuf {
-    let name = packages.join("-").replace("==", "-");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{name}"));
-    let python = folder.join("bin/python");
-    if !folder.join("complete").try_exists().unwrap() {
-        output(
-            Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(&folder),
-        );
-        output(
-            Command::new(&python)
-                .args(["-m", "pip", "install", "--quiet"])
-                .args(packages),
-        );
-        std::fs::write(folder.join("complete"), "").unwrap();
-    }
-    python
-}
-
-/// What a command prints; the test fails with everything it said when it fails.
-fn output(command: &mut Command) -> String {
-    let done = command.output().expect("the command starts");
-    let (said, complained) = (
-        String::from_utf8_lossy(&done.stdout),
-        String::from_utf8_lossy(&done.stderr),
-    );
-    assert!(
-        done.status.success(),
-        "{command:?} failed:\n{said}\n{complained}"
-    );
-    said.into_owned()
 }

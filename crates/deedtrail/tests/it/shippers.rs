@@ -11,7 +11,10 @@ use crate::command::{Folder, Server, cloudtrail};
 
 fn python() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    python_with(folder, &["elasticsearch==9.5.1", "splunk-hec-handler==1.2.0"])
+    python_with(
+        folder,
+        &["elasticsearch==9.5.1", "splunk-hec-handler==1.2.0"],
+    )
 }
 
 fn script(name: &str) -> PathBuf {
@@ -37,7 +40,12 @@ fn fed(command: &mut Command, input: &str) -> String {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap()
@@ -45,7 +53,10 @@ fn fed(command: &mut Command, input: &str) -> String {
 
 /// Events of the archive and records in quarantine, by source.
 fn stored(folder: &Folder) -> Vec<Value> {
-    folder.json(&["query", "SELECT source, operation, count(*) AS n FROM events GROUP BY 1, 2"])
+    folder.json(&[
+        "query",
+        "SELECT source, operation, count(*) AS n FROM events GROUP BY 1, 2",
+    ])
 }
 
 fn waiting(folder: &Folder) -> Vec<(String, String)> {
@@ -69,11 +80,14 @@ fn a_logging_handler_for_the_event_collector() {
         "plain words".to_owned(),
     ];
     let mut handler = Command::new(python());
-    handler.arg(script("collector.py")).args([host, port, &token(&folder)]);
+    handler
+        .arg(script("collector.py"))
+        .args([host, port, &token(&folder)]);
     fed(&mut handler, &messages.join("\n"));
     let expected = json!({ "source": "aws.cloudtrail", "operation": "iam:ListUsers", "n": 2 });
     assert_eq!(stored(&folder), [expected]);
-    let waits = ("aws.cloudtrail".to_owned(), "not_json".to_owned());
+    // The handler makes `{"message": "plain words"}` of it.
+    let waits = ("aws.cloudtrail".to_owned(), "wrong_source".to_owned());
     assert_eq!(waiting(&folder), [waits]);
 }
 
@@ -99,7 +113,10 @@ fn the_official_client_of_elasticsearch() {
     let expected = json!({ "source": "aws.cloudtrail", "operation": "iam:ListUsers", "n": 700 });
     assert_eq!(stored(&folder), [expected]);
     // Whatever the index is called, the content tells the source; what nothing tells waits.
-    let strange = format!("{}\n{{\"hello\":\"world\"}}\n", cloudtrail("e-x", "GetUser"));
+    let strange = format!(
+        "{}\n{{\"hello\":\"world\"}}\n",
+        cloudtrail("e-x", "GetUser")
+    );
     assert_eq!(send("main", &strange)["errors"], json!([]));
     assert_eq!(stored(&folder).len(), 2);
     let waits = ("elastic.bulk".to_owned(), "unrecognized".to_owned());

@@ -13,7 +13,7 @@ address, token, index = sys.argv[1:]
 client = Elasticsearch(address + "/elastic", api_key=token)
 client.info()
 documents = [json.loads(line) for line in sys.stdin]
-wrapped = [{"@timestamp": "now", "message": json.dumps(one)} for one in documents]
+wrapped = [{"@timestamp": "now", "message": json.dumps(one, separators=(",", ":"))} for one in documents]
 actions = [
     {"_op_type": "create", "_index": index, "_source": one} for one in documents + wrapped
 ]
