@@ -53,7 +53,7 @@ pub(crate) fn map(
         event.extend(paths.borrow().iter().map(named));
     }
     let mut events = filling.events;
-    let unmapped = view.unmapped(plan.asker, &plan.shapes, UNMAPPED_PATHS_MAX, memo);
+    let unmapped = view.unmapped(&plan.shapes, UNMAPPED_PATHS_MAX);
     if let Some((last, others)) = events.split_last_mut() {
         for event in others {
             event.unmapped.clone_from(&unmapped);
@@ -79,7 +79,10 @@ pub(crate) fn likeness(plan: &Plan, record: &[u8], buffers: &mut Buffers) -> usi
 }
 
 fn text<'a>(reader: &Reader<'a>, value: Option<&'a Value>) -> Option<Text> {
-    reader.text(value?).map(|text| value::column(&text))
+    match value? {
+        Value::Path(path) => reader.path_text(path).map(value::column),
+        value => reader.text(value).map(|text| value::column(&text)),
+    }
 }
 
 /// The events of one record under construction.
@@ -163,11 +166,17 @@ struct EventBuilder<'a> {
 
 impl<'a> EventBuilder<'a> {
     /// Notes where `field` came from, if somebody asks.
+    #[inline]
     fn note(&mut self, field: &str) {
         if self.reader.trace.is_some() {
-            for path in self.paths.borrow_mut().drain(..) {
-                self.provenance.push((field.to_owned(), path.to_string()));
-            }
+            self.note_paths(field);
+        }
+    }
+
+    #[cold]
+    fn note_paths(&mut self, field: &str) {
+        for path in self.paths.borrow_mut().drain(..) {
+            self.provenance.push((field.to_owned(), path.to_string()));
         }
     }
 
@@ -350,7 +359,7 @@ impl<'a> EventBuilder<'a> {
 
     fn labels(&mut self) {
         let plan = self.plan;
-        let mut labels = Vec::with_capacity(plan.labels.len());
+        let mut labels = Vec::with_capacity(16);
         for label in &plan.labels {
             if !self.reader.wants(label.interest) {
                 continue;
@@ -437,6 +446,13 @@ fn alias_value(namespace: &str, text: &str) -> Option<Text> {
         return Some(value::column(text));
     }
     let (user, host) = text.split_once('@')?;
-    let address = !user.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace);
+    if user.is_empty() || host.is_empty() {
+        return None;
+    }
+    let usual = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
+    if text.bytes().all(usual) {
+        return Some(value::column(text));
+    }
+    let address = !text.contains(char::is_whitespace);
     address.then(|| value::column(&text.to_lowercase()))
 }

@@ -56,6 +56,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value at a path as it stands.
+    #[inline]
     pub(super) fn node(&self, path: &Path) -> Node {
         if let Some(slots) = &path.slots {
             return self.plain(path, slots);
@@ -67,6 +68,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value at a path that is only slots.
+    #[inline]
     fn plain(&self, path: &Path, slots: &[u32]) -> Node {
         let down = |at, slot: &u32| self.view.child(at, *slot);
         slots.iter().fold(self.start(path), down)
@@ -114,6 +116,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A scalar, or the first of a list.
+    #[inline]
     fn leaf(&self, node: Node) -> Option<&'a str> {
         match node {
             Node::Absent | Node::Null => None,
@@ -122,7 +125,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn path_text(&self, path: &Path) -> Option<&'a str> {
+    #[inline]
+    pub(super) fn path_text(&self, path: &Path) -> Option<&'a str> {
         let text = match &path.slots {
             Some(slots) => self.leaf(self.plain(path, slots)),
             None => self.walk(self.start(path), &path.steps, &|node| self.leaf(node)),
@@ -198,7 +202,8 @@ impl<'a> Reader<'a> {
         let made_value = if made.conversion == Some(Conversion::Count) {
             self.count(&made.from)
         } else {
-            self.text(&made.from).and_then(|text| steps(made, text))
+            self.text(&made.from)
+                .and_then(|text| steps(made, text, self.memo))
         };
         let text = made_value.or_else(|| made.default.as_deref().map(Cow::Borrowed))?;
         (!text.is_empty()).then_some(text)
@@ -328,7 +333,7 @@ impl<'a> Reader<'a> {
 }
 
 /// What is made of a text, step by step.
-fn steps<'a>(made: &'a Made, mut text: Cow<'a, str>) -> Option<Cow<'a, str>> {
+fn steps<'a>(made: &'a Made, mut text: Cow<'a, str>, memo: &RefCell<Memo>) -> Option<Cow<'a, str>> {
     if let Some(end) = &made.before
         && let Some(at) = memmem::find(text.as_bytes(), end.as_bytes())
     {
@@ -346,9 +351,7 @@ fn steps<'a>(made: &'a Made, mut text: Cow<'a, str>) -> Option<Cow<'a, str>> {
         text = cut(text, at + start.len(), end);
     }
     if let Some(pattern) = &made.capture {
-        let found = pattern.captures(&text)?;
-        let group = found.get(1).or_else(|| found.get(0))?;
-        let (start, end) = (group.start(), group.end());
+        let (start, end) = pattern.find(&text, memo)?;
         text = cut(text, start, end);
     }
     if let Some(table) = &made.table {

@@ -50,6 +50,7 @@ impl Pattern {
         }
     }
 
+    #[inline]
     fn matches(&self, value: &str) -> bool {
         match self {
             Self::Present => true,
@@ -108,6 +109,7 @@ impl Patterns {
     }
 
     /// Whether a value, or its absence, fits.
+    #[inline]
     pub(crate) fn match_value(&self, value: Option<&str>, memo: &RefCell<Memo>) -> bool {
         match value {
             Some(value) if self.slow => {
@@ -119,6 +121,7 @@ impl Patterns {
         }
     }
 
+    #[inline]
     fn fits(&self, value: &str) -> bool {
         (self.wanted.is_empty() || self.wanted.iter().any(|one| one.matches(value)))
             && !self.refused.iter().any(|one| one.matches(value))

@@ -1,5 +1,6 @@
 //! A compiled mapping: what is evaluated for each record.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
@@ -11,7 +12,7 @@ use regex::Regex;
 use super::pattern::{Lookup, Patterns};
 use super::rules::Rules;
 use super::spec::Conversion;
-use crate::record::{Asker, ShapeId, Shapes};
+use crate::record::{Asker, Memo, ShapeId, Shapes};
 
 /// Most lists within lists that one mapping goes through.
 pub(crate) const LEVELS_MAX: usize = 6;
@@ -26,7 +27,6 @@ pub(crate) struct Plan {
     pub(crate) sigma: Vec<SigmaLogsource>,
     pub(crate) field_aliases: Vec<(String, String)>,
     pub(crate) version: Text,
-    pub(crate) asker: Asker,
     pub(crate) planes: Vec<String>,
     pub(crate) envelopes: Vec<String>,
     pub(crate) shipped_as: Vec<String>,
@@ -173,10 +173,45 @@ pub(crate) struct Made {
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
     pub(crate) after_last: Option<String>,
-    pub(crate) capture: Option<Regex>,
+    pub(crate) capture: Option<Capture>,
     pub(crate) table: Option<BTreeMap<String, String>>,
     pub(crate) default: Option<Text>,
     pub(crate) conversion: Option<Conversion>,
+}
+
+/// What a pattern finds in a text.
+#[derive(Clone, Debug)]
+pub(crate) struct Capture {
+    pub(crate) pattern: Regex,
+    pub(crate) asker: Asker,
+}
+
+impl Capture {
+    /// Where the first group, or else all that fits, starts and ends.
+    pub(crate) fn find(&self, text: &str, memo: &RefCell<Memo>) -> Option<(usize, usize)> {
+        /// Above every place in a text that is remembered.
+        const PLACES: u16 = 128;
+        const { assert!(Memo::TEXT_BYTES_MAX < PLACES as usize) };
+        let find = || {
+            let found = self.pattern.captures(text)?;
+            let group = found.get(1).or_else(|| found.get(0))?;
+            Some((group.start(), group.end()))
+        };
+        if text.len() > Memo::TEXT_BYTES_MAX {
+            return find();
+        }
+        // Both places in one number, 0 if nothing fits.
+        let number = || {
+            let (start, end) = find()?;
+            let (start, end) = (u16::try_from(start).ok()?, u16::try_from(end).ok()?);
+            Some(1 + start * PLACES + end)
+        };
+        let number = memo
+            .borrow_mut()
+            .answer(self.asker, text, || number().unwrap_or(0));
+        let both = number.checked_sub(1)?;
+        Some((usize::from(both / PLACES), usize::from(both % PLACES)))
+    }
 }
 
 #[derive(Clone, Debug, Default)]

@@ -6,13 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use deedtrail_core::Text;
 
-use super::shape::{Ends, ShapeId, Shapes, join};
+use super::shape::Ends;
 
 /// Answers of each kind that are remembered; a newer one takes the place of an older one.
 const SLOTS: usize = 1024;
-
-/// Longer texts are not remembered, bytes.
-const TEXT_BYTES_MAX: usize = 96;
 
 /// Who asks: a list of patterns, or a mapping. Two are never the same, except for clones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,20 +34,10 @@ struct Answer {
     number: u16,
 }
 
-/// The path of a key that a mapping does not use.
-#[derive(Clone, Debug)]
-struct KeyPath {
-    asker: Asker,
-    at: ShapeId,
-    key: Text,
-    path: Text,
-}
-
 /// What one thread remembers.
 #[derive(Debug)]
 pub(crate) struct Memo {
     answers: Vec<Answer>,
-    paths: Vec<KeyPath>,
 }
 
 impl Default for Memo {
@@ -60,23 +47,19 @@ impl Default for Memo {
             text: Text::default(),
             number: 0,
         };
-        let path = KeyPath {
-            asker: Asker::NOBODY,
-            at: ShapeId::ROOT,
-            key: Text::default(),
-            path: Text::default(),
-        };
         Self {
             answers: vec![answer; SLOTS],
-            paths: vec![path; SLOTS],
         }
     }
 }
 
 impl Memo {
+    /// Longer texts are not remembered, bytes.
+    pub(crate) const TEXT_BYTES_MAX: usize = 96;
+
     /// The answer to a text, found by `find` unless it is remembered.
     pub(crate) fn answer(&mut self, asker: Asker, text: &str, find: impl FnOnce() -> u16) -> u16 {
-        if text.len() > TEXT_BYTES_MAX {
+        if text.len() > Self::TEXT_BYTES_MAX {
             return find();
         }
         let known = &mut self.answers[place(text, asker.0)];
@@ -88,24 +71,6 @@ impl Memo {
             };
         }
         known.number
-    }
-
-    /// The path of `key` in the object at `at`.
-    pub(super) fn path(&mut self, asker: Asker, shapes: &Shapes, at: ShapeId, key: &str) -> Text {
-        let parent = &shapes.get(at).path;
-        if key.len() > TEXT_BYTES_MAX {
-            return join(parent, key);
-        }
-        let known = &mut self.paths[place(key, asker.0 ^ at.0 << 16)];
-        if known.asker != asker || known.at != at || known.key != key {
-            *known = KeyPath {
-                asker,
-                at,
-                key: key.into(),
-                path: join(parent, key),
-            };
-        }
-        known.path.clone()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A record as the mapping sees it: parsed once, kept only where a path leads.
 
 mod cursor;
+mod habit;
 mod memo;
 mod parse;
 mod shape;

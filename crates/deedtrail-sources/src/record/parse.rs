@@ -9,8 +9,9 @@ use deedtrail_core::limits::RECORD_DEPTH_MAX;
 use deedtrail_core::mapping::MapError;
 
 use super::cursor::{Cursor, NotJson, Number, Span, small};
+use super::habit::Habit;
 use super::shape::{Shape, ShapeId, Shapes};
-use super::tree::{Link, Node, TextRef, Tree, View};
+use super::tree::{Link, Node, TextRef, Tree, Unused, View};
 
 /// What is wrong with a record beyond its syntax.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub(crate) fn parse<'a>(
         });
     }
     let mut walk = Walk {
+        habits: tree.habits.take(shapes.asker, shapes.count()),
         tree,
         shapes,
         record,
@@ -61,12 +63,15 @@ pub(crate) fn parse<'a>(
         start: 0,
         decoded: false,
     };
-    match walk.whole(&mut source, ShapeId::ROOT, 0) {
+    let root = walk.whole(&mut source, ShapeId::ROOT, 0);
+    let Walk { habits, fault, .. } = walk;
+    tree.habits.give_back(shapes.asker, habits);
+    match root {
         Ok(root) => {
             tree.root = Some(root);
             Ok(View { tree, record })
         }
-        Err(Stop) => Err(explain(walk.fault, record)),
+        Err(Stop) => Err(explain(fault, record)),
     }
 }
 
@@ -111,6 +116,7 @@ struct Source<'t> {
 struct Walk<'w> {
     tree: &'w mut Tree,
     shapes: &'w Shapes,
+    habits: Vec<Habit>,
     record: &'w str,
     fault: Option<Fault>,
 }
@@ -325,36 +331,36 @@ impl<'w> Walk<'w> {
             .resize(slots + shape.child_count(), Node::Absent);
         let open = self.tree.open_keys.len();
         let mut seen = BTreeSet::new();
-        let mut guess = &shape.first;
+        let mut strangers = 0_u32;
+        // Number of the key before + 1.
+        let mut last = 0;
         let mut first = true;
         while source.cursor.more(std::mem::take(&mut first), b'}')? {
-            let guessed = guess.slot();
-            let slot = match shape.key(guessed) {
-                Some(key) if source.cursor.key_is(&key.written) => guessed,
-                _ => {
-                    let span = source.cursor.key()?;
-                    let key = self.keep(source, span)?;
-                    let found = shape.child(self.tree.text(self.record, key).as_bytes());
-                    let Some((slot, _)) = found else {
-                        self.check_key(key, open, &mut seen)?;
-                        if self.value(source, ShapeId::SKIP, depth)? != Node::Null {
-                            self.tree.unmapped.push((at, key));
-                        }
-                        continue;
-                    };
-                    // An escaped key is another one when it is compared as written.
-                    if !span.is_escaped() {
-                        guess.learn(slot);
+            let number = match self.next_key(source, at, last)? {
+                Ok(number) => number,
+                Err(key) => {
+                    self.check_key(key, open, &mut seen)?;
+                    if self.value(source, ShapeId::SKIP, depth)? != Node::Null {
+                        self.tree.unmapped.push((at, Unused::Key(key)));
                     }
-                    slot
+                    continue;
                 }
             };
-            let Some(key) = shape.key(slot) else {
-                return Err(Stop);
+            last = number as usize + 1;
+            let Some(key) = shape.key(number) else {
+                let place = number - shape.count();
+                if strangers & 1 << place != 0 {
+                    let name = self.habits[at.0 as usize].name(place).to_owned();
+                    return Err(self.duplicate(name));
+                }
+                strangers |= 1 << place;
+                if self.value(source, ShapeId::SKIP, depth)? != Node::Null {
+                    self.tree.unmapped.push((at, Unused::Stranger(place)));
+                }
+                continue;
             };
-            guess = &key.next;
             let child = self.shapes.get(key.shape);
-            let slot = slots + slot as usize;
+            let slot = slots + number as usize;
             if self.tree.nodes[slot] != Node::Absent {
                 return Err(self.duplicate(child.path.to_string()));
             }
@@ -366,6 +372,55 @@ impl<'w> Walk<'w> {
         }
         self.tree.open_keys.truncate(open);
         Ok(Node::Object { first: slots })
+    }
+
+    /// The number of the next key, or the key if it has none, behind the key before `last`.
+    #[inline]
+    fn next_key(
+        &mut self,
+        source: &mut Source<'_>,
+        at: ShapeId,
+        last: usize,
+    ) -> Result<Result<u32, TextRef>, Stop> {
+        let shape = self.shapes.get(at);
+        let habit = &self.habits[at.0 as usize];
+        let guess = habit.guess(last);
+        let written = match shape.key(guess) {
+            Some(key) => Some(&key.written),
+            None => habit
+                .stranger(guess.wrapping_sub(shape.count()))
+                .map(|key| &key.written),
+        };
+        if written.is_some_and(|written| source.cursor.key_is(written)) {
+            return Ok(Ok(guess));
+        }
+        self.looked_up(source, at, last)
+    }
+
+    /// The number of the next key, found by its text.
+    #[inline(never)]
+    fn looked_up(
+        &mut self,
+        source: &mut Source<'_>,
+        at: ShapeId,
+        last: usize,
+    ) -> Result<Result<u32, TextRef>, Stop> {
+        let span = source.cursor.key()?;
+        let key = self.keep(source, span)?;
+        let name = self.tree.text(self.record, key);
+        let (shape, habit) = (self.shapes.get(at), &mut self.habits[at.0 as usize]);
+        let number = match shape.child(name.as_bytes()) {
+            Some((slot, _)) => slot,
+            None => match habit.meet(shape, name) {
+                Some(place) => shape.count() + place,
+                None => return Ok(Err(key)),
+            },
+        };
+        // An escaped key is another one when it is compared as written.
+        if !span.is_escaped() {
+            habit.learn(last, number);
+        }
+        Ok(Ok(number))
     }
 
     /// An object of which every key is kept (`WHOLE`) or none (`SKIP`).

@@ -4,9 +4,9 @@
 //! parsed, each key is looked up in the shape of the object it stands in; values land in slots
 //! that the compiled paths address by number.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use deedtrail_core::Text;
+
+use super::memo::Asker;
 
 /// Index of a shape; [`ShapeId::SKIP`] stands for parts of a record no path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,6 @@ pub(crate) struct Shape {
     pub(crate) path: Text,
     names: KeyTable,
     children: Vec<Child>,
-    /// The key that objects begin with.
-    pub(super) first: Guess,
     /// Shape of list elements, if a path selects among them.
     pub(crate) element: Option<ShapeId>,
     /// The value is kept whole (tool arguments).
@@ -45,8 +43,6 @@ pub(crate) struct Shape {
 pub(super) struct Child {
     pub(super) written: Written,
     pub(super) shape: ShapeId,
-    /// The key that comes next.
-    pub(super) next: Guess,
 }
 
 /// A key as records usually have it: from behind its opening quote to the colon.
@@ -59,7 +55,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let text = format!("{name}\":");
         let byte = |index| text.as_bytes().get(index).copied();
         Self {
@@ -82,36 +78,15 @@ impl Written {
     }
 }
 
-/// Which key probably stands in some place: the one that stood there last time.
-///
-/// Records of one log have their keys in the same order, so that most need no looking up. What is
-/// guessed is compared before it is used: a wrong guess costs time, nothing else.
-#[derive(Debug)]
-pub(super) struct Guess(AtomicU32);
-
-impl Default for Guess {
-    /// No key.
-    fn default() -> Self {
-        Self(AtomicU32::new(u32::MAX))
-    }
-}
-
-impl Guess {
-    /// The slot of the key.
-    #[inline]
-    pub(super) fn slot(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// The key turned out to be the one with this slot.
-    pub(super) fn learn(&self, slot: u32) {
-        self.0.store(slot, Ordering::Relaxed);
-    }
-}
-
 impl Shape {
     pub(crate) fn child_count(&self) -> usize {
         self.children.len()
+    }
+
+    /// The same, as keys are numbered; never more than [`Shapes::CHILDREN_MAX`].
+    #[inline]
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.children.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether a path goes further than this place.
@@ -185,6 +160,11 @@ impl KeyTable {
         u32::try_from(self.names.len() - 1).unwrap_or(u32::MAX)
     }
 
+    /// The name with an index, empty if there is none.
+    pub(super) fn name(&self, index: u32) -> &str {
+        self.names.get(index as usize).map_or("", AsRef::as_ref)
+    }
+
     /// All names, in the order of insertion.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(AsRef::as_ref)
@@ -244,11 +224,17 @@ impl Ends {
 
 /// All shapes of one mapping; the first is the record's.
 #[derive(Debug)]
-pub(crate) struct Shapes(Vec<Shape>);
+pub(crate) struct Shapes {
+    all: Vec<Shape>,
+    pub(super) asker: Asker,
+}
 
 impl Default for Shapes {
     fn default() -> Self {
-        Self(vec![Shape::default()])
+        Self {
+            all: vec![Shape::default()],
+            asker: Asker::default(),
+        }
     }
 }
 
@@ -256,8 +242,12 @@ impl Shapes {
     /// Most keys one object of a mapping may name.
     pub(crate) const CHILDREN_MAX: usize = 4096;
 
+    pub(super) const fn count(&self) -> usize {
+        self.all.len()
+    }
+
     pub(crate) fn get(&self, id: ShapeId) -> &Shape {
-        &self.0[id.0 as usize]
+        &self.all[id.0 as usize]
     }
 
     /// The slot of `name` below `parent`, made if new. `None` when the object is full.
@@ -265,18 +255,17 @@ impl Shapes {
         if let Some(known) = self.get(parent).child(name.as_bytes()) {
             return Some(known);
         }
-        let shape = &self.0[parent.0 as usize];
+        let shape = &self.all[parent.0 as usize];
         if shape.children.len() >= Self::CHILDREN_MAX {
             return None;
         }
         let path = join(&shape.path, name);
         let id = self.add(path);
-        let shape = &mut self.0[parent.0 as usize];
+        let shape = &mut self.all[parent.0 as usize];
         let slot = shape.names.insert(name);
         shape.children.push(Child {
             written: Written::new(name),
             shape: id,
-            next: Guess::default(),
         });
         Some((slot, id))
     }
@@ -288,13 +277,13 @@ impl Shapes {
         }
         let path = format!("{}[]", self.get(parent).path);
         let id = self.add(path.into());
-        self.0[parent.0 as usize].element = Some(id);
-        self.0[id.0 as usize].list = Some(parent);
+        self.all[parent.0 as usize].element = Some(id);
+        self.all[id.0 as usize].list = Some(parent);
         id
     }
 
     pub(crate) fn keep_whole(&mut self, id: ShapeId) {
-        self.0[id.0 as usize].whole = true;
+        self.all[id.0 as usize].whole = true;
     }
 
     /// Notes that something asks for the value at `id`; false if it may be there without a key.
@@ -302,13 +291,13 @@ impl Shapes {
         while let Some(list) = self.get(id).list {
             id = list;
         }
-        self.0[id.0 as usize].wanted_by |= bit;
+        self.all[id.0 as usize].wanted_by |= bit;
         id != ShapeId::ROOT
     }
 
     fn add(&mut self, path: Text) -> ShapeId {
-        let id = ShapeId(u32::try_from(self.0.len()).unwrap_or(ShapeId::WHOLE.0 - 1));
-        self.0.push(Shape {
+        let id = ShapeId(u32::try_from(self.all.len()).unwrap_or(ShapeId::WHOLE.0 - 1));
+        self.all.push(Shape {
             path,
             ..Shape::default()
         });

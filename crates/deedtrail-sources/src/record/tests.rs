@@ -1,7 +1,5 @@
 //! The scanner reads what a general parser reads, and refuses what it refuses.
 
-use std::cell::RefCell;
-
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -159,20 +157,19 @@ fn of_names() -> Shapes {
 }
 
 /// What is read where the names lead, and what is not used; or what is wrong.
-fn by_name(record: &str, shapes: &Shapes) -> Result<String, String> {
-    let mut tree = Tree::default();
-    let view = parse(record.as_bytes(), shapes, &mut tree).map_err(|error| error.to_string())?;
+fn by_name(record: &str, shapes: &Shapes, tree: &mut Tree) -> Result<String, String> {
+    let view = parse(record.as_bytes(), shapes, tree).map_err(|error| error.to_string())?;
     let texts = NAMES.map(|name| {
         let (slot, _) = shapes.get(ShapeId::ROOT).child(name.as_bytes()).unwrap();
         view.text(view.child(view.root(), slot))
     });
-    let unmapped = view.unmapped(Asker::default(), shapes, 100, &RefCell::default());
+    let unmapped = view.unmapped(shapes, 100);
     Ok(format!("{texts:?} {unmapped:?}"))
 }
 
 #[test]
 fn a_guessed_key_is_the_key_that_stands_there() {
-    let shapes = of_names();
+    let (shapes, mut tree) = (of_names(), Tree::default());
     for (record, expected) in [
         (r#"{"a":"1","b":"2","c":"3"}"#, "1 2"),
         (r#"{"a":"1","b":"2","c":"3"}"#, "1 2"),
@@ -181,7 +178,7 @@ fn a_guessed_key_is_the_key_that_stands_there() {
         (r#"{"\u0062":"4","\u0061":"3"}"#, "3 4"),
         (r#"{"b":"4","ab":"5","a":"3"}"#, "3 4"),
     ] {
-        let text = by_name(record, &shapes).unwrap();
+        let text = by_name(record, &shapes, &mut tree).unwrap();
         let (a, b) = expected.split_once(' ').unwrap();
         let given = format!("[Some(\"{a}\"), Some(\"{b}\"), None");
         assert!(text.starts_with(&given), "{record}: {text}");
@@ -196,7 +193,28 @@ fn a_guessed_key_is_the_key_that_stands_there() {
         r#"{"a":"1""b":"2"}"#,
     ] {
         for _ in 0..2 {
-            assert!(by_name(record, &shapes).is_err(), "{record}");
+            assert!(by_name(record, &shapes, &mut tree).is_err(), "{record}");
+        }
+    }
+}
+
+#[test]
+fn keys_beyond_those_remembered_are_checked_all_the_same() {
+    let (shapes, mut tree) = (of_names(), Tree::default());
+    let long = "l".repeat(100);
+    let keys = (0..50).map(|key| format!("k{key}")).chain([long.clone()]);
+    let members: Vec<String> = keys.map(|key| format!("\"{key}\":1")).collect();
+    let record = format!("{{{}}}", members.join(","));
+    for _ in 0..2 {
+        let read = by_name(&record, &shapes, &mut tree).unwrap();
+        assert!(members.iter().all(|member| {
+            let (key, _) = member.split_once(':').unwrap();
+            read.matches(key).count() == 1
+        }));
+        for key in ["k0", "k31", "k32", "k49", &long] {
+            let doubled = record.replace('}', &format!(",\"{key}\":2}}"));
+            let error = by_name(&doubled, &shapes, &mut tree).unwrap_err();
+            assert!(error.contains(key), "{key}: {error}");
         }
     }
 }
@@ -211,10 +229,11 @@ proptest! {
             "\"new\\nline\":13", "\"c\":{\"a\":14}", "\"a",
         ]), 0..6), 1..6),
     ) {
-        let used = of_names();
+        let (shapes, mut used) = (of_names(), Tree::default());
         for members in &records {
             for record in [members.concat(), format!("{{{}}}", members.join(","))] {
-                prop_assert_eq!(by_name(&record, &used), by_name(&record, &of_names()), "{}", record);
+                let fresh = by_name(&record, &shapes, &mut Tree::default());
+                prop_assert_eq!(by_name(&record, &shapes, &mut used), fresh, "{}", record);
             }
         }
     }

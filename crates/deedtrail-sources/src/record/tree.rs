@@ -1,12 +1,10 @@
 //! The pruned tree a record is parsed into. Its buffers are reused from record to record.
 
-use std::cell::RefCell;
-
 use deedtrail_core::Text;
 
 use super::cursor::small;
-use super::memo::{Asker, Memo};
-use super::shape::{ShapeId, Shapes};
+use super::habit::Habits;
+use super::shape::{ShapeId, Shapes, join};
 
 /// A piece of text: in the record itself, or decoded into the tree's side buffer.
 ///
@@ -76,13 +74,22 @@ pub(crate) struct Tree {
     pub(super) nodes: Vec<Node>,
     pub(super) links: Vec<Link>,
     pub(super) decoded: String,
-    /// Keys no path leads to: (shape of their object, key).
-    pub(super) unmapped: Vec<(ShapeId, TextRef)>,
+    /// Keys no path leads to, and the shape of their object.
+    pub(super) unmapped: Vec<(ShapeId, Unused)>,
     /// Keys of the objects being walked that the shape does not name.
     pub(super) open_keys: Vec<TextRef>,
     pub(super) root: Option<Node>,
     /// What asks for a value that is there, one bit each.
     pub(super) wanted: u128,
+    pub(super) habits: Habits,
+}
+
+/// A key no path leads to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unused {
+    /// Place among those the habit of the object knows.
+    Stranger(u32),
+    Key(TextRef),
 }
 
 impl Tree {
@@ -106,6 +113,7 @@ impl Tree {
         self.open_keys.shrink_to(KEPT);
     }
 
+    #[inline]
     pub(super) fn text<'a>(&'a self, record: &'a str, text: TextRef) -> &'a str {
         let from = if text.is_decoded() {
             &self.decoded
@@ -130,6 +138,7 @@ impl<'a> View<'a> {
     }
 
     /// The child in `slot`; lists are looked through for the first that has it.
+    #[inline]
     pub(crate) fn child(self, node: Node, slot: u32) -> Node {
         match node {
             Node::Object { first } => {
@@ -176,11 +185,13 @@ impl<'a> View<'a> {
     }
 
     /// Whether anything that asks with one of these bits may get a value.
+    #[inline]
     pub(crate) const fn wanted(self, bits: u128) -> bool {
         self.tree.wanted & bits != 0
     }
 
     /// A scalar as text. Blank text and `-` count as absent.
+    #[inline]
     pub(crate) fn text(self, node: Node) -> Option<&'a str> {
         match node {
             Node::Text(text) => {
@@ -194,28 +205,30 @@ impl<'a> View<'a> {
     }
 
     /// Paths the mapping did not use, at most `limit`, without repeats.
-    pub(crate) fn unmapped(
-        self,
-        asker: Asker,
-        shapes: &Shapes,
-        limit: usize,
-        memo: &RefCell<Memo>,
-    ) -> Vec<Text> {
-        let mut memo = memo.borrow_mut();
-        let all = &self.tree.unmapped;
+    pub(crate) fn unmapped(self, shapes: &Shapes, limit: usize) -> Vec<Text> {
+        let habits = self.tree.habits.get(shapes.asker);
+        let stranger = |at: ShapeId, place| habits.get(at.0 as usize)?.stranger(place);
         let text = |key| self.tree.text(self.record, key);
+        let same = |one, other| match (one, other) {
+            (Unused::Stranger(one), Unused::Stranger(other)) => one == other,
+            (Unused::Key(one), Unused::Key(other)) => text(one) == text(other),
+            _ => false,
+        };
+        let all = &self.tree.unmapped;
         let mut paths: Vec<Text> = Vec::with_capacity(all.len().min(limit));
         for (index, &(at, key)) in all.iter().enumerate() {
             if paths.len() == limit {
                 break;
             }
-            let same = |other: &(ShapeId, TextRef)| {
-                other.0 == at && other.1.len() == key.len() && text(other.1) == text(key)
-            };
             // Only elements of lists have a shape in common.
-            if self.tree.links.is_empty() || !all[..index].iter().any(same) {
-                paths.push(memo.path(asker, shapes, at, text(key)));
+            let before = || all[..index].iter();
+            if !self.tree.links.is_empty() && before().any(|one| one.0 == at && same(one.1, key)) {
+                continue;
             }
+            paths.extend(match key {
+                Unused::Stranger(place) => stranger(at, place).map(|key| key.path.clone()),
+                Unused::Key(key) => Some(join(&shapes.get(at).path, text(key))),
+            });
         }
         paths
     }

@@ -18,7 +18,7 @@ use super::path;
 use super::plan::{Choices, Field, Interest, Party, Path, Plan, TimeFormat, Value};
 use super::rules::Rules;
 use super::spec::{AnswerSpec, ChoicesSpec, MappingFile, OneOrMany, TimeSpec, ValueSpec};
-use crate::record::{Asker, Shapes};
+use crate::record::Shapes;
 
 /// Named tables: name, then answer = patterns.
 type Tables = BTreeMap<String, BTreeMap<String, OneOrMany>>;
@@ -114,7 +114,6 @@ impl Compiler<'_> {
                 .chars()
                 .take(16)
                 .collect(),
-            asker: Asker::default(),
             planes: planes(spec.event.plane.as_ref()),
             envelopes: spec.records.envelope.clone(),
             shipped_as: spec.records.shipped_as.clone(),

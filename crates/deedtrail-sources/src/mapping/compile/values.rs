@@ -6,8 +6,9 @@ use regex::Regex;
 use super::{Compiled, Compiler};
 use crate::mapping::error::nearest;
 use crate::mapping::pattern::Patterns;
-use crate::mapping::plan::{Children, Condition, Made, NAMED_MAX, Own, Path, Step, Value};
+use crate::mapping::plan::{Capture, Children, Condition, Made, NAMED_MAX, Own, Path, Step, Value};
 use crate::mapping::spec::{ConditionSpec, ValueSpec, ValueTable};
+use crate::record::Asker;
 
 impl Compiler<'_> {
     /// A text where a value is wanted: constant, template, look-up, own fact or path.
@@ -118,7 +119,10 @@ impl Compiler<'_> {
             .capture
             .as_ref()
             .map(|pattern| {
-                Regex::new(pattern).or_else(|error| self.wrong(pattern, error.to_string()))
+                let pattern =
+                    Regex::new(pattern).or_else(|error| self.wrong(pattern, error.to_string()))?;
+                let asker = Asker::default();
+                Ok(Capture { pattern, asker })
             })
             .transpose()?;
         Ok(Value::Made(Box::new(Made {
