@@ -3,8 +3,9 @@
 use deedtrail_core::Text;
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::registry;
-use deedtrail_core::finding::{FINDING_EVENTS_MAX, Finding, FindingStatus, FindingType};
+use deedtrail_core::finding::{Decision, FINDING_EVENTS_MAX, Finding, FindingStatus, FindingType};
 use deedtrail_core::id::{EventUid, FindingId};
+use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::archive::EventFilter;
 use deedtrail_core::port::store::{FindingFilter, Scope};
 
@@ -21,6 +22,16 @@ pub const DISPOSITIONS: [&str; 6] = [
     "drift",
     "control_gap",
 ];
+
+/// What an analyst concludes about a finding.
+#[derive(Clone, Copy, Debug)]
+pub struct Conclusion<'a> {
+    pub status: FindingStatus,
+    /// One of [`DISPOSITIONS`].
+    pub disposition: Option<&'a str>,
+    /// In the analyst's own words, at most [`NOTE_CHARACTERS_MAX`] characters.
+    pub note: Option<&'a str>,
+}
 
 /// A finding with everything needed to judge it.
 #[derive(Clone, Debug)]
@@ -75,26 +86,34 @@ impl App {
         &self,
         principal: &Principal,
         id: FindingId,
-        status: FindingStatus,
-        disposition: Option<&str>,
+        conclusion: Conclusion<'_>,
     ) -> Result<Finding, ReadingError> {
         principal.require(Scope::Write)?;
+        let (status, disposition) = (conclusion.status, conclusion.disposition);
         if let Some(unknown) = disposition.filter(|name| !DISPOSITIONS.contains(name)) {
             return Err(ReadingError::UnknownDisposition(unknown.to_owned()));
         }
+        let note = noted(conclusion.note)?;
         let store = &self.ports.store;
         if store.finding(id)?.is_none() {
             return Err(ReadingError::NoFinding(id));
         }
-        let conclusion = disposition.unwrap_or("no disposition");
-        self.audit(
-            principal,
-            "finding decided",
-            &format!("{id} {status:?}, {conclusion}"),
-        )?;
-        let analyst = principal.name.clone();
-        let at = self.ports.clock.now();
-        store.decide_finding(id, status, disposition.map(Text::from), analyst, at)?;
+        let mut entry = format!(
+            "{id} {status:?}, {}",
+            disposition.unwrap_or("no disposition")
+        );
+        if let Some(note) = &note {
+            entry.extend([": ", note]);
+        }
+        self.audit(principal, "finding decided", &entry)?;
+        let decision = Decision {
+            status,
+            disposition: disposition.map(Text::from),
+            note: note.map(Text::from),
+            analyst: principal.name.clone(),
+            at: self.ports.clock.now(),
+        };
+        store.decide_finding(id, decision)?;
         store.finding(id)?.ok_or(ReadingError::NoFinding(id))
     }
 
@@ -118,4 +137,14 @@ impl App {
         events.reverse();
         Ok(events)
     }
+}
+
+/// A note without the space around it and with the line breaks of a file; `None` when nothing is
+/// left.
+fn noted(note: Option<&str>) -> Result<Option<String>, ReadingError> {
+    let note = note.unwrap_or_default().trim().replace("\r\n", "\n");
+    if note.chars().count() > NOTE_CHARACTERS_MAX {
+        return Err(ReadingError::LongNote);
+    }
+    Ok(Some(note).filter(|note| !note.is_empty()))
 }

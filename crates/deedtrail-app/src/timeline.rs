@@ -3,6 +3,7 @@
 use deedtrail_core::event::Event;
 use deedtrail_core::id::{AliasUid, EventUid, FindingId, IdentityId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
+use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::archive::{ArchiveError, Cursor, EventFilter};
 use deedtrail_core::port::log::{AppendError, EntryProof, PartClass, ReadError};
 use deedtrail_core::port::store::{Scope, StoreError};
@@ -51,6 +52,10 @@ pub enum ReadingError {
         "`{0}` is no disposition; use one of benign, coerced, intrusion, misuse, drift, control_gap"
     )]
     UnknownDisposition(String),
+    #[error(
+        "the note is over {NOTE_CHARACTERS_MAX} characters; write the rest elsewhere and name it here"
+    )]
+    LongNote,
 }
 
 /// An identity with all that leads to it.

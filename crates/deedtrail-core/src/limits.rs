@@ -27,6 +27,8 @@ pub const FUTURE_TIME_US_MAX: i64 = 24 * 3600 * 1_000_000;
 pub const COLUMN_BYTES_MAX: usize = 8 << 10;
 /// Most unmapped paths listed per event; the rest are counted.
 pub const UNMAPPED_PATHS_MAX: usize = 64;
+/// Longest note an analyst writes to a decision, characters; a longer one is refused.
+pub const NOTE_CHARACTERS_MAX: usize = 2_000;
 /// Most sensitive ranges of one record. More: those closest to each other are joined. With plain
 /// parts between them they fit into the parts of one log record.
 pub const SENSITIVE_RANGES_MAX: usize = 127;

@@ -3,28 +3,17 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
-use deedtrail_core::Text;
-use deedtrail_core::finding::{Finding, FindingStatus, Severity};
+use deedtrail_core::finding::{Decision, Finding, FindingStatus, Severity};
 use deedtrail_core::id::FindingId;
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::FindingFilter;
-use deedtrail_core::time::Timestamp;
 
 use crate::columns::{
     finding_status, finding_status_name, from_json, json, micros, named, row_limit, text_option,
     time_option,
 };
 
-/// What an analyst decided.
-#[derive(Debug)]
-pub(crate) struct Decision {
-    pub(crate) status: FindingStatus,
-    pub(crate) disposition: Option<Text>,
-    pub(crate) analyst: Text,
-    pub(crate) at: Timestamp,
-}
-
-const FINDING: &str = "SELECT f.body, d.status, d.disposition, d.analyst, d.at, d.covered \
+const FINDING: &str = "SELECT f.body, d.status, d.disposition, d.analyst, d.at, d.covered, d.note \
     FROM findings f LEFT JOIN decisions d ON d.finding = f.id";
 
 /// As [`Finding::status_now`].
@@ -165,16 +154,17 @@ pub(crate) fn decide(
         return Ok(false);
     }
     tx.execute(
-        "INSERT INTO decisions SELECT id, ?2, ?3, ?4, ?5, position FROM findings WHERE id = ?1 \
+        "INSERT INTO decisions SELECT id, ?2, ?3, ?4, ?5, position, ?6 FROM findings WHERE id = ?1 \
          ON CONFLICT (finding) DO UPDATE SET status = excluded.status, \
          disposition = excluded.disposition, analyst = excluded.analyst, at = excluded.at, \
-         covered = excluded.covered",
+         covered = excluded.covered, note = excluded.note",
         params![
             id.to_bytes(),
             finding_status_name(decision.status),
             decision.disposition.as_deref(),
             decision.analyst.as_str(),
             decision.at.as_micros(),
+            decision.note.as_deref(),
         ],
     )?;
     Ok(true)
@@ -194,6 +184,7 @@ fn finding_row(row: &Row<'_>) -> rusqlite::Result<Finding> {
         status,
         disposition: text_option(row, 2)?,
         analyst: text_option(row, 3)?,
+        note: text_option(row, 6)?,
         updated: decided.map_or(stored.updated, |at| at.max(stored.updated)),
         ..stored
     })

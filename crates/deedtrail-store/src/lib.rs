@@ -14,8 +14,7 @@ mod sources;
 
 use std::path::Path;
 
-use deedtrail_core::Text;
-use deedtrail_core::finding::{Finding, FindingStatus};
+use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SourceName};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
@@ -96,20 +95,7 @@ impl Store for SqliteStore {
     fn finding(&self, id: FindingId) -> Stored<Option<Finding>> {
         self.connections.read(|db| findings::one(db, id))
     }
-    fn decide_finding(
-        &self,
-        id: FindingId,
-        status: FindingStatus,
-        disposition: Option<Text>,
-        analyst: Text,
-        at: Timestamp,
-    ) -> Stored<bool> {
-        let decision = findings::Decision {
-            status,
-            disposition,
-            analyst,
-            at,
-        };
+    fn decide_finding(&self, id: FindingId, decision: Decision) -> Stored<bool> {
         self.connections
             .write(|tx| findings::decide(tx, id, &decision))
     }

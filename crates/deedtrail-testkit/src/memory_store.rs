@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
-use deedtrail_core::finding::{Finding, FindingStatus};
+use deedtrail_core::finding::{Decision, Finding, FindingStatus};
 use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceName};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
@@ -22,7 +22,8 @@ pub struct MemoryStore(Mutex<Tables>);
 struct Tables {
     derived: Derived,
     declared: BTreeMap<IdentityId, Declared>,
-    decisions: BTreeMap<FindingId, Decision>,
+    /// Each with the position it covers.
+    decisions: BTreeMap<FindingId, (Decision, Sequence)>,
     tokens: BTreeMap<Text, TokenRecord>,
     sign_in_links: BTreeMap<Text, SignInLink>,
     sessions: BTreeMap<Text, WebSession>,
@@ -41,15 +42,6 @@ struct Derived {
     sources: BTreeMap<SourceName, SourceHealth>,
     quarantine: BTreeMap<Sequence, Quarantined>,
     snapshots: BTreeMap<String, (Sequence, Vec<u8>)>,
-}
-
-#[derive(Clone, Debug)]
-struct Decision {
-    status: FindingStatus,
-    disposition: Option<Text>,
-    analyst: Text,
-    at: Timestamp,
-    covered: Sequence,
 }
 
 impl Derived {
@@ -158,14 +150,16 @@ impl Tables {
             status: FindingStatus::Open,
             disposition: None,
             analyst: None,
+            note: None,
             ..stored.clone()
         };
         match self.decisions.get(&stored.id).cloned() {
             None => undecided,
-            Some(decision) => Finding {
-                status: stored.status_now(decision.status, decision.covered),
+            Some((decision, covered)) => Finding {
+                status: stored.status_now(decision.status, covered),
                 disposition: decision.disposition,
                 analyst: Some(decision.analyst),
+                note: decision.note,
                 updated: stored.updated.max(decision.at),
                 ..undecided
             },
@@ -340,26 +334,13 @@ impl Store for MemoryStore {
             .map(|finding| tables.finding(finding)))
     }
 
-    fn decide_finding(
-        &self,
-        id: FindingId,
-        status: FindingStatus,
-        disposition: Option<Text>,
-        analyst: Text,
-        at: Timestamp,
-    ) -> Stored<bool> {
+    fn decide_finding(&self, id: FindingId, decision: Decision) -> Stored<bool> {
         let mut tables = self.tables();
         let Some(finding) = tables.derived.findings.get(&id) else {
             return Ok(false);
         };
-        let decision = Decision {
-            status,
-            disposition,
-            analyst,
-            at,
-            covered: finding.newest_position(),
-        };
-        tables.decisions.insert(id, decision);
+        let covered = finding.newest_position();
+        tables.decisions.insert(id, (decision, covered));
         Ok(true)
     }
 

@@ -173,7 +173,7 @@ impl From<ReadingError> for Problem {
                 Self::new(StatusCode::CONFLICT, "ambiguous", "Several match", detail)
             }
             ReadingError::Unnamed => Self::bad_request(detail),
-            ReadingError::UnknownDisposition(_) => Self::invalid(detail),
+            ReadingError::UnknownDisposition(_) | ReadingError::LongNote => Self::invalid(detail),
             ReadingError::TooMany { .. } => Self::too_large(detail),
             ReadingError::Append(error) => append_problem(&error),
             ReadingError::Log(ReadError::Damaged { .. }) => Self::new(

@@ -222,6 +222,9 @@ pub(crate) enum FindingCommand {
         status: String,
         #[arg(long, value_parser = PossibleValuesParser::new(DISPOSITIONS))]
         disposition: Option<String>,
+        /// Why, in your words (at most 2000 characters); kept with this decision
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
     },
 }
 

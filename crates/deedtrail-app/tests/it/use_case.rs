@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use deedtrail_app::access::{Principal, scope_name};
 use deedtrail_app::evidence::BUNDLE_EVENTS_MAX;
+use deedtrail_app::findings::Conclusion;
 use deedtrail_app::intake::{Delivery, KeyMaker};
 use deedtrail_app::timeline::{IdentityFile, ReadingError};
 use deedtrail_app::{App, Ports};
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::FindingStatus;
 use deedtrail_core::id::{EventUid, SourceName, TenantId};
+use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::archive::{Archive as _, EventFilter};
 use deedtrail_core::port::log::{EntryKind, EvidenceLog, NewEntry, Part, PartClass, Secrets};
 use deedtrail_core::port::mapper::Encoding;
@@ -140,9 +142,13 @@ fn what_cannot_be_recorded_is_not_done() {
     app.revoke_token(&local, &token.record.prefix).unwrap_err();
     app.create_sign_in_link(&local, "bo", read()).unwrap_err();
     app.redeem_sign_in_link(&link).unwrap_err();
-    let closed = FindingStatus::Closed;
-    app.decide_finding(&local, id, closed, Some("benign"))
-        .unwrap_err();
+    let note = format!(" {}\r\n", "é".repeat(NOTE_CHARACTERS_MAX));
+    let closed = Conclusion {
+        status: FindingStatus::Closed,
+        disposition: Some("benign"),
+        note: Some(&note),
+    };
+    app.decide_finding(&local, id, closed).unwrap_err();
     let who = file.identity.id.to_string();
     app.select_evidence(&local, &who, (None, None), Secrets::Withheld)
         .unwrap_err();
@@ -156,8 +162,22 @@ fn what_cannot_be_recorded_is_not_done() {
     sample.log.refuse_with(None);
     assert!(app.revoke_token(&local, &token.record.prefix).unwrap());
     assert!(!app.revoke_token(&local, &token.record.prefix).unwrap());
-    app.decide_finding(&local, id, closed, Some("benign"))
-        .unwrap();
+    let decided = app.decide_finding(&local, id, closed).unwrap();
+    assert_eq!(decided.note.as_deref(), Some(note.trim()));
+    let entries = sample.log.read(0, 1_000_000).unwrap();
+    let entry = entries.last().unwrap().bytes();
+    assert!(entry.ends_with(note.trim().as_bytes()));
+    let long = Conclusion {
+        note: Some(&"é".repeat(NOTE_CHARACTERS_MAX + 1)),
+        ..closed
+    };
+    let refused = app.decide_finding(&local, id, long).unwrap_err();
+    assert!(refused.to_string().contains("2000 characters"), "{refused}");
+    let silent = Conclusion {
+        note: Some(" \n"),
+        ..closed
+    };
+    assert_eq!(app.decide_finding(&local, id, silent).unwrap().note, None);
     assert_eq!(scope_name(token.record.scopes[0]), "read");
 }
 

@@ -184,7 +184,20 @@ pub struct Finding {
     /// `benign`, `coerced`, `intrusion`, `misuse`, `drift`, `control_gap`; set by an analyst.
     pub disposition: Option<Text>,
     pub analyst: Option<Text>,
+    /// What the analyst wrote to the decision.
+    #[serde(default)]
+    pub note: Option<Text>,
     pub updated: Timestamp,
+}
+
+/// What an analyst decided about a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub status: FindingStatus,
+    pub disposition: Option<Text>,
+    pub note: Option<Text>,
+    pub analyst: Text,
+    pub at: Timestamp,
 }
 
 /// Most events one finding lists; beyond it the oldest are dropped and only count in `repeats`.
@@ -213,6 +226,7 @@ impl Finding {
             status: FindingStatus::Open,
             disposition: None,
             analyst: None,
+            note: None,
             updated: draft.at,
             draft,
         }

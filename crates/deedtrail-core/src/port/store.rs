@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
-use crate::finding::{Finding, FindingStatus, Severity};
+use crate::finding::{Decision, Finding, FindingStatus, Severity};
 use crate::id::{AliasUid, FindingId, IdentityId, SourceName, TenantId};
 use crate::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use crate::port::log::Sequence;
@@ -37,8 +37,8 @@ pub struct Progress {
     pub credentials: Vec<CredentialRecord>,
     /// New merges, and earlier ones with `undone` set.
     pub merges: Vec<Merge>,
-    /// Whole findings, already merged with what was stored. Their status, disposition and analyst
-    /// are not taken: only [`Store::decide_finding`] sets those.
+    /// Whole findings, already merged with what was stored. Their status, disposition, analyst and
+    /// note are not taken: only [`Store::decide_finding`] sets those.
     pub findings: Vec<Finding>,
     pub sources: Vec<SourceHealth>,
     pub quarantined: Vec<Quarantined>,
@@ -211,14 +211,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn finding(&self, id: FindingId) -> Result<Option<Finding>, StoreError>;
     /// An analyst's decision; survives replay and rebuild. It covers the finding as stored now: an
     /// event that arrives later opens it again ([`Finding::status_now`]).
-    fn decide_finding(
-        &self,
-        id: FindingId,
-        status: FindingStatus,
-        disposition: Option<Text>,
-        analyst: Text,
-        at: Timestamp,
-    ) -> Result<bool, StoreError>;
+    fn decide_finding(&self, id: FindingId, decision: Decision) -> Result<bool, StoreError>;
 
     fn source_health(&self) -> Result<Vec<SourceHealth>, StoreError>;
     /// Newest first.

@@ -1,7 +1,7 @@
 //! Findings, and the decisions people took on them.
 
 use deedtrail_core::Text;
-use deedtrail_core::finding::{Finding, FindingEvent, FindingStatus, Severity};
+use deedtrail_core::finding::{Decision, Finding, FindingEvent, FindingStatus, Severity};
 use deedtrail_core::id::{EventUid, FindingId};
 use deedtrail_core::port::store::{FindingFilter, Progress, Store, StoreError};
 
@@ -18,9 +18,13 @@ pub(super) fn findings_keep_decisions(store: &dyn Store) -> Outcome {
         ..Progress::default()
     })?;
     assert_eq!(store.finding(first.id)?.as_ref(), Some(&first));
+    let note = Some(Text::new_static("asked Ana; \u{202e}a drill\n'); --"));
     let decide = |id: FindingId| {
-        let (closed, benign) = (FindingStatus::Closed, Some("benign".into()));
-        store.decide_finding(id, closed, benign, "token:dt_1".into(), second(50))
+        let decision = Decision {
+            note: note.clone(),
+            ..benign(50)
+        };
+        store.decide_finding(id, decision)
     };
     assert!(!decide(finding("bob", "burst", Severity::Low, 4).id)?);
     assert!(decide(first.id)?);
@@ -37,6 +41,7 @@ pub(super) fn findings_keep_decisions(store: &dyn Store) -> Outcome {
         status: FindingStatus::Closed,
         disposition: Some("benign".into()),
         analyst: Some("token:dt_1".into()),
+        note: note.clone(),
         updated: second(50),
         ..repeat
     };
@@ -46,7 +51,21 @@ pub(super) fn findings_keep_decisions(store: &dyn Store) -> Outcome {
         ..FindingFilter::default()
     };
     assert_eq!(store.findings(&since, 9)?, [expected]);
+    assert!(store.decide_finding(first.id, benign(60))?);
+    let noted = store.finding(first.id)?.and_then(|finding| finding.note);
+    assert_eq!(noted, None, "a note belongs to its decision");
     Ok(())
+}
+
+/// Closed as benign.
+fn benign(at: i64) -> Decision {
+    Decision {
+        status: FindingStatus::Closed,
+        disposition: Some("benign".into()),
+        note: None,
+        analyst: "token:dt_1".into(),
+        at: second(at),
+    }
 }
 
 pub(super) fn decided_findings_open_again(store: &dyn Store) -> Outcome {
@@ -82,14 +101,12 @@ pub(super) fn decided_findings_open_again(store: &dyn Store) -> Outcome {
     let analyst = Text::new_static("token:dt_1");
     let decided = |status| Some((status, Some("benign".to_owned()), Some(analyst.clone())));
     save(grown(&[12]))?;
-    let (closed, benign) = (FindingStatus::Closed, Some("benign".into()));
-    store.decide_finding(quiet.id, closed, benign, analyst.clone(), second(50))?;
+    store.decide_finding(quiet.id, benign(50))?;
     save(grown(&[12]))?;
     assert_eq!(state()?, (decided(FindingStatus::Closed), 0));
     save(grown(&[12, 18]))?;
     assert_eq!(state()?, (decided(FindingStatus::Open), 1));
-    let benign = Some("benign".into());
-    store.decide_finding(quiet.id, closed, benign, analyst.clone(), second(60))?;
+    store.decide_finding(quiet.id, benign(60))?;
     assert_eq!(state()?, (decided(FindingStatus::Closed), 0));
     Ok(())
 }
@@ -162,8 +179,7 @@ pub(super) fn findings_are_counted(store: &dyn Store) -> Outcome {
         ],
         ..Progress::default()
     })?;
-    let closed = FindingStatus::Closed;
-    store.decide_finding(id, closed, None, "token:dt_1".into(), second(9))?;
+    store.decide_finding(id, benign(9))?;
     let none = FindingFilter::default;
     let filters = [
         (none(), [0, 2, 0, 1, 1]),

@@ -1,7 +1,7 @@
 //! What the pipeline saves, and what waits in quarantine.
 
 use deedtrail_core::event::CredentialKind;
-use deedtrail_core::finding::{FindingStatus, Severity};
+use deedtrail_core::finding::{Decision, FindingStatus, Severity};
 use deedtrail_core::id::{CredentialUid, SourceName};
 use deedtrail_core::identity::{CredentialRecord, Declared, Identity};
 use deedtrail_core::port::store::{
@@ -98,13 +98,14 @@ pub(super) fn a_rebuild_keeps_what_people_did(store: &dyn Store) -> Outcome {
         ..progress.clone()
     };
     store.save(progress)?;
-    store.decide_finding(
-        burst.id,
-        FindingStatus::Acknowledged,
-        None,
-        "me".into(),
-        second(9),
-    )?;
+    let decision = Decision {
+        status: FindingStatus::Acknowledged,
+        disposition: None,
+        note: Some("seen".into()),
+        analyst: "me".into(),
+        at: second(9),
+    };
+    store.decide_finding(burst.id, decision)?;
     store.put_token(token("dt_1", "h1"))?;
     store.put_setting("x", "1")?;
     store.put_snapshot("detection", 1, b"state")?;

@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use deedtrail_app::access::Principal;
+use deedtrail_app::findings::Conclusion;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_core::finding::{Briefing, FindingStatus, Severity};
 use deedtrail_core::port::store::FindingFilter;
@@ -38,6 +39,8 @@ struct Decision {
     status: FindingStatus,
     #[serde(default)]
     disposition: Option<String>,
+    #[serde(default)]
+    note: Option<String>,
 }
 
 pub(super) async fn list(
@@ -114,12 +117,12 @@ pub(super) async fn decide(
         ))
     })?;
     let decide = move |app: &deedtrail_app::App| {
-        app.decide_finding(
-            &principal,
-            id,
-            decision.status,
-            decision.disposition.as_deref(),
-        )
+        let conclusion = Conclusion {
+            status: decision.status,
+            disposition: decision.disposition.as_deref(),
+            note: decision.note.as_deref(),
+        };
+        app.decide_finding(&principal, id, conclusion)
     };
     let decided = shared.attempt(decide).await?;
     Ok(Json(decided.into()))

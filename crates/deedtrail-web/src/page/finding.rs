@@ -7,10 +7,11 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::activity::Window;
-use deedtrail_app::findings::{DISPOSITIONS, FindingFile};
+use deedtrail_app::findings::{Conclusion, DISPOSITIONS, FindingFile};
 use deedtrail_core::control;
 use deedtrail_core::finding::{FindingStatus, Hypothesis};
 use deedtrail_core::id::{EventUid, FindingId};
+use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::store::Scope;
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
@@ -59,6 +60,7 @@ struct FindingPage {
     status: &'static str,
     disposition: Option<Shown>,
     analyst: Option<Shown>,
+    note: Option<Shown>,
     confidence: String,
     repeats: u32,
     event_count: usize,
@@ -82,6 +84,8 @@ struct FindingPage {
     may_decide: bool,
     states: [(&'static str, bool); 3],
     dispositions: Vec<(&'static str, String, bool)>,
+    /// Longest note, characters.
+    note_max: usize,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -96,6 +100,8 @@ pub(super) struct DecisionForm {
     status: String,
     #[serde(default)]
     disposition: String,
+    #[serde(default)]
+    note: String,
 }
 
 pub(super) async fn page(
@@ -122,8 +128,14 @@ pub(super) async fn decide(
     let wanted = FindingStatus::from_name(&form.status);
     let wanted = wanted.ok_or_else(|| Problem::invalid("choose open, acknowledged or closed"))?;
     let disposition = Some(form.disposition).filter(|name| !name.is_empty());
-    let decide =
-        move |app: &App| app.decide_finding(&principal, finding, wanted, disposition.as_deref());
+    let decide = move |app: &App| {
+        let conclusion = Conclusion {
+            status: wanted,
+            disposition: disposition.as_deref(),
+            note: Some(&form.note),
+        };
+        app.decide_finding(&principal, finding, conclusion)
+    };
     shared.attempt(decide).await?;
     Ok(Redirect::to(&format!("/findings/{finding}")).into_response())
 }
@@ -223,6 +235,7 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
             .map(words)
             .map(|text| Shown::new(&text)),
         analyst: finding.analyst.as_deref().map(Shown::new),
+        note: finding.note.as_deref().map(Shown::new),
         confidence: percent(draft.confidence),
         repeats: finding.repeats,
         event_count: draft.events.len(),
@@ -244,6 +257,7 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         may_decide: parts.may_decide,
         states: FindingStatus::ALL.map(|status| (status.name(), status == finding.status)),
         dispositions: dispositions(finding.disposition.as_deref()),
+        note_max: NOTE_CHARACTERS_MAX,
         chrome: parts.chrome,
         bars: parts.bars,
         lanes: parts.lanes,

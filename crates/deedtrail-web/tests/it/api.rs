@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
+use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_testkit::sample::Sample;
 use serde_json::Value;
@@ -189,6 +190,10 @@ async fn a_decision_is_kept_shown_and_recorded() {
     .await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.json()["detail"].as_str().unwrap().contains("benign"));
+    let long = "x".repeat(NOTE_CHARACTERS_MAX + 1);
+    let long = format!("{{\"status\":\"closed\",\"note\":\"{long}\"}}");
+    let wrong = decide(&caller, &id, &long).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let wrong = decide(&caller, &id, "{\"state\":\"closed\"}").await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let absent = decide(&caller, &"0".repeat(32), "{\"status\":\"closed\"}").await;
@@ -199,12 +204,13 @@ async fn a_decision_is_kept_shown_and_recorded() {
     let done = decide(
         &caller,
         &id,
-        "{\"status\":\"closed\",\"disposition\":\"intrusion\"}",
+        "{\"status\":\"closed\",\"disposition\":\"intrusion\",\"note\":\"asked Ana\"}",
     )
     .await;
     assert_eq!(done.status, StatusCode::OK);
     assert_eq!(done.json()["disposition"], "intrusion");
     assert_eq!(done.json()["analyst"], "local");
+    assert_eq!(done.json()["note"], "asked Ana");
     assert_eq!(
         caller.app.figures().unwrap().log_end,
         before + 1,

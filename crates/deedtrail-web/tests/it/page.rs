@@ -231,7 +231,7 @@ async fn a_finding_says_why_what_to_do_and_how_to_prove_it() {
     ] {
         assert!(html.contains(words), "`{words}` is missing");
     }
-    let body = Body::from("status=acknowledged&disposition=intrusion");
+    let body = Body::from("status=acknowledged&disposition=intrusion&note=%3Cb%3Easked%0D%0AAna");
     let mut request = local(Method::POST, &address, body);
     let form = "application/x-www-form-urlencoded".parse().unwrap();
     request.headers_mut().insert("content-type", form);
@@ -239,6 +239,7 @@ async fn a_finding_says_why_what_to_do_and_how_to_prove_it() {
     assert_eq!(saved.status, StatusCode::SEE_OTHER, "{}", saved.text());
     let html = page(&caller, &address).await.text().to_owned();
     assert!(html.contains("acknowledged: intrusion"));
+    assert!(html.contains("asked") && !html.contains("<b>asked"));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `finding`: list, show, decide.
 
+use deedtrail_app::findings::Conclusion;
 use deedtrail_core::finding::{Briefing, Finding, FindingStatus, Severity};
 use deedtrail_core::id::FindingId;
 use deedtrail_core::port::store::FindingFilter;
@@ -33,12 +34,16 @@ pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow
             id,
             status,
             disposition,
+            note,
         } => {
             let id: FindingId = id.parse()?;
-            let status = FindingStatus::from_name(status).unwrap_or(FindingStatus::Closed);
-            let disposition = disposition.as_deref();
+            let conclusion = Conclusion {
+                status: FindingStatus::from_name(status).unwrap_or(FindingStatus::Closed),
+                disposition: disposition.as_deref(),
+                note: note.as_deref(),
+            };
             let app = context.app();
-            let decided = app.decide_finding(&context.principal, id, status, disposition)?;
+            let decided = app.decide_finding(&context.principal, id, conclusion)?;
             if context.console.json {
                 context.console.object(&Briefing::from(decided))?;
             } else {
@@ -131,6 +136,9 @@ fn show(console: &mut Console, finding: Finding) -> anyhow::Result<Ended> {
         counted(finding.repeats as usize, "time"),
         draft.rule
     ))?;
+    if let (Some(note), Some(analyst)) = (&finding.note, &finding.analyst) {
+        console.line(format_args!("note of {analyst}: {note}"))?;
+    }
     why(console, &briefing)?;
     console.section("Events")?;
     let events = draft.events.iter();

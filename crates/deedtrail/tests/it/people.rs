@@ -107,15 +107,26 @@ fn a_finding_is_decided_and_filtered_from_the_command_line() {
     assert!(!found[0]["seed_ref"].as_array().unwrap().is_empty());
     let unknown = folder.run(&["finding", "decide", id, "--disposition", "fine"]);
     assert_eq!(unknown.status.code(), Some(2));
-    let decided = folder.ok(&["finding", "decide", id, "--disposition", "benign"]);
+    let note = "asked Ana:\na drill \u{1b}]0;pwned\u{7}\u{202e}";
+    let decide = ["finding", "decide", id, "--disposition", "benign", "--note"];
+    let long = "x".repeat(2_001);
+    let refused = folder.run(&[&decide[..], &[&long]].concat());
+    assert_eq!(refused.status.code(), Some(1));
+    let decided = folder.ok(&[&decide[..], &[note]].concat());
     assert!(decided.starts_with("closed: benign: "), "{decided}");
     let open = folder.json(&["finding", "list", "--status", "open"]);
     assert_eq!(open.len(), found.len() - 1);
     let closed = folder.json(&["finding", "list", "--status", "closed"]);
     assert_eq!(closed[0]["id"], id);
     assert_eq!(closed[0]["analyst"], "local");
+    assert_eq!(closed[0]["note"], note);
     let shown = folder.ok(&["finding", "show", id]);
-    for words in ["closed: benign", "What to do first", "Controls: "] {
+    for words in [
+        "closed: benign",
+        "note of local: asked Ana:",
+        "What to do first",
+        "Controls: ",
+    ] {
         assert!(shown.contains(words), "{words} is missing in\n{shown}");
     }
 }

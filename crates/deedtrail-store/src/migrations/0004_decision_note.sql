@@ -1,0 +1,2 @@
+-- What the analyst wrote to a decision.
+ALTER TABLE decisions ADD COLUMN note TEXT;
