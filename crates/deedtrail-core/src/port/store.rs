@@ -46,14 +46,13 @@ pub struct Progress {
     pub released: Vec<Sequence>,
 }
 
-/// Health of one source, as counted from the log.
+/// Health of one source, as counted from the log; a record sent again leaves nothing there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceHealth {
     pub source: SourceName,
     pub records: u64,
     pub events: u64,
     pub quarantined: u64,
-    pub duplicates: u64,
     pub conflicts: u64,
     pub bytes: u64,
     pub last_received: Option<Timestamp>,
@@ -75,7 +74,6 @@ impl SourceHealth {
             records: 0,
             events: 0,
             quarantined: 0,
-            duplicates: 0,
             conflicts: 0,
             bytes: 0,
             last_received: None,

@@ -483,6 +483,5 @@ fn feeds(builder: &mut Builder) {
         silent.grades = [11_204, 6_000, 1_000, 0];
         silent.missing = [("target".into(), 6_400), ("source_uid".into(), 1_600)].into();
         silent.other_actions = 41;
-        silent.duplicates = 120;
     }
 }

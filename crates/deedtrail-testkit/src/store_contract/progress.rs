@@ -34,7 +34,6 @@ pub(super) fn progress_comes_back(store: &dyn Store) -> Outcome {
         records: 3,
         events: 3,
         quarantined: 1,
-        duplicates: 2,
         bytes: u64::from(u32::MAX) + 1,
         last_received: Some(second(9)),
         grades: [1, 1, 1, 0],

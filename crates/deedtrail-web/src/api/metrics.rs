@@ -96,17 +96,17 @@ fn intake(page: &mut Page, app: &App) {
         ),
         (
             "deedtrail_duplicates_total",
-            "Records known already.",
+            "Records sent again, which are not stored anew, since start.",
             &counters.duplicates,
         ),
         (
             "deedtrail_quarantined_total",
-            "Records stored but not understood.",
+            "Records stored but not understood, since start.",
             &counters.quarantined,
         ),
         (
             "deedtrail_refused_total",
-            "Records refused at a limit.",
+            "Records refused at a limit, since start.",
             &counters.refused,
         ),
     ];
@@ -195,12 +195,6 @@ fn sources(page: &mut Page, sources: &[SourceHealth]) {
         "Records in quarantine by source.",
     );
     page.by_source(quarantined, sources, |health| health.quarantined);
-    let duplicates = (
-        "deedtrail_source_duplicates_total",
-        "counter",
-        "Duplicates by source.",
-    );
-    page.by_source(duplicates, sources, |health| health.duplicates);
     let bytes = (
         "deedtrail_source_bytes_total",
         "counter",

@@ -27,7 +27,6 @@ pub(super) struct HealthView {
     pub(super) events: String,
     pub(super) quarantined: String,
     pub(super) any_quarantined: bool,
-    pub(super) duplicates: String,
     pub(super) conflicts: String,
     pub(super) bytes: String,
     /// Share of events by evidence grade, with the grade's letter.
@@ -80,7 +79,6 @@ impl HealthView {
             events: grouped(health.events),
             quarantined: grouped(health.quarantined),
             any_quarantined: health.quarantined > 0,
-            duplicates: grouped(health.duplicates),
             conflicts: grouped(health.conflicts),
             bytes: bytes(health.bytes),
             grades: letters
