@@ -157,7 +157,15 @@ impl<'a> Reader<'a> {
     }
 
     /// A value as text; absent, blank and `-` are `None`.
+    #[inline]
     pub(super) fn text(&self, value: &'a Value) -> Option<Cow<'a, str>> {
+        match value {
+            Value::Path(path) => self.path_text(path).map(Cow::Borrowed),
+            value => self.found_text(value),
+        }
+    }
+
+    fn found_text(&self, value: &'a Value) -> Option<Cow<'a, str>> {
         match value {
             Value::Path(path) => self.path_text(path).map(Cow::Borrowed),
             Value::Constant(text) => Some(Cow::Borrowed(text.as_str())),

@@ -194,10 +194,7 @@ impl<'a> View<'a> {
     #[inline]
     pub(crate) fn text(self, node: Node) -> Option<&'a str> {
         match node {
-            Node::Text(text) => {
-                let text = trim(self.tree.text(self.record, text));
-                (!text.is_empty() && text != "-").then_some(text)
-            }
+            Node::Text(text) => said(self.tree.text(self.record, text)),
             Node::True => Some("true"),
             Node::False => Some("false"),
             _ => None,
@@ -234,12 +231,16 @@ impl<'a> View<'a> {
     }
 }
 
-/// `str::trim`, with the usual answer first.
-fn trim(text: &str) -> &str {
+/// A text without the space around it, if it says anything.
+#[inline]
+fn said(text: &str) -> Option<&str> {
     let plain = |byte: &u8| (b'!'..=b'~').contains(byte);
-    match (text.as_bytes().first(), text.as_bytes().last()) {
-        (Some(first), Some(last)) if plain(first) && plain(last) => text,
-        _ => text.trim(),
+    match text.as_bytes() {
+        [first, .., last] if plain(first) && plain(last) => Some(text),
+        _ => {
+            let text = text.trim();
+            (!text.is_empty() && text != "-").then_some(text)
+        }
     }
 }
 
