@@ -8,6 +8,7 @@
     reason = "a test that cannot go on says where"
 )]
 
+mod backup;
 mod bad_input;
 mod command;
 mod configuration;

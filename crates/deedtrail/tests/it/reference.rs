@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use deedtrail_core::namespace::{NAMESPACES, Uniqueness};
 use serde_json::Value;
 
 use super::command::Folder;
@@ -48,6 +49,36 @@ fn describe(text: &mut String, command: &[&str]) {
             describe(text, &[command, &[below]].concat());
         }
     }
+}
+
+#[test]
+fn the_namespaces_page_is_current() {
+    let mut text = String::from(
+        "# Namespaces of aliases\n\nAn alias is `namespace:value`, as in `email:ana@example.com`: one of the \
+         names that an identity is known by. Mappings, identity imports and `timeline` use the same ones. \
+         Printed from `crates/deedtrail-core/src/namespace.rs`.\n\n\
+         - *Person*: the same value in two sources is the same identity.\n\
+         - *account*: one account of one system.\n\
+         - *shared*: several identities may have it, so it never joins two.\n\n\
+         Take one of these before you invent one. A namespace that is not listed counts as *account* when its \
+         last word is `id` (`acme.id`), else as *shared*; write it as `vendor.what`, in lower case.\n\n\
+         | namespace | one value stands for | case | kind, where the record does not say |\n|---|---|---|---|\n",
+    );
+    for namespace in NAMESPACES {
+        let stands_for = match namespace.uniqueness {
+            Uniqueness::Person => "person",
+            Uniqueness::Account => "account",
+            Uniqueness::Shared => "shared",
+        };
+        let case = if namespace.folds_case {
+            "ignored"
+        } else {
+            "counts"
+        };
+        let (name, kind) = (namespace.name, namespace.kind.name());
+        writeln!(text, "| `{name}` | {stands_for} | {case} | `{kind}` |").unwrap();
+    }
+    assert_current("namespaces.md", &text);
 }
 
 #[test]

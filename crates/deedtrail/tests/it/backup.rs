@@ -1,0 +1,67 @@
+//! What docs/operating.md says about backup and restore.
+
+use crate::command::{Folder, cloudtrail, there};
+
+/// The output of `evidence adopt`, and whether it went through.
+fn adopt(folder: &Folder, checkpoints: &str) -> (bool, String) {
+    let mut command = folder.command();
+    command.env("DEEDTRAIL_CHECKPOINTS", folder.path(checkpoints));
+    let output = command.args(["evidence", "adopt"]).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn a_healthy_folder_is_not_taken_over_and_a_restored_one_is() {
+    let folder = Folder::new();
+    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
+    let ingest = ["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()];
+    folder.ok(&ingest);
+    let finding = folder.json(&["finding", "list"]).remove(0);
+    let decide = [
+        "finding",
+        "decide",
+        finding["id"].as_str().unwrap(),
+        "--note",
+    ];
+    folder.ok(&[&decide[..], &["a drill"]].concat());
+    let origin = folder.json(&["evidence", "checkpoint"]).remove(0);
+    let store = "state/deedtrail/checkpoints";
+    for _ in 0..2 {
+        let (adopted, says) = adopt(&folder, store);
+        assert!(!adopted && says.contains("nothing to take over"), "{says}");
+    }
+    let unchanged = folder.json(&["evidence", "checkpoint"]).remove(0);
+    assert_eq!(unchanged["id"], origin["id"]);
+
+    // A copy on another machine: the folder comes back, the checkpoint store does not.
+    let data = folder.path("data");
+    let archive = folder.path("backup.tar");
+    let tar = |arguments: &[&str]| {
+        let status = std::process::Command::new("tar").args(arguments).status();
+        assert!(status.unwrap().success(), "{arguments:?}");
+    };
+    let (archive, parent) = (archive.to_str().unwrap(), data.parent().unwrap());
+    let parent = parent.to_str().unwrap();
+    tar(&["--create", "--file", archive, "--directory", parent, "data"]);
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::remove_dir_all(folder.path("state")).unwrap();
+    assert!(!there(&data));
+    tar(&["--extract", "--file", archive, "--directory", parent]);
+    let refused = folder.run(&["finding", "list"]);
+    let says = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && says.contains("evidence adopt"),
+        "{says}"
+    );
+    let (adopted, says) = adopt(&folder, store);
+    assert!(adopted, "{says}");
+    folder.ok(&["evidence", "check"]);
+    let restored = folder.json(&["finding", "list"]).remove(0);
+    assert_eq!(restored["note"], "a drill");
+    let again = folder.json(&ingest);
+    assert_eq!(
+        again[0]["duplicates"], 1,
+        "sending again stores nothing twice"
+    );
+}
