@@ -4,7 +4,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use deedtrail_core::port::store::Scope;
 
-use crate::feed::{ElasticRefusal, HecRefusal};
+use crate::feed::{ElasticRefusal, HecRefusal, OtlpRefusal};
 use crate::page::failure;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -26,6 +26,8 @@ pub enum Face {
     Splunk,
     /// Clients of Elasticsearch.
     Elastic,
+    /// Exporters of OpenTelemetry.
+    Otlp,
 }
 
 impl Face {
@@ -35,6 +37,7 @@ impl Face {
             Self::Page => failure::page(&problem),
             Self::Splunk => HecRefusal::from(problem).into_response(),
             Self::Elastic => ElasticRefusal::from(problem).into_response(),
+            Self::Otlp => OtlpRefusal::from(problem).into_response(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod elastic;
 mod hec;
+mod otlp;
 mod table;
 mod wrapped;
 
@@ -18,6 +19,7 @@ use crate::state::Shared;
 
 pub(crate) use elastic::Refusal as ElasticRefusal;
 pub(crate) use hec::Refusal as HecRefusal;
+pub(crate) use otlp::Refusal as OtlpRefusal;
 pub(crate) use table::ENDPOINTS;
 
 /// What became of a delivery, with what `read` remembers of it for the answer.

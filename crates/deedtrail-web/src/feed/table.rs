@@ -4,7 +4,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
 use deedtrail_core::port::store::Scope;
 
-use super::{elastic, hec};
+use super::{elastic, hec, otlp};
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 use crate::state::Shared;
 
@@ -28,9 +28,8 @@ const REFUSALS: &[(u16, &str)] = &[
     ),
     (
         503,
-        "Busy, or the log takes nothing; send again after `Retry-After`.",
+        "Busy, the disk is full, or the log takes nothing; send again after `Retry-After`.",
     ),
-    (507, "The disk is full; send again after `Retry-After`."),
 ];
 
 const HEC: Document = Document {
@@ -100,6 +99,35 @@ const BULK: Document = Document {
     refusals: REFUSALS,
 };
 
+const TRACES: Document = Document {
+    summary: "OpenTelemetry traces (OTLP/HTTP)",
+    detail: "`ExportTraceServiceRequest` in protobuf or JSON; what is quarantined is told as a \
+             warning in `partial_success`, nothing is rejected. Exporters send again after 429 \
+             and 503. Set `OTEL_EXPORTER_OTLP_HEADERS=Authorization=Bearer%20<token>`.",
+    parameters: &[],
+    body: Some(Body {
+        media_types: &["application/x-protobuf", "application/json"],
+        schema: None,
+    }),
+    answer: Answer::Json("OtlpAnswer"),
+    refusals: &[
+        (
+            413,
+            "The body or a record is over its limit; nothing was stored.",
+        ),
+        (415, "Neither protobuf nor JSON."),
+        (429, "Too many deliveries at once."),
+        (503, "The log takes nothing at the moment."),
+    ],
+};
+const LOGS: Document = Document {
+    summary: "OpenTelemetry logs (OTLP/HTTP)",
+    detail: "`ExportLogsServiceRequest`. The body of a log record is the record where it is an \
+             object or the text of one. Its source is told by the attribute `deedtrail.source` of \
+             the record or the resource, the event name, or `service.name`; else by its content.",
+    ..TRACES
+};
+
 const SPLUNK: Endpoint = Endpoint {
     method: "POST",
     path: "",
@@ -107,6 +135,10 @@ const SPLUNK: Endpoint = Endpoint {
     face: Face::Splunk,
     route: || delivered(post(hec::events)),
     document: None,
+};
+const OTLP: Endpoint = Endpoint {
+    face: Face::Otlp,
+    ..SPLUNK
 };
 const ELASTIC: Endpoint = Endpoint {
     face: Face::Elastic,
@@ -161,6 +193,18 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         route: || get(hec::health),
         document: Some(HEC_HEALTH),
         ..SPLUNK
+    },
+    Endpoint {
+        path: "/v1/traces",
+        route: || delivered(post(otlp::traces)),
+        document: Some(TRACES),
+        ..OTLP
+    },
+    Endpoint {
+        path: "/v1/logs",
+        route: || delivered(post(otlp::logs)),
+        document: Some(LOGS),
+        ..OTLP
     },
     Endpoint {
         path: "/_bulk",

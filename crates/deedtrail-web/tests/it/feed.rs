@@ -1,5 +1,6 @@
 //! Protocols of shippers: their words, their codes, their acknowledgements.
 
+use axum::body::Body;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -114,7 +115,7 @@ async fn the_collector_refuses_in_its_own_codes() {
     let token = caller.token(&[Scope::Ingest]);
     for (refusal, status, code) in [
         (Refusal::Busy, StatusCode::SERVICE_UNAVAILABLE, 9),
-        (Refusal::DiskFull, StatusCode::INSUFFICIENT_STORAGE, 8),
+        (Refusal::DiskFull, StatusCode::SERVICE_UNAVAILABLE, 9),
     ] {
         caller.sample.log.refuse_with(Some(refusal));
         let refused = post_with(&caller, &token, "/services/collector/event", EVENTS).await;
@@ -223,4 +224,71 @@ async fn a_method_that_is_not_served_is_told_in_the_words_of_the_protocol() {
         assert_ne!(answer.header("allow"), "");
         assert!(answer.json().get(member).is_some(), "{}", answer.text());
     }
+}
+
+const LOGS: &str = r#"{"resourceLogs":[{"resource":{},"scopeLogs":[{"logRecords":[
+{"body":{"stringValue":"{\"id\":\"1\",\"operation\":\"x\"}"},"attributes":[{"key":"deedtrail.source","value":{"stringValue":"okta.system"}}]}
+,{"body":{"stringValue":"words"}}]}]}]}"#;
+
+async fn export(caller: &Caller, kind: &str, body: impl Into<Body>) -> Answer {
+    let authorization = format!("Bearer {}", caller.token(&[Scope::Ingest]));
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", kind),
+    ];
+    let request = with_headers("POST", "/v1/logs", &headers, body);
+    caller.send(request).await
+}
+
+#[tokio::test]
+async fn logs_of_opentelemetry_are_taken_and_a_warning_tells_what_waits() {
+    let caller = Caller::new(Sample::empty());
+    let told = export(&caller, "application/json; charset=utf-8", LOGS).await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.text());
+    fits(&told.json(), "OtlpAnswer");
+    let one = LOGS.replace(",{\"body\":{\"stringValue\":\"words\"}}", "");
+    assert_eq!(
+        export(&caller, "application/json", one).await.json(),
+        json!({})
+    );
+    let answer = told.json();
+    let warning = answer["partialSuccess"]["errorMessage"].as_str().unwrap();
+    assert!(
+        warning.starts_with("1 of 2 records wait in quarantine"),
+        "{warning}"
+    );
+    let broken = export(&caller, "application/json", "{\"resourceLogs\":[")
+        .await
+        .json();
+    assert!(
+        broken["partialSuccess"]["errorMessage"].is_string(),
+        "kept: {broken}"
+    );
+}
+
+#[tokio::test]
+async fn exporters_are_refused_in_the_form_they_speak() {
+    let caller = Caller::new(Sample::empty());
+    let refused = export(&caller, "text/plain", LOGS).await;
+    assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    fits(&refused.json(), "OtlpRefusal");
+    let garbled = export(&caller, "application/x-protobuf", &b"\xff\xff"[..]).await;
+    assert_eq!(garbled.status, StatusCode::BAD_REQUEST);
+    assert_eq!(garbled.header("content-type"), "application/x-protobuf");
+    // Field 1, a varint: code 3, INVALID_ARGUMENT.
+    assert_eq!(garbled.body[..2], [8, 3]);
+    let empty = export(&caller, "application/x-protobuf", "").await;
+    assert_eq!((empty.status, empty.body.len()), (StatusCode::OK, 0));
+    let authorization = format!("Bearer {}", caller.token(&[Scope::Ingest]));
+    caller.sample.log.refuse_with(Some(Refusal::DiskFull));
+    let headers = [
+        ("authorization", authorization.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let full = caller
+        .send(with_headers("POST", "/v1/logs", &headers, LOGS))
+        .await;
+    assert_eq!(full.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_ne!(full.header("retry-after"), "");
+    assert_eq!(full.json()["code"], 14);
 }

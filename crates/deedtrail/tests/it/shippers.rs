@@ -11,10 +11,13 @@ use crate::command::{Folder, Server, cloudtrail};
 
 fn python() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    python_with(
-        folder,
-        &["elasticsearch==9.5.1", "splunk-hec-handler==1.2.0"],
-    )
+    let packages = [
+        "elasticsearch==9.5.1",
+        "splunk-hec-handler==1.2.0",
+        "opentelemetry-sdk==1.45.2",
+        "opentelemetry-exporter-otlp-proto-http==1.45.2",
+    ];
+    python_with(folder, &packages)
 }
 
 fn script(name: &str) -> PathBuf {
@@ -121,6 +124,28 @@ fn the_official_client_of_elasticsearch() {
     assert_eq!(stored(&folder).len(), 2);
     let waits = ("elastic.bulk".to_owned(), "unrecognized".to_owned());
     assert_eq!(waiting(&folder), vec![waits; 2]);
+}
+
+#[test]
+fn the_exporters_of_opentelemetry() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let bodies = format!("{}\nplain words\n", cloudtrail("e-1", "ListUsers"));
+    let mut exporter = Command::new(python());
+    exporter
+        .arg(script("otlp.py"))
+        .args([&server.address, &token(&folder)]);
+    fed(&mut exporter, &bodies);
+    let sql = "SELECT source, operation, actor FROM events ORDER BY 1, 2";
+    let row = |source: &str, operation: &str, actor: &str| json!({ "source": source, "operation": operation, "actor": actor });
+    let expected = [
+        row("aws.cloudtrail", "iam:ListUsers", "ana"),
+        row("otel.genai", "POST", "support-bot"),
+        row("otel.genai", "refund_order", "support-bot"),
+    ];
+    assert_eq!(folder.json(&["query", sql]), expected);
+    let waits = ("aws.cloudtrail".to_owned(), "wrong_source".to_owned());
+    assert_eq!(waiting(&folder), [waits]);
 }
 
 #[test]

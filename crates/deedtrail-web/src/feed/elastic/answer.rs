@@ -132,8 +132,10 @@ impl From<Problem> for Refusal {
             }
             StatusCode::TOO_MANY_REQUESTS => (problem.status, "es_rejected_execution_exception"),
             StatusCode::PAYLOAD_TOO_LARGE => (problem.status, "content_too_long_exception"),
-            // Clients send again after 503, and not all of them after 408.
-            StatusCode::REQUEST_TIMEOUT => (StatusCode::SERVICE_UNAVAILABLE, "timeout_exception"),
+            // Clients send again after 503, and not all of them after 408 or 507.
+            StatusCode::REQUEST_TIMEOUT | StatusCode::INSUFFICIENT_STORAGE => {
+                (StatusCode::SERVICE_UNAVAILABLE, "timeout_exception")
+            }
             status if status.is_server_error() => (status, "unavailable_shards_exception"),
             status => (status, "illegal_argument_exception"),
         };

@@ -95,6 +95,7 @@ impl From<Problem> for Refusal {
             // Clients send again after 503 only.
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::INSUFFICIENT_STORAGE
             | StatusCode::SERVICE_UNAVAILABLE => {
                 (StatusCode::SERVICE_UNAVAILABLE, "Server is busy", 9)
             }
