@@ -153,3 +153,45 @@ fn a_broken_rule_stops_no_record_and_is_seen_everywhere() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("\"rules_left_out\":1"), "{answer}");
 }
+
+/// The code blocks of a page of docs/dev below a heading, without their fences.
+fn blocks(page: &str, heading: &str) -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/dev");
+    let text = std::fs::read_to_string(std::path::Path::new(path).join(page)).unwrap();
+    let (_, below) = text.split_once(heading).unwrap();
+    let inside = below.split("```").skip(1).step_by(2);
+    inside
+        .map(|block| block.split_once('\n').unwrap().1.to_owned())
+        .collect()
+}
+
+#[test]
+fn the_source_and_the_rule_of_the_guides_work_as_written() {
+    let folder = with_own_sources_and_rules();
+    let (source, rule) = ("sources/acme.door", "rules/own/door_unlocked");
+    std::fs::create_dir_all(folder.path(source).join("fixtures")).unwrap();
+    std::fs::create_dir(folder.path(rule)).unwrap();
+    let written = blocks("adding-a-source.md", "\n## At run time");
+    folder.write(&format!("{source}/mapping.toml"), &written[0]);
+    let records = format!("{source}/fixtures/doors.ndjson");
+    let records = folder.write(&records, &written[1]);
+    let written = blocks("adding-a-rule.md", "\n## A rule of your own");
+    folder.write(&format!("{rule}/rule.yml"), &written[0]);
+    folder.write(&format!("{rule}/fires.ndjson"), &written[1]);
+    let quiet = written[1].replace("door.unlock_forever", "door.open");
+    folder.write(&format!("{rule}/quiet.ndjson"), quiet);
+    assert_eq!(check(&folder).0, Some(0));
+    folder.ok(&["source", "test", folder.path(source).to_str().unwrap()]);
+    folder.ok(&["rule", "test", folder.path(rule).to_str().unwrap()]);
+    folder.ok(&["rule", "explain", "own/door_unlocked"]);
+    folder.ok(&["ingest", "-s", "acme.door", records.to_str().unwrap()]);
+    let found = folder.json(&["finding", "list"]);
+    let title = "ana@example.com unlocked server-room for good";
+    assert!(
+        found.iter().any(|finding| finding["title"] == title),
+        "{found:?}"
+    );
+    for who in ["ana@example.com", "acme.badge_id:7731"] {
+        assert_eq!(folder.json(&["timeline", who]).len(), 2, "{who}");
+    }
+}
