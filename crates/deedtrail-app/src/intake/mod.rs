@@ -4,6 +4,7 @@ mod answer;
 mod entry;
 mod key;
 mod shipped;
+mod wrapped;
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;

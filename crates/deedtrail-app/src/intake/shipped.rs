@@ -8,6 +8,7 @@ use deedtrail_core::mapping::MapError;
 use deedtrail_core::port::log::{Outcome, Sequence};
 use deedtrail_core::port::store::Scope;
 
+use super::wrapped::unwrapped;
 use super::{Arrival, IngestAnswer, IngestError, Intake, KeyMaker, QuarantineNote};
 use crate::App;
 use crate::access::Principal;
@@ -71,13 +72,14 @@ impl App {
         principal.require(Scope::Ingest)?;
         let arrivals = records.into_iter().map(|record| {
             let labels: Vec<&str> = record.labels.iter().map(String::as_str).collect();
-            let source = self.ports.mapper.recognize(&labels, &record.bytes);
+            let bytes = self.record_in(record.bytes);
+            let source = self.ports.mapper.recognize(&labels, &bytes);
             Arrival {
                 line: record.line,
                 unrecognized: source.is_none().then(|| unrecognized(&labels)),
                 source: source.unwrap_or_else(|| protocol.clone()),
                 id: record.id,
-                bytes: record.bytes,
+                bytes,
             }
         });
         let arrivals: Vec<_> = arrivals.collect();
@@ -86,6 +88,15 @@ impl App {
         intake.taken = Some(Vec::with_capacity(arrivals.len()));
         intake.take(&arrivals)?;
         Ok((intake.answer, intake.taken.unwrap_or_default()))
+    }
+
+    /// The record that a shipper's document holds as text; the document itself where it holds none
+    /// or is a vendor's record as it is.
+    fn record_in<'a>(&self, document: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
+        match unwrapped(&document) {
+            Some(line) if self.ports.mapper.recognize(&[], &document).is_none() => Cow::Owned(line),
+            _ => document,
+        }
     }
 }
 

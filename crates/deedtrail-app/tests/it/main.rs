@@ -15,6 +15,8 @@ mod rules;
 #[cfg(test)]
 mod sensitive;
 #[cfg(test)]
+mod shipped;
+#[cfg(test)]
 mod spray;
 #[cfg(test)]
 mod use_case;

@@ -4,7 +4,6 @@ mod elastic;
 mod hec;
 mod otlp;
 mod table;
-mod wrapped;
 
 use axum::extract::Request;
 use deedtrail_app::App;

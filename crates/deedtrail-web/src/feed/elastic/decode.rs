@@ -1,11 +1,7 @@
 //! From a bulk body to operations.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::Value;
-
-use crate::feed::wrapped::unwrapped;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +32,7 @@ pub(super) struct Operation<'a> {
     pub(super) index: String,
     /// The client's id of the document.
     pub(super) id: Option<String>,
-    pub(super) record: Option<Cow<'a, [u8]>>,
+    pub(super) record: Option<&'a [u8]>,
 }
 
 impl Operation<'_> {
@@ -90,10 +86,6 @@ pub(super) fn operations<'a>(
             _ => Some(lines.next().ok_or(malformed)?.0),
         };
         let record = document.filter(|_| matches!(action, Action::Create | Action::Index));
-        let record = record.map(|document| match unwrapped(document) {
-            Some(line) => Cow::Owned(line),
-            None => Cow::Borrowed(document.trim_ascii()),
-        });
         operations.push(Operation {
             action,
             index: meta.index.or(index.map(str::to_owned)).unwrap_or_default(),
@@ -101,7 +93,7 @@ pub(super) fn operations<'a>(
                 Value::String(text) => text,
                 other => other.to_string(),
             }),
-            record,
+            record: record.map(<[u8]>::trim_ascii),
         });
     }
     Ok(operations)
@@ -123,7 +115,7 @@ mod tests {
 {"a": 1.50}
 
 {"index":{}}
-{"message":"{\"b\":2}"}
+{"b":2}
 {"update":{"_id":"x"}}
 {"doc":{}}
 {"delete":{"_index":"i","_id":"y"}}

@@ -3,6 +3,7 @@
 mod answer;
 mod decode;
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use axum::Extension;
@@ -75,7 +76,7 @@ fn records(operations: Vec<Operation<'_>>) -> Vec<Shipped<'_>> {
                 id: operation
                     .id
                     .map(|id| format!("{}/{id}", operation.index).into()),
-                bytes: operation.record?,
+                bytes: Cow::Borrowed(operation.record?),
             })
         });
     records.collect()

@@ -7,8 +7,6 @@ use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::feed::wrapped::unwrapped;
-
 /// What the address says about events that do not say it themselves.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Said {
@@ -74,8 +72,7 @@ fn open(piece: &[u8], said: &Said) -> Option<(Vec<String>, Vec<u8>)> {
     if event == "null" {
         return None;
     }
-    let inner = unwrapped(event.as_bytes()).unwrap_or_else(|| event.as_bytes().to_vec());
-    Some((labels, inner))
+    Some((labels, event.as_bytes().to_vec()))
 }
 
 /// Records of `/services/collector/raw`: framed as those of the source that the address names, if
@@ -132,11 +129,6 @@ mod tests {
             (
                 r#"{"sourcetype":"x","source":"y","index":"z","event":"{\"a\":1}"}"#,
                 &["x", "y", "z"],
-                r#"{"a":1}"#,
-            ),
-            (
-                r#"{"event":{"log":"{\"a\":1}\n","stream":"stdout"}}"#,
-                &["aws:cloudtrail"],
                 r#"{"a":1}"#,
             ),
         ] {

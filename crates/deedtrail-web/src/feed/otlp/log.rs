@@ -9,7 +9,6 @@ use prost::Message as _;
 use serde_json::{Map, Value, json};
 
 use super::{Form, unreadable};
-use crate::feed::wrapped::unwrapped;
 use crate::problem::Problem;
 
 /// Under this name records wait of which no source can be told.
@@ -104,10 +103,10 @@ fn content(body: &Value) -> Option<Vec<u8>> {
     if let Some(text) = body["stringValue"].as_str() {
         let line = text.trim();
         let is_object = line.starts_with('{') && line.ends_with('}');
-        return is_object.then(|| unwrapped(line.as_bytes()).unwrap_or_else(|| line.into()));
+        return is_object.then(|| line.into());
     }
-    let object = plain(body).filter(Value::is_object)?.to_string();
-    Some(unwrapped(object.as_bytes()).unwrap_or_else(|| object.into_bytes()))
+    let object = plain(body).filter(Value::is_object)?;
+    Some(object.to_string().into_bytes())
 }
 
 /// An `AnyValue` as plain JSON; `None` where that would lose something.

@@ -1,5 +1,6 @@
 //! Shippers that read a log's lines as text put the line into a document of their own. The line
-//! is the record; what the shipper adds (host, file, its own name) is not.
+//! is the record; what the shipper adds (host, file, its own name) is not. A copy that came
+//! another way is then the same record, and so is one that the shipper reads again.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
