@@ -186,7 +186,7 @@ fn source(health: &SourceHealth, now: Timestamp) -> Check {
     }
     if health.quarantined * 1000 > health.records * QUARANTINE_PER_MILLE_MAX {
         trouble.push(format!(
-            "{} of {} records in quarantine: see /sources/{} for the reasons",
+            "{} of {} records in quarantine: `deedtrail quarantine list --source {}` says why",
             health.quarantined, health.records, health.source
         ));
     }
