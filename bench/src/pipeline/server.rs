@@ -4,13 +4,15 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Done;
 use crate::story::Batch;
 
 /// How often the server is asked whether it is ready or done.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// Longest it may take to get ready, or to process everything.
+const WAIT_MAX: Duration = Duration::from_mins(10);
 
 pub(crate) struct Server {
     child: Child,
@@ -52,8 +54,9 @@ impl Server {
             token,
             agent: ureq::Agent::new_with_defaults(),
         };
+        let started = Instant::now();
         while server.get("/readyz").is_err() {
-            std::thread::sleep(ASK_AGAIN);
+            server.pause(started)?;
         }
         Ok(server)
     }
@@ -74,6 +77,7 @@ impl Server {
 
     /// Waits until nothing in the log is left to process.
     pub(crate) fn wait_until_processed(&self, records: usize) -> Done {
+        let started = Instant::now();
         loop {
             let metrics = self.get("/metrics")?;
             let value = |name: &str| -> Done<usize> {
@@ -85,8 +89,17 @@ impl Server {
             if end >= records && processed == end {
                 return Ok(());
             }
-            std::thread::sleep(ASK_AGAIN);
+            self.pause(started)?;
         }
+    }
+
+    /// Waits before it is asked again, unless that has gone on since `started` for too long.
+    fn pause(&self, started: Instant) -> Done {
+        if started.elapsed() > WAIT_MAX {
+            return Err(format!("{} did not get ready in {WAIT_MAX:?}", self.address).into());
+        }
+        std::thread::sleep(ASK_AGAIN);
+        Ok(())
     }
 
     /// User and system time the server has used (proc(5), `stat`, in hundredths of a second).

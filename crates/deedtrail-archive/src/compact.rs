@@ -1,6 +1,6 @@
 //! Small files become large sorted ones.
 //!
-//! A small installation ends with one file per month, a large one with a few per day: once a day
+//! A small installation ends with one file per settled month, a large one with a few per day: once a day
 //! has enough rows its files are kept apart, so that a query over a short time opens few of them.
 
 use std::collections::BTreeMap;

@@ -232,7 +232,7 @@ const FINDING: Document = Document {
 };
 
 const DECIDE: Document = Document {
-    summary: "Set status and disposition of a finding",
+    summary: "Set status, disposition and note of a finding",
     detail: "The decision is an entry of the evidence log; it survives replay and rebuild.",
     parameters: &[FINDING_PATH],
     body: Some(Body {
@@ -242,7 +242,7 @@ const DECIDE: Document = Document {
     answer: Answer::Json("Finding"),
     refusals: &[
         (404, "No such finding."),
-        (422, "Status or disposition is not allowed."),
+        (422, "Status, disposition or note is not allowed."),
     ],
 };
 
