@@ -25,15 +25,16 @@ pub(super) struct Habits(Vec<(Asker, Vec<Habit>)>);
 impl Habits {
     /// Those of a mapping, one for each of its shapes; to be given back.
     pub(super) fn take(&mut self, of: Asker, shapes: usize) -> Vec<Habit> {
-        let known = self.0.iter_mut().find(|(asker, _)| *asker == of);
-        match known {
-            Some((_, habits)) if habits.len() == shapes => return std::mem::take(habits),
-            // They were not given back.
-            Some(_) => {}
-            None if self.0.len() < MAPPINGS_MAX => self.0.push((of, Vec::new())),
-            None => self.0 = vec![(of, Vec::new())],
+        let place = self.0.iter_mut().find(|(asker, _)| *asker == of);
+        let known = place.map(|(_, habits)| std::mem::take(habits));
+        if known.is_none() {
+            if self.0.len() == MAPPINGS_MAX {
+                self.0.clear();
+            }
+            self.0.push((of, Vec::new()));
         }
-        (0..shapes).map(|_| Habit::default()).collect()
+        let given_back = known.filter(|habits| habits.len() == shapes);
+        given_back.unwrap_or_else(|| (0..shapes).map(|_| Habit::default()).collect())
     }
 
     pub(super) fn give_back(&mut self, of: Asker, habits: Vec<Habit>) {
