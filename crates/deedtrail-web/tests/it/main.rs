@@ -9,6 +9,8 @@ mod caller;
 #[cfg(test)]
 mod feed;
 #[cfg(test)]
+mod feed_property;
+#[cfg(test)]
 mod ingest;
 #[cfg(test)]
 mod page;
