@@ -66,6 +66,15 @@ pub(crate) struct Progress {
     pub is_closing: bool,
 }
 
+impl Progress {
+    pub(crate) fn at(end: Sequence) -> Self {
+        Self {
+            end,
+            is_closing: false,
+        }
+    }
+}
+
 impl Shared {
     pub(crate) fn is_read_only(&self) -> bool {
         self.is_read_only.load(Ordering::Acquire)

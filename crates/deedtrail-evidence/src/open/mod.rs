@@ -142,10 +142,7 @@ pub(crate) fn open(
         index,
         tree: Mutex::new(tree),
         watermark_file: watermark.file(),
-        progress: Mutex::new(Progress {
-            end: recovered.end,
-            is_closing: false,
-        }),
+        progress: Mutex::new(Progress::at(recovered.end)),
         changed: Condvar::new(),
         closing: Condvar::new(),
         checkpoint: RwLock::new(checkpoint),
