@@ -20,7 +20,9 @@ mod sensitive;
 pub mod source_name;
 pub mod timeline;
 pub mod today;
+pub mod webhook;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deedtrail_core::port::archive::Archive;
@@ -52,6 +54,8 @@ pub struct App {
     pub handover: Arc<pipeline::Handover>,
     /// Rules that are not in force because of a mistake: file, line, what is wrong.
     pub rules_left_out: Vec<String>,
+    /// Webhooks that are awaited, by name.
+    pub webhooks: BTreeMap<String, webhook::Webhook>,
 }
 
 impl App {
@@ -62,6 +66,7 @@ impl App {
             processing: Arc::default(),
             handover: Arc::default(),
             rules_left_out: Vec::new(),
+            webhooks: BTreeMap::new(),
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::state::Shared;
 pub enum Needs {
     /// Health, sign-in, style sheets and violation reports: no data of anybody.
     Nothing,
+    /// A signature of what is sent, instead of a token.
+    Signature,
     Scope(Scope),
 }
 

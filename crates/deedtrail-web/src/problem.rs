@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use deedtrail_app::access::{AccessError, Denied};
 use deedtrail_app::intake::IngestError;
 use deedtrail_app::timeline::ReadingError;
+use deedtrail_app::webhook::WebhookError;
 use deedtrail_core::port::log::{AppendError, ReadError};
 use deedtrail_core::port::mapper::FrameError;
 use deedtrail_core::port::store::StoreError;
@@ -193,6 +194,19 @@ impl From<IngestError> for Problem {
             IngestError::Denied(denied) => denied.into(),
             IngestError::Frame(error) => frame_problem(&error),
             IngestError::Append(error) => append_problem(&error),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        let detail = error.to_string();
+        match error {
+            WebhookError::Refused(_) => {
+                let title = "Not signed";
+                Self::new(StatusCode::UNAUTHORIZED, "not-signed", title, detail)
+            }
+            WebhookError::Ingest(error) => error.into(),
         }
     }
 }

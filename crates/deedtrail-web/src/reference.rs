@@ -59,7 +59,7 @@ fn operation(endpoint: &Endpoint, document: &Document) -> Value {
         "operationId": operation_id(endpoint),
         "responses": responses(endpoint, document),
         "security": match endpoint.needs {
-            Needs::Nothing => json!([]),
+            Needs::Nothing | Needs::Signature => json!([]),
             Needs::Scope(_) => json!([{ "token": [] }, { "session": [] }]),
         },
     });
@@ -155,7 +155,7 @@ fn responses(endpoint: &Endpoint, document: &Document) -> Value {
 
 fn refusals(endpoint: &Endpoint, document: &Document) -> Vec<(u16, &'static str)> {
     let mut refusals = document.refusals.to_vec();
-    if endpoint.needs != Needs::Nothing {
+    if matches!(endpoint.needs, Needs::Scope(_)) {
         refusals.push((401, "Not signed in."));
         refusals.push((403, "The token lacks the scope."));
     }
@@ -197,6 +197,7 @@ changed. **Tracing.** Every answer has an `x-request-id`; the server's log has t
 fn section(page: &mut String, endpoint: &Endpoint, document: &Document) {
     let scope = match endpoint.needs {
         Needs::Nothing => "none",
+        Needs::Signature => "none, but signed",
         Needs::Scope(scope) => deedtrail_app::access::scope_name(scope),
     };
     let mut text = format!(

@@ -1,8 +1,10 @@
 //! Configuration: flag > `DEEDTRAIL_*` variable > file (TOML) > default.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use deedtrail_app::webhook::Scheme;
 use deedtrail_detect::Settings;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -25,6 +27,8 @@ pub(crate) struct Config {
     /// Folder with Sigma rules of your own, searched recursively for `*.yml` and `*.yaml`. A rule
     /// with a mistake is left out: `deedtrail config check` and `deedtrail doctor` tell.
     pub(crate) rules: Option<PathBuf>,
+    /// Webhooks that vendors send to `/v1/webhooks/NAME`.
+    pub(crate) webhooks: BTreeMap<String, WebhookConfig>,
     /// Folder outside `data` where the newest checkpoint is remembered, so that a rolled-back
     /// data folder is noticed.
     pub(crate) checkpoints: PathBuf,
@@ -40,6 +44,19 @@ pub(crate) struct Config {
     pub(crate) detection: Settings,
 }
 
+/// A webhook: `[webhooks.NAME]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WebhookConfig {
+    /// Source of the records, e.g. `github.webhook`.
+    pub(crate) source: String,
+    /// How the vendor signs: `github`, `okta` or `standard` (Standard Webhooks).
+    #[schemars(with = "String")]
+    pub(crate) scheme: Scheme,
+    /// File that holds the secret; readable by the server only.
+    pub(crate) secret_file: PathBuf,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -48,6 +65,7 @@ impl Default for Config {
             public_url: None,
             sources: None,
             rules: None,
+            webhooks: BTreeMap::new(),
             checkpoints: user_folder("XDG_STATE_HOME", ".local/state").join("checkpoints"),
             query_memory_mib: 512,
             query_timeout_s: 30,

@@ -12,6 +12,7 @@ use deedtrail_app::{App, Ports, configuration};
 use deedtrail_archive::DeltaArchive;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::EvidenceLog as _;
+use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_evidence::disk::RealDisk;
 use deedtrail_evidence::{Log, LogConfig};
@@ -21,6 +22,7 @@ use deedtrail_store::SqliteStore;
 use crate::config::{Config, FILE_NAME};
 use crate::rules;
 use crate::system::{SystemClock, SystemEntropy};
+use crate::webhooks;
 
 /// File of the data folder that holds the version of its layout.
 const VERSION_FILE: &str = "VERSION";
@@ -52,6 +54,8 @@ impl Instance {
         for problem in &loaded.problems {
             tracing::warn!("{}", rules::describe(problem));
         }
+        let names: Vec<SourceName> = mapper.sources().into_iter().map(|one| one.name).collect();
+        let webhooks = webhooks::load(config, &names)?;
         let log = Log::open(
             &log_config(config),
             Arc::new(RealDisk),
@@ -72,6 +76,7 @@ impl Instance {
         };
         let app = App {
             rules_left_out: loaded.left_out(),
+            webhooks,
             ..App::new(ports.clone())
         };
         let app = Arc::new(app);

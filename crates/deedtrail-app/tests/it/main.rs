@@ -22,3 +22,5 @@ mod spray;
 mod use_case;
 #[cfg(test)]
 mod watched;
+#[cfg(test)]
+mod webhook;

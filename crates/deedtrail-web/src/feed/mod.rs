@@ -4,6 +4,7 @@ mod elastic;
 mod hec;
 mod otlp;
 mod table;
+mod webhook;
 
 use axum::extract::Request;
 use deedtrail_app::App;

@@ -4,7 +4,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
 use deedtrail_core::port::store::Scope;
 
-use super::{elastic, hec, otlp};
+use super::{elastic, hec, otlp, webhook};
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 use crate::state::Shared;
 
@@ -128,6 +128,46 @@ const LOGS: Document = Document {
     ..TRACES
 };
 
+const WEBHOOK: Document = Document {
+    summary: "Take a vendor's webhook in",
+    detail: "The configuration names the webhook, its source, how it is signed (`github`, `okta`, \
+             `standard`) and the file of the secret. Sending the same delivery again stores \
+             nothing twice.",
+    parameters: &[parameter(
+        "name",
+        "Name of the webhook in the configuration.",
+    )],
+    body: Some(Body {
+        media_types: &["application/json"],
+        schema: None,
+    }),
+    answer: Answer::Json("IngestAnswer"),
+    refusals: &[
+        (401, "No such webhook, or the signature does not fit."),
+        (
+            413,
+            "The body or a record is over its limit; nothing was stored.",
+        ),
+        (
+            429,
+            "Too many deliveries at once; send again after `Retry-After`.",
+        ),
+        (
+            503,
+            "The log takes nothing at the moment; send again after `Retry-After`.",
+        ),
+        (507, "The disk is full; send again after `Retry-After`."),
+    ],
+};
+const WEBHOOK_ASKED: Document = Document {
+    summary: "Answer the challenge of an Okta event hook",
+    detail: "Okta asks once, before it uses the hook.",
+    body: None,
+    answer: Answer::Json("WebhookVerification"),
+    refusals: &[(401, "No such webhook, or nothing to answer.")],
+    ..WEBHOOK
+};
+
 const SPLUNK: Endpoint = Endpoint {
     method: "POST",
     path: "",
@@ -193,6 +233,22 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         route: || get(hec::health),
         document: Some(HEC_HEALTH),
         ..SPLUNK
+    },
+    Endpoint {
+        path: "/v1/webhooks/{name}",
+        needs: Needs::Signature,
+        face: Face::Api,
+        route: || delivered(post(webhook::take)),
+        document: Some(WEBHOOK),
+        ..SPLUNK
+    },
+    Endpoint {
+        method: "GET",
+        path: "/v1/webhooks/{name}",
+        needs: Needs::Signature,
+        face: Face::Api,
+        route: || get(webhook::verify),
+        document: Some(WEBHOOK_ASKED),
     },
     Endpoint {
         path: "/v1/traces",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_detect::ProblemSeverity;
 use deedtrail_sources::Registry;
@@ -12,7 +13,7 @@ use super::Ended;
 use crate::args::ConfigCommand;
 use crate::config::Config;
 use crate::output::{Console, causes, counted};
-use crate::rules;
+use crate::{rules, webhooks};
 
 /// What is wrong: `file:line: what`.
 type Mistake = (ProblemSeverity, String);
@@ -108,6 +109,8 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
             Vec::new()
         }
     };
+    let names: Vec<SourceName> = sources.iter().map(|one| one.name.clone()).collect();
+    mistakes.extend(webhooks::mistakes(config, &names).into_iter().map(error));
     match rules::load(config.rules.as_deref()) {
         Ok(loaded) => {
             let without_source = loaded.rules.check_sources(&sources, &BTreeMap::new());

@@ -16,6 +16,7 @@ fn python() -> PathBuf {
         "splunk-hec-handler==1.2.0",
         "opentelemetry-sdk==1.45.2",
         "opentelemetry-exporter-otlp-proto-http==1.45.2",
+        "standardwebhooks==1.0.1",
     ];
     python_with(folder, &packages)
 }
@@ -146,6 +147,55 @@ fn the_exporters_of_opentelemetry() {
     assert_eq!(folder.json(&["query", sql]), expected);
     let waits = ("aws.cloudtrail".to_owned(), "wrong_source".to_owned());
     assert_eq!(waiting(&folder), [waits]);
+}
+
+/// Base64 of 24 bytes, as the library makes them.
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+#[test]
+fn a_signed_webhook_is_taken_and_an_unsigned_one_is_not() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    let secret = folder.write("secret", format!("{SECRET}\n"));
+    let settings = |source: &str| {
+        let file = secret.display();
+        let text = format!(
+            "[webhooks.pushed]\nsource = \"{source}\"\nscheme = \"standard\"\nsecret_file = \"{file}\"\n"
+        );
+        folder.write("data/deedtrail.toml", text);
+    };
+    settings("aws.cloudtrial");
+    let checked = folder.run(&["config", "check"]);
+    let told = String::from_utf8(checked.stdout).unwrap();
+    assert!(
+        told.contains("`webhooks.pushed`: ") && told.contains("`aws.cloudtrail`"),
+        "{told}"
+    );
+    settings("aws.cloudtrail");
+    folder.ok(&["config", "check"]);
+    let server = folder.serve();
+    let send = |name: &str, secret: &str, id: &str| -> String {
+        let address = format!("{}/v1/webhooks/{name}", server.address);
+        let mut sender = Command::new(python());
+        sender
+            .arg(script("webhook.py"))
+            .args([&address, secret, id]);
+        let record = cloudtrail("e-1", "ListUsers").replace("\"eventID\":\"e-1\",", "");
+        fed(&mut sender, &record)
+    };
+    let first = send("pushed", SECRET, "m-1");
+    assert!(
+        first.starts_with("200 ") && first.contains("\"accepted\":1"),
+        "{first}"
+    );
+    let again = send("pushed", SECRET, "m-1");
+    assert!(again.contains("\"duplicates\":1"), "{again}");
+    let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx";
+    for refused in [send("pushed", other, "m-2"), send("other", SECRET, "m-2")] {
+        assert!(refused.starts_with("401 "), "{refused}");
+        assert!(!refused.contains("MfKQ"), "{refused}");
+    }
+    assert_eq!(stored(&folder).len(), 1);
 }
 
 #[test]

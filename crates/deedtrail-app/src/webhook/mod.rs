@@ -1,0 +1,157 @@
+//! Webhooks: vendors that push records and sign them with a shared secret instead of a token.
+
+mod signature;
+
+use std::fmt;
+
+use deedtrail_core::Text;
+use deedtrail_core::id::{SourceName, TenantId};
+use deedtrail_core::port::mapper::{Encoding, Framed};
+use deedtrail_core::port::store::Scope;
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+use crate::access::Principal;
+use crate::intake::{IngestAnswer, IngestError, Shipped};
+
+pub use signature::BadSignature;
+
+/// Shortest secret, bytes.
+pub const SECRET_BYTES_MIN: usize = 16;
+
+/// How a vendor signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheme {
+    /// `X-Hub-Signature-256`: GitHub, Gitea, and others that copied it.
+    Github,
+    /// `Authorization` holds the secret: Okta event hooks.
+    Okta,
+    /// Standard Webhooks 1.0 with a symmetric key: `webhook-id`, `-timestamp`, `-signature`.
+    Standard,
+}
+
+/// One webhook that is awaited.
+pub struct Webhook {
+    pub source: SourceName,
+    scheme: Scheme,
+    /// Key of the signature; what the secret's text stands for.
+    key: Vec<u8>,
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (source, scheme) = (&self.source, &self.scheme);
+        write!(f, "Webhook({source}, {scheme:?}, secret withheld)")
+    }
+}
+
+/// A secret that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSecret {
+    #[error("the secret has fewer than {SECRET_BYTES_MIN} bytes; use a random one of 32")]
+    Short,
+    #[error("after `whsec_` a secret is base64; copy it as the sender shows it")]
+    NotBase64,
+}
+
+impl Webhook {
+    /// `secret` is the text that the vendor was given or gave.
+    pub fn new(source: SourceName, scheme: Scheme, secret: &str) -> Result<Self, BadSecret> {
+        let secret = secret.trim();
+        let key = match (scheme, secret.strip_prefix("whsec_")) {
+            (Scheme::Standard, Some(text)) => {
+                signature::base64(text).ok_or(BadSecret::NotBase64)?
+            }
+            _ => secret.as_bytes().to_vec(),
+        };
+        if key.len() < SECRET_BYTES_MIN {
+            return Err(BadSecret::Short);
+        }
+        Ok(Self {
+            source,
+            scheme,
+            key,
+        })
+    }
+}
+
+/// A header's value by its name in lower case.
+pub type Header<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// One answer for both, so that nobody learns which names there are.
+    #[error(
+        "no webhook `{0}` is configured, or the signature does not fit its secret; compare the \
+         secret at the sender with the file that `webhooks.{0}.secret_file` names"
+    )]
+    Refused(String),
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+}
+
+impl App {
+    /// What an Okta event hook wants to hear before it is used: the challenge it sent.
+    pub fn webhook_challenge<'a>(&self, name: &str, header: Header<'a>) -> Option<&'a str> {
+        let webhook = self.webhooks.get(name)?;
+        let is_okta = webhook.scheme == Scheme::Okta;
+        header("x-okta-verification-challenge").filter(|_| is_okta)
+    }
+
+    /// Takes a vendor's delivery in, if it is signed.
+    pub fn ingest_webhook(
+        &self,
+        name: &str,
+        header: Header<'_>,
+        body: &[u8],
+    ) -> Result<IngestAnswer, WebhookError> {
+        let refused = || WebhookError::Refused(name.chars().take(64).collect());
+        let webhook = self.webhooks.get(name).ok_or_else(refused)?;
+        let now = self.ports.clock.now();
+        let id = signature::verify(webhook.scheme, &webhook.key, header, body, now);
+        let id = id.map_err(|BadSignature| refused())?;
+        let principal = Principal {
+            name: format!("webhook:{name}").into(),
+            tenant: TenantId::default(),
+            scopes: vec![Scope::Ingest],
+        };
+        let source = &webhook.source;
+        let framed = self
+            .ports
+            .mapper
+            .frame(source, Encoding::Identity, envelope(webhook.scheme, body))
+            .map_err(IngestError::from)?;
+        let alone = framed.len() == 1;
+        let records = framed.into_iter().map(|Framed { line, bytes }| Shipped {
+            line,
+            labels: vec![source.to_string()],
+            id: id.as_ref().map(|id| -> Text {
+                if alone {
+                    id.into()
+                } else {
+                    format!("{id}/{line}").into()
+                }
+            }),
+            bytes,
+        });
+        let (answer, _) = self.ingest_shipped(&principal, source, records.collect())?;
+        Ok(answer)
+    }
+}
+
+/// What of the body holds the records.
+fn envelope(scheme: Scheme, body: &[u8]) -> &[u8] {
+    #[derive(Deserialize)]
+    struct Hook<'a> {
+        #[serde(borrow)]
+        data: &'a serde_json::value::RawValue,
+    }
+    match scheme {
+        // Okta: {"eventType": "com.okta.event_hook", "data": {"events": […]}, …}
+        Scheme::Okta => {
+            serde_json::from_slice::<Hook<'_>>(body).map_or(body, |hook| hook.data.get().as_bytes())
+        }
+        Scheme::Github | Scheme::Standard => body,
+    }
+}

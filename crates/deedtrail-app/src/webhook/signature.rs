@@ -1,0 +1,152 @@
+//! Whether a delivery is signed with the secret.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use deedtrail_core::time::Timestamp;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use super::{Header, Scheme};
+
+/// A signed time may differ from ours by so much (Standard Webhooks: 5 minutes).
+const TOLERANCE_US: i64 = 5 * Timestamp::MINUTE_US;
+
+/// The signature is missing, is another one, or is too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadSignature;
+
+/// The sender's id of the delivery, if it has one. Comparisons take the same time whatever differs.
+pub(super) fn verify(
+    scheme: Scheme,
+    key: &[u8],
+    header: Header<'_>,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Option<String>, BadSignature> {
+    match scheme {
+        Scheme::Github => {
+            let told = header("x-hub-signature-256").and_then(|text| text.strip_prefix("sha256="));
+            let told = told.and_then(|text| hex::decode(text).ok());
+            check(key, &[body], &told.ok_or(BadSignature)?)?;
+            Ok(header("x-github-delivery").map(str::to_owned))
+        }
+        Scheme::Okta => {
+            let told = header("authorization").ok_or(BadSignature)?;
+            // Equality of these hashes does not depend on where they differ.
+            let is_same = blake3::hash(told.trim().as_bytes()) == blake3::hash(key);
+            is_same.then_some(None).ok_or(BadSignature)
+        }
+        Scheme::Standard => {
+            let id = header("webhook-id").ok_or(BadSignature)?;
+            let time = header("webhook-timestamp").ok_or(BadSignature)?;
+            let sent: i64 = time.parse().map_err(|_| BadSignature)?;
+            let sent = Timestamp::from_micros(sent.saturating_mul(Timestamp::SECOND_US));
+            if now.micros_since(sent).abs() > TOLERANCE_US {
+                return Err(BadSignature);
+            }
+            let told = header("webhook-signature").ok_or(BadSignature)?;
+            let signed = [id.as_bytes(), b".", time.as_bytes(), b".", body];
+            // Several while a secret is exchanged.
+            let fits = told
+                .split(' ')
+                .filter_map(|one| base64(one.strip_prefix("v1,")?))
+                .any(|one| check(key, &signed, &one).is_ok());
+            fits.then(|| Some(id.to_owned())).ok_or(BadSignature)
+        }
+    }
+}
+
+fn check(key: &[u8], parts: &[&[u8]], told: &[u8]) -> Result<(), BadSignature> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| BadSignature)?;
+    for part in parts {
+        mac.update(part);
+    }
+    mac.verify_slice(told).map_err(|_| BadSignature)
+}
+
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-18T14:00:00Z.
+    const NOW_S: i64 = 1_795_010_400;
+
+    fn asked(
+        scheme: Scheme,
+        key: &[u8],
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Option<String>, BadSignature> {
+        let header = |name: &str| {
+            let mut headers = headers.iter();
+            Some(headers.find(|(key, _)| *key == name)?.1)
+        };
+        let now = Timestamp::from_micros(NOW_S * Timestamp::SECOND_US);
+        verify(scheme, key, &header, body, now)
+    }
+
+    #[test]
+    fn github_signs_the_body() {
+        // The example of GitHub's documentation, "Validating webhook deliveries".
+        let key = b"It's a Secret to Everybody";
+        let signed = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        let headers = [
+            ("x-hub-signature-256", signed),
+            ("x-github-delivery", "d-1"),
+        ];
+        assert_eq!(
+            asked(Scheme::Github, key, &headers, b"Hello, World!"),
+            Ok(Some("d-1".to_owned()))
+        );
+        for (key, headers, body) in [
+            (&key[..], &headers[..], &b"Hello, World"[..]),
+            (b"another secret", &headers, b"Hello, World!"),
+            (key, &headers[1..], b"Hello, World!"),
+            (key, &[("x-hub-signature-256", "sha256=")], b""),
+        ] {
+            assert_eq!(asked(Scheme::Github, key, headers, body), Err(BadSignature));
+        }
+    }
+
+    #[test]
+    fn standard_webhooks_sign_id_time_and_body() {
+        let key = b"0123456789abcdef0123456789abcdef";
+        let sign = |id: &str, time: i64, body: &str| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+            mac.update(format!("{id}.{time}.{body}").as_bytes());
+            format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+        };
+        let ask = |id: &str, time: i64, signature: &str, body: &str| {
+            let time = time.to_string();
+            let headers = [
+                ("webhook-id", id),
+                ("webhook-timestamp", time.as_str()),
+                ("webhook-signature", signature),
+            ];
+            asked(Scheme::Standard, key, &headers, body.as_bytes())
+        };
+        let good = sign("m-1", NOW_S, "{}");
+        let both = format!("v1,AAAA {good}");
+        assert_eq!(ask("m-1", NOW_S, &both, "{}"), Ok(Some("m-1".to_owned())));
+        assert_eq!(ask("m-2", NOW_S, &good, "{}"), Err(BadSignature));
+        assert_eq!(ask("m-1", NOW_S, &good, "{ }"), Err(BadSignature));
+        assert_eq!(ask("m-1", NOW_S + 1, &good, "{}"), Err(BadSignature));
+        for old in [NOW_S - 301, NOW_S + 301, i64::MIN, i64::MAX] {
+            assert_eq!(ask("m", old, &sign("m", old, ""), ""), Err(BadSignature));
+        }
+        assert!(ask("m", NOW_S - 299, &sign("m", NOW_S - 299, ""), "").is_ok());
+    }
+
+    #[test]
+    fn okta_sends_the_secret() {
+        let key = b"0123456789abcdef";
+        let ask = |value: &str| asked(Scheme::Okta, key, &[("authorization", value)], b"");
+        assert_eq!(ask("0123456789abcdef"), Ok(None));
+        assert_eq!(ask("0123456789abcdeg"), Err(BadSignature));
+        assert_eq!(asked(Scheme::Okta, key, &[], b""), Err(BadSignature));
+    }
+}

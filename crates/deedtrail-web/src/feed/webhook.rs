@@ -1,0 +1,50 @@
+//! `/v1/webhooks/{name}`: vendors push what happens, signed with a shared secret.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::HeaderMap;
+use deedtrail_app::App;
+use deedtrail_app::intake::IngestAnswer;
+use deedtrail_app::webhook::WebhookError;
+use serde::Serialize;
+
+use crate::delivery;
+use crate::problem::Problem;
+use crate::state::Shared;
+
+/// Okta's question before it uses a hook.
+#[derive(Debug, Serialize)]
+pub(super) struct Verification {
+    verification: String,
+}
+
+pub(super) async fn verify(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Verification>, Problem> {
+    let header = |name: &str| headers.get(name)?.to_str().ok();
+    match shared.app.webhook_challenge(&name, &header) {
+        Some(challenge) => Ok(Json(Verification {
+            verification: challenge.to_owned(),
+        })),
+        None => Err(WebhookError::Refused(name).into()),
+    }
+}
+
+pub(super) async fn take(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Json<IngestAnswer>, Problem> {
+    let headers = request.headers().clone();
+    let turn = delivery::turn(&shared).await?;
+    let body = delivery::body(&shared, request).await?;
+    let ingest = move |app: &App| -> Result<IngestAnswer, WebhookError> {
+        let header = |name: &str| headers.get(name)?.to_str().ok();
+        let answer = app.ingest_webhook(&name, &header, &body);
+        drop(turn);
+        answer
+    };
+    shared.attempt(ingest).await.map(Json)
+}
