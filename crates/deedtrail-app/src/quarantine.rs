@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use deedtrail_core::id::SourceName;
-use deedtrail_core::mapping::MapError;
 use deedtrail_core::port::log::{
     AppendError, EntryKind, NewEntry, ReadError, Sequence, StoredEntry,
 };
@@ -12,7 +11,7 @@ use serde::Serialize;
 
 use crate::App;
 use crate::access::{Denied, Principal};
-use crate::intake::APPEND_BYTES_MAX;
+use crate::intake::{APPEND_BYTES_MAX, Understood, parts};
 use crate::source_name::{UnknownSource, known_source};
 
 /// Most waiting records held at a time.
@@ -87,12 +86,13 @@ impl App {
                 continue;
             };
             let content = original.bytes();
-            let Some(source) = self.source_now(&record.source, &content) else {
+            let named = self.ports.mapper.recognize(&[record.source.as_str()], b"");
+            let Some(understood) = self.understand(named.as_ref(), &content) else {
                 continue;
             };
             answer.released += 1;
             bytes += content.len();
-            entries.push(self.remap_entry(&original, source));
+            entries.push(self.remap_entry(&original, understood));
             if bytes >= APPEND_BYTES_MAX {
                 self.ports.log.append(std::mem::take(&mut entries))?;
                 bytes = 0;
@@ -102,20 +102,6 @@ impl App {
             self.ports.log.append(entries)?;
         }
         Ok(())
-    }
-
-    /// The source whose mapping understands the record: its own; where that is only the protocol
-    /// it came by, the one its content tells now.
-    fn source_now(&self, own: &SourceName, content: &[u8]) -> Option<SourceName> {
-        let mapper = &self.ports.mapper;
-        match mapper.map(own, content) {
-            Ok(_) => Some(own.clone()),
-            Err(MapError::UnknownSource { .. }) => {
-                let told = mapper.recognize(&[], content)?;
-                mapper.map(&told, content).is_ok().then_some(told)
-            }
-            Err(_) => None,
-        }
     }
 
     /// The record as it came in; `None` when it is damaged and stays where it is.
@@ -130,13 +116,18 @@ impl App {
     }
 
     /// The record once more, so that its new events have bytes and a proof of their own.
-    fn remap_entry(&self, original: &StoredEntry, source: SourceName) -> NewEntry {
+    fn remap_entry(&self, original: &StoredEntry, understood: Understood) -> NewEntry {
+        let parts = match understood.inner {
+            Some(record) => parts(&record, self.ports.mapper.sensitive(&record)),
+            None => original.entry.parts.clone(),
+        };
         NewEntry {
             kind: EntryKind::Remap,
             received: self.ports.clock.now(),
             idempotency_key: None,
             note: original.sequence.to_string().into(),
-            source: Some(source),
+            source: Some(understood.source),
+            parts,
             ..original.entry.clone()
         }
     }

@@ -1,7 +1,9 @@
 //! What is remembered of a log outside of its data folder: the newest checkpoint it signed, and
 //! which folder signs.
 
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -43,7 +45,12 @@ impl CheckpointStore {
         let Some(signs) = read_file(disk, &self.folder_file())? else {
             return Ok(None);
         };
-        let signs = PathBuf::from(String::from_utf8(signs).map_err(io::Error::other)?);
+        let signs = PathBuf::from(OsString::from_vec(signs));
+        // Its old path may lead here: a folder that was moved and left a symbolic link behind.
+        let signs = match disk.canonical(&signs) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            signs => signs?,
+        };
         if signs == disk.canonical(folder)? {
             return Ok(None);
         }
@@ -56,12 +63,12 @@ impl CheckpointStore {
 
     /// Remembers that `folder` signs from now on.
     pub(crate) fn bind(&self, disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-        let folder = disk.canonical(folder)?.display().to_string();
+        let folder = disk.canonical(folder)?.into_os_string().into_vec();
         let file = self.folder_file();
-        if read_file(disk, &file)?.as_deref() == Some(folder.as_bytes()) {
+        if read_file(disk, &file)?.as_ref() == Some(&folder) {
             return Ok(());
         }
-        replace_file(disk, &file, Access::Create, folder.as_bytes())
+        replace_file(disk, &file, Access::Create, &folder)
     }
 
     fn folder_file(&self) -> PathBuf {

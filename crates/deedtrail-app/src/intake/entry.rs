@@ -9,7 +9,7 @@ use deedtrail_core::port::log::{EntryKind, NewEntry, Part, PartClass};
 use deedtrail_core::time::Timestamp;
 
 /// The parts of a record: what is sensitive, and what lies between. `sensitive` is in order.
-pub(super) fn parts(record: &[u8], sensitive: Vec<(Range<usize>, PartClass)>) -> Vec<Part> {
+pub(crate) fn parts(record: &[u8], sensitive: Vec<(Range<usize>, PartClass)>) -> Vec<Part> {
     let part = |class, range: Range<usize>| Part {
         class,
         key_id: 0,

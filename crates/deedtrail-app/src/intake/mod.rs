@@ -23,9 +23,11 @@ use crate::access::{Denied, Principal};
 
 pub use answer::{IngestAnswer, QUARANTINE_NOTES_MAX, QuarantineNote};
 pub use key::KeyMaker;
+pub(crate) use shipped::Understood;
 pub use shipped::{Fate, Shipped, Taken};
 
-use entry::{entry, parts};
+use entry::entry;
+pub(crate) use entry::parts;
 
 /// Bytes of records after which an append is cut; the record that reaches it is its last.
 pub(crate) const APPEND_BYTES_MAX: usize = 4 << 20;
@@ -56,12 +58,42 @@ pub enum IngestError {
 struct Arrival<'a> {
     /// 1-based number within the delivery.
     line: u64,
-    source: SourceName,
-    /// Why no source can be told; the record goes into quarantine.
-    unrecognized: Option<MapError>,
+    origin: Origin,
     /// Shipper's id of the record.
     id: Option<Text>,
     bytes: Cow<'a, [u8]>,
+}
+
+/// What is said about where a record comes from.
+#[derive(Debug)]
+enum Origin {
+    Source(SourceName),
+    /// By a protocol that carries the records of several sources.
+    Shipped {
+        protocol: SourceName,
+        labels: Vec<String>,
+    },
+}
+
+/// A record as it is understood, or why it is not.
+struct Read<'a> {
+    source: SourceName,
+    mapped: Result<MappedRecord, MapError>,
+    bytes: Cow<'a, [u8]>,
+    /// The record with whatever was around it.
+    document: &'a [u8],
+}
+
+impl Read<'_> {
+    /// What tells a record without an id from others: two that are alike but for what was around
+    /// them are one record only if they say themselves when they happened.
+    fn content(&self) -> &[u8] {
+        let is_timed = |record: &MappedRecord| record.events.iter().all(|one| one.time.is_some());
+        match &self.mapped {
+            Ok(record) if is_timed(record) => &self.bytes,
+            _ => self.document,
+        }
+    }
 }
 
 /// One delivery being taken in.
@@ -98,8 +130,7 @@ impl App {
         let framed = mapper.frame(delivery.source, delivery.encoding, delivery.body)?;
         let arrivals = framed.into_iter().map(|record| Arrival {
             line: record.line,
-            source: delivery.source.clone(),
-            unrecognized: None,
+            origin: Origin::Source(delivery.source.clone()),
             id: None,
             bytes: record.bytes,
         });
@@ -142,16 +173,15 @@ impl<'a> Intake<'a> {
         let mut understood = Vec::with_capacity(chunk.len());
         let mut text_bytes = 0;
         for record in chunk {
-            let mapped = match &record.unrecognized {
-                Some(error) => Err(error.clone()),
-                None => ports.mapper.map(&record.source, &record.bytes),
-            };
+            let read = self.read(record);
             let id = record.id.as_deref();
-            let key = self.keys.make(mapped.as_ref().ok(), id, &record.bytes);
-            let parts = parts(&record.bytes, ports.mapper.sensitive(&record.bytes));
-            let from = (&self.principal.tenant, &record.source, self.now);
-            entries.push(entry(from, mapped.as_ref().err(), key, parts));
-            understood.push(match mapped {
+            let key = self
+                .keys
+                .make(read.mapped.as_ref().ok(), id, read.content());
+            let parts = parts(&read.bytes, ports.mapper.sensitive(&read.bytes));
+            let from = (&self.principal.tenant, &read.source, self.now);
+            entries.push(entry(from, read.mapped.as_ref().err(), key, parts));
+            understood.push(match read.mapped {
                 Ok(record) => {
                     text_bytes += record.text_bytes();
                     Ok((text_bytes <= HANDED_TEXT_BYTES_MAX).then_some(record))
@@ -163,6 +193,20 @@ impl<'a> Intake<'a> {
         self.settle(&appended.outcomes, understood);
         self.answer.receipts.extend(appended.receipt);
         Ok(())
+    }
+
+    fn read<'b>(&self, record: &'b Arrival<'_>) -> Read<'b> {
+        match &record.origin {
+            Origin::Source(source) => Read {
+                source: source.clone(),
+                mapped: self.app.ports.mapper.map(source, &record.bytes),
+                bytes: Cow::Borrowed(&record.bytes),
+                document: &record.bytes,
+            },
+            Origin::Shipped { protocol, labels } => {
+                shipped::read(self.app, protocol, labels, &record.bytes)
+            }
+        }
     }
 
     /// Counts what became of the records, and hands new ones to the pipeline.
@@ -224,8 +268,7 @@ mod tests {
     fn an_append_is_cut_by_records_and_by_bytes() {
         let record = |bytes: usize| Arrival {
             line: 1,
-            source: SourceName::new("test.log").unwrap(),
-            unrecognized: None,
+            origin: Origin::Source(SourceName::new("test.log").unwrap()),
             id: None,
             bytes: vec![0; bytes].into(),
         };

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use deedtrail_core::Text;
 use deedtrail_core::id::SourceName;
-use deedtrail_core::mapping::MapError;
+use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{Outcome, Sequence};
 use deedtrail_core::port::store::Scope;
 
-use super::wrapped::unwrapped;
-use super::{Arrival, IngestAnswer, IngestError, Intake, KeyMaker, QuarantineNote};
+use super::wrapped::candidates;
+use super::{Arrival, IngestAnswer, IngestError, Intake, KeyMaker, Origin, QuarantineNote, Read};
 use crate::App;
 use crate::access::Principal;
 
@@ -51,8 +51,8 @@ impl Taken {
     pub(super) fn new(outcome: Outcome, quarantine: Option<&QuarantineNote>) -> Self {
         let fate = match (outcome, quarantine) {
             (Outcome::Duplicate(_), _) => Fate::Duplicate,
-            (Outcome::IdConflict(_), _) => Fate::Conflict,
-            (Outcome::Accepted(_), Some(_)) => Fate::Quarantined,
+            (_, Some(_)) => Fate::Quarantined,
+            (Outcome::IdConflict(_), None) => Fate::Conflict,
             (Outcome::Accepted(_), None) => Fate::Accepted,
         };
         let sequence = outcome.sequence();
@@ -70,17 +70,14 @@ impl App {
         records: Vec<Shipped<'_>>,
     ) -> Result<(IngestAnswer, Vec<Taken>), IngestError> {
         principal.require(Scope::Ingest)?;
-        let arrivals = records.into_iter().map(|record| {
-            let labels: Vec<&str> = record.labels.iter().map(String::as_str).collect();
-            let bytes = self.record_in(record.bytes);
-            let source = self.ports.mapper.recognize(&labels, &bytes);
-            Arrival {
-                line: record.line,
-                unrecognized: source.is_none().then(|| unrecognized(&labels)),
-                source: source.unwrap_or_else(|| protocol.clone()),
-                id: record.id,
-                bytes,
-            }
+        let arrivals = records.into_iter().map(|record| Arrival {
+            line: record.line,
+            origin: Origin::Shipped {
+                protocol: protocol.clone(),
+                labels: record.labels,
+            },
+            id: record.id,
+            bytes: record.bytes,
         });
         let arrivals: Vec<_> = arrivals.collect();
         let mut keys = KeyMaker::default();
@@ -90,13 +87,81 @@ impl App {
         Ok((intake.answer, intake.taken.unwrap_or_default()))
     }
 
-    /// The record that a shipper's document holds as text; the document itself where it holds none
-    /// or is a vendor's record as it is.
-    fn record_in<'a>(&self, document: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
-        match unwrapped(&document) {
-            Some(line) if self.ports.mapper.recognize(&[], &document).is_none() => Cow::Owned(line),
-            _ => document,
+    /// The record in a shipper's document, where a source understands it: the source that is
+    /// named, else the one it looks like. A document that is itself a record is never opened.
+    pub(crate) fn understand(
+        &self,
+        named: Option<&SourceName>,
+        document: &[u8],
+    ) -> Option<Understood> {
+        let fits = |bytes: &[u8]| {
+            let mapper = &self.ports.mapper;
+            let source = named.cloned().or_else(|| mapper.recognize(&[], bytes))?;
+            let mapped = mapper.map(&source, bytes).ok()?;
+            Some((source, mapped))
+        };
+        if let Some((source, mapped)) = fits(document) {
+            let inner = None;
+            return Some(Understood {
+                source,
+                mapped,
+                inner,
+            });
         }
+        candidates(document).into_iter().find_map(|inner| {
+            let (source, mapped) = fits(&inner)?;
+            let inner = Some(inner);
+            Some(Understood {
+                source,
+                mapped,
+                inner,
+            })
+        })
+    }
+}
+
+/// A record that a source understands.
+pub(crate) struct Understood {
+    pub(crate) source: SourceName,
+    pub(crate) mapped: MappedRecord,
+    /// The record's bytes where a document was around it.
+    pub(crate) inner: Option<Vec<u8>>,
+}
+
+/// Reads a shipper's document. What nothing understands is kept whole, as of the source that is
+/// named or of the protocol.
+pub(super) fn read<'a>(
+    app: &App,
+    protocol: &SourceName,
+    labels: &[String],
+    document: &'a [u8],
+) -> Read<'a> {
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let named = app.ports.mapper.recognize(&labels, b"");
+    if let Some(understood) = app.understand(named.as_ref(), document) {
+        let bytes = match understood.inner {
+            Some(inner) => Cow::Owned(inner),
+            None => Cow::Borrowed(document),
+        };
+        return Read {
+            source: understood.source,
+            mapped: Ok(understood.mapped),
+            bytes,
+            document,
+        };
+    }
+    let (source, error) = match named {
+        Some(source) => {
+            let error = app.ports.mapper.map(&source, document).err();
+            (source, error)
+        }
+        None => (protocol.clone(), None),
+    };
+    Read {
+        source,
+        mapped: Err(error.unwrap_or_else(|| unrecognized(&labels))),
+        bytes: Cow::Borrowed(document),
+        document,
     }
 }
 
@@ -105,7 +170,12 @@ fn unrecognized(labels: &[&str]) -> MapError {
         let cut: String = label.chars().take(LABEL_CHARS_MAX).collect();
         format!("`{cut}`")
     });
+    let labels = quoted.collect::<Vec<_>>().join(", ");
     MapError::Unrecognized {
-        labels: quoted.collect::<Vec<_>>().join(", "),
+        labels: if labels.is_empty() {
+            "none".to_owned()
+        } else {
+            labels
+        },
     }
 }

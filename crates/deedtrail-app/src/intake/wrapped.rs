@@ -1,81 +1,173 @@
-//! Shippers that read a log's lines as text put the line into a document of their own. The line
-//! is the record; what the shipper adds (host, file, its own name) is not. A copy that came
-//! another way is then the same record, and so is one that the shipper reads again.
+//! Shippers put records into documents of their own: an event in an envelope, a log's line as a
+//! text beside host and file. The record is what is inside, as long as a source understands it.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-/// Where the usual shippers put a line: Filebeat, Vector and Logstash in `message` (Elastic's
-/// integrations in `event.original`), container runtimes and Fluent Bit in `log`, Splunk's
-/// forwarders in `_raw`.
+/// Where shippers put a record: Splunk's collector in `event`; Filebeat, Vector and Logstash a
+/// line in `message` (Elastic's integrations in `event.original`), container runtimes and Fluent
+/// Bit in `log`, Splunk's forwarders in `_raw`; OpenTelemetry in the body of a log record.
 #[derive(Deserialize)]
 struct Document<'a> {
+    #[serde(borrow)]
+    event: Option<&'a RawValue>,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow)]
     log: Option<&'a RawValue>,
     #[serde(borrow, rename = "_raw")]
     raw: Option<&'a RawValue>,
-    #[serde(borrow)]
-    event: Option<&'a RawValue>,
+    #[serde(borrow, rename = "logRecord")]
+    log_record: Option<LogRecord<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Original<'a> {
+struct Event<'a> {
     #[serde(borrow)]
     original: Option<&'a RawValue>,
 }
 
-/// The record within `document`, where one of its texts is a JSON object.
-pub(super) fn unwrapped(document: &[u8]) -> Option<Vec<u8>> {
-    let Document {
-        message,
-        log,
-        raw,
-        event,
-    } = serde_json::from_slice(document).ok()?;
-    let original = event.and_then(|event| {
-        let event: Original<'_> = serde_json::from_str(event.get()).ok()?;
-        event.original
-    });
-    let texts = [original, message, log, raw].into_iter().flatten();
-    let mut records = texts.filter_map(|text| {
-        let text: String = serde_json::from_str(text.get()).ok()?;
-        let line = text.trim();
-        (line.starts_with('{') && line.ends_with('}')).then(|| line.as_bytes().to_vec())
-    });
-    records.next()
+#[derive(Deserialize)]
+struct LogRecord<'a> {
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+}
+
+/// What may be the record within `document`: JSON objects, the most deeply wrapped first.
+pub(crate) fn candidates(document: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let Ok(document) = serde_json::from_slice::<Document<'_>>(document) else {
+        return found;
+    };
+    if let Some(event) = document.event {
+        if let Ok(inner) = serde_json::from_str::<Document<'_>>(event.get()) {
+            found.extend(texts(&inner));
+        }
+        let original = serde_json::from_str::<Event<'_>>(event.get()).ok();
+        found.extend(original.and_then(|event| object(event.original?)));
+        found.extend(object(event));
+    }
+    found.extend(texts(&document));
+    let body = document.log_record.and_then(|record| record.body);
+    found.extend(body.and_then(log_body));
+    found
+}
+
+/// Lines of a log that a document holds as text.
+fn texts(document: &Document<'_>) -> Vec<Vec<u8>> {
+    let texts = [document.message, document.log, document.raw].into_iter();
+    let texts = texts.flatten().filter(|text| text.get().starts_with('"'));
+    texts.filter_map(object).collect()
+}
+
+/// A JSON object, or the text of one.
+fn object(value: &RawValue) -> Option<Vec<u8>> {
+    if value.get().starts_with('{') {
+        return Some(value.get().as_bytes().to_vec());
+    }
+    let text: String = serde_json::from_str(value.get()).ok()?;
+    let line = text.trim();
+    let is_object = line.starts_with('{') && serde_json::from_str::<&RawValue>(line).is_ok();
+    is_object.then(|| line.as_bytes().to_vec())
+}
+
+/// The object in the body of a log record (OTLP's `AnyValue`).
+fn log_body(body: &RawValue) -> Option<Vec<u8>> {
+    let body: Value = serde_json::from_str(body.get()).ok()?;
+    if let Some(text) = body["stringValue"].as_str() {
+        let text = serde_json::value::to_raw_value(text).ok()?;
+        return object(&text);
+    }
+    let object = plain(&body).filter(Value::is_object)?;
+    Some(object.to_string().into_bytes())
+}
+
+/// An `AnyValue` as plain JSON; `None` where that would lose something.
+fn plain(value: &Value) -> Option<Value> {
+    let list = |value: &Value| value["values"].as_array().cloned().unwrap_or_default();
+    let (kind, inner) = value.as_object()?.iter().next()?;
+    match kind.as_str() {
+        "stringValue" | "boolValue" | "doubleValue" | "bytesValue" => Some(inner.clone()),
+        "intValue" => match inner {
+            Value::String(text) => Some(text.parse::<i64>().ok()?.into()),
+            number => Some(number.clone()),
+        },
+        "arrayValue" => list(inner).iter().map(plain).collect(),
+        "kvlistValue" => {
+            let mut object = Map::new();
+            for member in list(inner) {
+                let key = member["key"].as_str()?.to_owned();
+                if object.insert(key, plain(&member["value"])?).is_some() {
+                    return None;
+                }
+            }
+            Some(object.into())
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn found(document: &str) -> Vec<String> {
+        let found = candidates(document.as_bytes()).into_iter();
+        found.map(|one| String::from_utf8(one).unwrap()).collect()
+    }
+
     #[test]
-    fn the_line_is_found_where_shippers_put_it() {
-        let line = r#"{"a":"b"}"#;
+    fn the_record_is_found_where_shippers_put_it() {
+        let line = r#"{"a": 1.50}"#;
         let text = serde_json::to_string(&format!("{line}\n")).unwrap();
         for document in [
             format!(r#"{{"@timestamp":"t","message":{text},"agent":{{"name":"x"}}}}"#),
-            format!(r#"{{"event":{{"original":{text},"kind":"event"}},"message":"other"}}"#),
+            format!(r#"{{"event":{line},"time":1,"host":"h"}}"#),
+            format!(r#"{{"event":{text}}}"#),
             format!(r#"{{"stream":"stdout","log":{text}}}"#),
             format!(r#"{{"_raw":{text}}}"#),
+            format!(r#"{{"resource":{{}},"logRecord":{{"body":{{"stringValue":{text}}}}}}}"#),
         ] {
-            let record = unwrapped(document.as_bytes()).unwrap();
-            assert_eq!(String::from_utf8(record).unwrap(), line, "{document}");
+            assert_eq!(found(&document), [line], "{document}");
+        }
+        let nested = format!(r#"{{"event":{{"log":{text},"stream":"stdout"}}}}"#);
+        assert_eq!(found(&nested)[0], line);
+        let elastic = format!(r#"{{"event":{{"original":{text},"kind":"event"}},"message":"x"}}"#);
+        assert_eq!(found(&elastic)[0], line);
+    }
+
+    #[test]
+    fn a_structured_body_becomes_plain_json() {
+        let body = r#"{"kvlistValue":{"values":[{"key":"n","value":{"intValue":"7"}},
+            {"key":"l","value":{"arrayValue":{"values":[{"boolValue":true}]}}}]}}"#;
+        let record = format!(r#"{{"logRecord":{{"body":{body}}}}}"#);
+        assert_eq!(found(&record), [r#"{"l":[true],"n":7}"#]);
+        let twice = r#"{"key":"a","value":{"intValue":"1"}}"#;
+        for lossy in [
+            format!(r#"{{"kvlistValue":{{"values":[{twice},{twice}]}}}}"#),
+            r#"{"kvlistValue":{"values":[{"key":"a","value":{}}]}}"#.to_owned(),
+            r#"{"intValue":"7"}"#.to_owned(),
+        ] {
+            assert!(found(&format!(r#"{{"logRecord":{{"body":{lossy}}}}}"#)).is_empty());
         }
     }
 
     #[test]
-    fn a_record_that_wraps_nothing_is_left_alone() {
+    fn what_holds_no_object_holds_no_record() {
         for document in [
             r#"{"eventName":"ConsoleLogin","message":"signed in"}"#,
-            r#"{"message":{"a":1},"log":{"file":"x"},"event":{"original":7}}"#,
-            r#"{"event":"text","log":["{}"]}"#,
+            r#"{"message":{"a":1},"log":{"file":"x"},"event":7}"#,
+            r#"{"event":"text","log":["{}"],"message":"{oops}"}"#,
+            r#"{"event":null,"message":"{\"a\":1}{\"b\":2}"}"#,
             "[]",
             "no json",
         ] {
-            assert_eq!(unwrapped(document.as_bytes()), None, "{document}");
+            assert!(
+                found(document).is_empty(),
+                "{document}: {:?}",
+                found(document)
+            );
         }
     }
 }

@@ -7,7 +7,7 @@ use deedtrail_app::access::Principal;
 use deedtrail_app::intake::{Fate, Shipped};
 use deedtrail_app::{App, Ports};
 use deedtrail_core::id::SourceName;
-use deedtrail_core::port::log::{EntryKind, StoredEntry};
+use deedtrail_core::port::log::{EntryKind, Sequence, StoredEntry};
 use deedtrail_core::port::store::{Progress, Quarantined, Store as _};
 use deedtrail_testkit::FakeMapper;
 use deedtrail_testkit::sample::Sample;
@@ -79,6 +79,73 @@ fn a_vendors_record_that_holds_json_as_text_is_left_as_it_is() {
 }
 
 #[test]
+fn what_nothing_understands_is_kept_with_all_that_was_around_it() {
+    let app = App::new(ports(&Sample::empty()));
+    let documents = [
+        (
+            "main",
+            r#"{"user":"bob","ip":"192.0.2.9","message":"{oops}"}"#,
+        ),
+        (
+            "main",
+            r#"{"user":"carol","log":"{\"b\":1}","_raw":"{\"c\":2}"}"#,
+        ),
+        (
+            "aws.cloudtrail",
+            r#"{"user":"dave","message":"{\"inner\":1}"}"#,
+        ),
+        (
+            "main",
+            r#"{"event":{"msg":"login failed"},"time":1,"host":"a"}"#,
+        ),
+        (
+            "main",
+            r#"{"event":{"msg":"login failed"},"time":2,"host":"b"}"#,
+        ),
+    ];
+    let records = documents.map(|(label, document)| shipped(label, document));
+    let (answer, _) = app
+        .ingest_shipped(&Principal::local(), &protocol(), records.into())
+        .unwrap();
+    assert_eq!(answer.quarantined, 5);
+    for (stored, (_, document)) in stored(&app).iter().zip(documents) {
+        assert_eq!(stored.bytes().as_ref(), document.as_bytes());
+    }
+}
+
+#[test]
+fn alike_records_without_a_time_of_their_own_are_told_apart_by_what_is_around_them() {
+    let app = App::new(ports(&Sample::empty()));
+    let span = |extra: &str| {
+        format!(r#"{{"event":{{"scopeSpans":[{{"spans":[{{"name":"x"}}]}}]}},"host":"{extra}"}}"#)
+    };
+    let take = |document: String| {
+        let records = vec![shipped("otel.span", &document)];
+        let taken = app.ingest_shipped(&Principal::local(), &protocol(), records);
+        taken.unwrap().1.remove(0).fate
+    };
+    assert_eq!(take(span("a")), Fate::Accepted);
+    assert_eq!(take(span("b")), Fate::Accepted);
+    assert_eq!(take(span("a")), Fate::Duplicate);
+}
+
+#[test]
+fn a_document_that_waits_is_opened_when_it_is_replayed() {
+    let sample = Sample::empty();
+    let before: Ports = Ports {
+        mapper: Arc::new(FakeMapper),
+        ..ports(&sample)
+    };
+    let records = vec![shipped("main", &document(RECORD))];
+    let (_, taken) = App::new(before)
+        .ingest_shipped(&Principal::local(), &protocol(), records)
+        .unwrap();
+    assert_eq!(taken[0].fate, Fate::Quarantined);
+    let newest = replayed(&sample, taken[0].sequence);
+    assert_eq!(newest.bytes().as_ref(), RECORD.as_bytes());
+}
+
+#[test]
 fn what_no_source_was_told_of_is_replayed_once_its_content_tells() {
     let sample = Sample::empty();
     let before: Ports = Ports {
@@ -90,8 +157,15 @@ fn what_no_source_was_told_of_is_replayed_once_its_content_tells() {
         .ingest_shipped(&Principal::local(), &protocol(), records)
         .unwrap();
     assert_eq!(taken[0].fate, Fate::Quarantined);
+    let newest = replayed(&sample, taken[0].sequence).entry;
+    assert_eq!(newest.kind, EntryKind::Remap);
+    assert_eq!(newest.source.unwrap().as_str(), "aws.cloudtrail");
+}
+
+/// The entry that a replay of the one at `sequence` appends.
+fn replayed(sample: &Sample, sequence: Sequence) -> StoredEntry {
     let waiting = Quarantined {
-        sequence: taken[0].sequence,
+        sequence,
         source: protocol(),
         code: "unrecognized".into(),
         reason: "none".into(),
@@ -103,10 +177,8 @@ fn what_no_source_was_told_of_is_replayed_once_its_content_tells() {
         ..Progress::default()
     };
     sample.store.save(progress).unwrap();
-    let app = App::new(ports(&sample));
+    let app = App::new(ports(sample));
     let answer = app.replay_quarantine(&Principal::local(), None).unwrap();
     assert_eq!((answer.tried, answer.released), (1, 1));
-    let newest = stored(&app).pop().unwrap().entry;
-    assert_eq!(newest.kind, EntryKind::Remap);
-    assert_eq!(newest.source.unwrap().as_str(), "aws.cloudtrail");
+    stored(&app).pop().unwrap()
 }

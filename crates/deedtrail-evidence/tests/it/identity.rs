@@ -193,6 +193,27 @@ fn a_moved_folder_goes_on_as_before() {
 }
 
 #[test]
+fn a_folder_moved_away_behind_a_symbolic_link_goes_on() {
+    let root = tempfile::tempdir().unwrap();
+    let log = open(root.path());
+    log.append(vec![entry("a", "1")]).unwrap();
+    log.close().unwrap();
+    let (data, moved) = (root.path().join("data"), root.path().join("moved"));
+    std::fs::rename(&data, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &data).unwrap();
+    let through_the_link = open(root.path());
+    through_the_link.close().unwrap();
+    let usual = config(root.path());
+    let directly = LogConfig {
+        folder: moved.join("log"),
+        lock: moved.join("LOCK"),
+        signing_key: moved.join("keys").join("log-signing.key"),
+        ..usual
+    };
+    open_on(&directly, Arc::new(RealDisk)).unwrap();
+}
+
+#[test]
 fn a_log_that_continues_what_it_signed_is_not_taken_over() {
     let disk = Arc::new(a_log_of(3, "a"));
     let before = disk.snapshot();

@@ -73,17 +73,21 @@ pub(super) fn operations<'a>(
     body: &'a [u8],
     index: Option<&str>,
 ) -> Result<Vec<Operation<'a>>, Malformed> {
-    let lines = body.split(|byte| *byte == b'\n').zip(1..);
-    let mut lines = lines.filter(|(line, _)| !line.trim_ascii().is_empty());
+    let mut lines = body.split(|byte| *byte == b'\n').zip(1..);
     let mut operations = Vec::new();
     while let Some((line, number)) = lines.next() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
         let malformed = Malformed { line: number };
         let Some((action, meta)) = action(line) else {
             return Err(malformed);
         };
-        let document = match action {
-            Action::Delete => None,
-            _ => Some(lines.next().ok_or(malformed)?.0),
+        let document = if action == Action::Delete {
+            None
+        } else {
+            let document = lines.next().map(|(line, _)| line.trim_ascii());
+            Some(document.filter(|line| !line.is_empty()).ok_or(malformed)?)
         };
         let record = document.filter(|_| matches!(action, Action::Create | Action::Index));
         operations.push(Operation {
@@ -93,7 +97,7 @@ pub(super) fn operations<'a>(
                 Value::String(text) => text,
                 other => other.to_string(),
             }),
-            record: record.map(<[u8]>::trim_ascii),
+            record,
         });
     }
     Ok(operations)
@@ -164,6 +168,7 @@ not json
             ("\n{\"index\":{}}\n", 2),
             ("{\"index\":{\"_id\":{}}}", 1),
             ("{\"index\":7}\n{}\n", 1),
+            ("{\"index\":{}}\n\n{\"index\":{}}\n{}\n", 1),
             ("text", 1),
         ] {
             assert_eq!(

@@ -75,7 +75,7 @@ fn records(operations: Vec<Operation<'_>>) -> Vec<Shipped<'_>> {
                 // Within an index an id is one document's.
                 id: operation
                     .id
-                    .map(|id| format!("{}/{id}", operation.index).into()),
+                    .map(|id| format!("{}:{}/{id}", operation.index.len(), operation.index).into()),
                 bytes: Cow::Borrowed(operation.record?),
             })
         });

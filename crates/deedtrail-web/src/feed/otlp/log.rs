@@ -1,4 +1,5 @@
-//! Log records: the body of one is the record, where it is an object or the text of one.
+//! Log records, each with its resource; the body of one is the record where it is an object or the
+//! text of one.
 
 use std::borrow::Cow;
 
@@ -6,7 +7,7 @@ use deedtrail_app::intake::{IngestError, Shipped};
 use deedtrail_core::port::mapper::{Framed, Mapper};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use prost::Message as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Form, unreadable};
 use crate::problem::Problem;
@@ -28,9 +29,7 @@ pub(super) fn records<'a>(
             Ok(numbered(request_records(&request)))
         }
         Form::Json => match serde_json::from_slice::<Value>(body) {
-            Ok(request) if request["resourceLogs"].is_array() => {
-                Ok(numbered(request_records(&request)))
-            }
+            Ok(request) if request.is_object() => Ok(numbered(request_records(&request))),
             _ => {
                 let pieces = mapper.pieces(body).map_err(IngestError::from)?;
                 let records = pieces.into_iter().map(|Framed { line, bytes }| Shipped {
@@ -58,17 +57,32 @@ fn numbered(records: Vec<(Vec<String>, Vec<u8>)>) -> Vec<Shipped<'static>> {
     records.collect()
 }
 
-/// Labels and bytes of every log record.
+/// Labels and bytes of every log record. What is not as the protocol has it comes out whole, for
+/// quarantine.
 fn request_records(request: &Value) -> Vec<(Vec<String>, Vec<u8>)> {
     let mut records = Vec::new();
-    for of_resource in list(&request["resourceLogs"]) {
+    let whole = |value: &Value| (Vec::new(), value.to_string().into_bytes());
+    let Some(resources) = list(request, &["resourceLogs"], "resourceLogs") else {
+        return vec![whole(request)];
+    };
+    for of_resource in resources {
+        let known = ["resource", "scopeLogs", "schemaUrl"];
+        let Some(scopes) = list(of_resource, &known, "scopeLogs") else {
+            records.push(whole(of_resource));
+            continue;
+        };
         let resource = &of_resource["resource"];
-        for of_scope in list(&of_resource["scopeLogs"]) {
-            for record in list(&of_scope["logRecords"]) {
-                let bytes = content(&record["body"]).unwrap_or_else(|| {
-                    let whole = json!({ "resource": resource, "logRecord": record });
-                    whole.to_string().into_bytes()
-                });
+        for of_scope in scopes {
+            let known = ["scope", "logRecords", "schemaUrl"];
+            let Some(found) = list(of_scope, &known, "logRecords") else {
+                records.push(whole(
+                    &json!({ "resource": resource, "scopeLogs": of_scope }),
+                ));
+                continue;
+            };
+            for record in found {
+                let document = json!({ "resource": resource, "logRecord": record });
+                let bytes = document.to_string().into_bytes();
                 records.push((labels(resource, record), bytes));
             }
         }
@@ -76,8 +90,12 @@ fn request_records(request: &Value) -> Vec<(Vec<String>, Vec<u8>)> {
     records
 }
 
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
+/// The list `name` of an object that has no members but the known ones.
+fn list<'a>(of: &'a Value, known: &[&str], name: &str) -> Option<&'a [Value]> {
+    let object = of.as_object()?;
+    let is_known = object.keys().all(|key| known.contains(&key.as_str()));
+    let list = object.get(name)?.as_array()?;
+    is_known.then_some(list.as_slice())
 }
 
 /// What may name the source, most telling first.
@@ -93,99 +111,74 @@ fn labels(resource: &Value, record: &Value) -> Vec<String> {
 }
 
 fn attribute<'a>(of: &'a Value, key: &str) -> Option<&'a str> {
-    let mut attributes = list(&of["attributes"]).iter();
+    let mut attributes = of["attributes"].as_array()?.iter();
     let found = attributes.find(|attribute| attribute["key"] == key)?;
     found["value"]["stringValue"].as_str()
-}
-
-/// The record in a body, if it holds one.
-fn content(body: &Value) -> Option<Vec<u8>> {
-    if let Some(text) = body["stringValue"].as_str() {
-        let line = text.trim();
-        let is_object = line.starts_with('{') && line.ends_with('}');
-        return is_object.then(|| line.into());
-    }
-    let object = plain(body).filter(Value::is_object)?;
-    Some(object.to_string().into_bytes())
-}
-
-/// An `AnyValue` as plain JSON; `None` where that would lose something.
-fn plain(value: &Value) -> Option<Value> {
-    let (kind, inner) = value.as_object()?.iter().next()?;
-    match kind.as_str() {
-        "stringValue" | "boolValue" | "doubleValue" | "bytesValue" => Some(inner.clone()),
-        "intValue" => match inner {
-            Value::String(text) => Some(text.parse::<i64>().ok()?.into()),
-            number => Some(number.clone()),
-        },
-        "arrayValue" => list(&inner["values"]).iter().map(plain).collect(),
-        "kvlistValue" => {
-            let mut object = Map::new();
-            for member in list(&inner["values"]) {
-                let key = member["key"].as_str()?.to_owned();
-                if object.insert(key, plain(&member["value"])?).is_some() {
-                    return None;
-                }
-            }
-            Some(object.into())
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(records: &Value) -> Vec<(Vec<String>, String)> {
-        let request = json!({ "resourceLogs": [{
-            "resource": { "attributes": [
-                { "key": "service.name", "value": { "stringValue": "collector" } },
-            ] },
-            "scopeLogs": [{ "logRecords": records }],
-        }] });
-        request_records(&request)
+    fn read(request: &Value) -> Vec<(Vec<String>, String)> {
+        request_records(request)
             .into_iter()
             .map(|(labels, bytes)| (labels, String::from_utf8(bytes).unwrap()))
             .collect()
     }
 
     #[test]
-    fn the_body_is_the_record() {
-        let found = read(&json!([
-            { "body": { "stringValue": " {\"a\": 1.50}\n" }, "eventName": "e" },
-            { "body": { "kvlistValue": { "values": [
-                { "key": "n", "value": { "intValue": "7" } },
-                { "key": "l", "value": { "arrayValue": { "values": [{ "boolValue": true }] } } },
-            ] } }, "attributes": [
-                { "key": "deedtrail.source", "value": { "stringValue": "okta.system" } },
+    fn every_log_record_is_a_record_with_its_resource() {
+        let request = json!({ "resourceLogs": [{
+            "resource": { "attributes": [
+                { "key": "service.name", "value": { "stringValue": "collector" } },
             ] },
-        ]));
-        let labels = |labels: &[&str]| labels.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let expected = [
-            (labels(&["e", "collector"]), "{\"a\": 1.50}".to_owned()),
-            (
-                labels(&["okta.system", "collector"]),
-                "{\"l\":[true],\"n\":7}".to_owned(),
-            ),
-        ];
-        assert_eq!(found, expected);
+            "scopeLogs": [{ "logRecords": [
+                { "body": { "stringValue": "a" }, "eventName": "e" },
+                { "attributes": [
+                    { "key": "deedtrail.source", "value": { "stringValue": "okta.system" } },
+                ] },
+            ] }],
+        }] });
+        let found = read(&request);
+        assert_eq!(found[0].0, ["e", "collector"]);
+        assert_eq!(found[1].0, ["okta.system", "collector"]);
+        for (_, record) in found {
+            let record: Value = serde_json::from_str(&record).unwrap();
+            assert_eq!(record["resource"], request["resourceLogs"][0]["resource"]);
+        }
     }
 
     #[test]
-    fn what_is_no_object_stays_a_log_record() {
-        let twice = json!({ "key": "a", "value": { "intValue": "1" } });
-        for body in [
-            json!({ "stringValue": "plain words" }),
-            json!({ "intValue": "7" }),
-            json!({ "kvlistValue": { "values": [twice, twice] } }),
-            json!({ "kvlistValue": { "values": [{ "key": "a", "value": {} }] } }),
-            Value::Null,
+    fn nothing_of_an_unusual_request_is_dropped() {
+        for (request, kept) in [
+            (
+                json!({ "resourceLogs": [{ "instrumentationLibraryLogs": [{ "logRecords": ["lost"] }] }] }),
+                1,
+            ),
+            (json!({ "resourceLogs": [{ "scope_logs": ["lost"] }] }), 1),
+            (json!({ "resourceLogs": ["lost", { "x": 1 }] }), 2),
+            (json!({ "resourceLogs": [], "extra": "lost" }), 1),
+            (json!({ "resourceLogs": "lost" }), 1),
+            (
+                json!({ "resourceLogs": [{ "scopeLogs": [{ "logs": "lost" }] }] }),
+                1,
+            ),
+            (
+                json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": ["lost"], "x": 1 }] }] }),
+                1,
+            ),
+            (
+                json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": ["lost"] }] }] }),
+                1,
+            ),
         ] {
-            let found = read(&json!([{ "body": body }]));
-            let record: Value = serde_json::from_str(&found[0].1).unwrap();
-            assert_eq!(record["logRecord"]["body"], body);
-            assert!(record["resource"].is_object());
+            let found = read(&request);
+            assert_eq!(found.len(), kept, "{request}");
+            assert!(
+                found.iter().any(|(_, record)| record.contains("lost")),
+                "{request}"
+            );
         }
     }
 }
