@@ -4,19 +4,19 @@ use std::process::{Command, Stdio};
 
 use crate::process::say;
 
-/// Program, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 5] = [
-    ("chromium", "chromium"),
-    ("node", "nodejs"),
-    ("npm", "npm"),
-    ("python3", "python3-venv"),
-    ("rsyslogd", "rsyslog-elasticsearch"),
+/// Program with an option that makes it say its version, and the Debian package that brings it.
+const NEEDED: [(&str, &str, &str); 5] = [
+    ("chromium", "--version", "chromium"),
+    ("node", "--version", "nodejs"),
+    ("npm", "--version", "npm"),
+    ("python3", "--version", "python3-venv"),
+    ("rsyslogd", "-v", "rsyslog-elasticsearch"),
 ];
 
 fn missing() -> Vec<&'static str> {
-    let there = |program: &str| {
+    let there = |program: &str, option: &str| {
         Command::new(program)
-            .arg("--version")
+            .arg(option)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -25,8 +25,8 @@ fn missing() -> Vec<&'static str> {
     };
     NEEDED
         .iter()
-        .filter(|(program, _)| !there(program))
-        .map(|(_, package)| *package)
+        .filter(|(program, option, _)| !there(program, option))
+        .map(|(_, _, package)| *package)
         .collect()
 }
 
