@@ -47,6 +47,8 @@ impl Default for WebConfig {
     }
 }
 
+/// Webhooks that are read and appended at the same time.
+pub(crate) const WEBHOOKS_CONCURRENT_MAX: usize = 8;
 /// Largest body of any request that is not a delivery, bytes. Beyond it: 413.
 pub(crate) const FORM_BYTES_MAX: usize = 64 << 10;
 /// Most rows one list answers with; a larger `limit` is cut to it.

@@ -1,6 +1,7 @@
 //! The body of a delivery: when it may be read, how much of it, and how it is packed.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -9,32 +10,38 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use deedtrail_core::port::mapper::Encoding;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::timeout::TimeoutError;
 
 use crate::api::shortened;
 use crate::problem::Problem;
 use crate::state::Shared;
 
-/// Waits for a turn to read and append a delivery; held until it is durable.
-pub(crate) async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit, Problem> {
-    let turns = std::sync::Arc::clone(&shared.ingest_turns);
-    let waited = tokio::time::timeout(shared.config.ingest_wait_max, turns.acquire_owned()).await;
+/// Waits for one of `turns` to read and append a delivery; held until it is durable.
+pub(crate) async fn turn(
+    shared: &Shared,
+    turns: &Arc<Semaphore>,
+) -> Result<OwnedSemaphorePermit, Problem> {
+    let waiting = Arc::clone(turns).acquire_owned();
+    let waited = tokio::time::timeout(shared.config.ingest_wait_max, waiting).await;
     match waited {
         Ok(Ok(turn)) => Ok(turn),
         Ok(Err(_)) | Err(_) => Err(Problem::busy(1)),
     }
 }
 
-/// The whole body as sent, if it is within the limit; a refusal is counted.
-pub(crate) async fn body(shared: &Shared, request: Request) -> Result<Bytes, Problem> {
-    read(shared, request).await.inspect_err(|_| {
+/// The whole body as sent, if it is within `limit` bytes; a refusal is counted.
+pub(crate) async fn body(
+    shared: &Shared,
+    request: Request,
+    limit: usize,
+) -> Result<Bytes, Problem> {
+    read(shared, request, limit).await.inspect_err(|_| {
         shared.app.counters.refused.fetch_add(1, Relaxed);
     })
 }
 
-async fn read(shared: &Shared, mut request: Request) -> Result<Bytes, Problem> {
-    let limit = shared.config.ingest_bytes_max;
+async fn read(shared: &Shared, mut request: Request, limit: usize) -> Result<Bytes, Problem> {
     let declared = request.headers().get(header::CONTENT_LENGTH);
     let declared = declared
         .and_then(|v| v.to_str().ok())

@@ -6,7 +6,7 @@ use deedtrail_app::App;
 use tokio::sync::Semaphore;
 
 use crate::api::ReportGate;
-use crate::config::WebConfig;
+use crate::config::{WEBHOOKS_CONCURRENT_MAX, WebConfig};
 use crate::problem::Problem;
 
 /// Shared by all requests; cloning is cheap.
@@ -15,6 +15,8 @@ pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) config: WebConfig,
     pub(crate) ingest_turns: Arc<Semaphore>,
+    /// Of their own, so that strangers cannot keep those with a token waiting.
+    pub(crate) webhook_turns: Arc<Semaphore>,
     pub(crate) reports: Arc<ReportGate>,
 }
 
@@ -24,6 +26,7 @@ impl Shared {
             app,
             config,
             ingest_turns: Arc::new(Semaphore::new(config.ingest_concurrent_max)),
+            webhook_turns: Arc::new(Semaphore::new(WEBHOOKS_CONCURRENT_MAX)),
             reports: Arc::default(),
         }
     }

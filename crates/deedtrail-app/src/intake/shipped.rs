@@ -6,6 +6,7 @@ use deedtrail_core::Text;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{Outcome, Sequence};
+use deedtrail_core::port::mapper::Framed;
 use deedtrail_core::port::store::Scope;
 
 use super::wrapped::candidates;
@@ -27,6 +28,19 @@ pub struct Shipped<'a> {
     /// The shipper's id of it; stands in for the vendor's where the record has none.
     pub id: Option<Text>,
     pub bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> Shipped<'a> {
+    /// A piece of a delivery of which the shipper says no id.
+    pub fn labelled(piece: Framed<'a>, labels: Vec<String>) -> Self {
+        let Framed { line, bytes } = piece;
+        Self {
+            line,
+            labels,
+            id: None,
+            bytes,
+        }
+    }
 }
 
 /// What became of one record.

@@ -46,8 +46,8 @@ where
         + 'static,
 {
     let encoding = delivery::encoding(request.headers())?;
-    let turn = delivery::turn(shared).await?;
-    let body = delivery::body(shared, request).await?;
+    let turn = delivery::turn(shared, &shared.ingest_turns).await?;
+    let body = delivery::body(shared, request, shared.config.ingest_bytes_max).await?;
     let ingest = move |app: &App| -> Result<Took<M>, Problem> {
         let protocol = SourceName::new(protocol).map_err(|_| Problem::internal())?;
         let mapper = &*app.ports.mapper;

@@ -12,6 +12,10 @@ use crate::delivery;
 use crate::problem::Problem;
 use crate::state::Shared;
 
+/// Largest body of a webhook, bytes: GitHub sends up to so much. Nobody has said who they are before
+/// it is read.
+const WEBHOOK_BYTES_MAX: usize = 25 << 20;
+
 /// Okta's question before it uses a hook.
 #[derive(Debug, Serialize)]
 pub(super) struct Verification {
@@ -38,8 +42,8 @@ pub(super) async fn take(
     request: Request,
 ) -> Result<Json<IngestAnswer>, Problem> {
     let headers = request.headers().clone();
-    let turn = delivery::turn(&shared).await?;
-    let body = delivery::body(&shared, request).await?;
+    let turn = delivery::turn(&shared, &shared.webhook_turns).await?;
+    let body = delivery::body(&shared, request, WEBHOOK_BYTES_MAX).await?;
     let ingest = move |app: &App| -> Result<IngestAnswer, WebhookError> {
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let answer = app.ingest_webhook(&name, &header, &body);

@@ -25,10 +25,14 @@ struct Served {
 }
 
 async fn served() -> Served {
-    let config = WebConfig {
+    served_with(WebConfig {
         body_pause_max: SHORT,
         ..WebConfig::default()
-    };
+    })
+    .await
+}
+
+async fn served_with(config: WebConfig) -> Served {
     let caller = Caller::with_config(Sample::empty(), config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -85,4 +89,28 @@ async fn a_body_that_stops_arriving_is_answered_408_and_nothing_is_stored() {
     assert_eq!(served.caller.app.figures().unwrap().log_end, before);
     served.stop.send(()).unwrap();
     served.server.join_all().await;
+}
+
+#[tokio::test]
+async fn strangers_who_never_end_a_webhook_keep_nobody_waiting() {
+    let served = served_with(WebConfig {
+        ingest_concurrent_max: 1,
+        ..WebConfig::default()
+    })
+    .await;
+    let mut stranger = TcpStream::connect(served.address).await.unwrap();
+    let begun = "POST /v1/webhooks/x HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\
+                 expect: 100-continue\r\n\r\n";
+    stranger.write_all(begun.as_bytes()).await.unwrap();
+    // The server asks for the body: from here on it waits for it.
+    let mut asked = [0; 12];
+    stranger.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
+    let token = served.caller.token(&[Scope::Ingest]);
+    let delivery = format!(
+        "POST /v1/ingest/okta.system HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+         authorization: Bearer {token}\r\ncontent-length: 10\r\n\r\n{{\"id\":\"1\"}}"
+    );
+    let answer = until_cut_off(served.address, &delivery).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

@@ -1,7 +1,7 @@
 //! From a collector's body to records.
 
 use deedtrail_app::intake::Shipped;
-use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper};
+use deedtrail_core::port::mapper::{Encoding, FrameError, Mapper};
 use serde::Deserialize;
 
 /// What the address says about events that do not say it themselves.
@@ -35,11 +35,9 @@ pub(super) fn events<'a>(
     said: &Said,
 ) -> Result<Vec<Shipped<'a>>, FrameError> {
     let pieces = mapper.pieces(body)?;
-    let records = pieces.into_iter().map(|Framed { line, bytes }| Shipped {
-        line,
-        labels: labels(&bytes, said),
-        id: None,
-        bytes,
+    let records = pieces.into_iter().map(|piece| {
+        let labels = labels(&piece.bytes, said);
+        Shipped::labelled(piece, labels)
     });
     Ok(records.collect())
 }
@@ -69,12 +67,8 @@ pub(super) fn raw<'a>(
         Some(source) => mapper.frame(&source, Encoding::Identity, body)?,
         None => mapper.pieces(body)?,
     };
-    let records = pieces.into_iter().map(|Framed { line, bytes }| Shipped {
-        line,
-        labels: labels.clone(),
-        id: None,
-        bytes,
-    });
+    let records = pieces.into_iter();
+    let records = records.map(|piece| Shipped::labelled(piece, labels.clone()));
     Ok(records.collect())
 }
 

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use deedtrail_app::intake::{IngestError, Shipped};
-use deedtrail_core::port::mapper::{Framed, Mapper};
+use deedtrail_core::port::mapper::Mapper;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use prost::Message as _;
 use serde_json::{Value, json};
@@ -32,12 +32,8 @@ pub(super) fn records<'a>(
             Ok(request) if request.is_object() => Ok(numbered(request_records(&request))),
             _ => {
                 let pieces = mapper.pieces(body).map_err(IngestError::from)?;
-                let records = pieces.into_iter().map(|Framed { line, bytes }| Shipped {
-                    line,
-                    labels: Vec::new(),
-                    id: None,
-                    bytes,
-                });
+                let records = pieces.into_iter();
+                let records = records.map(|piece| Shipped::labelled(piece, Vec::new()));
                 Ok(records.collect())
             }
         },

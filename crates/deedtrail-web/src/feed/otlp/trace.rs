@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use deedtrail_app::intake::{IngestError, Shipped};
 use deedtrail_core::id::SourceName;
-use deedtrail_core::port::mapper::{Encoding, Framed, Mapper};
+use deedtrail_core::port::mapper::{Encoding, Mapper};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 
@@ -42,10 +42,6 @@ fn cut<'a>(
     let framed = mapper
         .frame(&source, Encoding::Identity, body)
         .map_err(IngestError::from)?;
-    Ok(framed.into_iter().map(|Framed { line, bytes }| Shipped {
-        line,
-        labels: Vec::new(),
-        id: None,
-        bytes,
-    }))
+    let records = framed.into_iter();
+    Ok(records.map(|piece| Shipped::labelled(piece, Vec::new())))
 }
