@@ -179,7 +179,7 @@ const HEAD: &str = "\
 
 Generated from the code; a test compares. The same as OpenAPI 3.1: `GET /v1/openapi.json`.
 
-**Who asks.** Every endpoint but `/healthz` and `/readyz` wants a token \
+**Who asks.** Every endpoint but health checks and signed webhooks wants a token \
 (`Authorization: Bearer dt_…`, made by `deedtrail token create`) or the session of a signed-in \
 browser. Each endpoint names the scope it needs; `admin` has all.
 
