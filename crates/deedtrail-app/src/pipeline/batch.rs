@@ -8,7 +8,7 @@ use deedtrail_core::event::Event;
 use deedtrail_core::finding::{Finding, FindingDraft};
 use deedtrail_core::id::{FindingId, SourceName};
 use deedtrail_core::mapping::{MapError, MappedRecord};
-use deedtrail_core::port::log::{EntryKind, ReadError, Sequence, StoredEntry};
+use deedtrail_core::port::log::{EntryKind, NewEntry, ReadError, Sequence, StoredEntry};
 use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_core::port::store::{Progress, Quarantined};
 use deedtrail_detect::Observation;
@@ -235,22 +235,30 @@ impl<'p> Batch<'p> {
         let Some(original) = original else {
             return Ok(());
         };
-        let Some(source) = original.entry.source.clone() else {
+        let sources = (original.entry.source.clone(), entry.entry.source.clone());
+        let (Some(waited_as), Some(source)) = sources else {
             return Ok(());
         };
-        let bytes = original.bytes();
+        // The replay may have told another source than the protocol it waited as, and have taken
+        // the record out of a shipper's document.
+        let bytes = entry.bytes();
         let mapped: Result<MappedRecord, MapError> =
             self.pipeline.ports.mapper.map(&source, &bytes);
         let Ok(record) = mapped else { return Ok(()) };
         self.pipeline.state.set_aside.remove(&sequence);
         if self.is_fresh(entry) {
-            self.pipeline.health.release(&source);
+            self.pipeline.health.release(&waited_as);
             self.progress.released.push(sequence);
         }
         self.events(
             &StoredEntry {
                 sequence: entry.sequence,
-                ..original.clone()
+                entry: NewEntry {
+                    source: Some(source.clone()),
+                    parts: entry.entry.parts.clone(),
+                    ..original.entry
+                },
+                ..original
             },
             &source,
             record,

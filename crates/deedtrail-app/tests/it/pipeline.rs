@@ -1,10 +1,12 @@
 //! What comes out of the log does not depend on when processing stopped and went on.
 
-use deedtrail_app::App;
+use std::sync::Arc;
+
 use deedtrail_app::access::Principal;
 use deedtrail_app::identity::ImportMode;
-use deedtrail_app::intake::Delivery;
+use deedtrail_app::intake::{Delivery, Shipped};
 use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::{App, Ports};
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
 use deedtrail_core::id::SourceName;
@@ -14,6 +16,7 @@ use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry};
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{FindingFilter, IdentityFilter, Quarantined, Store as _};
 use deedtrail_detect::Settings;
+use deedtrail_testkit::FakeMapper;
 use deedtrail_testkit::sample::Sample;
 
 use crate::installation::ports;
@@ -161,6 +164,41 @@ fn a_record_released_twice_has_its_events_once() {
     catch_up(&mut pipeline);
     let (rows, _, _, waiting) = derived(&right);
     assert_eq!((rows.len(), waiting.len()), (1, 0));
+}
+
+#[test]
+fn a_replay_gives_events_to_records_that_came_by_a_protocol() {
+    let sample = Sample::empty();
+    let knows_nothing = Ports {
+        mapper: Arc::new(FakeMapper),
+        ..ports(&sample)
+    };
+    let line = serde_json::json!({ "message": change(1), "host": "h" }).to_string();
+    let records = [change(0), line].map(|record| Shipped {
+        line: 1,
+        labels: vec!["main".to_owned()],
+        id: None,
+        bytes: record.into_bytes().into(),
+    });
+    let protocol = SourceName::new("test.protocol").unwrap();
+    let app = App::new(knows_nothing);
+    app.ingest_shipped(&Principal::local(), &protocol, records.into())
+        .unwrap();
+    let mut pipeline = open(&sample);
+    catch_up(&mut pipeline);
+    assert_eq!(sample.store.quarantined(None, 9).unwrap().len(), 2);
+    let app = App::new(ports(&sample));
+    let answer = app.replay_quarantine(&Principal::local(), None).unwrap();
+    assert_eq!((answer.tried, answer.released), (2, 2));
+    catch_up(&mut pipeline);
+    let (rows, _, _, waiting) = derived(&sample);
+    let sources: Vec<&str> = rows.iter().map(|event| event.source.as_str()).collect();
+    assert_eq!((sources, waiting.len()), (vec!["aws.cloudtrail"; 2], 0));
+    let healths = sample.store.source_health().unwrap();
+    let quarantined: u64 = healths.iter().map(|health| health.quarantined).sum();
+    assert_eq!(quarantined, 0);
+    let again = app.replay_quarantine(&Principal::local(), None).unwrap();
+    assert_eq!(again.tried, 0);
 }
 
 #[test]
