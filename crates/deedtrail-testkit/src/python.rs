@@ -1,5 +1,6 @@
 //! Clients that nobody here wrote: Python of a virtual environment with packages from the index.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,6 +14,9 @@ pub fn python_with(folder: &Path, packages: &[&str]) -> PathBuf {
     let name = packages.join("-").replace("==", "-");
     let folder = folder.join(format!("python-{name}"));
     let python = folder.join("bin/python");
+    // One test makes it, the others wait.
+    let lock = File::create(folder.with_extension("lock")).expect("the folder can be written");
+    lock.lock().expect("the lock can be taken");
     if !folder.join("complete").is_file() {
         let venv = ["-m", "venv", "--clear"];
         output(Command::new("python3").args(venv).arg(&folder));

@@ -167,10 +167,11 @@ fn grades(health: &HealthView) -> String {
     words.join(" · ")
 }
 
-/// Title of a source; one whose mapping is gone says so.
+/// Title of a source; one without a mapping says so: a protocol whose records wait for one, or a
+/// source that was taken away.
 pub(super) fn title(report: &SourceReport) -> Shown {
     let title = report.facts.as_ref().map(|facts| facts.title.as_str());
-    Shown::new(title.unwrap_or("mapping no longer there"))
+    Shown::new(title.unwrap_or("no mapping of this name"))
 }
 
 fn ready(report: &SourceReport) -> ReadySource {
