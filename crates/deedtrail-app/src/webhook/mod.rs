@@ -3,6 +3,7 @@
 mod signature;
 
 use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
 
 use deedtrail_core::Text;
 use deedtrail_core::id::{SourceName, TenantId};
@@ -16,6 +17,8 @@ use crate::intake::{IngestAnswer, IngestError, Shipped};
 
 pub use signature::BadSignature;
 
+/// Longest name of a webhook that is repeated, characters.
+const NAME_CHARS_MAX: usize = 64;
 /// Shortest secret, bytes.
 pub const SECRET_BYTES_MIN: usize = 16;
 
@@ -106,11 +109,17 @@ impl App {
         header: Header<'_>,
         body: &[u8],
     ) -> Result<IngestAnswer, WebhookError> {
-        let refused = || WebhookError::Refused(name.chars().take(64).collect());
-        let webhook = self.webhooks.get(name).ok_or_else(refused)?;
+        let refused = |reason: &dyn fmt::Display| {
+            let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+            tracing::warn!(?name, %reason, "a webhook was refused");
+            self.counters.refused.fetch_add(1, Relaxed);
+            WebhookError::Refused(name)
+        };
+        let webhook = self.webhooks.get(name);
+        let webhook = webhook.ok_or_else(|| refused(&"the configuration has none of this name"))?;
         let now = self.ports.clock.now();
         let id = signature::verify(webhook.scheme, &webhook.key, header, body, now);
-        let id = id.map_err(|BadSignature| refused())?;
+        let id = id.map_err(|reason| refused(&reason))?;
         let principal = Principal {
             name: format!("webhook:{name}").into(),
             tenant: TenantId::default(),

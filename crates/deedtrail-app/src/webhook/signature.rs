@@ -11,9 +11,16 @@ use super::{Header, Scheme};
 /// A signed time may differ from ours by so much (Standard Webhooks: 5 minutes).
 const TOLERANCE_US: i64 = 5 * Timestamp::MINUTE_US;
 
-/// The signature is missing, is another one, or is too old.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadSignature;
+/// Why a delivery is not taken. For the operator's log only: a stranger is told nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSignature {
+    #[error("the headers that sign a delivery are missing; is the scheme the sender's?")]
+    Missing,
+    #[error("the signature is another one: compare the secret, and let no proxy change the body")]
+    Differs,
+    #[error("it was signed over 5 minutes before or after now: compare the clocks")]
+    Late,
+}
 
 /// The sender's id of the delivery, if it has one. Comparisons take the same time whatever differs.
 pub(super) fn verify(
@@ -25,43 +32,45 @@ pub(super) fn verify(
 ) -> Result<Option<String>, BadSignature> {
     match scheme {
         Scheme::Github => {
-            let told = header("x-hub-signature-256").and_then(|text| text.strip_prefix("sha256="));
-            let told = told.and_then(|text| hex::decode(text).ok());
-            check(key, &[body], &told.ok_or(BadSignature)?)?;
+            let told = header("x-hub-signature-256").ok_or(BadSignature::Missing)?;
+            let told = told.strip_prefix("sha256=").unwrap_or_default();
+            let told = hex::decode(told).map_err(|_| BadSignature::Differs)?;
+            check(key, &[body], &told)?;
             Ok(header("x-github-delivery").map(str::to_owned))
         }
         Scheme::Okta => {
-            let told = header("authorization").ok_or(BadSignature)?;
+            let told = header("authorization").ok_or(BadSignature::Missing)?;
             // Equality of these hashes does not depend on where they differ.
             let is_same = blake3::hash(told.trim().as_bytes()) == blake3::hash(key);
-            is_same.then_some(None).ok_or(BadSignature)
+            is_same.then_some(None).ok_or(BadSignature::Differs)
         }
         Scheme::Standard => {
-            let id = header("webhook-id").ok_or(BadSignature)?;
-            let time = header("webhook-timestamp").ok_or(BadSignature)?;
-            let sent: i64 = time.parse().map_err(|_| BadSignature)?;
+            let id = header("webhook-id").ok_or(BadSignature::Missing)?;
+            let time = header("webhook-timestamp").ok_or(BadSignature::Missing)?;
+            let told = header("webhook-signature").ok_or(BadSignature::Missing)?;
+            let sent: i64 = time.parse().map_err(|_| BadSignature::Late)?;
             let sent = Timestamp::from_micros(sent.saturating_mul(Timestamp::SECOND_US));
             if now.micros_since(sent).abs() > TOLERANCE_US {
-                return Err(BadSignature);
+                return Err(BadSignature::Late);
             }
-            let told = header("webhook-signature").ok_or(BadSignature)?;
             let signed = [id.as_bytes(), b".", time.as_bytes(), b".", body];
             // Several while a secret is exchanged.
             let fits = told
                 .split(' ')
                 .filter_map(|one| base64(one.strip_prefix("v1,")?))
                 .any(|one| check(key, &signed, &one).is_ok());
-            fits.then(|| Some(id.to_owned())).ok_or(BadSignature)
+            fits.then(|| Some(id.to_owned()))
+                .ok_or(BadSignature::Differs)
         }
     }
 }
 
 fn check(key: &[u8], parts: &[&[u8]], told: &[u8]) -> Result<(), BadSignature> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| BadSignature)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| BadSignature::Differs)?;
     for part in parts {
         mac.update(part);
     }
-    mac.verify_slice(told).map_err(|_| BadSignature)
+    mac.verify_slice(told).map_err(|_| BadSignature::Differs)
 }
 
 pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
@@ -102,13 +111,28 @@ mod tests {
             asked(Scheme::Github, key, &headers, b"Hello, World!"),
             Ok(Some("d-1".to_owned()))
         );
-        for (key, headers, body) in [
-            (&key[..], &headers[..], &b"Hello, World"[..]),
-            (b"another secret", &headers, b"Hello, World!"),
-            (key, &headers[1..], b"Hello, World!"),
-            (key, &[("x-hub-signature-256", "sha256=")], b""),
+        for (key, headers, body, why) in [
+            (
+                &key[..],
+                &headers[..],
+                &b"Hello, World"[..],
+                BadSignature::Differs,
+            ),
+            (
+                b"another secret",
+                &headers,
+                b"Hello, World!",
+                BadSignature::Differs,
+            ),
+            (key, &headers[1..], b"Hello, World!", BadSignature::Missing),
+            (
+                key,
+                &[("x-hub-signature-256", "sha256=")],
+                b"",
+                BadSignature::Differs,
+            ),
         ] {
-            assert_eq!(asked(Scheme::Github, key, headers, body), Err(BadSignature));
+            assert_eq!(asked(Scheme::Github, key, headers, body), Err(why));
         }
     }
 
@@ -132,11 +156,13 @@ mod tests {
         let good = sign("m-1", NOW_S, "{}");
         let both = format!("v1,AAAA {good}");
         assert_eq!(ask("m-1", NOW_S, &both, "{}"), Ok(Some("m-1".to_owned())));
-        assert_eq!(ask("m-2", NOW_S, &good, "{}"), Err(BadSignature));
-        assert_eq!(ask("m-1", NOW_S, &good, "{ }"), Err(BadSignature));
-        assert_eq!(ask("m-1", NOW_S + 1, &good, "{}"), Err(BadSignature));
+        let differs = Err(BadSignature::Differs);
+        assert_eq!(ask("m-2", NOW_S, &good, "{}"), differs);
+        assert_eq!(ask("m-1", NOW_S, &good, "{ }"), differs);
+        assert_eq!(ask("m-1", NOW_S + 1, &good, "{}"), differs);
         for old in [NOW_S - 301, NOW_S + 301, i64::MIN, i64::MAX] {
-            assert_eq!(ask("m", old, &sign("m", old, ""), ""), Err(BadSignature));
+            let asked = ask("m", old, &sign("m", old, ""), "");
+            assert_eq!(asked, Err(BadSignature::Late));
         }
         assert!(ask("m", NOW_S - 299, &sign("m", NOW_S - 299, ""), "").is_ok());
     }
@@ -146,7 +172,8 @@ mod tests {
         let key = b"0123456789abcdef";
         let ask = |value: &str| asked(Scheme::Okta, key, &[("authorization", value)], b"");
         assert_eq!(ask("0123456789abcdef"), Ok(None));
-        assert_eq!(ask("0123456789abcdeg"), Err(BadSignature));
-        assert_eq!(asked(Scheme::Okta, key, &[], b""), Err(BadSignature));
+        assert_eq!(ask("0123456789abcdeg"), Err(BadSignature::Differs));
+        let unsigned = asked(Scheme::Okta, key, &[], b"");
+        assert_eq!(unsigned, Err(BadSignature::Missing));
     }
 }

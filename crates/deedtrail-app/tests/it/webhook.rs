@@ -65,6 +65,8 @@ fn nothing_unsigned_is_kept() {
         assert!(matches!(refused, Err(WebhookError::Refused(_))), "{name}");
     }
     assert_eq!(app.ports.log.end(), 0);
+    let refused = &app.counters.refused;
+    assert_eq!(refused.load(std::sync::atomic::Ordering::Relaxed), 3);
 }
 
 #[test]
