@@ -46,6 +46,11 @@ pub enum Denied {
         "sign in: `deedtrail sign-in NAME` prints a link; programs send `Authorization: Bearer <token>`"
     )]
     NotSignedIn,
+    /// One answer for all of it: a stranger learns nothing of tokens that once were.
+    #[error(
+        "the token is none of ours: mistyped, revoked or expired; `deedtrail token list` shows those there are"
+    )]
+    UnknownToken,
     #[error(
         "`{principal}` lacks the scope `{scope}`; {} `--scope {scope}`",
         giver(scope)
@@ -173,7 +178,7 @@ impl App {
         let record = self.ports.store.token_by_hash(&sha256_hex(token))?;
         let now = self.ports.clock.now();
         let record = record.filter(|r| r.revoked.is_none() && r.expires.is_none_or(|e| now < e));
-        let record = record.ok_or(Denied::NotSignedIn)?;
+        let record = record.ok_or(Denied::UnknownToken)?;
         if record
             .last_used
             .is_none_or(|at| now.micros_since(at) > TOUCH_US)

@@ -131,6 +131,10 @@ impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         let detail = denied.to_string();
         match denied {
+            Denied::UnknownToken => {
+                let title = "Unknown token";
+                Self::new(StatusCode::UNAUTHORIZED, "unknown-token", title, detail)
+            }
             Denied::NotSignedIn => {
                 let title = "Not signed in";
                 Self::new(StatusCode::UNAUTHORIZED, "not-signed-in", title, detail)
