@@ -6,6 +6,7 @@ use deedtrail_core::event::Event;
 use deedtrail_core::id::{AliasUid, IdentityId, SourceName};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::port::archive::{Cursor, EventFilter};
+use deedtrail_core::port::log::{EntryKind, Sequence};
 use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_core::port::store::{IdentityFilter, Quarantined, Scope, SourceHealth};
 use deedtrail_core::time::Timestamp;
@@ -152,6 +153,23 @@ impl App {
     ) -> Result<Vec<Quarantined>, ReadingError> {
         principal.require(Scope::Read)?;
         Ok(self.ports.store.quarantined(source, limit)?)
+    }
+
+    /// A record that was quarantined as entry `sequence`, its secrets masked: what a mapping for it
+    /// is written from.
+    pub fn quarantined_record(
+        &self,
+        principal: &Principal,
+        sequence: Sequence,
+    ) -> Result<Vec<u8>, ReadingError> {
+        principal.require(Scope::Read)?;
+        let stored = self.ports.log.read(sequence, 1)?.into_iter().next();
+        let stored = stored.filter(|stored| {
+            let entry = &stored.entry;
+            entry.kind == EntryKind::Quarantined && entry.tenant == principal.tenant
+        });
+        let stored = stored.ok_or(ReadingError::NotQuarantined(sequence))?;
+        Ok(self.masked(&stored.bytes()))
     }
 }
 

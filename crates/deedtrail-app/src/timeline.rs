@@ -5,7 +5,7 @@ use deedtrail_core::id::{AliasUid, EventUid, FindingId, IdentityId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::archive::{ArchiveError, Cursor, EventFilter};
-use deedtrail_core::port::log::{AppendError, EntryProof, PartClass, ReadError};
+use deedtrail_core::port::log::{AppendError, EntryProof, PartClass, ReadError, Sequence};
 use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 
@@ -44,6 +44,10 @@ pub enum ReadingError {
          `--to {from}` asks for what is older"
     )]
     TooMany { limit: usize, from: Timestamp },
+    #[error(
+        "entry {0} is no quarantined record; `deedtrail quarantine list` names those there are"
+    )]
+    NotQuarantined(Sequence),
     #[error("no event has the id {0}")]
     NoEvent(EventUid),
     #[error("no finding has the id {0}")]

@@ -171,6 +171,7 @@ impl From<ReadingError> for Problem {
         match error {
             ReadingError::Denied(denied) => denied.into(),
             ReadingError::Nobody(_)
+            | ReadingError::NotQuarantined(_)
             | ReadingError::NoEvent(_)
             | ReadingError::NoFinding(_)
             | ReadingError::Log(ReadError::Missing(_)) => Self::not_found(detail),

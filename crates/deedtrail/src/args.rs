@@ -319,6 +319,12 @@ pub(crate) enum QuarantineCommand {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
+    /// Print one as it came in, secrets masked
+    Show {
+        /// Its number in the list, with or without `#`
+        #[arg(value_name = "ENTRY")]
+        entry: String,
+    },
 }
 
 #[derive(Clone, Debug, ClapArgs)]

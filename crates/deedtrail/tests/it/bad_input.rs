@@ -138,6 +138,13 @@ fn when_nothing_was_understood_the_exit_code_and_the_list_say_so() {
         }
     }
     assert!(listed[0]["id"].as_u64() > listed[1]["id"].as_u64());
+    let shown = |entry: &str| folder.ok(&["quarantine", "show", entry]);
+    assert_eq!(shown(&listed[0]["id"].to_string()).trim(), "not json");
+    assert!(shown(&format!("#{}", listed[1]["id"])).contains("\"hello\""));
+    for (wrong, told) in [("0", "no quarantined record"), ("x", "no number")] {
+        let talk = refused(&folder, &["quarantine", "show", wrong], 1);
+        assert!(talk.contains(told), "{talk}");
+    }
     let output = folder.run(&["quarantine", "list", "--limit", "1"]);
     let (table, talk) = (output.stdout, String::from_utf8(output.stderr).unwrap());
     assert_eq!(String::from_utf8(table).unwrap().lines().count(), 2);
