@@ -11,7 +11,7 @@ use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
 use deedtrail_core::port::log::PartClass;
 use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
 
-use crate::framing;
+use crate::framing::{self, Framing};
 use crate::map;
 use crate::mapping::plan::Plan;
 use crate::mapping::{MappingError, SharedTables, compile};
@@ -170,7 +170,7 @@ impl Mapper for Registry {
         let plan = self
             .plan(source)
             .map_err(|_| FrameError::UnknownSource(source.to_string()))?;
-        framing::frame(&plan.envelopes, encoding, body)
+        framing::frame(plan.framing(), encoding, body)
     }
 
     fn unpack<'a>(&self, encoding: Encoding, body: &'a [u8]) -> Result<Cow<'a, [u8]>, FrameError> {
@@ -178,7 +178,7 @@ impl Mapper for Registry {
     }
 
     fn pieces<'a>(&self, body: &'a [u8]) -> Result<Vec<Framed<'a>>, FrameError> {
-        framing::pieces_of(&[], body)
+        framing::pieces_of(Framing::default(), body)
     }
 
     fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName> {

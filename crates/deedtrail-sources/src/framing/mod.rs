@@ -4,6 +4,7 @@
 //! borrow from the body unless it was compressed.
 
 mod decompress;
+mod rows;
 mod scan;
 
 use std::borrow::Cow;
@@ -11,18 +12,32 @@ use std::borrow::Cow;
 use deedtrail_core::limits::{RECORD_BYTES_MAX, REQUEST_BYTES_MAX};
 use deedtrail_core::port::mapper::{Encoding, FrameError, Framed};
 
+use crate::record::line::Csv;
+
 use scan::{Span, elements, member, value_end};
 
-/// Cuts `body` into records. `envelopes` are keys under which a list of records may stand.
+/// UTF-8's, with which some editors and exports begin a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// What a source says about the deliveries of its log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Framing<'p> {
+    /// Keys under which a list of records may stand.
+    pub(crate) envelopes: &'p [String],
+    /// Its records are rows with a header line before them.
+    pub(crate) csv: Option<&'p Csv>,
+}
+
+/// Cuts `body` into records.
 pub(crate) fn frame<'a>(
-    envelopes: &[String],
+    framing: Framing<'_>,
     encoding: Encoding,
     body: &'a [u8],
 ) -> Result<Vec<Framed<'a>>, FrameError> {
     match unpack(encoding, body)? {
-        Cow::Borrowed(body) => pieces_of(envelopes, body),
+        Cow::Borrowed(body) => pieces_of(framing, body),
         Cow::Owned(body) => {
-            let framed = pieces_of(envelopes, &body)?.into_iter();
+            let framed = pieces_of(framing, &body)?.into_iter();
             let owned = framed.map(|Framed { line, bytes }| Framed {
                 line,
                 bytes: Cow::Owned(bytes.into_owned()),
@@ -34,9 +49,19 @@ pub(crate) fn frame<'a>(
 
 /// Cuts an unpacked body, as [`frame`] does.
 pub(crate) fn pieces_of<'a>(
-    envelopes: &[String],
+    framing: Framing<'_>,
     body: &'a [u8],
 ) -> Result<Vec<Framed<'a>>, FrameError> {
+    let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    match framing.csv {
+        Some(csv) if !matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) => {
+            rows::rows(csv, text)
+        }
+        _ => pieces_of_json(framing.envelopes, body),
+    }
+}
+
+fn pieces_of_json<'a>(envelopes: &[String], body: &'a [u8]) -> Result<Vec<Framed<'a>>, FrameError> {
     let spans = cut(envelopes, body)?;
     let borrowed = spans.into_iter().map(|(line, span)| Framed {
         line,
@@ -59,10 +84,7 @@ fn too_large(body: &[u8]) -> FrameError {
     let mut line_start = 0;
     for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
         if line.len() > RECORD_BYTES_MAX {
-            return FrameError::RecordTooLarge {
-                line: index as u64 + 1,
-                limit_bytes: RECORD_BYTES_MAX,
-            };
+            return too_large_at(index as u64 + 1);
         }
         line_start += line.len() + 1;
         if line_start > REQUEST_BYTES_MAX {
@@ -71,6 +93,13 @@ fn too_large(body: &[u8]) -> FrameError {
     }
     FrameError::TooLarge {
         limit_bytes: REQUEST_BYTES_MAX,
+    }
+}
+
+const fn too_large_at(line: u64) -> FrameError {
+    FrameError::RecordTooLarge {
+        line,
+        limit_bytes: RECORD_BYTES_MAX,
     }
 }
 
@@ -92,10 +121,7 @@ fn cut(envelopes: &[String], body: &[u8]) -> Result<Vec<Numbered>, FrameError> {
     }
     for (line, span) in &records {
         if span.len() > RECORD_BYTES_MAX {
-            return Err(FrameError::RecordTooLarge {
-                line: *line,
-                limit_bytes: RECORD_BYTES_MAX,
-            });
+            return Err(too_large_at(*line));
         }
     }
     Ok(records)
@@ -104,8 +130,8 @@ fn cut(envelopes: &[String], body: &[u8]) -> Result<Vec<Numbered>, FrameError> {
 /// Top-level values with the line they begin in.
 fn pieces(body: &[u8]) -> Vec<Numbered> {
     let mut pieces = Vec::new();
-    let mut at = if body.starts_with(b"\xEF\xBB\xBF") {
-        3
+    let mut at = if body.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len()
     } else {
         0
     };
@@ -147,6 +173,9 @@ fn piece_end(body: &[u8], start: usize) -> usize {
     if !matches!(body[start], b'{' | b'[') {
         return line_end;
     }
+    if body[start] == b'[' && is_text(body, start, line_end) {
+        return line_end;
+    }
     // The usual line: `{ … }`, and another value or nothing after it.
     let last = trim_end(body, start, line_end);
     let next = skip_blank(body, line_end, &mut 0).map(|at| body[at]);
@@ -162,6 +191,21 @@ fn piece_end(body: &[u8], start: usize) -> usize {
         }
     }
     value_end(body, start).unwrap_or(line_end)
+}
+
+/// Whether what begins with a bracket is a line of text such as `[2026-11-18 14:02:11] …`: no
+/// value of JSON's that could be told by its first character, and more behind the bracket.
+fn is_text(body: &[u8], start: usize, line_end: usize) -> bool {
+    let line = &body[start + 1..line_end];
+    let first = line.trim_ascii_start().first();
+    if matches!(first, None | Some(b'{' | b'[' | b']' | b'"')) {
+        return false;
+    }
+    let closed = memchr::memchr(b']', line).map(|at| line[at + 1..].trim_ascii());
+    closed.is_some_and(|rest| {
+        let open_text = memchr::memchr(b'"', &line[..line.len() - rest.len()]).is_some();
+        !open_text && !rest.is_empty() && !rest.starts_with(b"]") && !rest.starts_with(b",")
+    })
 }
 
 /// Opens arrays and envelopes; anything else is a record.
@@ -200,104 +244,4 @@ fn open(envelopes: &[String], body: &[u8], piece: Span, line: u64, into: &mut Ve
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(envelopes: &[&str], body: &str, records: &[(u64, &str)]) {
-        let envelopes: Vec<String> = envelopes.iter().map(|key| (*key).to_owned()).collect();
-        let framed = frame(&envelopes, Encoding::Identity, body.as_bytes()).unwrap();
-        let found: Vec<(u64, String)> = framed
-            .into_iter()
-            .map(|one| (one.line, String::from_utf8_lossy(&one.bytes).into_owned()))
-            .collect();
-        let wanted: Vec<(u64, String)> = records
-            .iter()
-            .map(|(line, text)| (*line, (*text).to_owned()))
-            .collect();
-        assert_eq!(found, wanted, "{body}");
-    }
-
-    #[test]
-    fn cuts_every_usual_form() {
-        check(&[], "", &[]);
-        check(
-            &[],
-            "{\"a\":1}\n\n{\"b\":2}\r\n",
-            &[(1, "{\"a\":1}"), (3, "{\"b\":2}")],
-        );
-        check(
-            &[],
-            "{\n \"a\": {}\n}\n{\"b\":2}",
-            &[(1, "{\n \"a\": {}\n}"), (4, "{\"b\":2}")],
-        );
-        check(&[], "{ \"a\": {}\n}\n", &[(1, "{ \"a\": {}\n}")]);
-        check(
-            &[],
-            "{\"a\":1}{\"b\":\"}{\"} {\"c\":3}",
-            &[(1, "{\"a\":1}"), (1, "{\"b\":\"}{\"}"), (1, "{\"c\":3}")],
-        );
-        check(
-            &[],
-            "[{\"a\":1}, 2 ,\"x]\"]",
-            &[(1, "{\"a\":1}"), (2, "2"), (3, "\"x]\"")],
-        );
-        check(&[], "[]", &[]);
-        check(
-            &["Records"],
-            "{\"Records\":[{\"a\":1},{\"b\":2}]}",
-            &[(1, "{\"a\":1}"), (2, "{\"b\":2}")],
-        );
-        check(&["Records"], "{\"x\":\"Records\",\"Records\": []}", &[]);
-        check(
-            &["Records"],
-            "{\"a\":{\"Records\":[1]}}",
-            &[(1, "{\"a\":{\"Records\":[1]}}")],
-        );
-        check(
-            &["value"],
-            "{\"value\":\"text\"}",
-            &[(1, "{\"value\":\"text\"}")],
-        );
-        check(
-            &["value"],
-            "{\"value\":[{}]}\n{\"value\":[{},{}]}",
-            &[(1, "{}"), (2, "{}"), (2, "{}")],
-        );
-    }
-
-    #[test]
-    fn malformed_pieces_come_out() {
-        check(
-            &[],
-            "{\"a\":\nnot json\n{\"b\":2}",
-            &[(1, "{\"a\":"), (2, "not json"), (3, "{\"b\":2}")],
-        );
-        check(&[], "[{\"a\":1},", &[(1, "[{\"a\":1},")]);
-        check(&[], "[1\"]\"", &[(1, "[1\"]\"")]);
-        check(
-            &["Records"],
-            "{\"Records\":[{\"a\":1}",
-            &[(1, "{\"Records\":[{\"a\":1}")],
-        );
-        check(&[], "}{", &[(1, "}{")]);
-    }
-
-    #[test]
-    fn sizes_are_limited() {
-        let long = format!("{{}}\n\"{}\"", "x".repeat(RECORD_BYTES_MAX));
-        let refused = frame(&[], Encoding::Identity, long.as_bytes());
-        assert!(matches!(
-            refused,
-            Err(FrameError::RecordTooLarge { line: 2, .. })
-        ));
-        let huge = "x".repeat(REQUEST_BYTES_MAX + 1);
-        let refused = frame(&[], Encoding::Identity, huge.as_bytes());
-        assert!(matches!(
-            refused,
-            Err(FrameError::RecordTooLarge { line: 1, .. })
-        ));
-        let many = "{}\n".repeat(REQUEST_BYTES_MAX / 3 + 1);
-        let refused = frame(&[], Encoding::Identity, many.as_bytes());
-        assert!(matches!(refused, Err(FrameError::TooLarge { .. })));
-    }
-}
+mod tests;

@@ -13,7 +13,8 @@ use super::read::Reader;
 use super::value::{self, BadTime};
 use crate::mapping::plan::{Choices, LEVELS_MAX, Party, Plan, Value};
 use crate::mapping::rules::Rules;
-use crate::record::{Buffers, Memo, Node, View, parse};
+use crate::record::line::{self, Misfit};
+use crate::record::{Buffers, LineError, Memo, Node, Tree, View, parse, parse_line};
 
 /// Most changes kept of one event.
 const CHANGES_MAX: usize = 256;
@@ -26,7 +27,7 @@ pub(crate) fn map(
     Buffers { tree, memo }: &mut Buffers,
     trace: Option<&mut Vec<FieldPaths>>,
 ) -> Result<MappedRecord, MapError> {
-    let view = parse(record, &plan.shapes, tree)?;
+    let view = read(plan, source, record, tree)?;
     let paths = RefCell::new(Vec::new());
     let mut reader = Reader::new(view, &plan.named, memo);
     if !matches!(view.root(), Node::Object { .. }) || !reader.holds(&plan.identify) {
@@ -70,11 +71,41 @@ pub(crate) fn map(
 /// How surely a record is one of this log: 0 for not at all, else how much was asked for.
 pub(crate) fn likeness(plan: &Plan, record: &[u8], buffers: &mut Buffers) -> usize {
     let Buffers { tree, memo } = buffers;
-    match parse(record, &plan.shapes, tree) {
+    match read(plan, "", record, tree) {
         Ok(view) if matches!(view.root(), Node::Object { .. }) => {
             Reader::new(view, &plan.named, memo).weight(&plan.identify)
         }
         _ => 0,
+    }
+}
+
+/// Reads a record: JSON, or a line of text where the log has such.
+#[inline]
+fn read<'a>(
+    plan: &Plan,
+    source: &str,
+    record: &'a [u8],
+    tree: &'a mut Tree,
+) -> Result<View<'a>, MapError> {
+    match &plan.form {
+        Some(form) if !line::is_json(record) => {
+            parse_line(record, form, &plan.shapes, tree).map_err(|error| unread(source, error))
+        }
+        _ => parse(record, &plan.shapes, tree),
+    }
+}
+
+fn unread(source: &str, error: LineError) -> MapError {
+    match error {
+        LineError::Record(error) => error,
+        LineError::Misfit(Misfit::Other(detail)) => MapError::WrongSource {
+            source_name: source.to_owned(),
+            detail: detail.to_owned(),
+        },
+        LineError::Misfit(Misfit::TooLarge(unit, limit)) => MapError::OutOfRange {
+            field: "record".into(),
+            detail: format!("a line of more than {limit} {unit}"),
+        },
     }
 }
 

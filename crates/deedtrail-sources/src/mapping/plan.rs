@@ -12,6 +12,8 @@ use regex::Regex;
 use super::pattern::{Lookup, Patterns};
 use super::rules::Rules;
 use super::spec::Conversion;
+use crate::framing::Framing;
+use crate::record::line::Form;
 use crate::record::{Asker, Memo, ShapeId, Shapes};
 
 /// Most lists within lists that one mapping goes through.
@@ -29,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) version: Text,
     pub(crate) planes: Vec<String>,
     pub(crate) envelopes: Vec<String>,
+    /// How lines of text are read; only JSON if `None`.
+    pub(crate) form: Option<Form>,
     pub(crate) shipped_as: Vec<String>,
     /// Lists of which each element is an event, outermost first; each from the level before it.
     pub(crate) each: Vec<Path>,
@@ -50,6 +54,19 @@ pub(crate) struct Plan {
     pub(crate) changes: Vec<ChangePlan>,
     pub(crate) tool_arguments: Option<Value>,
     pub(crate) policy: Option<(Choices<bool>, Option<Value>)>,
+}
+
+impl Plan {
+    /// What its deliveries look like.
+    pub(crate) fn framing(&self) -> Framing<'_> {
+        Framing {
+            envelopes: &self.envelopes,
+            csv: match &self.form {
+                Some(Form::Csv(csv)) => Some(csv),
+                _ => None,
+            },
+        }
+    }
 }
 
 /// When a part of a plan needs to be looked at: always, or if a record holds what it asks for.

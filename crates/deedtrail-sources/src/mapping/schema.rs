@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::spec::{
-    ChoiceSpec, ChoicesSpec, ConditionSpec, FormattedTime, PatternSpec, TimeSpec, ValueSpec,
-    ValueTable,
+    ChoiceSpec, ChoicesSpec, ConditionSpec, FormattedTime, PatternSpec, TextSpec, TextTable,
+    TimeSpec, ValueSpec, ValueTable,
 };
 
 macro_rules! schema {
@@ -30,6 +30,14 @@ schema!(ValueSpec, generator => json_schema!({
         { "type": "string" },
         { "type": "array", "items": generator.subschema_for::<ValueSpec>() },
         generator.subschema_for::<ValueTable>(),
+    ]
+}));
+
+schema!(TextSpec, generator => json_schema!({
+    "description": "How lines of text are written: `cef`, or a table.",
+    "anyOf": [
+        { "type": "string", "enum": ["cef"] },
+        generator.subschema_for::<TextTable>(),
     ]
 }));
 

@@ -97,10 +97,39 @@ pub struct RecordsSpec {
     pub envelope: Vec<String>,
     /// The list inside a record of which each element is an event of its own, e.g. `events[]`.
     pub each: Option<String>,
+    /// How a line of text is read into names and values. Records that are JSON are read all the
+    /// same.
+    pub text: Option<TextSpec>,
     /// What shippers usually call this log where a delivery holds several: a Splunk source type,
     /// an Elastic data set. The source's own name always counts.
     #[serde(default)]
     pub shipped_as: Vec<String>,
+}
+
+/// How lines of text are written.
+#[derive(Debug)]
+pub enum TextSpec {
+    /// A form by its name: `cef`.
+    Named(String),
+    Table(TextTable),
+}
+
+/// Lines that fit a pattern, hold pairs, or are rows of a table.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TextTable {
+    /// Regular expressions with named groups, of which the first that fits is taken. With `pairs`,
+    /// a group called `pairs` is read on as such.
+    pub pattern: Option<OneOrMany>,
+    /// What stands between two `name=value`, e.g. `", "`; a space stands for any white space.
+    pub pairs: Option<String>,
+    /// What stands between name and value instead of `=`.
+    pub sign: Option<String>,
+    /// What stands between two values of a row, usually `","`.
+    pub csv: Option<String>,
+    /// Names of the columns of rows that come without a header line.
+    #[serde(default)]
+    pub columns: Vec<String>,
 }
 
 /// Fields with one value.
@@ -371,6 +400,25 @@ impl<'de> Deserialize<'de> for ValueSpec {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ValueSpec, A::Error> {
                 let table = ValueTable::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(ValueSpec::Table(Box::new(table)))
+            }
+        }
+        source.deserialize_any(Shape)
+    }
+}
+
+impl<'de> Deserialize<'de> for TextSpec {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = TextSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`cef`, or a table with `pattern`, `pairs` or `csv`")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<TextSpec, E> {
+                Ok(TextSpec::Named(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TextSpec, A::Error> {
+                TextTable::deserialize(MapAccessDeserializer::new(map)).map(TextSpec::Table)
             }
         }
         source.deserialize_any(Shape)

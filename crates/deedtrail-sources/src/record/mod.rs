@@ -2,6 +2,7 @@
 
 mod cursor;
 mod habit;
+pub(crate) mod line;
 mod memo;
 mod parse;
 mod shape;
@@ -10,7 +11,7 @@ mod tests;
 mod tree;
 
 pub(crate) use memo::{Asker, Memo};
-pub(crate) use parse::parse;
+pub(crate) use parse::{LineError, parse, parse_line};
 pub(crate) use shape::{KeyTable, ShapeId, Shapes};
 pub(crate) use tree::{Node, Tree, View};
 

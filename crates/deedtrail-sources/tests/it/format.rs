@@ -87,6 +87,38 @@ fn mistakes_have_a_place_and_a_way_out() {
 }
 
 #[test]
+fn mistakes_about_text_are_named_too() {
+    let check = |line: &str, message: &str| {
+        let mapping = format!("{HEAD}[records]\n{line}\n");
+        assert_eq!(mistake(&mapping), message, "{line}");
+    };
+    check(
+        "text = \"leef\"",
+        "mapping.toml:8: `leef` is not `cef`, nor a table with `pattern`, `pairs` or `csv`",
+    );
+    check(
+        "text = { pair = \",\" }",
+        "mapping.toml:8: unknown key `pair`; did you mean `pairs`?",
+    );
+    check(
+        "text = { csv = \",\", pairs = \",\" }",
+        "mapping.toml:8: `text` is one of `pattern`, `pairs` and `csv`; only `pattern` and `pairs` go together",
+    );
+    check(
+        "text = { csv = \"ab\" }",
+        "mapping.toml:8: `csv = \"ab\"` is not one ASCII character",
+    );
+    check(
+        "text = { pattern = '^(a)' }",
+        "mapping.toml:8: `^(a)` names nothing; write groups as `(?<name>…)`",
+    );
+    check(
+        "text = { pattern = '^(?<a>.)', pairs = \" \" }",
+        "mapping.toml:8: no pattern has a group `(?<pairs>…)` for the pairs",
+    );
+}
+
+#[test]
 fn values_say_what_the_reference_promises() {
     let mapping = r#"
 title = "Everything"

@@ -10,3 +10,5 @@ mod hostile;
 mod properties;
 #[cfg(test)]
 mod registries;
+#[cfg(test)]
+mod text;

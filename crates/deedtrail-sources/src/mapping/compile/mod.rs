@@ -1,6 +1,7 @@
 //! From a mapping file's text to a plan, with every mistake named.
 
 mod choices;
+mod form;
 mod interests;
 mod parties;
 mod paths;
@@ -116,6 +117,7 @@ impl Compiler<'_> {
                 .collect(),
             planes: planes(spec.event.plane.as_ref()),
             envelopes: spec.records.envelope.clone(),
+            form: self.form(spec.records.text.as_ref())?,
             shipped_as: spec.records.shipped_as.clone(),
             each,
             identify,

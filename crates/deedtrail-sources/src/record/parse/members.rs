@@ -141,7 +141,7 @@ impl Walk<'_> {
     }
 
     /// Complains if `key` stood in this object before; `open` is where its keys begin.
-    fn check_key(
+    pub(super) fn check_key(
         &mut self,
         key: TextRef,
         open: usize,

@@ -3,6 +3,7 @@
 //! Every object is checked for duplicate keys and every level for depth, also in the parts no
 //! path leads to. Text that holds JSON is read through where a path goes further into it.
 
+mod line;
 mod members;
 
 use deedtrail_core::limits::RECORD_DEPTH_MAX;
@@ -12,6 +13,8 @@ use super::cursor::{Cursor, NotJson, Number, Span, small};
 use super::habit::Habit;
 use super::shape::{Shape, ShapeId, Shapes};
 use super::tree::{Link, Node, TextRef, Tree, View};
+
+pub(crate) use line::{LineError, parse_line};
 
 /// What is wrong with a record beyond its syntax.
 #[derive(Debug, PartialEq, Eq)]

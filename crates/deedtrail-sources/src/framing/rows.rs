@@ -1,0 +1,44 @@
+//! Rows of a table. Each is a record that carries the header line, so that it is understood alone.
+
+use std::borrow::Cow;
+
+use deedtrail_core::limits::RECORD_BYTES_MAX;
+use deedtrail_core::port::mapper::{FrameError, Framed};
+
+use super::{newlines, too_large_at};
+use crate::record::line::Csv;
+
+/// The rows of `text`, each behind the header line; where the columns are named and `text` has no
+/// such line, the rows as they stand. A header line that comes again is no row.
+pub(super) fn rows<'a>(csv: &Csv, text: &'a [u8]) -> Result<Vec<Framed<'a>>, FrameError> {
+    let mut rows = csv.rows(text).peekable();
+    let first = rows.peek().and_then(|row| text.get(row.clone()));
+    let header = first.filter(|row| {
+        let row = std::str::from_utf8(row).unwrap_or_default();
+        csv.columns.is_empty() || csv.is_named_header(row)
+    });
+    let mut records = Vec::new();
+    let (mut line, mut counted) = (1, 0);
+    for row in rows {
+        line += newlines(text, counted, row.start);
+        counted = row.start;
+        let row = text.get(row).unwrap_or_default();
+        let bytes = match header {
+            Some(header) if row == header => continue,
+            Some(header) => Cow::Owned([header, b"\n", row].concat()),
+            None => Cow::Borrowed(row),
+        };
+        if bytes.len() > RECORD_BYTES_MAX {
+            return Err(too_large_at(line));
+        }
+        records.push(Framed { line, bytes });
+    }
+    // A header line alone says that nothing happened, or is a row without one.
+    match header {
+        Some(header) if records.is_empty() => Ok(vec![Framed {
+            line: 1,
+            bytes: Cow::Borrowed(header),
+        }]),
+        _ => Ok(records),
+    }
+}
