@@ -5,6 +5,7 @@ use std::cell::{OnceCell, RefCell};
 use std::fmt::Write as _;
 
 use deedtrail_core::Text;
+use deedtrail_core::limits::COLUMN_BYTES_MAX;
 use memchr::memmem;
 
 use super::value;
@@ -207,12 +208,12 @@ impl<'a> Reader<'a> {
         {
             return None;
         }
-        let made_value = if made.conversion == Some(Conversion::Count) {
-            self.count(&made.from)
-        } else {
-            self.text(&made.from)
-                .and_then(|text| steps(made, text, self.memo))
+        let made_value = match made.conversion {
+            Some(Conversion::Count) => self.count(&made.from),
+            Some(Conversion::Join) => self.join(&made.from),
+            _ => self.text(&made.from),
         };
+        let made_value = made_value.and_then(|text| steps(made, text, self.memo));
         let text = made_value.or_else(|| made.default.as_deref().map(Cow::Borrowed))?;
         (!text.is_empty()).then_some(text)
     }
@@ -226,6 +227,35 @@ impl<'a> Reader<'a> {
             }
             _ => None,
         }
+    }
+
+    /// The elements of a list, or all values a path with brackets leads to.
+    fn join(&self, from: &'a Value) -> Option<Cow<'a, str>> {
+        let Value::Path(path) = from else {
+            return self.text(from);
+        };
+        let joined = RefCell::new(String::new());
+        let append = |node: Node| {
+            let mut joined = joined.borrow_mut();
+            for text in self
+                .view
+                .elements(node)
+                .filter_map(|one| self.view.text(one))
+            {
+                if !joined.is_empty() {
+                    joined.push(' ');
+                }
+                joined.push_str(text);
+            }
+            (joined.len() > COLUMN_BYTES_MAX).then_some(())
+        };
+        let _enough = self.walk(self.start(path), &path.steps, &append);
+        let joined = joined.into_inner();
+        if joined.is_empty() {
+            return None;
+        }
+        self.note(path);
+        Some(Cow::Owned(joined))
     }
 
     /// What stands at the first path of a value that leads somewhere.
@@ -366,7 +396,7 @@ fn steps<'a>(made: &'a Made, mut text: Cow<'a, str>, memo: &RefCell<Memo>) -> Op
         text = Cow::Borrowed(table.get(text.as_ref())?.as_str());
     }
     match made.conversion {
-        None | Some(Conversion::Count) => Some(text),
+        None | Some(Conversion::Count | Conversion::Join) => Some(text),
         Some(Conversion::Lower) => Some(text.to_lowercase().into()),
         Some(Conversion::Upper) => Some(text.to_uppercase().into()),
         Some(Conversion::Hash) => Some(value::hash(text.as_bytes()).to_string().into()),

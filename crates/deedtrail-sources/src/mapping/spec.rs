@@ -235,7 +235,7 @@ pub struct ValueTable {
     pub table: Option<BTreeMap<String, String>>,
     pub default: Option<String>,
     /// `lower`, `upper`, `hash`, `domain` (of a URL or e-mail address), `count` (of a list),
-    /// `seconds_to_ms`.
+    /// `join` (of a list), `seconds_to_ms`.
     #[serde(rename = "as")]
     pub conversion: Option<Conversion>,
 }
@@ -252,6 +252,8 @@ pub enum Conversion {
     Domain,
     /// Number of elements of a list.
     Count,
+    /// Elements of a list, with spaces between them.
+    Join,
     /// Seconds to milliseconds.
     SecondsToMs,
 }

@@ -144,6 +144,9 @@ user_agent = { when = { "@.name" = "b*" }, from = "'only b'" }
 url = "@.url"
 src_ip = "@.peer"
 object_count = { from = "@.attributes", as = "count" }
+approver = { from = "@.approvers", as = "join" }
+change_ticket = { from = "@.tickets[].id", as = "join", match = 'T-\w+ (.*)' }
+outcome_detail = { from = "@.tickets", as = "count" }
 duration_ms = { from = "@.took", as = "seconds_to_ms" }
 tool_arguments = "@.arguments"
 command = "@.command"
@@ -163,7 +166,7 @@ after = "@.new"
             {"account":"one","events":[
                 {"name":"a","at":1583364251067,"ok":true,"level":2,"peer":"[2001:db8::1]:443","took":1.5,"url":"https://u:p@Evil.example/x?token=1",
                  "attributes":[{"key":"other","value":{"stringValue":"no"}},{"key":"job.name","value":{"stringValue":"build-17"}}],
-                 "arguments":"{\"to\":\"a@b.example\",\"n\":3}","command":"login --password hunter2"},
+                 "approvers":["x",null,7],"tickets":[{"id":"T-1"},{"no":1},{"id":"T-2"}],"arguments":"{\"to\":\"a@b.example\",\"n\":3}","command":"login --password hunter2"},
                 {"name":"b","at":"18/11/2026 14:02:11","ok":false,"changes":[{"path":"p","old":1,"new":2},{"path":"q"},{"path":"r","new":"x"}]}]},
             {"account":"two","events":[{"name":"c","peer":"localhost"}]}]}"#;
     let registry = registry_with("test.everything", mapping);

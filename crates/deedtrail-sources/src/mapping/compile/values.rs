@@ -7,7 +7,7 @@ use super::{Compiled, Compiler};
 use crate::mapping::error::nearest;
 use crate::mapping::pattern::Patterns;
 use crate::mapping::plan::{Capture, Children, Condition, Made, NAMED_MAX, Own, Path, Step, Value};
-use crate::mapping::spec::{ConditionSpec, ValueSpec, ValueTable};
+use crate::mapping::spec::{ConditionSpec, Conversion, ValueSpec, ValueTable};
 use crate::record::Asker;
 
 impl Compiler<'_> {
@@ -125,9 +125,17 @@ impl Compiler<'_> {
                 Ok(Capture { pattern, asker })
             })
             .transpose()?;
+        let from = self.value(&table.from)?;
+        let of_list = matches!(table.conversion, Some(Conversion::Count | Conversion::Join));
+        if let Value::Path(path) = &from
+            && of_list
+        {
+            // So that the list is kept as one.
+            self.shapes.add_element(path.shape);
+        }
         Ok(Value::Made(Box::new(Made {
             when: self.when(table.when.as_ref())?,
-            from: self.value(&table.from)?,
+            from,
             before: table.before.clone(),
             after: table.after.clone(),
             after_last: table.after_last.clone(),
