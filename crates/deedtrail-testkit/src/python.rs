@@ -1,6 +1,7 @@
 //! Clients that nobody here wrote: Python of a virtual environment with packages from the index.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,8 +12,9 @@ use std::process::Command;
 ///
 /// Without Python or the package index, with everything that was said.
 pub fn python_with(folder: &Path, packages: &[&str]) -> PathBuf {
-    let name = packages.join("-").replace("==", "-");
-    let folder = folder.join(format!("python-{name}"));
+    let mut hasher = DefaultHasher::new();
+    packages.hash(&mut hasher);
+    let folder = folder.join(format!("python-{:016x}", hasher.finish()));
     let python = folder.join("bin/python");
     // One test makes it, the others wait.
     let lock = File::create(folder.with_extension("lock")).expect("the folder can be written");

@@ -44,6 +44,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             tracing::error!(%error, "no signal can stop the server");
         }
     };
-    serve(listener, router(app, WebConfig::default()), stop).await;
+    serve(listener, None, router(app, WebConfig::default()), stop).await;
     Ok(())
 }

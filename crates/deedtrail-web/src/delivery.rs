@@ -17,11 +17,11 @@ use crate::api::shortened;
 use crate::problem::Problem;
 use crate::state::Shared;
 
+/// Leave to read and append one delivery.
+pub(crate) type Turn = OwnedSemaphorePermit;
+
 /// Waits for one of `turns` to read and append a delivery; held until it is durable.
-pub(crate) async fn turn(
-    shared: &Shared,
-    turns: &Arc<Semaphore>,
-) -> Result<OwnedSemaphorePermit, Problem> {
+pub(crate) async fn turn(shared: &Shared, turns: &Arc<Semaphore>) -> Result<Turn, Problem> {
     let waiting = Arc::clone(turns).acquire_owned();
     let waited = tokio::time::timeout(shared.config.ingest_wait_max, waiting).await;
     match waited {
@@ -76,7 +76,7 @@ fn paused(limit: Duration) -> Problem {
     Problem::new(status, "paused", "The body stopped arriving", detail)
 }
 
-fn over_limit(limit: usize) -> Problem {
+pub(crate) fn over_limit(limit: usize) -> Problem {
     Problem::too_large(format!(
         "The body is over {limit} bytes as sent. Send smaller batches. Nothing of it was stored."
     ))

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use deedtrail_core::port::store::Scope;
 
-use crate::feed::{ElasticRefusal, HecRefusal, OtlpRefusal};
+use crate::feed::{ElasticRefusal, GrpcRefusal, HecRefusal, OtlpRefusal};
 use crate::page::failure;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -30,6 +30,8 @@ pub enum Face {
     Elastic,
     /// Exporters of OpenTelemetry.
     Otlp,
+    /// The same, by gRPC.
+    Grpc,
 }
 
 impl Face {
@@ -40,6 +42,7 @@ impl Face {
             Self::Splunk => HecRefusal::from(problem).into_response(),
             Self::Elastic => ElasticRefusal::from(problem).into_response(),
             Self::Otlp => OtlpRefusal::from(problem).into_response(),
+            Self::Grpc => GrpcRefusal::from(problem).into_response(),
         }
     }
 }

@@ -26,4 +26,4 @@ pub use config::{Transport, WebConfig};
 pub use endpoint::{Endpoint, Face, Needs};
 pub use guard::LocalPrincipal;
 pub use router::{endpoints, router};
-pub use server::{SHUTDOWN_GRACE, serve, serve_within};
+pub use server::{ALPN, SHUTDOWN_GRACE, serve, serve_within};

@@ -144,7 +144,7 @@ fn responses(endpoint: &Endpoint, document: &Document) -> Value {
             Face::Api | Face::Page => ("application/problem+json", "Problem"),
             Face::Splunk => ("application/json", "HecRefusal"),
             Face::Elastic => ("application/json", "ElasticRefusal"),
-            Face::Otlp => ("application/json", "OtlpRefusal"),
+            Face::Otlp | Face::Grpc => ("application/json", "OtlpRefusal"),
         };
         let content = json!({ kind: { "schema": reference(schema) } });
         let refusal = json!({ "description": when, "content": content });

@@ -62,6 +62,7 @@ fn refusal_at(uri: &Uri, problem: Problem) -> Response {
         path if path.starts_with("/v1/") => Face::Api,
         path if path.starts_with("/services/") => Face::Splunk,
         path if path.starts_with("/elastic/") => Face::Elastic,
+        path if path.starts_with("/opentelemetry.proto.") => Face::Grpc,
         _ => Face::Page,
     };
     face.refusal(problem)

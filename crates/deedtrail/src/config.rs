@@ -17,8 +17,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Config {
     /// Folder that holds everything: log, archive, control plane, keys.
     pub(crate) data: PathBuf,
-    /// Address the server listens on. Put a TLS proxy before it for anything but loopback.
+    /// Address the server listens on. For anything but loopback set `tls`, or put a TLS proxy
+    /// before it.
     pub(crate) listen: SocketAddr,
+    /// Certificate of the server; without it HTTP is plain.
+    pub(crate) tls: Option<TlsConfig>,
     /// Address people type, when a proxy stands before the server; used in sign-in links.
     pub(crate) public_url: Option<String>,
     /// Folder with sources of your own, one folder each; they win over built-in ones by name. A
@@ -29,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) rules: Option<PathBuf>,
     /// Webhooks that vendors send to `/v1/webhooks/NAME`.
     pub(crate) webhooks: BTreeMap<String, WebhookConfig>,
+    /// Addresses at which syslog and RELP are taken.
+    pub(crate) listeners: BTreeMap<String, ListenerConfig>,
     /// Folder outside `data` where the newest checkpoint is remembered, so that a rolled-back
     /// data folder is noticed.
     pub(crate) checkpoints: PathBuf,
@@ -44,17 +49,61 @@ pub(crate) struct Config {
     pub(crate) detection: Settings,
 }
 
+/// The server's certificate: `[tls]`. The files are read again when they change; relative paths
+/// start at the folder of the configuration file.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsConfig {
+    /// Certificates in PEM: the server's, then those between it and the authority.
+    pub(crate) certificate_file: PathBuf,
+    /// Private key in PEM; readable by the server only.
+    pub(crate) key_file: PathBuf,
+}
+
 /// A webhook: `[webhooks.NAME]`.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WebhookConfig {
     /// Source of the records, e.g. `github.webhook`.
     pub(crate) source: String,
-    /// How the vendor signs: `github`, `okta` or `standard` (Standard Webhooks).
+    /// How the vendor signs: `github`, `okta`, `slack`, `standard` (Standard Webhooks) or `zoom`.
     #[schemars(with = "String")]
     pub(crate) scheme: Scheme,
-    /// File that holds the secret; readable by the server only.
+    /// File that holds the secret; readable by the server only. A relative path starts at the
+    /// folder of the configuration file.
     pub(crate) secret_file: PathBuf,
+}
+
+/// A listener for senders without HTTP: `[listeners.NAME]`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListenerConfig {
+    /// `syslog` (TCP), `syslog-udp` or `relp`.
+    pub(crate) protocol: ListenerProtocol,
+    /// Address and port.
+    pub(crate) listen: SocketAddr,
+    /// Source of everything that comes; without it each message tells its own.
+    pub(crate) source: Option<String>,
+    /// Addresses and networks that may send, such as `192.0.2.0/24`.
+    #[serde(default = "loopback")]
+    pub(crate) allow: Vec<String>,
+    /// Encrypt, with the certificate of `[tls]`; not for UDP.
+    #[serde(default)]
+    pub(crate) tls: bool,
+    /// Certificates in PEM of the authorities whose clients may send; who has none is refused.
+    pub(crate) client_ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ListenerProtocol {
+    Syslog,
+    SyslogUdp,
+    Relp,
+}
+
+fn loopback() -> Vec<String> {
+    vec!["127.0.0.0/8".to_owned(), "::1".to_owned()]
 }
 
 impl Default for Config {
@@ -62,10 +111,12 @@ impl Default for Config {
         Self {
             data: user_folder("XDG_DATA_HOME", ".local/share"),
             listen: SocketAddr::from(([127, 0, 0, 1], 8650)),
+            tls: None,
             public_url: None,
             sources: None,
             rules: None,
             webhooks: BTreeMap::new(),
+            listeners: BTreeMap::new(),
             checkpoints: user_folder("XDG_STATE_HOME", ".local/state").join("checkpoints"),
             query_memory_mib: 512,
             query_timeout_s: 30,
@@ -138,14 +189,29 @@ impl Config {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         let path = Self::path(file, data);
         figment = match file {
-            Some(_) => figment.merge(Toml::file_exact(path)),
-            None => figment.merge(Toml::file(path)),
+            Some(_) => figment.merge(Toml::file_exact(&path)),
+            None => figment.merge(Toml::file(&path)),
         };
         figment = figment.merge(variables());
         if let Some(folder) = data {
             figment = figment.merge(Serialized::default("data", folder));
         }
-        figment.extract()
+        let mut config: Self = figment.extract()?;
+        config.anchor(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// Lets relative paths of files start at `folder`.
+    fn anchor(&mut self, folder: &Path) {
+        let tls = self.tls.iter_mut();
+        let certificates = tls.flat_map(|tls| [&mut tls.certificate_file, &mut tls.key_file]);
+        let webhooks = self.webhooks.values_mut();
+        let secrets = webhooks.map(|webhook| &mut webhook.secret_file);
+        let listeners = self.listeners.values_mut();
+        let authorities = listeners.filter_map(|one| one.client_ca_file.as_mut());
+        for path in certificates.chain(secrets).chain(authorities) {
+            *path = folder.join(&*path);
+        }
     }
 
     /// The JSON Schema of the file.

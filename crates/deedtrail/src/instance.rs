@@ -99,13 +99,12 @@ impl Instance {
 
     /// Where people reach the pages, without a slash at the end.
     pub(crate) fn base(&self) -> String {
-        match &self.config.public_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!(
-                "http://{}",
-                self.address.get().unwrap_or(&self.config.listen)
-            ),
+        if let Some(url) = &self.config.public_url {
+            return url.trim_end_matches('/').to_owned();
         }
+        let scheme = self.config.tls.as_ref().map_or("http", |_| "https");
+        let address = self.address.get().unwrap_or(&self.config.listen);
+        format!("{scheme}://{address}")
     }
 
     /// The link that uses a sign-in secret up.

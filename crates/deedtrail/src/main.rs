@@ -9,6 +9,7 @@ mod rules;
 mod server;
 mod socket;
 mod system;
+mod tls;
 mod webhooks;
 
 use std::process::ExitCode;

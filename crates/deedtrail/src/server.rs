@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::instance::Instance;
 use crate::output::Console;
 use crate::socket;
+use crate::tls::Certificate;
 
 /// Time between two ticks of the log.
 const TICK: Duration = Duration::from_mins(1);
@@ -48,6 +49,11 @@ pub(crate) fn serve_instance(
 
 async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<()> {
     let config = &instance.config;
+    let certificate = config.tls.as_ref().map(Certificate::load).transpose()?;
+    let tls = certificate
+        .as_ref()
+        .map(|one| one.server(&deedtrail_web::ALPN));
+    let tls = tls.transpose()?;
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .with_context(|| {
@@ -65,8 +71,15 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
     greet(instance, console)?;
     let router = deedtrail_web::router(Arc::clone(&instance.app), web_config(config));
     let ticks = tick(Arc::clone(instance));
+    let reloads = async {
+        match certificate {
+            Some(certificate) => certificate.watch().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
-        () = deedtrail_web::serve(listener, router, signal()) => {}
+        () = deedtrail_web::serve(listener, tls, router, signal()) => {}
+        () = reloads => {}
         error = ticks => anyhow::bail!("the log takes no more entries: {error}"),
     }
     console.say("stopping: everything acknowledged is on disk")?;
@@ -74,12 +87,10 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
 }
 
 fn web_config(config: &Config) -> WebConfig {
-    let https = config
-        .public_url
-        .as_deref()
-        .is_some_and(|url| url.starts_with("https://"));
+    let public = config.public_url.as_deref();
+    let https = public.is_some_and(|url| url.starts_with("https://"));
     WebConfig {
-        transport: if https {
+        transport: if https || config.tls.is_some() {
             Transport::Https
         } else {
             Transport::LoopbackHttp

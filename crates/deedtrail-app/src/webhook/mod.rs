@@ -1,5 +1,6 @@
 //! Webhooks: vendors that push records and sign them with a shared secret instead of a token.
 
+mod challenge;
 mod signature;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::App;
 use crate::access::Principal;
 use crate::intake::{IngestAnswer, IngestError, Shipped};
 
+pub use challenge::Challenge;
 pub use signature::BadSignature;
 
 /// Longest name of a webhook that is repeated, characters.
@@ -30,8 +32,12 @@ pub enum Scheme {
     Github,
     /// `Authorization` holds the secret: Okta event hooks.
     Okta,
+    /// `X-Slack-Signature` over version, time and body: Slack's Events API.
+    Slack,
     /// Standard Webhooks 1.0 with a symmetric key: `webhook-id`, `-timestamp`, `-signature`.
     Standard,
+    /// `x-zm-signature` over version, time and body: Zoom.
+    Zoom,
 }
 
 /// One webhook that is awaited.
@@ -94,12 +100,26 @@ pub enum WebhookError {
     Ingest(#[from] IngestError),
 }
 
+/// What a signed delivery is answered with.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Delivered {
+    Taken(IngestAnswer),
+    /// The sender asked whether the address is ours before it uses it.
+    Asked(Challenge),
+}
+
 impl App {
     /// What an Okta event hook wants to hear before it is used: the challenge it sent.
-    pub fn webhook_challenge<'a>(&self, name: &str, header: Header<'a>) -> Option<&'a str> {
-        let webhook = self.webhooks.get(name)?;
+    pub fn webhook_challenge<'a>(
+        &self,
+        name: &str,
+        header: Header<'a>,
+    ) -> Result<&'a str, WebhookError> {
+        let (webhook, _) = self.signed_webhook(name, header, b"")?;
         let is_okta = webhook.scheme == Scheme::Okta;
-        header("x-okta-verification-challenge").filter(|_| is_okta)
+        let challenge = header("x-okta-verification-challenge").filter(|_| is_okta);
+        challenge.ok_or_else(|| self.refuse_webhook(name, &"it asks nothing"))
     }
 
     /// Takes a vendor's delivery in, if it is signed.
@@ -108,18 +128,11 @@ impl App {
         name: &str,
         header: Header<'_>,
         body: &[u8],
-    ) -> Result<IngestAnswer, WebhookError> {
-        let refused = |reason: &dyn fmt::Display| {
-            let name: String = name.chars().take(NAME_CHARS_MAX).collect();
-            tracing::warn!(?name, %reason, "a webhook was refused");
-            self.counters.refused.fetch_add(1, Relaxed);
-            WebhookError::Refused(name)
-        };
-        let webhook = self.webhooks.get(name);
-        let webhook = webhook.ok_or_else(|| refused(&"the configuration has none of this name"))?;
-        let now = self.ports.clock.now();
-        let id = signature::verify(webhook.scheme, &webhook.key, header, body, now);
-        let id = id.map_err(|reason| refused(&reason))?;
+    ) -> Result<Delivered, WebhookError> {
+        let (webhook, id) = self.signed_webhook(name, header, body)?;
+        if let Some(challenge) = challenge::of(webhook.scheme, &webhook.key, body) {
+            return Ok(Delivered::Asked(challenge));
+        }
         let principal = Principal {
             name: format!("webhook:{name}").into(),
             tenant: TenantId::default(),
@@ -145,7 +158,30 @@ impl App {
             bytes,
         });
         let (answer, _) = self.ingest_shipped(&principal, source, records.collect())?;
-        Ok(answer)
+        Ok(Delivered::Taken(answer))
+    }
+
+    /// The webhook and the sender's id of the delivery, if it is signed as it should be.
+    fn signed_webhook(
+        &self,
+        name: &str,
+        header: Header<'_>,
+        body: &[u8],
+    ) -> Result<(&Webhook, Option<String>), WebhookError> {
+        let refused = |reason: &dyn fmt::Display| self.refuse_webhook(name, reason);
+        let webhook = self.webhooks.get(name);
+        let webhook = webhook.ok_or_else(|| refused(&"the configuration has none of this name"))?;
+        let now = self.ports.clock.now();
+        let id = signature::verify(webhook.scheme, &webhook.key, header, body, now);
+        let id = id.map_err(|reason| refused(&reason))?;
+        Ok((webhook, id))
+    }
+
+    fn refuse_webhook(&self, name: &str, reason: &dyn fmt::Display) -> WebhookError {
+        let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+        tracing::warn!(?name, %reason, "a webhook was refused");
+        self.counters.refused.fetch_add(1, Relaxed);
+        WebhookError::Refused(name)
     }
 }
 
@@ -161,6 +197,6 @@ fn envelope(scheme: Scheme, body: &[u8]) -> &[u8] {
         Scheme::Okta => {
             serde_json::from_slice::<Hook<'_>>(body).map_or(body, |hook| hook.data.get().as_bytes())
         }
-        Scheme::Github | Scheme::Standard => body,
+        Scheme::Github | Scheme::Slack | Scheme::Standard | Scheme::Zoom => body,
     }
 }

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use deedtrail_core::time::Timestamp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::Deserialize;
 use sha2::Sha256;
 
 use super::{Header, Scheme};
@@ -38,6 +39,16 @@ pub(super) fn verify(
             check(key, &[body], &told)?;
             Ok(header("x-github-delivery").map(str::to_owned))
         }
+        Scheme::Slack => {
+            let headers = ["x-slack-request-timestamp", "x-slack-signature"];
+            versioned(key, headers.map(header), body, now)?;
+            Ok(event_id(body))
+        }
+        Scheme::Zoom => {
+            let headers = ["x-zm-request-timestamp", "x-zm-signature"];
+            versioned(key, headers.map(header), body, now)?;
+            Ok(None)
+        }
         Scheme::Okta => {
             let told = header("authorization").ok_or(BadSignature::Missing)?;
             // Equality of these hashes does not depend on where they differ.
@@ -48,11 +59,7 @@ pub(super) fn verify(
             let id = header("webhook-id").ok_or(BadSignature::Missing)?;
             let time = header("webhook-timestamp").ok_or(BadSignature::Missing)?;
             let told = header("webhook-signature").ok_or(BadSignature::Missing)?;
-            let sent: i64 = time.parse().map_err(|_| BadSignature::Late)?;
-            let sent = Timestamp::from_micros(sent.saturating_mul(Timestamp::SECOND_US));
-            if now.micros_since(sent).abs() > TOLERANCE_US {
-                return Err(BadSignature::Late);
-            }
+            timely(time, now)?;
             let signed = [id.as_bytes(), b".", time.as_bytes(), b".", body];
             // Several while a secret is exchanged.
             let fits = told
@@ -63,6 +70,48 @@ pub(super) fn verify(
                 .ok_or(BadSignature::Differs)
         }
     }
+}
+
+/// Slack and Zoom sign `v0:TIME:BODY`
+/// (<https://docs.slack.dev/authentication/verifying-requests-from-slack>).
+fn versioned(
+    key: &[u8],
+    [time, told]: [Option<&str>; 2],
+    body: &[u8],
+    now: Timestamp,
+) -> Result<(), BadSignature> {
+    let (time, told) = time.zip(told).ok_or(BadSignature::Missing)?;
+    timely(time, now)?;
+    let told = told.strip_prefix("v0=").unwrap_or_default();
+    let told = hex::decode(told).map_err(|_| BadSignature::Differs)?;
+    check(key, &[b"v0:", time.as_bytes(), b":", body], &told)
+}
+
+/// Slack's id of an event: the same when it is sent again.
+fn event_id(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Event {
+        event_id: String,
+    }
+    let event: Event = serde_json::from_slice(body).ok()?;
+    Some(event.event_id)
+}
+
+/// `time` in seconds is close to now.
+fn timely(time: &str, now: Timestamp) -> Result<(), BadSignature> {
+    let sent: i64 = time.parse().map_err(|_| BadSignature::Late)?;
+    let sent = Timestamp::from_micros(sent.saturating_mul(Timestamp::SECOND_US));
+    let apart = now.micros_since(sent).saturating_abs();
+    (apart <= TOLERANCE_US)
+        .then_some(())
+        .ok_or(BadSignature::Late)
+}
+
+/// HMAC-SHA-256.
+pub(super) fn sign(key: &[u8], text: &[u8]) -> Option<[u8; 32]> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    mac.update(text);
+    Some(mac.finalize().into_bytes().into())
 }
 
 fn check(key: &[u8], parts: &[&[u8]], told: &[u8]) -> Result<(), BadSignature> {
@@ -165,6 +214,37 @@ mod tests {
             assert_eq!(asked, Err(BadSignature::Late));
         }
         assert!(ask("m", NOW_S - 299, &sign("m", NOW_S - 299, ""), "").is_ok());
+    }
+
+    #[test]
+    fn slack_and_zoom_sign_version_time_and_body() {
+        let key = b"8f742231b10e8888abcd99yyyzzz85a5";
+        let signed = |time: i64, body: &str| {
+            let text = format!("v0:{time}:{body}");
+            format!("v0={}", hex::encode(sign(key, text.as_bytes()).unwrap()))
+        };
+        let body = r#"{"event_id":"Ev1"}"#;
+        for (scheme, prefix, id) in [
+            (Scheme::Slack, "x-slack-", Some("Ev1")),
+            (Scheme::Zoom, "x-zm-", None),
+        ] {
+            let names = ["request-timestamp", "signature"].map(|name| format!("{prefix}{name}"));
+            let ask = |time: i64, signature: &str, body: &str| {
+                let time = time.to_string();
+                let headers = [(names[0].as_str(), time.as_str()), (&names[1], signature)];
+                asked(scheme, key, &headers, body.as_bytes())
+            };
+            let good = signed(NOW_S, body);
+            assert_eq!(ask(NOW_S, &good, body), Ok(id.map(str::to_owned)));
+            let differs = Err(BadSignature::Differs);
+            assert_eq!(ask(NOW_S, &good, "{}"), differs);
+            assert_eq!(ask(NOW_S + 1, &good, body), differs);
+            assert_eq!(ask(NOW_S, "v0=", body), differs);
+            assert_eq!(ask(NOW_S, good.trim_start_matches("v0="), body), differs);
+            let old = NOW_S - 301;
+            assert_eq!(ask(old, &signed(old, body), body), Err(BadSignature::Late));
+            assert_eq!(asked(scheme, key, &[], b""), Err(BadSignature::Missing));
+        }
     }
 
     #[test]

@@ -1,25 +1,27 @@
 //! Protocols that shippers speak already. A delivery mixes the records of several sources.
 
+mod cloud_events;
 mod elastic;
 mod hec;
 mod otlp;
 mod table;
 mod webhook;
 
+use axum::body::Bytes;
 use axum::extract::Request;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::{IngestAnswer, IngestError, Shipped, Taken};
 use deedtrail_core::id::SourceName;
-use deedtrail_core::port::mapper::Mapper;
+use deedtrail_core::port::mapper::{Encoding, Mapper};
 
-use crate::delivery;
+use crate::delivery::{self, Turn};
 use crate::problem::Problem;
 use crate::state::Shared;
 
 pub(crate) use elastic::Refusal as ElasticRefusal;
 pub(crate) use hec::Refusal as HecRefusal;
-pub(crate) use otlp::Refusal as OtlpRefusal;
+pub(crate) use otlp::{GrpcRefusal, Refusal as OtlpRefusal};
 pub(crate) use table::ENDPOINTS;
 
 /// What became of a delivery, with what `read` remembers of it for the answer.
@@ -48,6 +50,23 @@ where
     let encoding = delivery::encoding(request.headers())?;
     let turn = delivery::turn(shared, &shared.ingest_turns).await?;
     let body = delivery::body(shared, request, shared.config.ingest_bytes_max).await?;
+    take_body(shared, principal, (turn, encoding, body), protocol, read).await
+}
+
+/// As [`take`], of a body that was read in its turn.
+async fn take_body<M, R>(
+    shared: &Shared,
+    principal: Principal,
+    (turn, encoding, body): (Turn, Encoding, Bytes),
+    protocol: &'static str,
+    read: R,
+) -> Result<Took<M>, Problem>
+where
+    M: Send + 'static,
+    R: for<'a> FnOnce(&dyn Mapper, &'a [u8]) -> Result<(Vec<Shipped<'a>>, M), Problem>
+        + Send
+        + 'static,
+{
     let ingest = move |app: &App| -> Result<Took<M>, Problem> {
         let protocol = SourceName::new(protocol).map_err(|_| Problem::internal())?;
         let mapper = &*app.ports.mapper;

@@ -1,10 +1,10 @@
 //! The endpoints of the protocols.
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, options, post};
 use deedtrail_core::port::store::Scope;
 
-use super::{elastic, hec, otlp, webhook};
+use super::{cloud_events, elastic, hec, otlp, webhook};
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 use crate::state::Shared;
 
@@ -131,7 +131,7 @@ const LOGS: Document = Document {
 const WEBHOOK: Document = Document {
     summary: "Take a vendor's webhook in",
     detail: "The configuration names the webhook, its source, how it is signed (`github`, `okta`, \
-             `standard`) and the file of the secret. Sending the same delivery again stores \
+             `slack`, `standard`, `zoom`) and the file of the secret. Sending the same delivery again stores \
              nothing twice.",
     parameters: &[parameter(
         "name",
@@ -168,6 +168,31 @@ const WEBHOOK_ASKED: Document = Document {
     ..WEBHOOK
 };
 
+const CLOUD_EVENTS: Document = Document {
+    summary: "CloudEvents",
+    detail: "Binary, structured and batched. The source is told by `type` or `source` (the name of \
+             one of ours), else by the content of `data`. Answers after everything is durable.",
+    parameters: &[],
+    body: Some(Body {
+        media_types: &[
+            "application/cloudevents+json",
+            "application/cloudevents-batch+json",
+            "application/json",
+        ],
+        schema: None,
+    }),
+    answer: Answer::Json("IngestAnswer"),
+    refusals: WEBHOOK.refusals,
+};
+const CLOUD_EVENTS_ASKED: Document = Document {
+    summary: "CloudEvents: are deliveries wanted",
+    detail: "Senders ask once, by `WebHook-Request-Origin`. Deliveries need a token all the same.",
+    body: None,
+    answer: Answer::Text("Empty; the answer is in the headers."),
+    refusals: &[],
+    ..CLOUD_EVENTS
+};
+
 const SPLUNK: Endpoint = Endpoint {
     method: "POST",
     path: "",
@@ -178,6 +203,10 @@ const SPLUNK: Endpoint = Endpoint {
 };
 const OTLP: Endpoint = Endpoint {
     face: Face::Otlp,
+    ..SPLUNK
+};
+const GRPC: Endpoint = Endpoint {
+    face: Face::Grpc,
     ..SPLUNK
 };
 const ELASTIC: Endpoint = Endpoint {
@@ -251,6 +280,21 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         document: Some(WEBHOOK_ASKED),
     },
     Endpoint {
+        path: "/v1/cloudevents",
+        face: Face::Api,
+        route: || delivered(post(cloud_events::events)),
+        document: Some(CLOUD_EVENTS),
+        ..SPLUNK
+    },
+    Endpoint {
+        method: "OPTIONS",
+        path: "/v1/cloudevents",
+        needs: Needs::Nothing,
+        face: Face::Api,
+        route: || options(cloud_events::wanted),
+        document: Some(CLOUD_EVENTS_ASKED),
+    },
+    Endpoint {
         path: "/v1/traces",
         route: || delivered(post(otlp::traces)),
         document: Some(TRACES),
@@ -261,6 +305,16 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         route: || delivered(post(otlp::logs)),
         document: Some(LOGS),
         ..OTLP
+    },
+    Endpoint {
+        path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        route: || delivered(post(otlp::grpc::traces)),
+        ..GRPC
+    },
+    Endpoint {
+        path: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        route: || delivered(post(otlp::grpc::logs)),
+        ..GRPC
     },
     Endpoint {
         path: "/_bulk",

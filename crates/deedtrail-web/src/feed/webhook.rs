@@ -4,8 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use deedtrail_app::App;
-use deedtrail_app::intake::IngestAnswer;
-use deedtrail_app::webhook::WebhookError;
+use deedtrail_app::webhook::{Delivered, WebhookError};
 use serde::Serialize;
 
 use crate::delivery;
@@ -28,23 +27,20 @@ pub(super) async fn verify(
     headers: HeaderMap,
 ) -> Result<Json<Verification>, Problem> {
     let header = |name: &str| headers.get(name)?.to_str().ok();
-    match shared.app.webhook_challenge(&name, &header) {
-        Some(challenge) => Ok(Json(Verification {
-            verification: challenge.to_owned(),
-        })),
-        None => Err(WebhookError::Refused(name).into()),
-    }
+    let challenge = shared.app.webhook_challenge(&name, &header)?;
+    let verification = challenge.to_owned();
+    Ok(Json(Verification { verification }))
 }
 
 pub(super) async fn take(
     State(shared): State<Shared>,
     Path(name): Path<String>,
     request: Request,
-) -> Result<Json<IngestAnswer>, Problem> {
+) -> Result<Json<Delivered>, Problem> {
     let headers = request.headers().clone();
     let turn = delivery::turn(&shared, &shared.webhook_turns).await?;
     let body = delivery::body(&shared, request, WEBHOOK_BYTES_MAX).await?;
-    let ingest = move |app: &App| -> Result<IngestAnswer, WebhookError> {
+    let ingest = move |app: &App| -> Result<Delivered, WebhookError> {
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let answer = app.ingest_webhook(&name, &header, &body);
         drop(turn);

@@ -11,6 +11,8 @@ mod feed;
 #[cfg(test)]
 mod feed_property;
 #[cfg(test)]
+mod grpc;
+#[cfg(test)]
 mod ingest;
 #[cfg(test)]
 mod page;

@@ -39,7 +39,7 @@ async fn served_with(config: WebConfig) -> Served {
     let (stop, stopped) = oneshot::channel();
     let router = caller.router.clone();
     let mut server = JoinSet::new();
-    server.spawn(serve_within(SHORT, listener, router, async {
+    server.spawn(serve_within(SHORT, listener, None, router, async {
         stopped.await.unwrap();
     }));
     Served {
@@ -54,16 +54,26 @@ async fn served_with(config: WebConfig) -> Served {
 async fn until_cut_off(address: std::net::SocketAddr, sent: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(sent.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    let read = stream.read_to_string(&mut answer);
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
     tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap();
-    answer
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[tokio::test]
 async fn a_client_that_never_ends_its_headers_is_cut_off() {
     let served = served().await;
-    for start in ["", "GET / HT", "GET /healthz HTTP/1.1\r\nHost: x\r\nA: "] {
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let empty_settings = "\0\0\0\u{4}\0\0\0\0\0";
+    let asking_nothing = format!("{preface}{empty_settings}");
+    for start in [
+        "",
+        "GET / HT",
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nA: ",
+        "PRI * HT",
+        preface,
+        &asking_nothing,
+    ] {
         let answer = until_cut_off(served.address, start).await;
         assert!(!answer.contains("200 OK"), "{answer}");
     }

@@ -13,6 +13,7 @@ use super::Ended;
 use crate::args::ConfigCommand;
 use crate::config::Config;
 use crate::output::{Console, causes, counted};
+use crate::tls::Certificate;
 use crate::{rules, webhooks};
 
 /// What is wrong: `file:line: what`.
@@ -94,6 +95,9 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
     if config.public_url.as_ref().is_some_and(|url| !web(url)) {
         let text = "`public_url` is no address; write https://HOST, as people type it";
         mistakes.push(error(text.to_owned()));
+    }
+    if let Some(Err(problem)) = config.tls.as_ref().map(Certificate::load) {
+        mistakes.push(error(causes(&problem)));
     }
     let loaded = match &config.sources {
         Some(folder) => Registry::load_sound(folder),

@@ -88,7 +88,7 @@ impl Folder {
             .unwrap();
         let line = lines.next().unwrap().unwrap();
         std::thread::spawn(move || lines.for_each(drop));
-        assert!(address.starts_with("http://"), "{address}");
+        assert!(address.starts_with("http"), "{address}");
         Server {
             child,
             address,
@@ -100,7 +100,7 @@ impl Folder {
 /// A running server; killed when dropped.
 pub(crate) struct Server {
     pub(crate) child: Child,
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or `https` with a certificate.
     pub(crate) address: String,
     /// What it says about signing in.
     pub(crate) line: String,

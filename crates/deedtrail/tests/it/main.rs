@@ -13,6 +13,8 @@ mod bad_input;
 mod command;
 mod configuration;
 mod demo;
+#[cfg(test)]
+mod encrypted;
 mod people;
 mod reference;
 mod server;

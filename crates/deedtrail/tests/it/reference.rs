@@ -91,23 +91,37 @@ fn the_configuration_page_is_current() {
     );
     let schema: Value = serde_json::from_str(&Folder::new().ok(&["config", "schema"])).unwrap();
     table(&mut text, &schema);
-    for (name, schema) in schema["properties"].as_object().unwrap() {
-        if schema.get("properties").is_some() {
-            write!(
-                text,
-                "\n## [{name}]\n\n{}\n",
-                schema["description"].as_str().unwrap()
-            )
-            .unwrap();
-            table(&mut text, schema);
+    for (name, setting) in schema["properties"].as_object().unwrap() {
+        if let Some((name, below)) = below(name, setting, &schema) {
+            let meaning = below["description"].as_str().unwrap();
+            write!(text, "\n## [{name}]\n\n{meaning}\n").unwrap();
+            table(&mut text, below);
         }
     }
     assert_current("configuration.md", &text);
 }
 
+/// The table that stands for a setting, with its name in the file.
+fn below<'a>(name: &str, setting: &'a Value, schema: &'a Value) -> Option<(String, &'a Value)> {
+    let named = |reference: &Value| {
+        let path = reference["$ref"].as_str()?.strip_prefix('#')?;
+        schema
+            .pointer(path)
+            .filter(|it| it["properties"].is_object())
+    };
+    if setting["properties"].is_object() {
+        return Some((name.to_owned(), setting));
+    }
+    if let Some(of_each) = named(&setting["additionalProperties"]) {
+        return Some((format!("{name}.NAME"), of_each));
+    }
+    Some((name.to_owned(), named(&setting["anyOf"][0])?))
+}
+
 /// Settings of one table of the file. Folders below the home folder depend on the machine.
 fn table(text: &mut String, schema: &Value) {
     text.push_str("\n| setting | default | meaning |\n|---|---|---|\n");
+    let needed = schema["required"].as_array().cloned().unwrap_or_default();
     for (name, setting) in schema["properties"].as_object().unwrap() {
         if setting.get("properties").is_some() {
             continue;
@@ -115,6 +129,7 @@ fn table(text: &mut String, schema: &Value) {
         let default = match name.as_str() {
             "data" => "`deedtrail` in the user's data folder".to_owned(),
             "checkpoints" => "`deedtrail/checkpoints` in the user's state folder".to_owned(),
+            _ if needed.contains(&Value::from(name.as_str())) => "needed".to_owned(),
             _ if setting["default"].is_null() => "none".to_owned(),
             _ => format!("`{}`", setting["default"]),
         };

@@ -15,8 +15,11 @@ fn python() -> PathBuf {
         "elasticsearch==9.5.1",
         "splunk-hec-handler==1.2.0",
         "opentelemetry-sdk==1.45.2",
+        "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
         "opentelemetry-exporter-otlp-proto-http==1.45.2",
         "standardwebhooks==1.0.1",
+        "cloudevents==1.12.0",
+        "requests==2.32.5",
     ];
     python_with(folder, &packages)
 }
@@ -129,13 +132,21 @@ fn the_official_client_of_elasticsearch() {
 
 #[test]
 fn the_exporters_of_opentelemetry() {
-    let folder = Folder::new();
-    let server = folder.serve();
+    for protocol in ["http", "grpc"] {
+        let folder = Folder::new();
+        let server = folder.serve();
+        exported(&folder, &server, &[protocol]);
+    }
+}
+
+/// Exports spans and log records, and looks for them.
+pub(crate) fn exported(folder: &Folder, server: &Server, how: &[&str]) {
     let bodies = format!("{}\nplain words\n", cloudtrail("e-1", "ListUsers"));
     let mut exporter = Command::new(python());
     exporter
         .arg(script("otlp.py"))
-        .args([&server.address, &token(&folder)]);
+        .args([&server.address, &token(folder)])
+        .args(how);
     fed(&mut exporter, &bodies);
     let sql = "SELECT source, operation, actor FROM events ORDER BY 1, 2";
     let row = |source: &str, operation: &str, actor: &str| json!({ "source": source, "operation": operation, "actor": actor });
@@ -146,7 +157,76 @@ fn the_exporters_of_opentelemetry() {
     ];
     assert_eq!(folder.json(&["query", sql]), expected);
     let waits = ("aws.cloudtrail".to_owned(), "wrong_source".to_owned());
-    assert_eq!(waiting(&folder), [waits]);
+    assert_eq!(waiting(folder), [waits]);
+}
+
+#[test]
+fn the_sdk_of_cloud_events() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let send = |mode: &str, lines: &[String]| {
+        let mut sender = Command::new(python());
+        sender
+            .arg(script("cloud_events.py"))
+            .args([&server.address, &token(&folder), mode]);
+        fed(&mut sender, &lines.join("\n"))
+    };
+    let lines = [
+        cloudtrail("e-1", "ListUsers"),
+        r#"{"hello":"world"}"#.to_owned(),
+    ];
+    for mode in ["binary", "structured"] {
+        assert_eq!(send(mode, &lines), "200\n200\n");
+    }
+    // The SDK writes the record anew (other spacing), and its own time into the event around what
+    // nobody understands.
+    let expected = json!({ "source": "aws.cloudtrail", "operation": "iam:ListUsers", "n": 1 });
+    assert_eq!(stored(&folder), [expected]);
+    let waits = ("cloudevents.event".to_owned(), "unrecognized".to_owned());
+    assert_eq!(waiting(&folder), vec![waits; 2]);
+}
+
+/// As the API server of Kubernetes sends, with a kubeconfig that names address and token
+/// (k8s.io/apiserver/plugin/pkg/audit/webhook).
+#[test]
+fn the_audit_webhook_of_kubernetes() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let event = |stage: &str| {
+        json!({
+            "level": "Metadata", "auditID": "a-1", "stage": stage, "verb": "get",
+            "requestURI": "/api/v1/namespaces/shop/secrets/db",
+            "user": { "username": "ana@example.com", "groups": ["system:authenticated"] },
+            "sourceIPs": ["192.0.2.10"], "userAgent": "kubectl/v1.31.0",
+            "objectRef": { "resource": "secrets", "namespace": "shop", "name": "db", "apiVersion": "v1" },
+            "responseStatus": { "metadata": {}, "code": 200 },
+            "requestReceivedTimestamp": "2026-11-01T10:00:00.000000Z",
+            "stageTimestamp": "2026-11-01T10:00:00.010000Z",
+        })
+    };
+    let list = json!({
+        "kind": "EventList", "apiVersion": "audit.k8s.io/v1", "metadata": {},
+        "items": [event("ResponseComplete")],
+    });
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--fail", "--data-binary", "@-"])
+        .args(["--header", "Content-Type: application/json"])
+        .args([
+            "--header",
+            &format!("Authorization: Bearer {}", token(&folder)),
+        ])
+        .arg(format!(
+            "{}/v1/ingest/kubernetes.audit?timeout=30s",
+            server.address
+        ));
+    let answer: Value = serde_json::from_str(&fed(&mut curl, &list.to_string())).unwrap();
+    assert_eq!(answer["accepted"], 1, "{answer}");
+    let sql = "SELECT source, action, actor, target FROM events";
+    let expected = json!({
+        "source": "kubernetes.audit", "action": "secret_read",
+        "actor": "ana@example.com", "target": "shop/db",
+    });
+    assert_eq!(folder.json(&["query", sql]), [expected]);
 }
 
 /// Base64 of 24 bytes, as the library makes them.

@@ -37,30 +37,40 @@ struct Status {
     message: String,
 }
 
-/// Everything is durable; with a warning where something waits in quarantine.
-pub(super) fn answer(form: Form, counts: &IngestAnswer) -> Response {
-    let warning = counts.quarantine.first().map(|first| {
+/// What to say although everything is durable: something waits in quarantine.
+fn warning(counts: &IngestAnswer) -> Option<String> {
+    counts.quarantine.first().map(|first| {
         format!(
             "{} of {} records wait in quarantine, the first because: {}",
             counts.quarantined, counts.records, first.reason
         )
-    });
+    })
+}
+
+fn response(counts: &IngestAnswer) -> Response200 {
+    Response200 {
+        partial_success: warning(counts).map(|error_message| PartialSuccess {
+            rejected: 0,
+            error_message,
+        }),
+    }
+}
+
+/// The answer's message in protobuf.
+pub(super) fn message(counts: &IngestAnswer) -> Vec<u8> {
+    response(counts).encode_to_vec()
+}
+
+/// Everything is durable; with a warning where something waits in quarantine.
+pub(super) fn answer(form: Form, counts: &IngestAnswer) -> Response {
     match form {
-        Form::Json => match warning {
+        Form::Json => match warning(counts) {
             Some(warning) => {
                 Json(json!({ "partialSuccess": { "errorMessage": warning } })).into_response()
             }
             None => Json(json!({})).into_response(),
         },
-        Form::Protobuf => protobuf(
-            StatusCode::OK,
-            &Response200 {
-                partial_success: warning.map(|error_message| PartialSuccess {
-                    rejected: 0,
-                    error_message,
-                }),
-            },
-        ),
+        Form::Protobuf => protobuf(StatusCode::OK, &response(counts)),
     }
 }
 

@@ -2,6 +2,7 @@
 //! (<https://opentelemetry.io/docs/specs/otlp/>).
 
 mod answer;
+pub(super) mod grpc;
 mod log;
 mod trace;
 
@@ -18,6 +19,7 @@ use crate::problem::Problem;
 use crate::state::Shared;
 
 pub(crate) use answer::Refusal;
+pub(crate) use grpc::Refusal as GrpcRefusal;
 
 /// How messages are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

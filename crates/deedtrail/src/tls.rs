@@ -1,0 +1,136 @@
+//! The server's certificate: read at the start, and again whenever its files change.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use crate::config::TlsConfig;
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// A certificate with its key, as the files hold it now.
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    files: TlsConfig,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Certificate {
+    /// Reads the files; what is wrong with them is told in words.
+    pub(crate) fn load(files: &TlsConfig) -> anyhow::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            files: files.clone(),
+            current: RwLock::new(read(files)?),
+        }))
+    }
+
+    /// TLS 1.2 and 1.3 with this certificate, offering the protocols of `alpn`.
+    pub(crate) fn server(self: &Arc<Self>, alpn: &[&[u8]]) -> anyhow::Result<Arc<ServerConfig>> {
+        let builder = ServerConfig::builder_with_provider(provider());
+        let builder = builder.with_safe_default_protocol_versions()?;
+        let resolver: Arc<Self> = Arc::clone(self);
+        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        Ok(Arc::new(config))
+    }
+
+    /// Looks at the files now and then, for ever. New ones serve the next connection; broken ones
+    /// are told, and the old ones go on.
+    pub(crate) async fn watch(self: Arc<Self>) {
+        let mut interval = tokio::time::interval(LOOK_EVERY);
+        let mut known = changed(&self.files);
+        loop {
+            interval.tick().await;
+            let certificate = Arc::clone(&self);
+            let looked = tokio::task::spawn_blocking(move || certificate.look(known)).await;
+            known = looked.unwrap_or(known);
+        }
+    }
+
+    /// Reads the files again if they changed since `known`; gives when they did.
+    fn look(&self, known: Changed) -> Changed {
+        let now = changed(&self.files);
+        if now == known {
+            return known;
+        }
+        match read(&self.files) {
+            Ok(read) => {
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = read;
+                tracing::info!("the certificate was read again and serves from now on");
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(
+                    error,
+                    "the new certificate is not used; the old one goes on"
+                );
+            }
+        }
+        now
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&current))
+    }
+}
+
+/// When both files changed last.
+type Changed = [Option<SystemTime>; 2];
+
+fn changed(files: &TlsConfig) -> Changed {
+    let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
+    [changed(&files.certificate_file), changed(&files.key_file)]
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn read(files: &TlsConfig) -> anyhow::Result<Arc<CertifiedKey>> {
+    let chain = certificates(&files.certificate_file, "certificate_file")?;
+    let path = &files.key_file;
+    let key = PrivateKeyDer::from_pem_file(path)
+        .with_context(|| trouble("key_file", path, "one private key in PEM"))?;
+    let key = CertifiedKey::from_der(chain, key, &provider());
+    let key = key.with_context(|| {
+        format!(
+            "`tls.certificate_file` {} and `tls.key_file` {} do not fit each other",
+            files.certificate_file.display(),
+            path.display()
+        )
+    })?;
+    Ok(Arc::new(key))
+}
+
+fn certificates(path: &PathBuf, setting: &str) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let expected = "certificates in PEM, the server's first";
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = read.with_context(|| trouble(setting, path, expected))?;
+    anyhow::ensure!(
+        !chain.is_empty(),
+        "{}: none is in it",
+        trouble(setting, path, expected)
+    );
+    Ok(chain)
+}
+
+fn trouble(setting: &str, path: &Path, expected: &str) -> String {
+    format!(
+        "cannot read `tls.{setting}` {}: expected {expected}",
+        path.display()
+    )
+}
