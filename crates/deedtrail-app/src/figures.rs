@@ -1,5 +1,6 @@
 //! Figures about the running product, for `/metrics`, `/readyz` and `doctor`.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use deedtrail_core::port::archive::ArchiveFigures;
@@ -15,6 +16,24 @@ pub struct Counters {
     pub duplicates: AtomicU64,
     pub quarantined: AtomicU64,
     pub refused: AtomicU64,
+}
+
+/// Counters of one listener since start.
+#[derive(Debug, Default)]
+pub struct ListenerCounters {
+    /// Messages that are durable, those that came again included.
+    pub records: AtomicU64,
+    /// Bytes of those.
+    pub bytes: AtomicU64,
+    /// Messages refused at a limit, or that came in part.
+    pub refused: AtomicU64,
+    /// Connections and datagrams of senders that may not send.
+    pub denied: AtomicU64,
+    pub connections: AtomicU64,
+    /// Connections that are open now.
+    pub open: AtomicU64,
+    /// Datagrams that the system dropped, as far as it tells.
+    pub lost: AtomicU64,
 }
 
 /// A snapshot of where everything stands.
@@ -37,6 +56,11 @@ pub struct Figures {
 }
 
 impl App {
+    /// The counters of the listener of that name; none are shown of an unknown one.
+    pub fn listener_counters(&self, name: &str) -> Arc<ListenerCounters> {
+        self.listeners.get(name).cloned().unwrap_or_default()
+    }
+
     pub fn figures(&self) -> Result<Figures, StoreError> {
         Ok(Figures {
             log_end: self.ports.log.end(),

@@ -56,6 +56,8 @@ pub struct App {
     pub rules_left_out: Vec<String>,
     /// Webhooks that are awaited, by name.
     pub webhooks: BTreeMap<String, webhook::Webhook>,
+    /// Counters of the listeners there are, by name.
+    pub listeners: BTreeMap<String, Arc<figures::ListenerCounters>>,
 }
 
 impl App {
@@ -67,6 +69,7 @@ impl App {
             handover: Arc::default(),
             rules_left_out: Vec::new(),
             webhooks: BTreeMap::new(),
+            listeners: BTreeMap::new(),
         }
     }
 }

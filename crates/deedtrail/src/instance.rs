@@ -20,6 +20,7 @@ use deedtrail_sources::Registry;
 use deedtrail_store::SqliteStore;
 
 use crate::config::{Config, FILE_NAME};
+use crate::listeners;
 use crate::rules;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::webhooks;
@@ -77,6 +78,7 @@ impl Instance {
         let app = App {
             rules_left_out: loaded.left_out(),
             webhooks,
+            listeners: listeners::counters(config),
             ..App::new(ports.clone())
         };
         let app = Arc::new(app);

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod config;
 mod instance;
+mod listeners;
 mod output;
 mod rules;
 mod server;

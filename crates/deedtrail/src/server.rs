@@ -10,6 +10,7 @@ use deedtrail_web::{Transport, WebConfig};
 use crate::commands::{self, Ended};
 use crate::config::Config;
 use crate::instance::Instance;
+use crate::listeners;
 use crate::output::Console;
 use crate::socket;
 use crate::tls::Certificate;
@@ -62,6 +63,7 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
                 config.listen
             )
         })?;
+    let listeners = listeners::bind(instance, certificate.as_ref()).await?;
     let address = listener.local_addr()?;
     instance.address.get_or_init(|| address);
     let local = Arc::clone(instance);
@@ -69,6 +71,7 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
         Arc::new(move |request, console| commands::answer(&local, request, console));
     socket::listen(&config.data, handler)?;
     greet(instance, console)?;
+    listeners::greet(&listeners, console)?;
     let router = deedtrail_web::router(Arc::clone(&instance.app), web_config(config));
     let ticks = tick(Arc::clone(instance));
     let reloads = async {
@@ -78,7 +81,10 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
         }
     };
     tokio::select! {
-        () = deedtrail_web::serve(listener, tls, router, signal()) => {}
+        ((), ()) = async {
+            let served = deedtrail_web::serve(listener, tls, router, signal());
+            tokio::join!(served, listeners.run(signal()))
+        } => {}
         () = reloads => {}
         error = ticks => anyhow::bail!("the log takes no more entries: {error}"),
     }

@@ -1,18 +1,18 @@
 //! The server's certificate: read at the start, and again whenever its files change.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 
 use crate::config::TlsConfig;
 
@@ -43,6 +43,23 @@ impl Certificate {
         let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
+    }
+
+    /// As [`Self::server`], for clients alone that one of the authorities in `file` vouches for.
+    pub(crate) fn server_of_clients(
+        self: &Arc<Self>,
+        file: &Path,
+    ) -> anyhow::Result<Arc<ServerConfig>> {
+        let mut authorities = RootCertStore::empty();
+        for authority in certificates(file, "client_ca_file")? {
+            authorities.add(authority)?;
+        }
+        let clients = WebPkiClientVerifier::builder_with_provider(authorities.into(), provider());
+        let builder = ServerConfig::builder_with_provider(provider());
+        let builder = builder.with_safe_default_protocol_versions()?;
+        let resolver: Arc<Self> = Arc::clone(self);
+        let config = builder.with_client_cert_verifier(clients.build()?);
+        Ok(Arc::new(config.with_cert_resolver(resolver)))
     }
 
     /// Looks at the files now and then, for ever. New ones serve the next connection; broken ones
@@ -101,10 +118,10 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn read(files: &TlsConfig) -> anyhow::Result<Arc<CertifiedKey>> {
-    let chain = certificates(&files.certificate_file, "certificate_file")?;
+    let chain = certificates(&files.certificate_file, "tls.certificate_file")?;
     let path = &files.key_file;
     let key = PrivateKeyDer::from_pem_file(path)
-        .with_context(|| trouble("key_file", path, "one private key in PEM"))?;
+        .with_context(|| trouble("tls.key_file", path, "one private key in PEM"))?;
     let key = CertifiedKey::from_der(chain, key, &provider());
     let key = key.with_context(|| {
         format!(
@@ -116,8 +133,8 @@ fn read(files: &TlsConfig) -> anyhow::Result<Arc<CertifiedKey>> {
     Ok(Arc::new(key))
 }
 
-fn certificates(path: &PathBuf, setting: &str) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let expected = "certificates in PEM, the server's first";
+fn certificates(path: &Path, setting: &str) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let expected = "certificates in PEM";
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = read.with_context(|| trouble(setting, path, expected))?;
     anyhow::ensure!(
@@ -130,7 +147,7 @@ fn certificates(path: &PathBuf, setting: &str) -> anyhow::Result<Vec<Certificate
 
 fn trouble(setting: &str, path: &Path, expected: &str) -> String {
     format!(
-        "cannot read `tls.{setting}` {}: expected {expected}",
+        "cannot read `{setting}` {}: expected {expected}",
         path.display()
     )
 }

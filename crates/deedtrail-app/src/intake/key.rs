@@ -13,12 +13,25 @@ const CONTENTS_MAX: usize = 4_000_000;
 
 /// Makes idempotency keys: the vendor's id, else the shipper's, else content hash + occurrence
 /// within the delivery.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct KeyMaker {
     seen: BTreeMap<[u8; 16], u32>,
+    /// What was seen before that, where not everything is remembered.
+    before: BTreeMap<[u8; 16], u32>,
+    /// After this many contents those before them are forgotten.
+    window: Option<usize>,
 }
 
 impl KeyMaker {
+    /// For a delivery without an end: remembers the newest `window` different contents, and at
+    /// most as many before them. A copy of an older one is taken for a duplicate.
+    pub fn over_window(window: usize) -> Self {
+        Self {
+            window: Some(window),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn make(
         &mut self,
         mapped: Option<&MappedRecord>,
@@ -41,7 +54,12 @@ impl KeyMaker {
         if self.seen.len() >= CONTENTS_MAX && !self.seen.contains_key(&content) {
             return 1;
         }
-        let occurrence = self.seen.entry(content).or_insert(0);
+        if self.window.is_some_and(|window| self.seen.len() >= window) {
+            self.before = std::mem::take(&mut self.seen);
+        }
+        let before = &self.before;
+        let occurrence = self.seen.entry(content);
+        let occurrence = occurrence.or_insert_with(|| before.get(&content).copied().unwrap_or(0));
         *occurrence += 1;
         *occurrence
     }
@@ -78,6 +96,21 @@ mod tests {
                 retry.make(None, None, b"b")
             ]
         );
+    }
+
+    #[test]
+    fn a_delivery_without_an_end_forgets_what_was_long_ago() {
+        let mut keys = KeyMaker::over_window(2);
+        let mut make = |bytes: &[u8]| keys.make(None, None, bytes);
+        let first = make(b"a");
+        make(b"b");
+        make(b"c");
+        let second = make(b"a");
+        assert!(first.ends_with(":1") && second.ends_with(":2"));
+        for other in [b"d", b"e", b"f", b"g"] {
+            make(other);
+        }
+        assert_eq!(make(b"a"), first);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod answer;
 mod entry;
 mod key;
 mod shipped;
+mod syslog;
 mod wrapped;
 
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ pub use answer::{IngestAnswer, QUARANTINE_NOTES_MAX, QuarantineNote};
 pub use key::KeyMaker;
 pub(crate) use shipped::Understood;
 pub use shipped::{Fate, Shipped, Taken};
+pub use syslog::SyslogMessage;
 
 use entry::entry;
 pub(crate) use entry::parts;

@@ -83,6 +83,19 @@ impl App {
         protocol: &SourceName,
         records: Vec<Shipped<'_>>,
     ) -> Result<(IngestAnswer, Vec<Taken>), IngestError> {
+        self.ingest_shipped_part(principal, protocol, records, &mut KeyMaker::default())
+    }
+
+    /// As [`Self::ingest_shipped`], for one of several parts of a delivery, for which `keys` is
+    /// kept. After an error `keys` is to be what it was before, so that the same part gets the
+    /// same keys when it is taken in again.
+    pub fn ingest_shipped_part(
+        &self,
+        principal: &Principal,
+        protocol: &SourceName,
+        records: Vec<Shipped<'_>>,
+        keys: &mut KeyMaker,
+    ) -> Result<(IngestAnswer, Vec<Taken>), IngestError> {
         principal.require(Scope::Ingest)?;
         let arrivals = records.into_iter().map(|record| Arrival {
             line: record.line,
@@ -94,8 +107,7 @@ impl App {
             bytes: record.bytes,
         });
         let arrivals: Vec<_> = arrivals.collect();
-        let mut keys = KeyMaker::default();
-        let mut intake = Intake::new(self, principal, &mut keys);
+        let mut intake = Intake::new(self, principal, keys);
         intake.taken = Some(Vec::with_capacity(arrivals.len()));
         intake.take(&arrivals)?;
         Ok((intake.answer, intake.taken.unwrap_or_default()))

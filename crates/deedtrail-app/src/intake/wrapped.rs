@@ -5,6 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::syslog::SyslogMessage;
+
 /// Where shippers put a record: Splunk's collector in `event`; Filebeat, Vector and Logstash a
 /// line in `message` (Elastic's integrations in `event.original`), container runtimes and Fluent
 /// Bit in `log`, Splunk's forwarders in `_raw`; OpenTelemetry in the body of a log record.
@@ -20,6 +22,10 @@ struct Document<'a> {
     raw: Option<&'a RawValue>,
     #[serde(borrow, rename = "logRecord")]
     log_record: Option<LogRecord<'a>>,
+    #[serde(borrow)]
+    specversion: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -34,8 +40,18 @@ struct LogRecord<'a> {
     body: Option<&'a RawValue>,
 }
 
-/// What may be the record within `document`: JSON objects, the most deeply wrapped first.
+/// What may be the record within `document`: a syslog message's payload, or what is in that;
+/// JSON objects, the most deeply wrapped first.
 pub(crate) fn candidates(document: &[u8]) -> Vec<Vec<u8>> {
+    if let Some(message) = SyslogMessage::read(document) {
+        let record = message.record();
+        let inside = in_json(record);
+        return std::iter::once(record.to_vec()).chain(inside).collect();
+    }
+    in_json(document)
+}
+
+fn in_json(document: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let Ok(document) = serde_json::from_slice::<Document<'_>>(document) else {
         return found;
@@ -49,6 +65,8 @@ pub(crate) fn candidates(document: &[u8]) -> Vec<Vec<u8>> {
         found.extend(object(event));
     }
     found.extend(texts(&document));
+    let data = document.data.filter(|_| document.specversion.is_some());
+    found.extend(data.and_then(object));
     let body = document.log_record.and_then(|record| record.body);
     found.extend(body.and_then(log_body));
     found
@@ -127,6 +145,7 @@ mod tests {
             format!(r#"{{"event":{text}}}"#),
             format!(r#"{{"stream":"stdout","log":{text}}}"#),
             format!(r#"{{"_raw":{text}}}"#),
+            format!(r#"{{"specversion":"1.0","id":"1","data":{line}}}"#),
             format!(r#"{{"resource":{{}},"logRecord":{{"body":{{"stringValue":{text}}}}}}}"#),
         ] {
             assert_eq!(found(&document), [line], "{document}");
@@ -154,12 +173,22 @@ mod tests {
     }
 
     #[test]
+    fn the_record_is_found_in_a_syslog_message() {
+        let line = r#"{"a": 1.50}"#;
+        assert_eq!(found(&format!("<13>1 - h app - - - {line}\n")), [line]);
+        let wrapped = r#"{"message":"{\"a\":1}"}"#;
+        let message = format!("<13>Nov  1 10:00:00 h app: @cee: {wrapped}");
+        assert_eq!(found(&message), [wrapped, r#"{"a":1}"#]);
+    }
+
+    #[test]
     fn what_holds_no_object_holds_no_record() {
         for document in [
             r#"{"eventName":"ConsoleLogin","message":"signed in"}"#,
             r#"{"message":{"a":1},"log":{"file":"x"},"event":7}"#,
             r#"{"event":"text","log":["{}"],"message":"{oops}"}"#,
             r#"{"event":null,"message":"{\"a\":1}{\"b\":2}"}"#,
+            r#"{"id":"1","data":{"a":1}}"#,
             "[]",
             "no json",
         ] {
