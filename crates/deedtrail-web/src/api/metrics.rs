@@ -1,5 +1,6 @@
 //! `/metrics`: the Prometheus text format, version 0.0.4.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use axum::Extension;
@@ -8,7 +9,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::figures::Figures;
+use deedtrail_app::figures::{Figures, ListenerCounters};
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_core::finding::Severity;
 use deedtrail_core::port::store::SourceHealth;
@@ -70,6 +71,7 @@ fn render(app: &App, principal: &Principal) -> Result<String, ReadingError> {
     let open = app.open_by_severity(principal)?;
     let mut page = Page::default();
     intake(&mut page, app);
+    listeners(&mut page, app);
     positions(&mut page, &figures);
     sources(&mut page, &figures.sources);
     page.family(
@@ -112,6 +114,62 @@ fn intake(page: &mut Page, app: &App) {
     ];
     for (name, help, counter) in rows {
         page.single(name, "counter", help, counter.load(Relaxed));
+    }
+}
+
+/// One sample per listener, where there are any. Their names need no escaping either.
+fn listeners(page: &mut Page, app: &App) {
+    type Of = fn(&ListenerCounters) -> &AtomicU64;
+    let rows: [(&str, &str, &str, Of); 7] = [
+        (
+            "deedtrail_listener_records_total",
+            "counter",
+            "Messages made durable by listener, since start.",
+            |counters| &counters.records,
+        ),
+        (
+            "deedtrail_listener_bytes_total",
+            "counter",
+            "Bytes of those messages.",
+            |counters| &counters.bytes,
+        ),
+        (
+            "deedtrail_listener_refused_total",
+            "counter",
+            "Messages over a limit or that came in part, since start.",
+            |counters| &counters.refused,
+        ),
+        (
+            "deedtrail_listener_denied_total",
+            "counter",
+            "Connections and datagrams of senders that may not send, since start.",
+            |counters| &counters.denied,
+        ),
+        (
+            "deedtrail_listener_lost_total",
+            "counter",
+            "Datagrams that the system dropped, as far as it tells.",
+            |counters| &counters.lost,
+        ),
+        (
+            "deedtrail_listener_connections_total",
+            "counter",
+            "Connections by listener, since start.",
+            |counters| &counters.connections,
+        ),
+        (
+            "deedtrail_listener_connections_open",
+            "gauge",
+            "Connections that are open.",
+            |counters| &counters.open,
+        ),
+    ];
+    for (name, kind, help, of) in rows.into_iter().filter(|_| !app.listeners.is_empty()) {
+        page.family(name, kind, help);
+        for (listener, counters) in &app.listeners {
+            let value = of(counters).load(Relaxed);
+            page.line(&format!("{name}{{listener=\"{listener}\"}} {value}"));
+        }
     }
 }
 
