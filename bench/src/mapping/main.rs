@@ -50,6 +50,31 @@ fn main() -> Done {
         let of_source = records.get(name).ok_or("the story has every source")?;
         compare(&registry, &source, hand, of_source)?;
     }
+    recognition(&registry, &records)
+}
+
+/// How fast the source of a record without a label is found among all there are.
+fn recognition(registry: &Registry, records: &BTreeMap<&'static str, Vec<Vec<u8>>>) -> Done {
+    println!("\nrecognition among {} sources", registry.sources().len());
+    for (name, of_source) in records {
+        let source = SourceName::new(name)?;
+        let found = of_source
+            .iter()
+            .map(|record| registry.recognize(&[], record));
+        let own = found.filter(|found| found.as_ref() == Some(&source));
+        let own = own.count();
+        let asked = |record: &[u8]| {
+            black_box(registry.recognize(&[], record));
+            true
+        };
+        let rates = (0..ROUNDS).map(|_| rate(of_source, asked));
+        let mut rates = rates.collect::<Result<Vec<f64>, _>>()?;
+        println!(
+            "  {name}: {own} of {} found: {}",
+            of_source.len(),
+            spread(&mut rates)
+        );
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod framing;
 mod map;
 mod mapping;
 mod output;
+mod recognize;
 mod record;
 mod registry;
 mod sensitive;

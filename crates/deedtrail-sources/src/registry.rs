@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
 use deedtrail_core::port::log::PartClass;
-use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
+use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, Sorted, SourceFacts};
 
 use crate::framing::{self, Framing};
 use crate::map;
 use crate::mapping::plan::Plan;
 use crate::mapping::{MappingError, SharedTables, compile};
+use crate::recognize::{self, Recognizer};
 use crate::record::Buffers;
+use crate::record::line::Csv;
 use crate::sensitive;
 
 /// Name, mapping text and README of every source of this build, and the shared tables.
@@ -46,6 +48,9 @@ pub struct Registry {
     sources: BTreeMap<SourceName, Source>,
     /// What shippers call the sources.
     labels: BTreeMap<String, SourceName>,
+    recognizer: Recognizer,
+    /// Sources by the keys under which their records may stand.
+    envelopes: BTreeMap<String, Vec<SourceName>>,
 }
 
 #[derive(Debug)]
@@ -90,7 +95,20 @@ impl Registry {
         // A source's own name is never another's label.
         let named = sources.keys().map(|name| (name.to_string(), name.clone()));
         let labels = shipped.chain(named).collect();
-        Self { sources, labels }
+        let plans = sources.iter().map(|(name, source)| (name, &source.plan));
+        let recognizer = Recognizer::new(plans);
+        let mut envelopes: BTreeMap<String, Vec<SourceName>> = BTreeMap::new();
+        for (name, source) in &sources {
+            for key in &source.plan.envelopes {
+                envelopes.entry(key.clone()).or_default().push(name.clone());
+            }
+        }
+        Self {
+            sources,
+            labels,
+            recognizer,
+            envelopes,
+        }
     }
 
     /// The sources of this build and those in the folders below `extra`, which win by name.
@@ -128,16 +146,32 @@ impl Registry {
     }
 
     /// The source an unlabelled record is of: of those whose conditions hold, the one that asks
-    /// for most; names decide between equals.
+    /// for most; none if two ask for as much.
     pub fn identify(&self, record: &[u8]) -> Option<&SourceName> {
-        let likeness = self.sources.iter().map(|(name, source)| {
-            let likeness = with_buffers(record, |buffers| {
-                map::likeness(&source.plan, record, buffers)
-            });
-            (likeness, std::cmp::Reverse(name))
-        });
-        let best = likeness.max().filter(|(likeness, _)| *likeness > 0);
-        best.map(|(_, std::cmp::Reverse(name))| name)
+        match self.candidates(record).as_slice() {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+
+    /// The sources an unlabelled record may be of: more than one where nothing in it tells them
+    /// apart.
+    pub fn candidates(&self, record: &[u8]) -> Vec<&SourceName> {
+        let plan_of = |name: &SourceName| self.sources.get(name).map(|source| &source.plan);
+        with_buffers(record, |buffers| {
+            self.recognizer.candidates(plan_of, record, buffers)
+        })
+    }
+
+    /// Sources whose records may stand in a list under `key`.
+    pub(crate) fn of_envelope(&self, key: &str) -> &[SourceName] {
+        self.envelopes.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Sources whose records are rows of a table.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (&SourceName, &Csv)> {
+        let all = self.sources.iter();
+        all.filter_map(|(name, source)| Some((name, source.plan.framing().csv?)))
     }
 
     pub(crate) fn plan(&self, source: &SourceName) -> Result<&Plan, MapError> {
@@ -184,6 +218,10 @@ impl Mapper for Registry {
     fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName> {
         let labelled = labels.iter().find_map(|label| self.labels.get(*label));
         labelled.or_else(|| self.identify(record)).cloned()
+    }
+
+    fn frame_unlabelled<'a>(&self, body: &'a [u8]) -> Result<Vec<Sorted<'a>>, FrameError> {
+        recognize::sorted(self, body)
     }
 
     fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError> {

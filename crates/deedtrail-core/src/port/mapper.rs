@@ -24,6 +24,14 @@ pub struct Framed<'a> {
     pub bytes: Cow<'a, [u8]>,
 }
 
+/// A record of a delivery that nobody labelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sorted<'a> {
+    /// `None` if nothing in it tells, or if more than one source may be meant.
+    pub source: Option<SourceName>,
+    pub record: Framed<'a>,
+}
+
 /// A delivery that cannot be cut into records at all: nothing of it is stored.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
@@ -70,6 +78,11 @@ pub trait Mapper: Send + Sync + std::fmt::Debug {
         encoding: Encoding,
         body: &'a [u8],
     ) -> Result<Vec<Framed<'a>>, FrameError>;
+    /// Of a source whose records are rows of a table: the line at the beginning of a file that
+    /// every part of the file needs before its rows, empty when they need none.
+    fn header<'a>(&self, _source: &SourceName, _beginning: &'a [u8]) -> Option<&'a [u8]> {
+        None
+    }
     /// Decompresses a body (bounded); what nobody said is compressed is known by its first bytes.
     fn unpack<'a>(&self, encoding: Encoding, body: &'a [u8]) -> Result<Cow<'a, [u8]>, FrameError>;
     /// Cuts an unpacked body into JSON values and lines of anything else, as [`Self::frame`] does
@@ -78,6 +91,16 @@ pub trait Mapper: Send + Sync + std::fmt::Debug {
     /// The source of a record that came among others: the one that a label names, or that is
     /// usually shipped under it; else the one it looks like.
     fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName>;
+    /// Cuts an unpacked body that nobody labelled, and finds the source of each record as
+    /// [`Self::recognize`] does. Lists under keys that a source knows as its envelope are opened.
+    fn frame_unlabelled<'a>(&self, body: &'a [u8]) -> Result<Vec<Sorted<'a>>, FrameError> {
+        let pieces = self.pieces(body)?.into_iter();
+        let sorted = pieces.map(|record| Sorted {
+            source: self.recognize(&[], &record.bytes),
+            record,
+        });
+        Ok(sorted.collect())
+    }
     /// Maps one record.
     fn map(&self, source: &SourceName, record: &[u8]) -> Result<MappedRecord, MapError>;
     /// Maps one record and says for each of its events, in order, where its fields come from.

@@ -14,10 +14,21 @@ use deedtrail_core::port::mapper::{Encoding, FrameError, Framed};
 
 use crate::record::line::Csv;
 
+pub(crate) use rows::first_row;
 use scan::{Span, elements, member, value_end};
 
 /// UTF-8's, with which some editors and exports begin a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// The lists of an object's members: the key, and where each element stands.
+pub(crate) fn lists(object: &[u8]) -> impl Iterator<Item = (&str, Vec<std::ops::Range<usize>>)> {
+    scan::members(object).filter_map(|(key, value)| {
+        let list = elements(object.get(value.clone())?)?;
+        let at = |one: Span| value.start + one.start..value.start + one.end;
+        let key = std::str::from_utf8(object.get(key)?).ok()?;
+        Some((key, list.map(at).collect()))
+    })
+}
 
 /// What a source says about the deliveries of its log.
 #[derive(Clone, Copy, Debug, Default)]

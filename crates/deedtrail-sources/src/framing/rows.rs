@@ -5,8 +5,20 @@ use std::borrow::Cow;
 use deedtrail_core::limits::RECORD_BYTES_MAX;
 use deedtrail_core::port::mapper::{FrameError, Framed};
 
-use super::{newlines, too_large_at};
+use super::{BYTE_ORDER_MARK, newlines, too_large_at};
 use crate::record::line::Csv;
+
+/// The first row behind its header line.
+pub(crate) fn first_row<'a>(csv: &Csv, body: &'a [u8]) -> Option<Framed<'a>> {
+    let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let mut rows = csv.rows(text);
+    let (header, row) = (rows.next()?, rows.next()?);
+    let both = [text.get(header)?, b"\n", text.get(row)?].concat();
+    Some(Framed {
+        line: 1,
+        bytes: Cow::Owned(both),
+    })
+}
 
 /// The rows of `text`, each behind the header line; where the columns are named and `text` has no
 /// such line, the rows as they stand. A header line that comes again is no row.

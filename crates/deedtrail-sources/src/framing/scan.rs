@@ -85,26 +85,25 @@ pub(super) fn elements(body: &[u8]) -> Option<std::vec::IntoIter<Span>> {
 
 /// The value of `key` in the object that `body` is.
 pub(super) fn member(body: &[u8], key: &str) -> Option<Span> {
-    if body.first() != Some(&b'{') {
-        return None;
-    }
-    let mut at = skip_space(body, 1);
-    loop {
+    let mut members = members(body);
+    let found = members.find(|(name, _)| body.get(name.clone()) == Some(key.as_bytes()));
+    found.map(|(_, value)| value)
+}
+
+/// Key and value of each member of the object that `body` is, as far as it is one.
+pub(super) fn members(body: &[u8]) -> impl Iterator<Item = (Span, Span)> {
+    let mut next = (body.first() == Some(&b'{')).then(|| skip_space(body, 1));
+    std::iter::from_fn(move || {
+        let at = next.take()?;
         let key_end = (body.get(at)? == &b'"').then(|| text_end(body, at))??;
-        let found = body.get(at + 1..key_end - 1) == Some(key.as_bytes());
-        at = skip_space(body, key_end);
-        if body.get(at)? != &b':' {
+        let colon = skip_space(body, key_end);
+        if body.get(colon)? != &b':' {
             return None;
         }
-        at = skip_space(body, at + 1);
-        let end = any_end(body, at)?;
-        if found {
-            return Some(at..end);
-        }
-        at = skip_space(body, end);
-        if body.get(at)? != &b',' {
-            return None;
-        }
-        at = skip_space(body, at + 1);
-    }
+        let start = skip_space(body, colon + 1);
+        let end = any_end(body, start)?;
+        let comma = skip_space(body, end);
+        next = (body.get(comma) == Some(&b',')).then(|| skip_space(body, comma + 1));
+        Some((at + 1..key_end - 1, start..end))
+    })
 }

@@ -68,15 +68,10 @@ pub(crate) fn map(
     })
 }
 
-/// How surely a record is one of this log: 0 for not at all, else how much was asked for.
-pub(crate) fn likeness(plan: &Plan, record: &[u8], buffers: &mut Buffers) -> usize {
-    let Buffers { tree, memo } = buffers;
-    match read(plan, "", record, tree) {
-        Ok(view) if matches!(view.root(), Node::Object { .. }) => {
-            Reader::new(view, &plan.named, memo).weight(&plan.identify)
-        }
-        _ => 0,
-    }
+/// A record as the plan reads it, if it can be read.
+pub(crate) fn view_of<'a>(plan: &Plan, record: &'a [u8], tree: &'a mut Tree) -> Option<View<'a>> {
+    let view = read(plan, "", record, tree).ok()?;
+    matches!(view.root(), Node::Object { .. }).then_some(view)
 }
 
 /// Reads a record: JSON, or a line of text where the log has such.

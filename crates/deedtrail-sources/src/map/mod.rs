@@ -5,4 +5,5 @@ mod event;
 mod read;
 pub(crate) mod value;
 
-pub(crate) use event::{likeness, map};
+pub(crate) use event::{map, view_of};
+pub(crate) use read::Reader;

@@ -19,7 +19,7 @@ use crate::record::{Memo, Node, View};
 
 /// A record with the list elements in hand and the facts of the event so far.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     pub(super) view: View<'a>,
     named: &'a [Value],
     memo: &'a RefCell<Memo>,
@@ -34,7 +34,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(view: View<'a>, named: &'a [Value], memo: &'a RefCell<Memo>) -> Self {
+    pub(crate) fn new(view: View<'a>, named: &'a [Value], memo: &'a RefCell<Memo>) -> Self {
         Self {
             view,
             named,
@@ -293,7 +293,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn holds(&self, condition: &'a Condition) -> bool {
+    pub(crate) fn holds(&self, condition: &'a Condition) -> bool {
         let untraced = self.trace.map(|trace| trace.borrow().len());
         let fields = &mut condition.fields.iter();
         let holds = fields.all(|(value, patterns)| self.fits(value, patterns))
@@ -325,16 +325,6 @@ impl<'a> Reader<'a> {
         );
         let there = (container && !empty).then_some("");
         patterns.match_value(text.or(there), self.memo)
-    }
-
-    /// How much of a condition that holds was asked for: more is surer.
-    pub(super) fn weight(&self, condition: &'a Condition) -> usize {
-        if !self.holds(condition) {
-            return 0;
-        }
-        let all = condition.all_of.iter().map(|one| self.weight(one));
-        let any = condition.any_of.iter().map(|one| self.weight(one)).max();
-        condition.fields.len() + all.sum::<usize>() + any.unwrap_or(0) + 1
     }
 
     /// Whether a part of the plan may have a value here.

@@ -50,6 +50,15 @@ impl Pattern {
         }
     }
 
+    /// How telling it is that a value fits.
+    const fn strength(&self) -> u32 {
+        match self {
+            Self::Present => 2,
+            Self::Around(..) | Self::Glob(_) | Self::Regex(_) => 3,
+            Self::Exact(_) => 4,
+        }
+    }
+
     #[inline]
     fn matches(&self, value: &str) -> bool {
         match self {
@@ -130,6 +139,12 @@ impl Patterns {
     /// Whether no value at all fits.
     pub(crate) const fn fits_absence(&self) -> bool {
         self.wanted.is_empty()
+    }
+
+    /// How telling it is that a value fits: exact texts most, its absence least.
+    pub(crate) fn strength(&self) -> u32 {
+        let wanted = self.wanted.iter().map(Pattern::strength);
+        wanted.min().unwrap_or(1)
     }
 
     /// The texts it is a plain list of, if it is one.

@@ -250,6 +250,19 @@ impl Shapes {
         &self.all[id.0 as usize]
     }
 
+    /// The keys that slots lead through, from the record on.
+    pub(crate) fn names(&self, slots: &[u32]) -> Vec<&str> {
+        let mut at = self.get(ShapeId::ROOT);
+        let mut names = Vec::with_capacity(slots.len());
+        for slot in slots {
+            names.push(at.names.name(*slot));
+            if let Some(child) = at.key(*slot) {
+                at = self.get(child.shape);
+            }
+        }
+        names
+    }
+
     /// The slot of `name` below `parent`, made if new. `None` when the object is full.
     pub(crate) fn add_child(&mut self, parent: ShapeId, name: &str) -> Option<(u32, ShapeId)> {
         if let Some(known) = self.get(parent).child(name.as_bytes()) {

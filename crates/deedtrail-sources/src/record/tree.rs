@@ -149,6 +149,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether a value says anything.
+    pub(crate) const fn is_there(self, node: Node) -> bool {
+        !matches!(node, Node::Absent | Node::Null)
+    }
+
     /// Elements of a list; anything else that is present counts as a list of one.
     pub(crate) fn elements(self, node: Node) -> Elements<'a> {
         let (next, single) = match node {

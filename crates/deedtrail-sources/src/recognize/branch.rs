@@ -1,0 +1,183 @@
+//! A source's condition, split into branches: alternatives of facts that hold together.
+
+use std::collections::BTreeMap;
+
+use crate::mapping::plan::{Condition, Path, Plan, Step, Value};
+use crate::record::{ShapeId, Shapes};
+
+/// One way in which a record can be of a source.
+#[derive(Debug)]
+pub(super) struct Branch {
+    /// Number of the source.
+    pub(super) source: usize,
+    /// How much it asks for.
+    pub(super) weight: u32,
+    /// What one parse for all sources can tell.
+    pub(super) shared: Condition,
+    /// Children of the record it cannot do without, by their slots in that parse.
+    pub(super) needs: Vec<u32>,
+    /// All of it, as the source's own plan reads it, if that parse cannot tell everything.
+    pub(super) own: Option<Condition>,
+}
+
+/// Most branches of one source. A condition with more is asked as a whole, with least weight.
+const BRANCHES_MAX: usize = 256;
+
+/// The branches of a plan's condition, with what they ask of `shapes`.
+pub(super) fn branches(source: usize, plan: &Plan, shapes: &mut Shapes) -> Vec<Branch> {
+    let split = split(&plan.identify).unwrap_or_else(|| vec![plan.identify.clone()]);
+    let branches = split.into_iter().map(|condition| {
+        let mut shared = Shared {
+            plan,
+            shapes: &mut *shapes,
+            needs: Vec::new(),
+        };
+        let (part, is_whole) = shared.part(&condition);
+        let needs = shared.needs;
+        Branch {
+            source,
+            weight: weight(&condition),
+            shared: part,
+            needs,
+            own: (!is_whole || plan.form.is_some()).then_some(condition),
+        }
+    });
+    branches.collect()
+}
+
+/// Conditions without `any_of` and `all_of` of which one holds if and only if `condition` does.
+fn split(condition: &Condition) -> Option<Vec<Condition>> {
+    let mut all = vec![Condition {
+        fields: condition.fields.clone(),
+        none_of: condition.none_of.clone(),
+        ..Condition::default()
+    }];
+    for one in &condition.all_of {
+        all = product(&all, &split(one)?)?;
+    }
+    if !condition.any_of.is_empty() {
+        let any: Option<Vec<Vec<Condition>>> = condition.any_of.iter().map(split).collect();
+        all = product(&all, &any?.concat())?;
+    }
+    Some(all)
+}
+
+fn product(left: &[Condition], right: &[Condition]) -> Option<Vec<Condition>> {
+    let both = |one: &Condition, other: &Condition| Condition {
+        fields: [&one.fields[..], &other.fields].concat(),
+        none_of: [&one.none_of[..], &other.none_of].concat(),
+        ..Condition::default()
+    };
+    let few = left.len() * right.len() <= BRANCHES_MAX;
+    let pairs = left
+        .iter()
+        .flat_map(|one| right.iter().map(move |other| both(one, other)));
+    few.then(|| pairs.collect())
+}
+
+/// How much a branch asks for: an exact text is surer than a pattern, that than presence, and a
+/// place deep in a record than one at its top. What is asked twice counts once.
+fn weight(condition: &Condition) -> u32 {
+    let mut asked: BTreeMap<String, u32> = BTreeMap::new();
+    for (value, patterns) in &condition.fields {
+        let (place, depth) = match value {
+            Value::Path(path) => (path.text.to_string(), path.steps.len().clamp(1, 3) - 1),
+            other => (format!("{other:?}"), 0),
+        };
+        let depth = if patterns.fits_absence() { 0 } else { depth };
+        let strength = patterns.strength() + u32::try_from(depth).unwrap_or(0);
+        let known = asked.entry(place).or_default();
+        *known = strength.max(*known);
+    }
+    let refused = u32::try_from(condition.none_of.len()).unwrap_or(u32::MAX);
+    asked
+        .into_values()
+        .fold(refused, u32::saturating_add)
+        .saturating_add(1)
+}
+
+/// From a plan's own paths to those of the parse for all sources.
+struct Shared<'s> {
+    plan: &'s Plan,
+    shapes: &'s mut Shapes,
+    needs: Vec<u32>,
+}
+
+impl Shared<'_> {
+    /// What of a branch can be said there, and whether that is all of it.
+    fn part(&mut self, condition: &Condition) -> (Condition, bool) {
+        let mut part = Condition::default();
+        let mut is_whole = true;
+        for (value, patterns) in &condition.fields {
+            let path = self.path(value);
+            if !patterns.fits_absence() {
+                self.need(value);
+            }
+            match path {
+                Some(path) => part.fields.push((Value::Path(path), patterns.clone())),
+                None => is_whole = false,
+            }
+        }
+        for refused in &condition.none_of {
+            match self.whole(refused) {
+                Some(refused) => part.none_of.push(refused),
+                None => is_whole = false,
+            }
+        }
+        (part, is_whole)
+    }
+
+    /// A condition there, if all of it can be said.
+    fn whole(&mut self, condition: &Condition) -> Option<Condition> {
+        let mut fields = Vec::new();
+        for (value, patterns) in &condition.fields {
+            fields.push((Value::Path(self.path(value)?), patterns.clone()));
+        }
+        let mut all = |conditions: &[Condition]| {
+            let all = conditions.iter().map(|one| self.whole(one));
+            all.collect::<Option<Vec<_>>>()
+        };
+        Some(Condition {
+            fields,
+            any_of: all(&condition.any_of)?,
+            all_of: all(&condition.all_of)?,
+            none_of: all(&condition.none_of)?,
+        })
+    }
+
+    /// The same place there. Paths with brackets are left to the source's own plan: others may read
+    /// the same list without.
+    fn path(&mut self, value: &Value) -> Option<Path> {
+        let Value::Path(path) = value else {
+            return None;
+        };
+        let names = self.plan.shapes.names(path.slots.as_ref()?);
+        let (mut shape, mut steps) = (ShapeId::ROOT, Vec::new());
+        for name in names {
+            let (slot, below) = self.shapes.add_child(shape, name)?;
+            steps.push(Step::Slot(slot));
+            shape = below;
+        }
+        Some(Path::new(path.text.clone(), shape, None, steps))
+    }
+
+    /// Notes the child of the record without which a value is absent.
+    fn need(&mut self, value: &Value) {
+        let path = match value {
+            Value::Path(path) => path,
+            Value::Made(made) if made.default.is_none() => return self.need(&made.from),
+            Value::Named(index) => {
+                let plan = self.plan;
+                return self.need(&plan.named[*index]);
+            }
+            _ => return,
+        };
+        let (None, Some(Step::Slot(slot))) = (path.level, path.steps.first()) else {
+            return;
+        };
+        let name = self.plan.shapes.names(&[*slot]).pop();
+        if let Some((slot, _)) = name.and_then(|name| self.shapes.add_child(ShapeId::ROOT, name)) {
+            self.needs.push(slot);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A delivery that nobody labelled: records, lists of records in an envelope, tables.
+
+use std::borrow::Cow;
+
+use deedtrail_core::id::SourceName;
+use deedtrail_core::port::mapper::{FrameError, Framed, Mapper as _, Sorted};
+
+use crate::framing::{self, Framing};
+use crate::record::line::is_json;
+use crate::registry::Registry;
+
+/// Cuts an unpacked body into records and finds the source of each.
+pub(crate) fn sorted<'a>(
+    registry: &Registry,
+    body: &'a [u8],
+) -> Result<Vec<Sorted<'a>>, FrameError> {
+    if let Some(rows) = table(registry, body) {
+        return rows;
+    }
+    let mut sorted = Vec::new();
+    for piece in registry.pieces(body)? {
+        let source = registry.identify(&piece.bytes).cloned();
+        if source.is_none()
+            && let Some(opened) = envelope(registry, &piece)
+        {
+            sorted.extend(opened);
+            continue;
+        }
+        let record = piece;
+        sorted.push(Sorted { source, record });
+    }
+    Ok(sorted)
+}
+
+/// The rows of a body that is a table with a header line that a source knows.
+fn table<'a>(registry: &Registry, body: &'a [u8]) -> Option<Result<Vec<Sorted<'a>>, FrameError>> {
+    if is_json(body) || body.trim_ascii_start().starts_with(b"[") {
+        return None;
+    }
+    registry.tables().find_map(|(name, csv)| {
+        let first = framing::first_row(csv, body)?;
+        if registry.identify(&first.bytes) != Some(name) {
+            return None;
+        }
+        let framing = Framing {
+            envelopes: &[],
+            csv: Some(csv),
+        };
+        let sorted = |record| Sorted {
+            source: Some(name.clone()),
+            record,
+        };
+        let rows = framing::pieces_of(framing, body);
+        Some(rows.map(|rows| rows.into_iter().map(sorted).collect()))
+    })
+}
+
+/// The records in an object that is none itself, if the source of one can be told. Sources that
+/// look alike are told apart by the key of their envelope.
+fn envelope<'a>(registry: &Registry, object: &Framed<'a>) -> Option<Vec<Sorted<'a>>> {
+    framing::lists(&object.bytes).find_map(|(key, list)| {
+        let of_key = registry.of_envelope(key);
+        if of_key.is_empty() {
+            return None;
+        }
+        let source = |bytes: &[u8]| -> Option<SourceName> {
+            let candidates = registry.candidates(bytes);
+            let mut expected = candidates.iter().filter(|name| of_key.contains(name));
+            let known = match (expected.next(), expected.next(), candidates.as_slice()) {
+                (Some(one), None, _) => one,
+                (_, _, [one]) => one,
+                _ => return None,
+            };
+            Some((*known).clone())
+        };
+        let records = list.into_iter().map(|one| {
+            let bytes = match &object.bytes {
+                Cow::Borrowed(bytes) => Cow::Borrowed(bytes.get(one).unwrap_or_default()),
+                Cow::Owned(bytes) => Cow::Owned(bytes.get(one).unwrap_or_default().to_vec()),
+            };
+            let line = object.line;
+            Sorted {
+                source: source(&bytes),
+                record: Framed { line, bytes },
+            }
+        });
+        let records: Vec<Sorted<'a>> = records.collect();
+        let any = records.iter().any(|record| record.source.is_some());
+        any.then_some(records)
+    })
+}

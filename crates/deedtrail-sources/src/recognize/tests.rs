@@ -1,0 +1,153 @@
+//! Records without a label, among sources made for it.
+
+use std::fmt::Write as _;
+
+use deedtrail_core::port::mapper::Mapper as _;
+
+use crate::Registry;
+
+/// A registry with sources of these names, conditions and ways their records come.
+fn registry(sources: &[(&str, &str, &str)]) -> Registry {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, identify, records) in sources {
+        let mut mapping = String::from("title = \"T\"\n");
+        writeln!(mapping, "[records]\n{records}\n[identify]\n{identify}").unwrap();
+        mapping.push_str("[event]\nsystem = \"'x'\"\noperation = \"zzz\"\n");
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        std::fs::write(folder.path().join(name).join("mapping.toml"), mapping).unwrap();
+    }
+    Registry::load(folder.path()).unwrap()
+}
+
+fn check(registry: &Registry, record: &str, expected: &[&str]) {
+    let found = registry.candidates(record.as_bytes());
+    let found: Vec<&str> = found.iter().map(|name| name.as_str()).collect();
+    assert_eq!(found, expected, "{record}");
+}
+
+#[test]
+fn the_surest_wins_and_equals_are_undecided() {
+    let registry = registry(&[
+        ("zz.presence", "zzz = \"*\"", ""),
+        ("zz.twin", "zzz = \"*\"\nnone_of = [{ yyy = \"no\" }]", ""),
+        ("zz.glob", "zzz = \"a*\"", ""),
+        ("zz.exact", "zzz = [\"ab\", \"ac\"]", ""),
+        ("zz.deep", "zzz = \"*\"\n\"yyy.x.y\" = \"*\"", ""),
+        (
+            "zz.twice",
+            "zzz = \"q*\"\nany_of = [{ zzz = \"qq\" }, { zzz = \"*\" }]",
+            "",
+        ),
+        ("zz.list", "\"zzl[kind=a].id\" = \"*\"", ""),
+        ("zz.plain", "zzl = \"*\"\nany_of = [{ zzm = \"!*\" }]", ""),
+    ]);
+    check(&registry, r#"{"zzz":"b","yyy":"no"}"#, &["zz.presence"]);
+    check(&registry, r#"{"zzz":"b"}"#, &["zz.twin"]);
+    check(&registry, r#"{"zzz":"ab"}"#, &["zz.exact"]);
+    check(&registry, r#"{"zzz":"ax"}"#, &["zz.glob", "zz.twin"]);
+    check(
+        &registry,
+        r#"{"zzz":"b","yyy":{"x":{"y":1}}}"#,
+        &["zz.deep"],
+    );
+    check(&registry, r#"{"zzz":"qq"}"#, &["zz.twice"]);
+    check(
+        &registry,
+        r#"{"zzl":[{"kind":"b"},{"kind":"a","id":1}]}"#,
+        &["zz.list"],
+    );
+    check(&registry, r#"{"zzl":[{"kind":"b","id":1}]}"#, &["zz.plain"]);
+    for nothing in [
+        r#"{"zzz":null}"#,
+        r#"{"zzz":" "}"#,
+        "{}",
+        "[]",
+        "",
+        "{",
+        "zzz",
+    ] {
+        check(&registry, nothing, &[]);
+    }
+}
+
+#[test]
+fn lines_of_text_are_asked_of_sources_that_read_text() {
+    let cef = "text = \"cef\"";
+    let registry = registry(&[
+        ("zz.any", "\"cef.deviceVendor\" = \"*\"", cef),
+        ("zz.gate", "\"cef.deviceVendor\" = \"ZZ\"", cef),
+        ("zz.pairs", "zzz = \"*\"", "text = { pairs = \" \" }"),
+        ("zz.json", "zzz = \"*\"\nyyy = \"*\"", ""),
+    ]);
+    let line = |vendor: &str| format!("<1>x CEF:0|{vendor}|p|1|c|n|3|zzy=1");
+    check(&registry, &line("ZZ"), &["zz.gate"]);
+    assert!(!registry.candidates(line("other").as_bytes()).is_empty());
+    check(&registry, "a zzz=1 b", &["zz.pairs"]);
+    check(&registry, "zzz=1 yyy=1", &["zz.pairs"]);
+    check(&registry, r#"{"zzz":1}"#, &["zz.pairs"]);
+    check(&registry, r#"{"zzz":1,"yyy":1}"#, &["zz.json"]);
+}
+
+#[test]
+fn a_delivery_without_a_label_is_sorted() {
+    let registry = registry(&[
+        (
+            "zz.one",
+            "zzz = \"*\"",
+            "envelope = [\"zzones\", \"zzboth\"]",
+        ),
+        (
+            "zz.two",
+            "zzz = \"*\"",
+            "envelope = [\"zztwos\", \"zzboth\"]",
+        ),
+        ("zz.three", "zzthree = \"*\"", ""),
+        (
+            "zz.table",
+            "ZZ_TYPE = \"*\"\nZZ_ID = \"*\"",
+            "text = { csv = \",\" }",
+        ),
+    ]);
+    let check = |body: &str, expected: &[(u64, Option<&str>, &str)]| {
+        let sorted = registry.frame_unlabelled(body.as_bytes()).unwrap();
+        let found: Vec<(u64, Option<&str>, &str)> = sorted
+            .iter()
+            .map(|one| {
+                let text = std::str::from_utf8(&one.record.bytes).unwrap();
+                (
+                    one.record.line,
+                    one.source.as_ref().map(|name| name.as_str()),
+                    text,
+                )
+            })
+            .collect();
+        assert_eq!(found, expected, "{body}");
+    };
+    let (z, three) = (r#"{"zzz":1}"#, r#"{"zzthree":1}"#);
+    check(
+        &format!("{{\"zztwos\":[{z},{three},{{}}]}}\n{three}\n{z}\nx"),
+        &[
+            (1, Some("zz.two"), z),
+            (1, Some("zz.three"), three),
+            (1, None, "{}"),
+            (2, Some("zz.three"), three),
+            (3, None, z),
+            (4, None, "x"),
+        ],
+    );
+    for unknown in [
+        format!("{{\"zzboth\":[{z}]}}"),
+        format!("{{\"zzother\":[{three}]}}"),
+        r#"{"zzones":[]}"#.to_owned(),
+    ] {
+        check(&unknown, &[(1, None, &unknown)]);
+    }
+    check(
+        "ZZ_TYPE,ZZ_ID\na,1\nb,2\n",
+        &[
+            (2, Some("zz.table"), "ZZ_TYPE,ZZ_ID\na,1"),
+            (3, Some("zz.table"), "ZZ_TYPE,ZZ_ID\nb,2"),
+        ],
+    );
+    check("", &[]);
+}
