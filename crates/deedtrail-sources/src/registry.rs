@@ -207,6 +207,10 @@ impl Mapper for Registry {
         framing::frame(plan.framing(), encoding, body)
     }
 
+    fn header<'a>(&self, source: &SourceName, beginning: &'a [u8]) -> Option<&'a [u8]> {
+        framing::header(self.plan(source).ok()?.framing().csv?, beginning)
+    }
+
     fn unpack<'a>(&self, encoding: Encoding, body: &'a [u8]) -> Result<Cow<'a, [u8]>, FrameError> {
         framing::unpack(encoding, body)
     }

@@ -14,7 +14,7 @@ use deedtrail_core::port::mapper::{Encoding, FrameError, Framed};
 
 use crate::record::line::Csv;
 
-pub(crate) use rows::first_row;
+pub(crate) use rows::{first_row, header};
 use scan::{Span, elements, member, value_end};
 
 /// UTF-8's, with which some editors and exports begin a file.

@@ -20,6 +20,20 @@ pub(crate) fn first_row<'a>(csv: &Csv, body: &'a [u8]) -> Option<Framed<'a>> {
     })
 }
 
+/// The header line that every part of this table needs before its rows, empty when they need none.
+pub(crate) fn header<'a>(csv: &Csv, body: &'a [u8]) -> Option<&'a [u8]> {
+    let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    if matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return None;
+    }
+    let row = csv.rows(text).next().and_then(|row| text.get(row));
+    let is_header = |row: &&[u8]| {
+        let row = std::str::from_utf8(row).unwrap_or_default();
+        csv.columns.is_empty() || csv.is_named_header(row)
+    };
+    Some(row.filter(is_header).unwrap_or_default())
+}
+
 /// The rows of `text`, each behind the header line; where the columns are named and `text` has no
 /// such line, the rows as they stand. A header line that comes again is no row.
 pub(super) fn rows<'a>(csv: &Csv, text: &'a [u8]) -> Result<Vec<Framed<'a>>, FrameError> {

@@ -65,13 +65,12 @@ fn envelope<'a>(registry: &Registry, object: &Framed<'a>) -> Option<Vec<Sorted<'
         }
         let source = |bytes: &[u8]| -> Option<SourceName> {
             let candidates = registry.candidates(bytes);
-            let mut expected = candidates.iter().filter(|name| of_key.contains(name));
-            let known = match (expected.next(), expected.next(), candidates.as_slice()) {
-                (Some(one), None, _) => one,
-                (_, _, [one]) => one,
-                _ => return None,
-            };
-            Some((*known).clone())
+            let expected = candidates.iter().copied();
+            let expected: Vec<_> = expected.filter(|name| of_key.contains(name)).collect();
+            match (expected.as_slice(), candidates.as_slice()) {
+                ([one], _) | (_, [one]) => Some((*one).clone()),
+                _ => None,
+            }
         };
         let records = list.into_iter().map(|one| {
             let bytes = match &object.bytes {

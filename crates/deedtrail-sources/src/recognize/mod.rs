@@ -121,7 +121,7 @@ impl Recognizer {
         let Ok(view) = parse(record, &self.shapes, tree) else {
             return Vec::new();
         };
-        let there = |slot| view.is_there(view.child(view.root(), slot));
+        let there = |slot| view.child(view.root(), slot).is_there();
         let filed = (0_u32..).zip(&self.by_slot);
         let filed = filed.filter(|(slot, branches)| !branches.is_empty() && there(*slot));
         let filed = filed.flat_map(|(_, branches)| branches);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::Mapper as _;
 
 use crate::Registry;
@@ -116,7 +117,7 @@ fn a_delivery_without_a_label_is_sorted() {
                 let text = std::str::from_utf8(&one.record.bytes).unwrap();
                 (
                     one.record.line,
-                    one.source.as_ref().map(|name| name.as_str()),
+                    one.source.as_ref().map(SourceName::as_str),
                     text,
                 )
             })

@@ -59,6 +59,13 @@ pub(crate) enum Node {
     },
 }
 
+impl Node {
+    /// Whether it says anything.
+    pub(crate) const fn is_there(self) -> bool {
+        !matches!(self, Self::Absent | Self::Null)
+    }
+}
+
 /// One element of a list or member of a whole object.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
@@ -147,11 +154,6 @@ impl<'a> View<'a> {
             }
             _ => Node::Absent,
         }
-    }
-
-    /// Whether a value says anything.
-    pub(crate) const fn is_there(self, node: Node) -> bool {
-        !matches!(node, Node::Absent | Node::Null)
     }
 
     /// Elements of a list; anything else that is present counts as a list of one.
