@@ -1,15 +1,22 @@
 //! `source_map source map NAME -`: maps standard input to NDJSON rows, as the command line does.
+//! `source_map source detect - FOLDER`: says of which source each record is, with those of a folder.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
 
 use deedtrail_core::id::SourceName;
 use deedtrail_sources::Registry;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, noun, verb, name, _] = arguments.as_slice() else {
-        return Err("usage: source_map source (map|coverage) NAME -".into());
+    let usage =
+        "usage: source_map source (map|coverage) NAME - | source_map source detect - FOLDER";
+    let [_, noun, verb, name, folder] = arguments.as_slice() else {
+        return Err(usage.into());
     };
+    if (noun.as_str(), verb.as_str()) == ("source", "detect") {
+        return detect(Path::new(folder));
+    }
     let registry = Registry::built_in().map_err(|error| error.to_string())?;
     let source = SourceName::new(name)?;
     let mut body = Vec::new();
@@ -20,7 +27,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("source", "coverage") => {
             serde_json::to_writer_pretty(&mut out, &registry.coverage(&source, &body)?)?;
         }
-        _ => return Err("usage: source_map source (map|coverage) NAME -".into()),
+        _ => return Err(usage.into()),
+    }
+    Ok(())
+}
+
+fn detect(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let registry = Registry::load(folder).map_err(|error| error.to_string())?;
+    let mut body = Vec::new();
+    std::io::stdin().read_to_end(&mut body)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for row in registry.detect(&body)? {
+        serde_json::to_writer(&mut out, &row)?;
+        out.write_all(b"\n")?;
     }
     Ok(())
 }

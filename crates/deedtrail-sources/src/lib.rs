@@ -15,7 +15,7 @@ mod sensitive;
 
 pub use mapping::MappingError;
 pub use mapping::spec;
-pub use output::{Coverage, MappedRow, RowsError};
+pub use output::{Coverage, DetectedRow, MappedRow, RowsError};
 pub use registry::{LoadError, Registry};
 pub use sensitive::sensitive;
 

@@ -7,7 +7,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::MappedEvent;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::mapping::MappedRecord;
-use deedtrail_core::port::mapper::{Encoding, FrameError, Mapper as _};
+use deedtrail_core::port::mapper::{Encoding, FrameError, Mapper as _, Sorted};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -33,6 +33,18 @@ pub struct MappedRow {
     pub events: Vec<Value>,
     /// Why it is quarantined.
     pub error: Option<String>,
+}
+
+/// One input record as `source detect` prints it.
+#[derive(Debug, Serialize)]
+pub struct DetectedRow {
+    /// 1-based line or element number.
+    pub line: u64,
+    /// What an intake without a label takes it for.
+    pub source: Option<SourceName>,
+    /// Where it takes it for none: the sources that nothing in the record tells apart.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<SourceName>,
 }
 
 /// How much of a log a mapping uses.
@@ -99,6 +111,25 @@ impl Registry {
             into.write_all(b"\n")?;
         }
         Ok(())
+    }
+
+    /// One row per record of a delivery without a label, in order.
+    pub fn detect(&self, body: &[u8]) -> Result<Vec<DetectedRow>, FrameError> {
+        let body = self.unpack(Encoding::Identity, body)?;
+        let sorted = self.frame_unlabelled(&body)?.into_iter();
+        let rows = sorted.map(|Sorted { source, record }| DetectedRow {
+            line: record.line,
+            candidates: match &source {
+                Some(_) => Vec::new(),
+                None => self
+                    .candidates(&record.bytes)
+                    .into_iter()
+                    .cloned()
+                    .collect(),
+            },
+            source,
+        });
+        Ok(rows.collect())
     }
 
     /// What of the records in `body` the mapping uses.

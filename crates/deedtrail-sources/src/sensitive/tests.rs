@@ -190,6 +190,13 @@ fn known_formats_are_secrets_anywhere() {
     ] {
         check(&format!(r#"{{"note":"{no}"}}"#));
     }
+    // {"typ":"secevent+jwt","alg":"ES256"} and {"typ":"jwt","x":"secevent+jwt"}.
+    let event = "eyJ0eXAiOiJzZWNldmVudCtqd3QiLCJhbGciOiJFUzI1NiJ9";
+    let other = "eyJ0eXAiOiJqd3QiLCJ4Ijoic2VjZXZlbnQrand0In0";
+    let rest = format!("eyJ{0}.{0}", x(20));
+    check(&format!(
+        r#"{{"set":"{event}.{rest}","x":"⟪{other}.{rest}⟫","token":"⟪{event}.{rest}⟫"}}"#
+    ));
     let kind = "PRIVATE KEY";
     check(&format!(
         r#"{{"a":"x ⟪-----BEGIN RSA {kind}-----\nQUJD\n-----END RSA {kind}-----⟫\n","b":"c"}}"#

@@ -1,10 +1,14 @@
 //! Values that say by their form that they are secrets, wherever they stand.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use deedtrail_core::port::log::PartClass;
 use regex::bytes::Regex;
+use serde::Deserialize;
 
 use super::mask::is_mask;
 use super::parameter;
@@ -62,6 +66,8 @@ const SIGNS: [&str; 3] = ["%3D", "%3d", "\\u003d"];
 const BEARER_MIN: usize = 16;
 /// Shortest part of a JSON Web Token, characters.
 const JWT_PART_MIN: usize = 10;
+/// Longest header of a JSON Web Token that is looked into, characters.
+const JWT_HEADER_BYTES_MAX: usize = 4096;
 /// Longest label of a PEM block, bytes.
 const PEM_LABEL_BYTES_MAX: usize = 64;
 
@@ -147,14 +153,33 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// A JSON Web Token (RFC 7519): three parts, five when encrypted.
+/// A JSON Web Token (RFC 7519): three parts, five when encrypted. A Security Event Token (RFC 8417)
+/// is none: it is a signed statement, which opens nothing and is evidence as it stands.
 fn web_token(record: &[u8], start: usize) -> Option<Range<usize>> {
     let end = start + run(record, start, is_token_byte);
     let mut parts = record[start..end].split(|byte| *byte == b'.');
     let long = |part: Option<&[u8]>| part.is_some_and(|part| part.len() >= JWT_PART_MIN);
     // The second part of an encrypted token may be empty, but then a long one follows.
-    let is_token = long(parts.next()) && parts.next().is_some() && parts.next().is_some();
-    is_token.then_some(start..end)
+    let header = parts.next();
+    let is_token = long(header) && parts.next().is_some() && parts.next().is_some();
+    (is_token && !header.is_some_and(is_of_event)).then_some(start..end)
+}
+
+/// Whether a header, as it is written, says that its token is a Security Event Token.
+fn is_of_event(header: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Header<'a> {
+        #[serde(borrow)]
+        typ: Option<Cow<'a, str>>,
+    }
+    if header.len() > JWT_HEADER_BYTES_MAX {
+        return false;
+    }
+    let decoded = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+    let header: Option<Header<'_>> = serde_json::from_slice(&decoded).ok();
+    let typ = header.and_then(|header| header.typ).unwrap_or_default();
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").unwrap_or(&typ) == "secevent+jwt"
 }
 
 /// A private key in PEM (RFC 7468), to its end line, or to where its text ends.
