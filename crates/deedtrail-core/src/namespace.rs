@@ -48,7 +48,8 @@ const fn folded(name: &'static str, uniqueness: Uniqueness, kind: ActorKind) -> 
 }
 
 /// Every namespace with facts of its own, by name.
-pub const NAMESPACES: [Namespace; 45] = [
+pub const NAMESPACES: [Namespace; 51] = [
+    folded("acct", Person, Unknown),
     namespace("agent.id", Account, AiAgent),
     namespace("agent.name", Shared, AiAgent),
     namespace("aws.access_key", Shared, Unknown),
@@ -62,6 +63,7 @@ pub const NAMESPACES: [Namespace; 45] = [
     namespace("aws.source_identity", Shared, Unknown),
     namespace("aws.unique_id", Account, Unknown),
     namespace("defender.account_upn", Account, Unknown),
+    namespace("did", Person, Unknown),
     folded("email", Person, Unknown),
     folded("entra.app_id", Account, OauthApp),
     folded("entra.object_id", Account, Unknown),
@@ -84,8 +86,12 @@ pub const NAMESPACES: [Namespace; 45] = [
     namespace("oidc.subject", Account, Unknown),
     namespace("okta.id", Account, Unknown),
     folded("okta.login", Account, Unknown),
+    namespace("phone", Shared, Unknown),
     namespace("slack.id", Account, Unknown),
     namespace("spiffe.id", Person, Workload),
+    namespace("ssf.issuer", Account, ActorKind::System),
+    namespace("ssf.subject", Account, Unknown),
+    namespace("uri", Account, Unknown),
     namespace("user.name", Shared, Unknown),
     namespace("vault.accessor", Shared, Unknown),
     namespace("vault.approle", Account, ServiceAccount),
