@@ -9,6 +9,7 @@ mod memory_store;
 pub mod python;
 pub mod sample;
 pub mod store_contract;
+mod transmitter;
 
 pub use clock::FakeClock;
 pub use entropy::SeededEntropy;
@@ -16,3 +17,4 @@ pub use fake_archive::FakeArchive;
 pub use fake_log::{FakeLog, Refusal};
 pub use fake_mapper::FakeMapper;
 pub use memory_store::MemoryStore;
+pub use transmitter::Transmitter;

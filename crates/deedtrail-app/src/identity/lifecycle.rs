@@ -68,7 +68,7 @@ fn status_after(action: Action, operation: &str) -> Option<IdentityStatus> {
     let says = |words: &[&str]| words.iter().any(|word| verb.contains(word));
     match action {
         Action::IdentityCreate => Some(IdentityStatus::Active),
-        Action::IdentityDisable if says(&["delete", "destroy", "remove"]) => {
+        Action::IdentityDisable if says(&["delete", "destroy", "purge", "remove"]) => {
             Some(IdentityStatus::Deleted)
         }
         Action::IdentityDisable => Some(IdentityStatus::Disabled),
