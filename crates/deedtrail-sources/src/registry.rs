@@ -14,6 +14,7 @@ use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, Sorted,
 use crate::framing::{self, Framing};
 use crate::map;
 use crate::mapping::plan::Plan;
+use crate::mapping::spec::Unlabelled;
 use crate::mapping::{MappingError, SharedTables, compile};
 use crate::recognize::{self, Recognizer};
 use crate::record::Buffers;
@@ -222,6 +223,11 @@ impl Mapper for Registry {
     fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName> {
         let labelled = labels.iter().find_map(|label| self.labels.get(*label));
         labelled.or_else(|| self.identify(record)).cloned()
+    }
+
+    fn comes_last(&self, source: &SourceName) -> bool {
+        let plan = self.plan(source);
+        plan.is_ok_and(|plan| plan.unlabelled == Unlabelled::Last)
     }
 
     fn frame_unlabelled<'a>(&self, body: &'a [u8]) -> Result<Vec<Sorted<'a>>, FrameError> {

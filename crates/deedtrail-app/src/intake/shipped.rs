@@ -114,35 +114,35 @@ impl App {
     }
 
     /// The record in a shipper's document, where a source understands it: the source that is
-    /// named, else the one it looks like. A document that is itself a record is never opened.
+    /// named, else the one it looks like. A document that is itself a record is not opened, unless
+    /// it is one of a form in which others' records are wrapped.
     pub(crate) fn understand(
         &self,
         named: Option<&SourceName>,
         document: &[u8],
     ) -> Option<Understood> {
-        let fits = |bytes: &[u8]| {
-            let mapper = &self.ports.mapper;
+        let mapper = &self.ports.mapper;
+        let fits = |bytes: &[u8], inner: Option<&Vec<u8>>| {
             let source = named.cloned().or_else(|| mapper.recognize(&[], bytes))?;
             let mapped = mapper.map(&source, bytes).ok()?;
-            Some((source, mapped))
-        };
-        if let Some((source, mapped)) = fits(document) {
-            let inner = None;
-            return Some(Understood {
-                source,
-                mapped,
-                inner,
-            });
-        }
-        candidates(document).into_iter().find_map(|inner| {
-            let (source, mapped) = fits(&inner)?;
-            let inner = Some(inner);
+            let inner = inner.cloned();
             Some(Understood {
                 source,
                 mapped,
                 inner,
             })
-        })
+        };
+        let is_sure = |found: &Understood| named.is_some() || !mapper.comes_last(&found.source);
+        let whole = fits(document, None);
+        if whole.as_ref().is_some_and(is_sure) {
+            return whole;
+        }
+        let inside = candidates(document);
+        let mut inside = inside.iter().filter_map(|bytes| fits(bytes, Some(bytes)));
+        match whole {
+            Some(whole) => inside.find(is_sure).or(Some(whole)),
+            None => inside.next(),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ struct LogRecord<'a> {
 }
 
 /// What may be the record within `document`: a syslog message's payload, or what is in that;
-/// JSON objects, the most deeply wrapped first.
+/// JSON objects and lines of text, the most deeply wrapped first.
 pub(crate) fn candidates(document: &[u8]) -> Vec<Vec<u8>> {
     if let Some(message) = SyslogMessage::read(document) {
         let record = message.record();
@@ -61,12 +61,12 @@ fn in_json(document: &[u8]) -> Vec<Vec<u8>> {
             found.extend(texts(&inner));
         }
         let original = serde_json::from_str::<Event<'_>>(event.get()).ok();
-        found.extend(original.and_then(|event| object(event.original?)));
-        found.extend(object(event));
+        found.extend(original.and_then(|event| content(event.original?)));
+        found.extend(content(event));
     }
     found.extend(texts(&document));
     let data = document.data.filter(|_| document.specversion.is_some());
-    found.extend(data.and_then(object));
+    found.extend(data.and_then(content));
     let body = document.log_record.and_then(|record| record.body);
     found.extend(body.and_then(log_body));
     found
@@ -76,26 +76,26 @@ fn in_json(document: &[u8]) -> Vec<Vec<u8>> {
 fn texts(document: &Document<'_>) -> Vec<Vec<u8>> {
     let texts = [document.message, document.log, document.raw].into_iter();
     let texts = texts.flatten().filter(|text| text.get().starts_with('"'));
-    texts.filter_map(object).collect()
+    texts.filter_map(content).collect()
 }
 
-/// A JSON object, or the text of one.
-fn object(value: &RawValue) -> Option<Vec<u8>> {
+/// A JSON object, the text of one, or another text with anything in it.
+fn content(value: &RawValue) -> Option<Vec<u8>> {
     if value.get().starts_with('{') {
         return Some(value.get().as_bytes().to_vec());
     }
     let text: String = serde_json::from_str(value.get()).ok()?;
     let line = text.trim();
-    let is_object = line.starts_with('{') && serde_json::from_str::<&RawValue>(line).is_ok();
-    is_object.then(|| line.as_bytes().to_vec())
+    let is_broken = line.starts_with('{') && serde_json::from_str::<&RawValue>(line).is_err();
+    (!line.is_empty() && !is_broken).then(|| line.as_bytes().to_vec())
 }
 
-/// The object in the body of a log record (OTLP's `AnyValue`).
+/// The object or the text in the body of a log record (OTLP's `AnyValue`).
 fn log_body(body: &RawValue) -> Option<Vec<u8>> {
     let body: Value = serde_json::from_str(body.get()).ok()?;
     if let Some(text) = body["stringValue"].as_str() {
         let text = serde_json::value::to_raw_value(text).ok()?;
-        return object(&text);
+        return content(&text);
     }
     let object = plain(&body).filter(Value::is_object)?;
     Some(object.to_string().into_bytes())
@@ -182,11 +182,19 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_object_holds_no_record() {
+    fn a_line_of_text_may_be_the_record() {
+        let document =
+            r#"{"@timestamp":"t","message":"CEF:0|a|b|c|d|e|1|x=\\|\n","host":{"name":"h"}}"#;
+        assert_eq!(found(document), [r"CEF:0|a|b|c|d|e|1|x=\|"]);
+        let document = r#"{"logRecord":{"body":{"stringValue":"user=ana"}}}"#;
+        assert_eq!(found(document), ["user=ana"]);
+    }
+
+    #[test]
+    fn what_holds_neither_object_nor_line_holds_no_record() {
         for document in [
-            r#"{"eventName":"ConsoleLogin","message":"signed in"}"#,
             r#"{"message":{"a":1},"log":{"file":"x"},"event":7}"#,
-            r#"{"event":"text","log":["{}"],"message":"{oops}"}"#,
+            r#"{"event":" ","log":["{}"],"message":"{oops}"}"#,
             r#"{"event":null,"message":"{\"a\":1}{\"b\":2}"}"#,
             r#"{"id":"1","data":{"a":1}}"#,
             "[]",

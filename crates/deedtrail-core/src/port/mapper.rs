@@ -91,6 +91,11 @@ pub trait Mapper: Send + Sync + std::fmt::Debug {
     /// The source of a record that came among others: the one that a label names, or that is
     /// usually shipped under it; else the one it looks like.
     fn recognize(&self, labels: &[&str], record: &[u8]) -> Option<SourceName>;
+    /// Whether a source reads a form in which many logs are written: a record without a label is
+    /// only taken for it if no record within is another source's.
+    fn comes_last(&self, _source: &SourceName) -> bool {
+        false
+    }
     /// Cuts an unpacked body that nobody labelled, and finds the source of each record as
     /// [`Self::recognize`] does. Lists under keys that a source knows as its envelope are opened.
     fn frame_unlabelled<'a>(&self, body: &'a [u8]) -> Result<Vec<Sorted<'a>>, FrameError> {

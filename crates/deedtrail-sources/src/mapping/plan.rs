@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::pattern::{Lookup, Patterns};
 use super::rules::Rules;
-use super::spec::Conversion;
+use super::spec::{Conversion, Unlabelled};
 use crate::framing::Framing;
 use crate::record::line::Form;
 use crate::record::{Asker, Memo, ShapeId, Shapes};
@@ -33,6 +33,7 @@ pub(crate) struct Plan {
     pub(crate) envelopes: Vec<String>,
     /// How lines of text are read; only JSON if `None`.
     pub(crate) form: Option<Form>,
+    pub(crate) unlabelled: Unlabelled,
     pub(crate) shipped_as: Vec<String>,
     /// Lists of which each element is an event, outermost first; each from the level before it.
     pub(crate) each: Vec<Path>,

@@ -100,10 +100,26 @@ pub struct RecordsSpec {
     /// How a line of text is read into names and values. Records that are JSON are read all the
     /// same.
     pub text: Option<TextSpec>,
+    /// Whether records that nobody labelled are taken for this log's; like any other's unless said.
+    #[serde(default)]
+    pub unlabelled: Unlabelled,
     /// What shippers usually call this log where a delivery holds several: a Splunk source type,
     /// an Elastic data set. The source's own name always counts.
     #[serde(default)]
     pub shipped_as: Vec<String>,
+}
+
+/// When a record that nobody labelled is taken for one of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unlabelled {
+    /// If no other log is as sure.
+    #[default]
+    First,
+    /// If it is of no other log, and nothing within it is: a form in which many write.
+    Last,
+    /// Not at all: its label has to be given.
+    Never,
 }
 
 /// How lines of text are written.

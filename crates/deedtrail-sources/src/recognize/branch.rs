@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::mapping::plan::{Condition, Path, Plan, Step, Value};
+use crate::mapping::spec::Unlabelled;
 use crate::record::{ShapeId, Shapes};
 
 /// One way in which a record can be of a source.
@@ -10,7 +11,7 @@ use crate::record::{ShapeId, Shapes};
 pub(super) struct Branch {
     /// Number of the source.
     pub(super) source: usize,
-    /// How much it asks for.
+    /// How much it asks for; less than any other if its source comes last.
     pub(super) weight: u32,
     /// What one parse for all sources can tell.
     pub(super) shared: Condition,
@@ -23,8 +24,16 @@ pub(super) struct Branch {
 /// Most branches of one source. A condition with more is asked as a whole, with least weight.
 const BRANCHES_MAX: usize = 256;
 
+/// Above the weight of any condition.
+const NOT_LAST: u32 = 1 << 24;
+
 /// The branches of a plan's condition, with what they ask of `shapes`.
 pub(super) fn branches(source: usize, plan: &Plan, shapes: &mut Shapes) -> Vec<Branch> {
+    let rank = match plan.unlabelled {
+        Unlabelled::First => NOT_LAST,
+        Unlabelled::Last => 0,
+        Unlabelled::Never => return Vec::new(),
+    };
     let split = split(&plan.identify).unwrap_or_else(|| vec![plan.identify.clone()]);
     let branches = split.into_iter().map(|condition| {
         let mut shared = Shared {
@@ -36,7 +45,7 @@ pub(super) fn branches(source: usize, plan: &Plan, shapes: &mut Shapes) -> Vec<B
         let needs = shared.needs;
         Branch {
             source,
-            weight: weight(&condition),
+            weight: rank + weight(&condition).min(NOT_LAST - 1),
             shared: part,
             needs,
             own: (!is_whole || plan.form.is_some()).then_some(condition),

@@ -90,6 +90,32 @@ fn lines_of_text_are_asked_of_sources_that_read_text() {
 }
 
 #[test]
+fn some_come_last_and_some_never() {
+    let registry = registry(&[
+        ("zz.other", "zzz = \"*\"", ""),
+        (
+            "zz.last",
+            "zzz = \"*\"\nyyy = \"one\"",
+            "unlabelled = \"last\"",
+        ),
+        ("zz.later", "yyy = \"*\"", "unlabelled = \"last\""),
+        (
+            "zz.never",
+            "zzz = \"exactly\"\nxxx = \"*\"",
+            "unlabelled = \"never\"",
+        ),
+    ]);
+    check(
+        &registry,
+        r#"{"zzz":"exactly","yyy":"one","xxx":1}"#,
+        &["zz.other"],
+    );
+    check(&registry, r#"{"zzz":null,"yyy":"one"}"#, &["zz.later"]);
+    let last = |name: &str| registry.comes_last(&SourceName::new(name).unwrap());
+    assert!(last("zz.last") && !last("zz.other") && !last("zz.never") && !last("no.such"));
+}
+
+#[test]
 fn a_delivery_without_a_label_is_sorted() {
     let registry = registry(&[
         (

@@ -118,6 +118,7 @@ impl Compiler<'_> {
             planes: planes(spec.event.plane.as_ref()),
             envelopes: spec.records.envelope.clone(),
             form: self.form(spec.records.text.as_ref())?,
+            unlabelled: spec.records.unlabelled,
             shipped_as: spec.records.shipped_as.clone(),
             each,
             identify,
