@@ -1,4 +1,5 @@
-//! `source_map source map NAME -`: maps standard input to NDJSON rows, as the command line does.
+//! `source_map source map NAME -`: maps standard input to NDJSON rows, as the command line does; in
+//! place of `-`, a folder with sources of one's own.
 //! `source_map source detect - FOLDER`: says of which source each record is, with those of a folder.
 
 use std::io::{Read as _, Write as _};
@@ -17,7 +18,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if (noun.as_str(), verb.as_str()) == ("source", "detect") {
         return detect(Path::new(folder));
     }
-    let registry = Registry::built_in().map_err(|error| error.to_string())?;
+    let registry = if folder == "-" {
+        Registry::built_in()
+    } else {
+        Registry::load(Path::new(folder))
+    };
+    let registry = registry.map_err(|error| error.to_string())?;
     let source = SourceName::new(name)?;
     let mut body = Vec::new();
     std::io::stdin().read_to_end(&mut body)?;
