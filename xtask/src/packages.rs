@@ -4,19 +4,25 @@ use std::process::{Command, Stdio};
 
 use crate::process::say;
 
-/// Program with an option that makes it say its version, and the Debian package that brings it.
-const NEEDED: [(&str, &str, &str); 5] = [
+/// Program with options that make it say its version, and the Debian package that brings it. A
+/// package without a program of its own is asked for by name.
+const NEEDED: [(&str, &str, &str); 10] = [
     ("chromium", "--version", "chromium"),
+    ("curl", "--version", "curl"),
+    ("logger", "--version", "bsdutils"),
     ("node", "--version", "nodejs"),
     ("npm", "--version", "npm"),
+    ("openssl", "version", "openssl"),
     ("python3", "--version", "python3-venv"),
     ("rsyslogd", "-v", "rsyslog-elasticsearch"),
+    ("dpkg-query", "--status rsyslog-gnutls", "rsyslog-gnutls"),
+    ("dpkg-query", "--status rsyslog-relp", "rsyslog-relp"),
 ];
 
 fn missing() -> Vec<&'static str> {
-    let there = |program: &str, option: &str| {
+    let there = |program: &str, options: &str| {
         Command::new(program)
-            .arg(option)
+            .args(options.split(' '))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -25,7 +31,7 @@ fn missing() -> Vec<&'static str> {
     };
     NEEDED
         .iter()
-        .filter(|(program, option, _)| !there(program, option))
+        .filter(|(program, options, _)| !there(program, options))
         .map(|(_, _, package)| *package)
         .collect()
 }

@@ -13,5 +13,7 @@ mod pace;
 pub mod relp;
 mod stop;
 pub mod syslog;
+#[cfg(test)]
+mod tests;
 
 pub use listener::{BindError, Listener, Listeners, Protocol};

@@ -27,6 +27,10 @@ const QUARANTINE: &str = "syslog";
 /// After shutdown was asked for, listeners get this long to end.
 const END_TIME_MAX: Duration = Duration::from_secs(15);
 
+/// Segments that RELP senders are told to make, bytes. librelp keeps back what does not fill one,
+/// for 200 ms, and its whole window fits into one of the loopback device's.
+const RELP_SEGMENT_BYTES: u32 = 1_400;
+
 /// What is spoken, and on what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -168,6 +172,9 @@ impl Socket {
             return Ok((Self::Udp(socket), address));
         }
         let socket = TcpListener::bind(settings.address).await?;
+        if settings.protocol == Protocol::Relp {
+            socket2::SockRef::from(&socket).set_tcp_mss(RELP_SEGMENT_BYTES)?;
+        }
         let address = socket.local_addr()?;
         Ok((Self::Tcp(socket), address))
     }

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::Value;
 
@@ -87,12 +88,18 @@ impl Folder {
             .find_map(|line| Some(line.split_once(" on ")?.1.trim().to_owned()))
             .unwrap();
         let line = lines.next().unwrap().unwrap();
-        std::thread::spawn(move || lines.for_each(drop));
+        let (sender, talk) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                drop(sender.send(line));
+            }
+        });
         assert!(address.starts_with("http"), "{address}");
         Server {
             child,
             address,
             line,
+            talk,
         }
     }
 }
@@ -104,6 +111,24 @@ pub(crate) struct Server {
     pub(crate) address: String,
     /// What it says about signing in.
     pub(crate) line: String,
+    /// What it says after that.
+    talk: Receiver<String>,
+}
+
+impl Server {
+    /// The next line that it says with `text` in it.
+    pub(crate) fn says(&self, text: &str) -> String {
+        let mut lines = self.talk.iter();
+        lines.find(|line| line.contains(text)).unwrap()
+    }
+
+    /// Asks it to end in order, and waits.
+    pub(crate) fn stop(&mut self) {
+        let mut kill = Command::new("kill");
+        let asked = kill.arg(self.child.id().to_string());
+        assert!(asked.status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
 }
 
 impl Drop for Server {

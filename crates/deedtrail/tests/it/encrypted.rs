@@ -9,7 +9,7 @@ use crate::command::{Folder, Server};
 use crate::shippers::exported;
 
 /// A certificate for 127.0.0.1 that is its own authority, with its key.
-fn certificate(folder: &Folder, name: &str) -> (PathBuf, PathBuf) {
+pub(crate) fn certificate(folder: &Folder, name: &str) -> (PathBuf, PathBuf) {
     let files = (
         folder.path(&format!("{name}.pem")),
         folder.path(&format!("{name}.key")),

@@ -15,7 +15,9 @@ mod configuration;
 mod demo;
 #[cfg(test)]
 mod encrypted;
+mod listeners;
 mod people;
 mod reference;
+mod rsyslog;
 mod server;
 mod shippers;
