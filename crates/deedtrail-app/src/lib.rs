@@ -7,6 +7,8 @@ pub mod access;
 pub mod activity;
 pub mod configuration;
 pub mod evidence;
+pub mod feed_health;
+pub mod feeds;
 pub mod figures;
 pub mod findings;
 pub mod identity;
@@ -17,6 +19,7 @@ pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
 mod sensitive;
+pub mod signal;
 pub mod source_name;
 pub mod timeline;
 pub mod today;
@@ -56,8 +59,12 @@ pub struct App {
     pub rules_left_out: Vec<String>,
     /// Webhooks that are awaited, by name.
     pub webhooks: BTreeMap<String, webhook::Webhook>,
+    /// Streams of signals, by name.
+    pub signals: BTreeMap<String, signal::Stream>,
     /// Counters of the listeners there are, by name.
     pub listeners: BTreeMap<String, Arc<figures::ListenerCounters>>,
+    /// How the feeds do that are fetched.
+    pub feeds: feeds::FeedStates,
 }
 
 impl App {
@@ -69,7 +76,9 @@ impl App {
             handover: Arc::default(),
             rules_left_out: Vec::new(),
             webhooks: BTreeMap::new(),
+            signals: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            feeds: feeds::FeedStates::default(),
         }
     }
 }

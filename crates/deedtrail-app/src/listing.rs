@@ -7,16 +7,11 @@ use deedtrail_core::id::{AliasUid, IdentityId, SourceName};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::port::archive::{Cursor, EventFilter};
 use deedtrail_core::port::log::{EntryKind, Sequence};
-use deedtrail_core::port::mapper::SourceFacts;
-use deedtrail_core::port::store::{IdentityFilter, Quarantined, Scope, SourceHealth};
-use deedtrail_core::time::Timestamp;
+use deedtrail_core::port::store::{IdentityFilter, Quarantined, Scope};
 
 use crate::App;
 use crate::access::Principal;
 use crate::timeline::ReadingError;
-
-/// A source that has delivered before counts as silent after this much silence, µs.
-pub const SILENT_AFTER_US: i64 = Timestamp::DAY_US;
 
 /// Most aliases that one page of events is resolved for.
 pub const PEOPLE_MAX: usize = 500;
@@ -27,25 +22,6 @@ pub struct IdentityPage {
     pub identities: Vec<Identity>,
     /// How many match in all.
     pub total: u64,
-}
-
-/// What a source is, and how it is doing.
-#[derive(Clone, Debug)]
-pub struct SourceReport {
-    pub name: SourceName,
-    /// `None` when records came under a name whose mapping is no longer there.
-    pub facts: Option<SourceFacts>,
-    /// `None` when nothing ever came.
-    pub health: Option<SourceHealth>,
-    /// For how long nothing has come, µs; `None` when nothing ever did.
-    pub quiet_us: Option<i64>,
-}
-
-impl SourceReport {
-    /// It has delivered before and has now been quiet for longer than [`SILENT_AFTER_US`].
-    pub fn silent(&self) -> bool {
-        self.quiet_us.is_some_and(|quiet| quiet > SILENT_AFTER_US)
-    }
 }
 
 impl App {
@@ -114,34 +90,6 @@ impl App {
             }
         }
         Ok(names)
-    }
-
-    /// Every source that can be read or has delivered, by name.
-    pub fn sources(&self, principal: &Principal) -> Result<Vec<SourceReport>, ReadingError> {
-        principal.require(Scope::Read)?;
-        let now = self.ports.clock.now();
-        let mut reports: BTreeMap<SourceName, SourceReport> = BTreeMap::new();
-        for facts in self.ports.mapper.sources() {
-            let report = SourceReport {
-                name: facts.name.clone(),
-                facts: Some(facts),
-                health: None,
-                quiet_us: None,
-            };
-            reports.insert(report.name.clone(), report);
-        }
-        for health in self.ports.store.source_health()? {
-            let name = health.source.clone();
-            let report = reports.entry(name.clone()).or_insert(SourceReport {
-                name,
-                facts: None,
-                health: None,
-                quiet_us: None,
-            });
-            report.quiet_us = health.last_received.map(|at| now.micros_since(at));
-            report.health = Some(health);
-        }
-        Ok(reports.into_values().collect())
     }
 
     /// Records that wait for their mapping to be fixed, newest first.

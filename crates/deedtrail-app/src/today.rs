@@ -6,8 +6,8 @@ use deedtrail_core::time::Timestamp;
 
 use crate::App;
 use crate::access::Principal;
+use crate::feed_health::SourceReport;
 use crate::figures::Figures;
-use crate::listing::SourceReport;
 use crate::timeline::ReadingError;
 
 /// What the first page shows.

@@ -321,26 +321,30 @@ impl MappedEvent {
     }
 
     /// What this event lacks as evidence, by field name.
-    pub fn missing_facts(&self, source_uid: Option<&Text>) -> Vec<&'static str> {
+    pub fn missing_facts(&self, source_uid: Option<&Text>) -> impl Iterator<Item = &'static str> {
+        let lacks = FACTS.into_iter().zip(self.lacks(source_uid));
+        lacks.filter(|(_, lacks)| *lacks).map(|(name, _)| name)
+    }
+
+    /// Which of [`FACTS`] are missing.
+    pub fn lacks(&self, source_uid: Option<&Text>) -> [bool; FACTS.len()] {
         let target_given = self.target_ref.is_some() || self.target_name.is_some();
-        let facts = [
-            ("actor", !self.actor_aliases.is_empty()),
-            ("time", self.time.is_some()),
-            ("action", self.action != Action::Other),
-            ("target", target_given || !needs_target(self.action)),
-            ("outcome", self.outcome != OutcomeClass::Unknown),
-            ("source_uid", source_uid.is_some()),
-        ];
-        facts
-            .iter()
-            .filter(|(_, given)| !given)
-            .map(|(name, _)| *name)
-            .collect()
+        let is_click = self.kind == EventKind::Click;
+        [
+            self.actor_aliases.is_empty(),
+            self.time.is_none(),
+            self.action == Action::Other,
+            !target_given && needs_target(self.action),
+            self.outcome == OutcomeClass::Unknown,
+            source_uid.is_none(),
+            is_click && self.url_domain.is_none() && self.url_hash.is_none(),
+            is_click && self.verdict.is_none(),
+        ]
     }
 
     /// Grade from the number of missing facts: none A, one B, two C, more D.
     pub fn grade(&self, source_uid: Option<&Text>) -> EvidenceGrade {
-        match self.missing_facts(source_uid).len() {
+        match self.missing_facts(source_uid).count() {
             0 => EvidenceGrade::A,
             1 => EvidenceGrade::B,
             2 => EvidenceGrade::C,
@@ -348,6 +352,18 @@ impl MappedEvent {
         }
     }
 }
+
+/// What makes an event worth something as evidence; the last two only where a link was clicked.
+pub const FACTS: [&str; 8] = [
+    "actor",
+    "time",
+    "action",
+    "target",
+    "outcome",
+    "source_uid",
+    "url",
+    "verdict",
+];
 
 /// Whether an action makes no sense without something acted on.
 const fn needs_target(action: Action) -> bool {
@@ -375,7 +391,7 @@ mod tests {
         };
         let uid = Text::new("1");
         assert_eq!(event.grade(Some(&uid)), EvidenceGrade::A);
-        assert_eq!(event.missing_facts(None), ["source_uid"]);
+        assert!(event.missing_facts(None).eq(["source_uid"]));
         event.outcome = OutcomeClass::Unknown;
         assert_eq!(event.grade(None), EvidenceGrade::C);
         event.action = Action::Read;

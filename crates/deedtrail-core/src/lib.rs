@@ -7,6 +7,7 @@ pub mod action;
 pub mod control;
 pub mod event;
 pub mod finding;
+pub mod health;
 pub mod id;
 pub mod identity;
 pub mod limits;

@@ -6,19 +6,21 @@ use std::sync::Arc;
 use deedtrail_core::action::Action;
 use deedtrail_core::event::OutcomeClass;
 use deedtrail_core::finding::FindingDraft;
-use deedtrail_core::id::{CredentialUid, IdentityId, SourceName};
+use deedtrail_core::health::Watched;
+use deedtrail_core::id::{CredentialUid, IdentityId, SourceName, TenantId};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::detector::{Context, DETECTORS, Rotations, draft, settle_secret_reads};
+use crate::detector::{Context, DETECTORS, Rotations, Runs, draft, settle_secret_reads};
 use crate::field::View;
 use crate::limits::{CREDENTIALS_MAX, PROFILES_MAX, SNAPSHOT_BYTES_MAX};
 use crate::profile::{self, CredentialProfile, Facts, Profile};
 use crate::rule::{CorrelationState, RuleSet, SourceRules};
+use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.2\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.3\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,7 @@ struct State {
     credentials: BTreeMap<CredentialUid, CredentialProfile>,
     rotations: Rotations,
     correlations: CorrelationState,
+    sources: Sources,
     /// Newest tick.
     now: Timestamp,
     /// Number of ticks.
@@ -107,7 +110,9 @@ impl Detector {
         };
         let mut drafts = Vec::new();
         for detector in DETECTORS {
-            drafts.append(&mut (detector.detect)(&context, profile));
+            if let Runs::OnEvent(detect) = detector.runs {
+                drafts.append(&mut detect(&context, profile));
+            }
         }
         let view = View {
             observation: *observation,
@@ -120,14 +125,33 @@ impl Detector {
             credential.learn_work(event);
         }
         note_rotation(&mut self.state.rotations, observation);
+        drafts.append(&mut self.state.sources.event(event));
         drafts
+    }
+
+    /// Takes note that a record came, before its events are observed.
+    pub fn record(
+        &mut self,
+        tenant: &TenantId,
+        source: &SourceName,
+        received: Timestamp,
+        understood: bool,
+    ) -> Vec<FindingDraft> {
+        let sources = &mut self.state.sources;
+        sources.record(tenant, source, received, understood)
+    }
+
+    /// What its own history says of a source.
+    pub fn watched(&self, tenant: &TenantId, source: &SourceName) -> Watched {
+        let sources = &self.state.sources;
+        sources.watched(tenant, source, &self.settings)
     }
 
     /// Takes a tick of the log: settles what waited for something that did not come.
     pub fn advance(&mut self, now: Timestamp) -> Vec<FindingDraft> {
         self.state.now = self.state.now.max(now);
         self.state.ticks = self.state.ticks.saturating_add(1);
-        let mut drafts = Vec::new();
+        let mut drafts = self.state.sources.tick(now, &self.settings);
         for profile in self.state.profiles.values_mut() {
             if !profile.pending_reads.is_empty() {
                 drafts.append(&mut settle_secret_reads(

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod profile;
 pub mod rule;
 mod settings;
+mod source;
 
 pub use engine::{Detector, RestoreError};
 pub use rule::{ProblemSeverity, RuleFile, RuleProblem, RuleSet};

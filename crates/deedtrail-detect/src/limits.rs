@@ -8,6 +8,8 @@ pub const LATENESS_US_MAX: i64 = 48 * Timestamp::HOUR_US;
 pub const PROFILES_MAX: usize = 100_000;
 /// Credentials whose profile is kept; beyond it the one unused for longest is forgotten.
 pub const CREDENTIALS_MAX: usize = 100_000;
+/// Sources whose rhythm is learned; further ones are not watched.
+pub const SOURCES_MAX: usize = 1_024;
 /// Rotated or revoked credentials remembered; beyond it the oldest rotation is forgotten.
 pub const ROTATIONS_MAX: usize = 10_000;
 /// Networks remembered per identity; beyond it the one unseen for longest is forgotten.

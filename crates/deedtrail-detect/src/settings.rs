@@ -44,6 +44,10 @@ pub struct Settings {
     pub exfiltration_bytes_min: i64,
     /// Times the largest earlier volume it must reach.
     pub exfiltration_factor: i64,
+    /// A source is silent when its own rhythm makes so long a silence rarer than one in this many.
+    pub source_silence_one_in: u32,
+    /// Time for which a source must be known before its silence says anything, days.
+    pub source_history_days: i64,
 }
 
 impl Default for Settings {
@@ -67,6 +71,8 @@ impl Default for Settings {
             escalation_minutes: 60,
             exfiltration_bytes_min: 100 << 20,
             exfiltration_factor: 10,
+            source_silence_one_in: 10_000,
+            source_history_days: 7,
         }
     }
 }

@@ -342,6 +342,10 @@ impl EvidenceLog for Log {
         self.shared.end()
     }
 
+    fn stored_bytes(&self) -> Result<u64, ReadError> {
+        self.shared.segments.stored_bytes()
+    }
+
     fn read(&self, from: Sequence, bytes_max: usize) -> Result<Vec<StoredEntry>, ReadError> {
         let end = self.end();
         let (mut at, mut out, mut left) = (from, Vec::new(), bytes_max.max(1));

@@ -104,6 +104,26 @@ impl Segments {
         read_locked(&self.list).clone()
     }
 
+    /// Bytes of all frames; of the segments that are full, their files' length.
+    pub(crate) fn stored_bytes(&self) -> Result<u64, ReadError> {
+        let mut bytes = 0;
+        if let Some(newest) = &*read_locked(&self.newest) {
+            let frames = read_locked(&newest.frames);
+            bytes += frames
+                .last()
+                .map_or(0, |last| last.offset + last.header.frame_bytes());
+        }
+        for full in self.headers().iter().rev().skip(1) {
+            let path = self.path(full);
+            let length = self
+                .disk
+                .open(&path, Access::Read)
+                .and_then(|file| file.length());
+            bytes += length.map_err(|source| io_fault(&path, source))?;
+        }
+        Ok(bytes)
+    }
+
     pub(crate) fn damage(&self) -> Vec<Damage> {
         locked(&self.damage).clone()
     }

@@ -15,11 +15,12 @@ mod sources;
 use std::path::Path;
 
 use deedtrail_core::finding::{Decision, Finding};
+use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SourceName};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, Quarantined, SignInLink, SourceHealth, Store,
+    FindingFilter, IdentityFilter, Progress, QuarantineReason, Quarantined, SignInLink, Store,
     StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::time::Timestamp;
@@ -106,6 +107,10 @@ impl Store for SqliteStore {
     fn quarantined(&self, source: Option<&SourceName>, limit: usize) -> Stored<Vec<Quarantined>> {
         self.connections
             .read(|db| sources::quarantined(db, source, limit))
+    }
+    fn quarantine_reasons(&self, source: &SourceName) -> Stored<Vec<QuarantineReason>> {
+        self.connections
+            .read(|db| sources::quarantine_reasons(db, source))
     }
     fn quarantined_from(
         &self,

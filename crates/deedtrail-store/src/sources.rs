@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, Row, Transaction, params};
 
+use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::Sequence;
-use deedtrail_core::port::store::{Quarantined, SourceHealth};
+use deedtrail_core::port::store::{QuarantineReason, Quarantined};
 
 use crate::columns::{count, from_json, integer, json, named, row_limit, text, time};
 
@@ -42,6 +43,25 @@ pub(crate) fn quarantined(
     let values = params![source.map(SourceName::as_str), row_limit(limit)];
     db.prepare_cached(sql)?
         .query_map(values, waiting)?
+        .collect()
+}
+
+pub(crate) fn quarantine_reasons(
+    db: &Connection,
+    source: &SourceName,
+) -> rusqlite::Result<Vec<QuarantineReason>> {
+    let sql = "SELECT code, count(*), max(sequence), max(received) FROM quarantine \
+        WHERE source = ?1 GROUP BY code ORDER BY 2 DESC, code";
+    let reason = |row: &Row<'_>| {
+        Ok(QuarantineReason {
+            code: text(row, 0)?,
+            records: count(row, 1)?,
+            newest: count(row, 2)?,
+            received: time(row, 3)?,
+        })
+    };
+    db.prepare_cached(sql)?
+        .query_map([source.as_str()], reason)?
         .collect()
 }
 

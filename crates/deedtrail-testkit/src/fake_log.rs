@@ -134,6 +134,12 @@ impl EvidenceLog for FakeLog {
         self.state().entries.len() as Sequence
     }
 
+    fn stored_bytes(&self) -> Result<u64, ReadError> {
+        let state = self.state();
+        let parts = state.entries.iter().flat_map(|stored| &stored.entry.parts);
+        Ok(parts.map(|part| part.bytes.len() as u64).sum())
+    }
+
     fn read(&self, from: Sequence, bytes_max: usize) -> Result<Vec<StoredEntry>, ReadError> {
         let state = self.state();
         let from = usize::try_from(from).unwrap_or(usize::MAX);

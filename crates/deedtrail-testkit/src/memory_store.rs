@@ -5,11 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
+use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceName};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, Quarantined, SignInLink, SourceHealth, Store,
+    FindingFilter, IdentityFilter, Progress, QuarantineReason, Quarantined, SignInLink, Store,
     StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::time::Timestamp;
@@ -353,6 +354,26 @@ impl Store for MemoryStore {
         let newest_first = tables.derived.quarantine.values().rev();
         let wanted = newest_first.filter(|record| source.is_none_or(|s| record.source == *s));
         Ok(wanted.take(limit).cloned().collect())
+    }
+
+    fn quarantine_reasons(&self, source: &SourceName) -> Stored<Vec<QuarantineReason>> {
+        let tables = self.tables();
+        let mut reasons: BTreeMap<Text, QuarantineReason> = BTreeMap::new();
+        let waiting = tables.derived.quarantine.values();
+        for record in waiting.filter(|record| record.source == *source) {
+            let reason = reasons.entry(record.code.clone());
+            let reason = reason.or_insert_with(|| QuarantineReason {
+                code: record.code.clone(),
+                records: 0,
+                newest: record.sequence,
+                received: record.received,
+            });
+            reason.records += 1;
+            (reason.newest, reason.received) = (record.sequence, record.received);
+        }
+        let mut reasons: Vec<_> = reasons.into_values().collect();
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.records));
+        Ok(reasons)
     }
 
     fn quarantined_from(

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deedtrail_app::access::{AccessError, Denied};
 use deedtrail_app::intake::IngestError;
+use deedtrail_app::quarantine::ReplayError;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_app::webhook::WebhookError;
 use deedtrail_core::port::log::{AppendError, ReadError};
@@ -161,6 +162,19 @@ impl From<AccessError> for Problem {
             AccessError::Person(_) => Self::invalid(detail),
             AccessError::Store(error) => error.into(),
             AccessError::Append(error) => append_problem(&error),
+        }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReplayError::Denied(denied) => denied.into(),
+            ReplayError::Store(error) => error.into(),
+            ReplayError::Read(error) => ReadingError::from(error).into(),
+            ReplayError::Append(error) => append_problem(&error),
+            ReplayError::UnknownSource(_) => Self::not_found(detail),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use deedtrail_core::Text;
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::{Finding, FindingDraft};
-use deedtrail_core::id::{FindingId, SourceName};
+use deedtrail_core::id::{FindingId, SourceName, TenantId};
 use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{EntryKind, NewEntry, ReadError, Sequence, StoredEntry};
 use deedtrail_core::port::mapper::SourceFacts;
@@ -44,10 +44,7 @@ impl<'p> Batch<'p> {
             EntryKind::Record => mapped
                 .record
                 .map_or(Ok(()), |record| self.record(entry, record)),
-            EntryKind::Quarantined => {
-                self.quarantined(entry);
-                Ok(())
-            }
+            EntryKind::Quarantined => self.quarantined(entry),
             EntryKind::Remap => self.remap(entry),
             EntryKind::Tick => {
                 let drafts = self.pipeline.state.detector.advance(entry.entry.received);
@@ -74,7 +71,9 @@ impl<'p> Batch<'p> {
         self.progress.merges = changes.merges;
         self.progress.declared = changes.declared;
         self.progress.findings = self.findings.into_values().collect();
-        self.progress.sources = self.pipeline.health.take_changed();
+        let detector = &self.pipeline.state.detector;
+        let watched = |source: &SourceName| detector.watched(&TenantId::default(), source);
+        self.progress.sources = self.pipeline.health.take_changed(watched);
         (self.rows, self.progress)
     }
 
@@ -92,9 +91,7 @@ impl<'p> Batch<'p> {
         let Some(source) = &entry.entry.source else {
             return Ok(());
         };
-        if self.is_fresh(entry) {
-            self.pipeline.health.record(source, entry);
-        }
+        self.delivered(source, entry, record.is_ok())?;
         match record {
             Ok(record) => self.events(entry, source, record, &entry.bytes()),
             Err(error) => {
@@ -184,15 +181,33 @@ impl<'p> Batch<'p> {
         Ok(())
     }
 
-    fn quarantined(&mut self, entry: &StoredEntry) {
+    fn quarantined(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
         let Some(source) = entry.entry.source.clone() else {
-            return;
+            return Ok(());
         };
-        if self.is_fresh(entry) {
-            self.pipeline.health.record(&source, entry);
-        }
+        self.delivered(&source, entry, false)?;
         let (code, reason) = entry.entry.note.split_once(": ").unwrap_or(("unknown", ""));
         self.set_aside(entry, &source, code, reason.to_owned());
+        Ok(())
+    }
+
+    /// A record of `source` came, whatever becomes of it.
+    fn delivered(
+        &mut self,
+        source: &SourceName,
+        entry: &StoredEntry,
+        understood: bool,
+    ) -> Result<(), PipelineError> {
+        let NewEntry {
+            tenant, received, ..
+        } = &entry.entry;
+        let detector = &mut self.pipeline.state.detector;
+        let drafts = detector.record(tenant, source, *received, understood);
+        if self.is_fresh(entry) {
+            self.pipeline.health.record(source, entry);
+            self.keep(drafts)?;
+        }
+        Ok(())
     }
 
     fn set_aside(&mut self, entry: &StoredEntry, source: &SourceName, code: &str, reason: String) {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use deedtrail_core::Text;
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{Event, EvidenceGrade};
+use deedtrail_core::health::{SourceHealth, Watched};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::StoredEntry;
-use deedtrail_core::port::store::{SourceHealth, Store, StoreError};
+use deedtrail_core::port::store::{Store, StoreError};
 
 /// Counters of every source, and which of them changed since the last save.
 #[derive(Debug, Default)]
@@ -39,7 +41,10 @@ impl Health {
         health.records += 1;
         health.bytes += bytes;
         health.conflicts += u64::from(entry.id_conflict);
-        health.last_received = health.last_received.max(Some(entry.entry.received));
+        let received = entry.entry.received;
+        health.first_received = health.first_received.or(Some(received));
+        health.last_received = health.last_received.max(Some(received));
+        health.hours.count(received);
     }
 
     /// Counts a record that waits in quarantine.
@@ -62,19 +67,31 @@ impl Health {
         health.grades[grade_place(event.evidence_grade)] += 1;
         health.other_actions += u64::from(event.mapped.action == Action::Other);
         for fact in missing {
-            *health.missing.entry(fact.into()).or_default() += 1;
+            *health.missing.entry(Text::new_static(fact)).or_default() += 1;
         }
+        if let Some(time) = event.mapped.time {
+            health.first_event = Some(health.first_event.map_or(time, |first| first.min(time)));
+            health.lag.count(event.time_received.micros_since(time));
+        }
+        health.count_plane(&event.mapped.system, event.mapped.plane.name());
     }
 
-    /// What changed since the last call.
-    pub(super) fn take_changed(&mut self) -> Vec<SourceHealth> {
+    /// What changed since the last call, with what detection knows of it.
+    pub(super) fn take_changed(
+        &mut self,
+        watched: impl Fn(&SourceName) -> Watched,
+    ) -> Vec<SourceHealth> {
         let mut names = std::mem::take(&mut self.changed);
         names.sort_unstable();
         names.dedup();
-        names
-            .iter()
-            .filter_map(|name| self.sources.get(name).cloned())
-            .collect()
+        let mut changed = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(health) = self.sources.get_mut(&name) {
+                health.watched = watched(&name);
+                changed.push(health.clone());
+            }
+        }
+        changed
     }
 
     fn of(&mut self, source: &SourceName) -> &mut SourceHealth {

@@ -45,6 +45,10 @@ impl EvidenceLog for WatchedLog {
         self.inner.end()
     }
 
+    fn stored_bytes(&self) -> Result<u64, ReadError> {
+        self.inner.stored_bytes()
+    }
+
     fn read(&self, from: Sequence, bytes_max: usize) -> Result<Vec<StoredEntry>, ReadError> {
         self.inner.read(from, bytes_max)
     }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use deedtrail_app::App;
-use deedtrail_app::webhook::{BadSecret, Scheme, Webhook, WebhookError};
+use deedtrail_app::intake::IngestAnswer;
+use deedtrail_app::webhook::{BadSecret, Challenge, Delivered, Scheme, Webhook, WebhookError};
 use deedtrail_core::id::SourceName;
 use deedtrail_testkit::sample::Sample;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 use crate::installation::ports;
 
@@ -33,9 +36,15 @@ fn app() -> App {
 fn an_okta_hook_answers_the_challenge_and_takes_its_events() {
     let app = app();
     let asks = |name: &str| (name == "x-okta-verification-challenge").then_some("c-1");
-    assert_eq!(app.webhook_challenge("okta", &asks), Some("c-1"));
-    assert_eq!(app.webhook_challenge("github", &asks), None);
-    assert_eq!(app.webhook_challenge("none", &asks), None);
+    let both = |name: &str| asks(name).or((name == "authorization").then_some(SECRET));
+    assert_eq!(app.webhook_challenge("okta", &both).unwrap(), "c-1");
+    assert!(
+        app.webhook_challenge("okta", &asks).is_err(),
+        "without the secret"
+    );
+    for other in ["github", "none"] {
+        assert!(app.webhook_challenge(other, &both).is_err(), "{other}");
+    }
     let event = |id: u8| {
         format!(
             r#"{{"uuid":"u-{id}","eventType":"user.session.start","published":"2026-11-18T14:02:11Z","actor":{{"id":"1","type":"User"}}}}"#
@@ -47,13 +56,44 @@ fn an_okta_hook_answers_the_challenge_and_takes_its_events() {
         event(2)
     );
     let signed = |name: &str| (name == "authorization").then_some(SECRET);
-    let take = || {
-        app.ingest_webhook("okta", &signed, body.as_bytes())
-            .unwrap()
-    };
+    let take = || taken(app.ingest_webhook("okta", &signed, body.as_bytes()));
     assert_eq!((take().accepted, take().duplicates), (2, 2));
-    let broken = app.ingest_webhook("okta", &signed, b"{\"data\":").unwrap();
+    let broken = taken(app.ingest_webhook("okta", &signed, b"{\"data\":"));
     assert_eq!(broken.quarantined, 1);
+}
+
+fn taken(answer: Result<Delivered, WebhookError>) -> IngestAnswer {
+    match answer {
+        Ok(Delivered::Taken(answer)) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_question_of_slack_is_answered_and_not_kept() {
+    let slack = webhook("okta.system", Scheme::Slack);
+    let app = App {
+        webhooks: BTreeMap::from([("slack".to_owned(), slack)]),
+        ..App::new(ports(&Sample::empty()))
+    };
+    let body = br#"{"type":"url_verification","challenge":"c-1"}"#;
+    let time = (app.ports.clock.now().as_micros() / 1_000_000).to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(format!("v0:{time}:").as_bytes());
+    mac.update(body);
+    let signature = format!("v0={}", hex::encode(mac.finalize().into_bytes()));
+    let header = |name: &str| match name {
+        "x-slack-request-timestamp" => Some(time.as_str()),
+        "x-slack-signature" => Some(signature.as_str()),
+        _ => None,
+    };
+    let asked = app.ingest_webhook("slack", &header, body).unwrap();
+    let challenge = "c-1".to_owned();
+    assert!(
+        matches!(asked, Delivered::Asked(Challenge::Slack { challenge: told }) if told == challenge)
+    );
+    assert_eq!(app.ports.log.end(), 0);
+    assert!(app.ingest_webhook("slack", &header, b"{}").is_err());
 }
 
 #[test]

@@ -207,6 +207,8 @@ pub trait EvidenceLog: Send + Sync + std::fmt::Debug {
     fn checkpoint(&self) -> String;
     /// Public key as a C2SP signed-note verifier key (`name+hash+key`).
     fn verifier_key(&self) -> String;
+    /// Space the entries take as stored, bytes.
+    fn stored_bytes(&self) -> Result<u64, ReadError>;
     /// `None` when healthy, else what is wrong and which entries are affected.
     fn damage(&self) -> Option<String>;
     /// Why appends are refused at present (also when the newest one was, for want of space);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Text;
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
+use crate::health::SourceHealth;
 use crate::id::{AliasUid, FindingId, IdentityId, SourceName, TenantId};
 use crate::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use crate::port::log::Sequence;
@@ -46,45 +47,6 @@ pub struct Progress {
     pub released: Vec<Sequence>,
 }
 
-/// Health of one source, as counted from the log; a record sent again leaves nothing there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SourceHealth {
-    pub source: SourceName,
-    pub records: u64,
-    pub events: u64,
-    pub quarantined: u64,
-    pub conflicts: u64,
-    pub bytes: u64,
-    pub last_received: Option<Timestamp>,
-    /// Newest vendor time.
-    pub last_event: Option<Timestamp>,
-    /// Events by evidence grade A, B, C, D.
-    pub grades: [u64; 4],
-    /// Events whose action is `other`.
-    pub other_actions: u64,
-    /// Events lacking a fact, by name of the fact.
-    pub missing: std::collections::BTreeMap<Text, u64>,
-}
-
-impl SourceHealth {
-    /// Of a source that nothing came from yet.
-    pub fn new(source: SourceName) -> Self {
-        Self {
-            source,
-            records: 0,
-            events: 0,
-            quarantined: 0,
-            conflicts: 0,
-            bytes: 0,
-            last_received: None,
-            last_event: None,
-            grades: [0; 4],
-            other_actions: 0,
-            missing: std::collections::BTreeMap::new(),
-        }
-    }
-}
-
 /// A record waiting in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
@@ -96,6 +58,18 @@ pub struct Quarantined {
     pub reason: Text,
     pub received: Timestamp,
     pub bytes: u64,
+}
+
+/// Records of one source that wait in quarantine for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineReason {
+    /// Short name of the reason.
+    pub code: Text,
+    pub records: u64,
+    /// The newest of them.
+    pub newest: Sequence,
+    /// When that came.
+    pub received: Timestamp,
 }
 
 /// Which identities a list shows.
@@ -225,6 +199,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         from: Sequence,
         limit: usize,
     ) -> Result<Vec<Quarantined>, StoreError>;
+    /// Why records of a source wait, the most frequent reason first.
+    fn quarantine_reasons(
+        &self,
+        source: &SourceName,
+    ) -> Result<Vec<QuarantineReason>, StoreError>;
 
     /// Newest first.
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;

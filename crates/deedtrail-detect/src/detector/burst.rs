@@ -3,7 +3,7 @@
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::time::Timestamp;
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::Profile;
 
@@ -12,7 +12,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["burst"],
     meaning: "One credential touches at least 300 distinct targets within 60 seconds, and at least \
               twice as many as on any earlier day.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 fn detect(context: &Context<'_>, _profile: &mut Profile) -> Vec<FindingDraft> {

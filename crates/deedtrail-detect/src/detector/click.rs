@@ -6,7 +6,7 @@ use deedtrail_core::event::{ActorKind, OutcomeClass};
 use deedtrail_core::finding::{FindingDraft, Severity};
 use deedtrail_core::time::Timestamp;
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{Profile, Trace, TraceKind};
 
@@ -18,7 +18,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
               within 60 minutes a refusal from a network never seen for it, at a sensitive target \
               or, after a token-bearing link, at any; or a consent, mailbox rule, new credential, \
               new identity or granted right, or a sign-in from a network never seen for it.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 /// Kinds of event that can complete a pattern with an earlier click.

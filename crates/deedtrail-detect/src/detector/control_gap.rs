@@ -4,7 +4,7 @@ use deedtrail_core::event::OutcomeClass;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::time::Timestamp;
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{Profile, Trace, TraceKind};
 
@@ -14,7 +14,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     meaning: "An identity that is read-only, by declaration or by at least 14 days of history, \
               fails to change a configuration and within 24 hours attempts to write, whatever \
               comes of it.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -7,7 +7,7 @@ use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::draft::Weighing;
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{self, Profile};
 
@@ -18,7 +18,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
               identity's or credential's own cadence; weighs compromise, reactivated automation \
               and ownership gap. Lists the last use before the silence and what is done next that \
               day.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 /// Acts after a return that its finding lists; further ones are on the timeline.

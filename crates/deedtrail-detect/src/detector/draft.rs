@@ -9,7 +9,7 @@ use crate::limits::DRAFT_EVENTS_MAX;
 use crate::{Observation, fact, profile};
 
 /// Namespace of the alias that stands for everything a source says without naming an actor.
-const UNATTRIBUTED: &str = "deedtrail.source";
+pub(crate) const UNATTRIBUTED: &str = "deedtrail.source";
 
 /// Who a finding is about: the resolved identity, else the source's unattributed one.
 pub(crate) fn subject(observation: &Observation<'_>) -> (IdentityId, AliasUid) {

@@ -5,7 +5,7 @@ use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::time::Timestamp;
 
 use super::draft::Weighing;
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{Profile, Trace, TraceKind};
 
@@ -15,7 +15,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     meaning: "A machine identity lists roles, policies, identities or permissions at least 10 \
               times within an hour, and at least twice as often as on any earlier day; weighs \
               misuse and drift.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -4,7 +4,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::time::Timestamp;
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{Profile, Trace, TraceKind};
 
@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["escalation_after_login"],
     meaning: "Within 60 minutes of its sign-in an identity makes a credential and grants a right, \
               and has not done both on three earlier days.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 /// Days with both actions after which they are an administrator's routine.

@@ -2,7 +2,7 @@
 
 use deedtrail_core::finding::{FindingDraft, Severity};
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{self, Profile};
 
@@ -11,7 +11,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["exfiltration"],
     meaning: "One event takes out at least 100 MiB and ten times as much as any earlier event of \
               an identity with at least 14 active days.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -4,7 +4,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::time::Timestamp;
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{self, Profile};
 
@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["login_only"],
     meaning: "At least 30 sign-ins over at least 30 days and not one meaningful action beyond \
               signing in. Said once in 30 days; any work, by person or machine, ends it.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -4,7 +4,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::{ActorKind, Change, Environment};
 use deedtrail_core::finding::{FindingDraft, Severity};
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{self, Profile};
 
@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["deployment_manifest_change"],
     meaning: "A machine identity changes deployment manifests it never changed before: files, \
               hashes before and after, time and environment.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 /// Folders whose content says what is deployed.

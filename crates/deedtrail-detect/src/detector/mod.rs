@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::ROTATIONS_MAX;
 use crate::profile::{CredentialProfile, Facts, Profile, TraceKind};
-use crate::{Observation, Settings};
+use crate::{Observation, Settings, source};
 
 pub use dormant::Return;
 pub use secret::PendingRead;
@@ -66,7 +66,15 @@ pub struct CodeDetector {
     pub findings: &'static [&'static str],
     /// What it looks for, in one or two sentences with its default numbers.
     pub meaning: &'static str,
-    pub(crate) detect: fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>,
+    pub(crate) runs: Runs,
+}
+
+/// When a detector runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Runs {
+    OnEvent(fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>),
+    /// With every record, event and tick of a source: [`crate::source`].
+    OnSource,
 }
 
 /// Every code detector, in the order they run.
@@ -87,6 +95,22 @@ pub const DETECTORS: &[CodeDetector] = &[
     session::DETECTOR,
     off_hours::DETECTOR,
     exfiltration::DETECTOR,
+    CodeDetector {
+        id: source::SILENT,
+        findings: &["source_silent"],
+        meaning: "A source delivers nothing for so long that its own rhythm (hours of the week, over up to \
+                  twelve weeks, at least 7 days) makes it rarer than one in 10,000. Hours in which the \
+                  server did not run do not count. Said once per silence.",
+        runs: Runs::OnSource,
+    },
+    CodeDetector {
+        id: source::DEGRADED,
+        findings: &["evidence_degraded"],
+        meaning: "A source stops saying what it used to say: of 20 events of one action at least 16 lack a \
+                  fact that at most one in 20 of at least 100 lacked before, or of 20 records 16 are not \
+                  understood. Said once until it is well again.",
+        runs: Runs::OnSource,
+    },
 ];
 
 /// Credentials that were rotated or revoked, by hash of system and public id.

@@ -3,7 +3,7 @@
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::finding::FindingDraft;
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{self, Profile};
 
@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     meaning: "Work at an hour of day (UTC, one hour either way) that holds none of at least 100 \
               earlier events over at least 14 active days; for people only changes and sensitive \
               targets. Said once a week.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -2,7 +2,7 @@
 
 use deedtrail_core::finding::FindingDraft;
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{self, Profile};
 
@@ -11,7 +11,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["old_key_used"],
     meaning: "A credential used after it was rotated or revoked, or made more than 180 days ago \
               and never rotated. Said once in 30 days per credential.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -4,7 +4,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::finding::{FindingDraft, Severity};
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{self, Profile};
 
@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["new_resource_class"],
     meaning: "A machine identity with at least 14 active days, whose set of (system, action, class \
               of target) has not grown for 7 days, touches one outside the set.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 /// Days for which the set of classes must not have grown.

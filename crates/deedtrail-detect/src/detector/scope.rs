@@ -4,7 +4,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::{ActorKind, Environment, OutcomeClass};
 use deedtrail_core::finding::{FindingDraft, Severity};
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{self, Profile, contains_any};
 
@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["scope_departure"],
     meaning: "An agent calls a tool that is not among those it declares, or reads a production \
               secret that no declared tool covers.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -7,7 +7,7 @@ use deedtrail_core::id::{AliasUid, IdentityId, TenantId};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{Profile, Trace, TraceKind};
 use crate::settings::Settings;
@@ -18,7 +18,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     meaning: "A machine reads a secret it never read or normally rotates afterwards, and within \
               60 minutes there is no rotation with a change ticket. Reads that are rotated under \
               a ticket are legitimate.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 /// Pending reads kept per identity; beyond it the oldest is settled unsaid.

@@ -3,7 +3,7 @@
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::time::Timestamp;
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{self, Profile};
 
@@ -12,7 +12,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["session_change"],
     meaning: "One session goes on within an hour from another AS and with another client, or from \
               another country.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

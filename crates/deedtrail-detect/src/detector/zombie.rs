@@ -3,7 +3,7 @@
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::time::Timestamp;
 
-use super::{CodeDetector, Context, draft};
+use super::{CodeDetector, Context, Runs, draft};
 use crate::fact;
 use crate::profile::{self, Profile};
 
@@ -12,7 +12,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["zombie_credential"],
     meaning: "A credential still authenticates although the workload its identity serves has been \
               gone for at least 30 days. Said once a week per credential.",
-    detect,
+    runs: Runs::OnEvent(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -12,4 +12,6 @@ mod post_authentication;
 mod quiet;
 mod reference;
 mod rules;
+#[cfg(test)]
+mod source;
 mod usage;

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deedtrail_core::event::ActorKind;
+use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::identity::Identity;
-use deedtrail_core::port::store::{IdentityFilter, Progress, SourceHealth, Store as _, StoreError};
+use deedtrail_core::port::store::{IdentityFilter, Progress, Store as _, StoreError};
 use deedtrail_core::time::Timestamp;
 use deedtrail_store::SqliteStore;
 use deedtrail_testkit::store_contract::{self, batch, identity};

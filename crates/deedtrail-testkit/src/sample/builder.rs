@@ -8,11 +8,12 @@ use deedtrail_core::event::{
     ActorKind, Alias, CredentialKind, Event, MappedEvent, OutcomeClass, TimeQuality,
 };
 use deedtrail_core::finding::{Finding, FindingDraft, FindingEvent, Severity};
+use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, CredentialUid, EventUid, IdentityId, SourceName, TenantId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, IdentityStatus};
 use deedtrail_core::port::archive::Archive as _;
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry, Part, PartClass};
-use deedtrail_core::port::store::{Progress, Quarantined, SourceHealth, Store as _};
+use deedtrail_core::port::store::{Progress, Quarantined, Store as _};
 use deedtrail_core::time::Timestamp;
 
 use super::{NOW, Sample};
@@ -150,7 +151,8 @@ impl Builder {
         let sequence = self.sample.log.end();
         let bytes = record.len() as u64;
         let event = event(deed, sequence);
-        self.append(deed, record);
+        let received = deed.at.plus_micros(4 * Timestamp::SECOND_US);
+        self.append(EntryKind::Record, deed.source, received, record);
         if let Some(health) = self.health(deed.source, deed.at) {
             health.records += 1;
             health.events += 1;
@@ -160,6 +162,8 @@ impl Builder {
                 *health.missing.entry(fact.into()).or_default() += 1;
             }
             health.other_actions += u64::from(event.mapped.action == Action::Other);
+            health.count_plane(&event.mapped.system, event.mapped.plane.name());
+            health.hours.count(received);
         }
         let rests_on = FindingEvent {
             event_uid: event.event_uid,
@@ -171,12 +175,12 @@ impl Builder {
         rests_on
     }
 
-    fn append(&self, deed: &Deed<'_>, bytes: Vec<u8>) {
+    fn append(&self, kind: EntryKind, source: &str, received: Timestamp, bytes: Vec<u8>) {
         let entry = NewEntry {
-            kind: EntryKind::Record,
+            kind,
             tenant: TenantId::default(),
-            source: SourceName::new(deed.source).ok(),
-            received: deed.at.plus_micros(4 * Timestamp::SECOND_US),
+            source: SourceName::new(source).ok(),
+            received,
             idempotency_key: None,
             note: Text::default(),
             parts: vec![Part {
@@ -210,14 +214,22 @@ impl Builder {
             health.records += 1;
             health.quarantined += 1;
         }
-        let count = self.progress.quarantined.len() as u64;
+        let record = format!("{{\"event\":\"{}\"}}", reason.escape_default());
+        let bytes = record.len() as u64;
+        let sequence = self.sample.log.end();
+        self.append(
+            EntryKind::Quarantined,
+            source,
+            received,
+            record.into_bytes(),
+        );
         self.progress.quarantined.push(Quarantined {
-            sequence: 1_000_000 + count,
+            sequence,
             source: name,
             code: code.into(),
             reason: reason.into(),
             received,
-            bytes: 913,
+            bytes,
         });
     }
 

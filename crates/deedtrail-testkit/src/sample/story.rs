@@ -483,5 +483,6 @@ fn feeds(builder: &mut Builder) {
         silent.grades = [11_204, 6_000, 1_000, 0];
         silent.missing = [("target".into(), 6_400), ("source_uid".into(), 1_600)].into();
         silent.other_actions = 41;
+        silent.watched.overdue_at = Some(three_days_ago.plus_micros(5 * Timestamp::HOUR_US));
     }
 }

@@ -2,10 +2,11 @@
 
 use deedtrail_core::event::CredentialKind;
 use deedtrail_core::finding::{Decision, FindingStatus, Severity};
+use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{CredentialUid, SourceName};
 use deedtrail_core::identity::{CredentialRecord, Declared, Identity};
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, Quarantined, SourceHealth, Store,
+    FindingFilter, IdentityFilter, Progress, QuarantineReason, Quarantined, Store,
 };
 
 use super::access::token;
@@ -143,6 +144,14 @@ pub(super) fn quarantine_is_released(store: &dyn Store) -> Outcome {
     let (first, rest) = ([record(1, "a.x")], [record(2, "b.x"), record(3, "a.x")]);
     assert_eq!(store.quarantined_from(None, 0, 1)?, first);
     assert_eq!(store.quarantined_from(None, 2, 9)?, rest);
+    let reason = QuarantineReason {
+        code: record(1, "a.x").code,
+        records: 2,
+        newest: 3,
+        received: second(1),
+    };
+    assert_eq!(store.quarantine_reasons(&source("a.x"))?, [reason]);
+    assert_eq!(store.quarantine_reasons(&source("c.x"))?, []);
     let of_a = Some(&source("a.x"));
     assert_eq!(store.quarantined_from(of_a, 2, 9)?, rest[1..]);
     assert_eq!(store.quarantined_from(None, 4, 9)?, []);

@@ -12,7 +12,7 @@ use deedtrail_app::access::Principal;
 use deedtrail_app::figures::{Figures, ListenerCounters};
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_core::finding::Severity;
-use deedtrail_core::port::store::SourceHealth;
+use deedtrail_core::health::SourceHealth;
 
 use crate::problem::Problem;
 use crate::state::Shared;

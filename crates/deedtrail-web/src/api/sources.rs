@@ -1,11 +1,20 @@
 //! `/v1/sources`: which feeds there are, how they are doing, what waits in quarantine.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use deedtrail_app::access::Principal;
-use deedtrail_app::listing::SourceReport;
+use deedtrail_app::feed_health::{SourceReport, SourceState, SystemCoverage};
+use deedtrail_core::Text;
+use deedtrail_core::event::Plane;
+use deedtrail_core::health::{Gap, SourceHealth};
 use deedtrail_core::id::SourceName;
-use deedtrail_core::port::store::{Quarantined, SourceHealth};
+use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::store::Quarantined;
+use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Answer;
@@ -25,9 +34,63 @@ struct SourceAnswer {
     title: Option<String>,
     planes: Vec<String>,
     mapping_version: Option<String>,
-    silent: bool,
+    state: SourceState,
     /// `null` when nothing ever came.
-    health: Option<SourceHealth>,
+    health: Option<Health>,
+}
+
+/// What is counted, with what follows from it.
+#[derive(Debug, Serialize)]
+struct Health {
+    records: u64,
+    events: u64,
+    quarantined: u64,
+    conflicts: u64,
+    bytes: u64,
+    first_received: Option<Timestamp>,
+    last_received: Option<Timestamp>,
+    last_event: Option<Timestamp>,
+    grades: [u64; 4],
+    other_actions: u64,
+    missing: BTreeMap<Text, u64>,
+    /// Of the last 24 hours, newest last.
+    records_by_hour: Vec<u64>,
+    /// Half of the events, and 95 of a hundred, come within so many seconds.
+    lag_s: [Option<u64>; 2],
+    overdue_at: Option<Timestamp>,
+    gaps: Vec<Gap>,
+    degraded: Vec<Text>,
+}
+
+impl Health {
+    fn new(health: SourceHealth, now: Timestamp) -> Self {
+        Self {
+            records: health.records,
+            events: health.events,
+            quarantined: health.quarantined,
+            conflicts: health.conflicts,
+            bytes: health.bytes,
+            first_received: health.first_received,
+            last_received: health.last_received,
+            last_event: health.last_event,
+            grades: health.grades,
+            other_actions: health.other_actions,
+            records_by_hour: health.hours.at(now).to_vec(),
+            lag_s: [50, 95].map(|percent| health.lag.within_s(percent)),
+            missing: health.missing,
+            overdue_at: health.watched.overdue_at,
+            gaps: health.watched.gaps,
+            degraded: health.watched.degraded,
+        }
+    }
+}
+
+/// Systems by plane.
+#[derive(Debug, Serialize)]
+pub(super) struct CoverageAnswer {
+    /// Names of the planes, in the order of each system's list.
+    planes: Vec<&'static str>,
+    systems: Vec<SystemCoverage>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,21 +108,49 @@ pub(super) async fn list(
     State(shared): State<Shared>,
     Extension(principal): Extension<Principal>,
 ) -> Answer<SourceList> {
+    let now = shared.app.ports.clock.now();
     let reports = shared.attempt(move |app| app.sources(&principal)).await?;
-    let sources = reports.into_iter().map(answer).collect();
-    Ok(Json(SourceList { sources }))
+    let sources = reports.into_iter().map(|report| answer(report, now));
+    Ok(Json(SourceList {
+        sources: sources.collect(),
+    }))
 }
 
-fn answer(report: SourceReport) -> SourceAnswer {
-    let silent = report.silent();
+pub(super) async fn coverage(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+) -> Answer<CoverageAnswer> {
+    let covered = move |app: &deedtrail_app::App| app.coverage(&principal);
+    Ok(Json(CoverageAnswer {
+        planes: Plane::ALL.iter().map(|plane| plane.name()).collect(),
+        systems: shared.attempt(covered).await?,
+    }))
+}
+
+/// A record that was quarantined, its secrets masked.
+pub(super) async fn record(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Path((name, sequence)): Path<(String, Sequence)>,
+) -> Result<Response, Problem> {
+    let read = move |app: &deedtrail_app::App| -> Result<_, Problem> {
+        delivered_or_known(app, &principal, &name)?;
+        Ok(app.quarantined_record(&principal, sequence)?)
+    };
+    let record = shared.attempt(read).await?;
+    let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
+    Ok((kind, record).into_response())
+}
+
+fn answer(report: SourceReport, now: Timestamp) -> SourceAnswer {
     let facts = report.facts;
     SourceAnswer {
         name: report.name,
         title: facts.as_ref().map(|facts| facts.title.clone()),
         mapping_version: facts.as_ref().map(|facts| facts.mapping_version.clone()),
         planes: facts.map(|facts| facts.planes).unwrap_or_default(),
-        silent,
-        health: report.health,
+        state: report.state,
+        health: report.health.map(|health| Health::new(health, now)),
     }
 }
 

@@ -263,6 +263,30 @@ const QUARANTINE: Document = Document {
     ..PLAIN
 };
 
+const QUARANTINED: Document = Document {
+    summary: "A record that was quarantined, as it came in, secrets masked",
+    parameters: &[
+        SOURCE_PATH,
+        Parameter {
+            name: "sequence",
+            meaning: "Number of the entry in the log.",
+            shape: Shape::Count,
+        },
+    ],
+    answer: Answer::Text("The record's bytes."),
+    refusals: &[(
+        404,
+        "No such source, or no record of that number was quarantined.",
+    )],
+    ..PLAIN
+};
+
+const COVERAGE: Document = Document {
+    summary: "Which planes of which system are seen",
+    answer: Answer::Json("Coverage"),
+    ..PLAIN
+};
+
 const CHECKPOINTS: Document = Document {
     summary: "Newest signed checkpoint of the evidence log, and the key to verify it with",
     answer: Answer::Json("CheckpointAnswer"),
@@ -373,6 +397,18 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/sources/{source}/quarantine",
         route: || get(sources::quarantine),
         document: Some(QUARANTINE),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/sources/{source}/quarantine/{sequence}",
+        route: || get(sources::record),
+        document: Some(QUARANTINED),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/coverage",
+        route: || get(sources::coverage),
+        document: Some(COVERAGE),
         ..READ
     },
     Endpoint {

@@ -1,16 +1,21 @@
 //! Pages: every one is a view model made from a use case, and a template.
 
+mod coverage;
 pub(crate) mod failure;
 mod finding;
 mod findings;
+mod grades;
 mod here;
 mod identities;
 mod identity;
+mod quarantine;
 pub(crate) mod sign_in;
 mod source;
+mod source_view;
 mod sources;
 mod table;
 mod today;
+mod way_in;
 
 pub(crate) use table::ENDPOINTS;
 

@@ -6,12 +6,15 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_core::port::store::Quarantined;
+use deedtrail_app::feed_health::{Cost, RETENTION_DAYS, SourceState};
+use deedtrail_core::port::store::{QuarantineReason, Quarantined, Scope};
 use deedtrail_core::time::Timestamp;
+use serde::Deserialize;
 
 use super::here::Here;
-use super::sources::{HealthView, title};
+use super::source_view::{HealthView, StateBadge, bytes, title};
 use super::{Chrome, Failure, Section, show};
+use crate::api::Asked;
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::view::{Moment, Shown, ago, grouped};
@@ -21,13 +24,30 @@ const QUARANTINE_MAX: usize = 200;
 
 #[derive(Debug)]
 struct QuarantineRow {
-    sequence: String,
+    sequence: u64,
     received: Moment,
     ago: String,
     code: Shown,
     reason: Shown,
     bytes: String,
+}
+
+/// Records that wait for the same reason.
+#[derive(Debug)]
+struct ReasonRow {
+    code: Shown,
+    records: String,
+    newest: u64,
+    ago: String,
     advice: &'static str,
+}
+
+#[derive(Debug)]
+struct CostView {
+    stored: String,
+    records_per_day: String,
+    /// Days, and the space they take.
+    retentions: Vec<(String, String)>,
 }
 
 #[derive(Debug, Template)]
@@ -40,11 +60,32 @@ struct SourcePage {
     title: Shown,
     planes: Shown,
     mapping: Option<Shown>,
+    badge: StateBadge,
     silent: bool,
     quiet: String,
+    cost: Option<CostView>,
+    reasons: Vec<ReasonRow>,
+    may_replay: bool,
+    /// What a replay just did.
+    replayed: Option<Replayed>,
     health: Option<HealthView>,
     rows: Vec<QuarantineRow>,
     more: bool,
+}
+
+/// Counts of a replay.
+#[derive(Clone, Copy, Debug)]
+struct Replayed {
+    released: u64,
+    waiting: u64,
+}
+
+/// The address that a replay leads back to says what it did.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ReplayAsked {
+    released: Option<u64>,
+    waiting: Option<u64>,
 }
 
 pub(super) async fn page(
@@ -52,9 +93,15 @@ pub(super) async fn page(
     Extension(principal): Extension<Principal>,
     Path(name): Path<String>,
     here: Here,
+    Asked(asked): Asked<ReplayAsked>,
 ) -> Result<Response, Failure> {
+    let counts = asked.released.zip(asked.waiting);
+    let replayed = counts.map(|(released, waiting)| Replayed { released, waiting });
     let page = shared
-        .attempt(move |app| load(app, &principal, &name, here))
+        .attempt(move |app| {
+            let page = load(app, &principal, &name, here)?;
+            Ok::<_, Problem>(SourcePage { replayed, ..page })
+        })
         .await?;
     Ok(show(&page))
 }
@@ -69,6 +116,11 @@ fn load(app: &App, principal: &Principal, name: &str, here: Here) -> Result<Sour
     })?;
     let now = app.ports.clock.now();
     let quarantined = app.quarantine(principal, Some(&report.name), QUARANTINE_MAX)?;
+    let reasons = app.quarantine_reasons(principal, &report.name)?;
+    let health = report.health.as_ref();
+    let cost = health
+        .map(|health| app.cost(principal, health))
+        .transpose()?;
     let facts = report.facts.as_ref();
     Ok(SourcePage {
         chrome: Chrome::load(app, principal, Section::Sources)?,
@@ -79,7 +131,15 @@ fn load(app: &App, principal: &Principal, name: &str, here: Here) -> Result<Sour
             f.planes.join(", ").replace('_', " ")
         })),
         mapping: facts.map(|facts| Shown::cut(&facts.mapping_version, 12)),
-        silent: report.silent(),
+        badge: report.state.into(),
+        silent: report.state == SourceState::Silent,
+        cost: cost.as_ref().map(cost_view),
+        reasons: reasons
+            .iter()
+            .map(|reason| reason_row(reason, now))
+            .collect(),
+        may_replay: principal.require(Scope::Write).is_ok(),
+        replayed: None,
         quiet: report.quiet_us.map(ago).unwrap_or_default(),
         health: report
             .health
@@ -92,18 +152,43 @@ fn load(app: &App, principal: &Principal, name: &str, here: Here) -> Result<Sour
 
 fn row(record: &Quarantined, now: Timestamp) -> QuarantineRow {
     QuarantineRow {
-        sequence: grouped(record.sequence),
+        sequence: record.sequence,
         received: Moment::new(record.received),
         ago: ago(now.micros_since(record.received)),
         code: Shown::cut(&record.code, 40),
         reason: Shown::new(&record.reason),
         bytes: grouped(record.bytes),
-        advice: advice(&record.code),
+    }
+}
+
+fn reason_row(reason: &QuarantineReason, now: Timestamp) -> ReasonRow {
+    ReasonRow {
+        code: Shown::cut(&reason.code, 40),
+        records: grouped(reason.records),
+        newest: reason.newest,
+        ago: ago(now.micros_since(reason.received)),
+        advice: advice(&reason.code),
+    }
+}
+
+fn cost_view(cost: &Cost) -> CostView {
+    let retentions = RETENTION_DAYS.into_iter().map(|days| {
+        let name = match days {
+            365 => "1 year".to_owned(),
+            days if days % 365 == 0 => format!("{} years", days / 365),
+            days => format!("{days} days"),
+        };
+        (name, bytes(cost.stored_per_day.saturating_mul(days)))
+    });
+    CostView {
+        stored: bytes(cost.stored),
+        records_per_day: grouped(cost.records_per_day),
+        retentions: retentions.collect(),
     }
 }
 
 /// What to do about a reason.
-fn advice(code: &str) -> &'static str {
+pub(super) fn advice(code: &str) -> &'static str {
     match code {
         "not_json" => "Make the shipper send one JSON object per line; look for cut lines.",
         "not_utf8" => "Make the shipper send UTF-8.",

@@ -3,7 +3,9 @@
 use axum::routing::{get, post};
 use deedtrail_core::port::store::Scope;
 
-use super::{finding, findings, identities, identity, source, sources, today};
+use super::{
+    coverage, finding, findings, grades, identities, identity, quarantine, source, sources, today,
+};
 use crate::asset;
 use crate::endpoint::{Endpoint, Face, Needs};
 use crate::sign_in;
@@ -53,8 +55,30 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ..PAGE
     },
     Endpoint {
+        path: "/coverage",
+        route: || get(coverage::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/grades",
+        route: || get(grades::page),
+        ..PAGE
+    },
+    Endpoint {
         path: "/sources/{source}",
         route: || get(source::page),
+        ..PAGE
+    },
+    Endpoint {
+        method: "POST",
+        path: "/sources/{source}/replay",
+        needs: Needs::Scope(Scope::Write),
+        route: || post(quarantine::replay),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/sources/{source}/quarantine/{sequence}",
+        route: || get(quarantine::page),
         ..PAGE
     },
     Endpoint {

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
+use deedtrail_app::feed_health::SourceState;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_app::today::Today;
 use deedtrail_core::finding::Severity;
@@ -145,7 +146,10 @@ fn counts(today: &Today) -> Vec<SeverityCount> {
 }
 
 fn silent(today: &Today) -> Vec<SilentFeed> {
-    let silent = today.sources.iter().filter(|source| source.silent());
+    let silent = today
+        .sources
+        .iter()
+        .filter(|source| source.state == SourceState::Silent);
     silent
         .map(|source| SilentFeed {
             name: source.name.to_string(),

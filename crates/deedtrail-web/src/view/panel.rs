@@ -143,7 +143,10 @@ impl EventPanel {
             operation: Shown::new(&event.mapped.operation),
             time: Moment::new(event.time_effective),
             facts: facts(event, people),
-            missing: event.mapped.missing_facts(event.source_uid.as_ref()),
+            missing: event
+                .mapped
+                .missing_facts(event.source_uid.as_ref())
+                .collect(),
             proof: file.proof.as_ref().map(|proof| ProofPanel {
                 batch: grouped(proof.batch),
                 index: grouped(proof.index_in_batch),

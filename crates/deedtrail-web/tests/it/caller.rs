@@ -50,14 +50,19 @@ impl Caller {
     }
 
     pub(crate) fn with_config(sample: Sample, config: WebConfig) -> Self {
-        let app = Arc::new(App::new(Ports {
+        Self::with(sample, config, |app| app)
+    }
+
+    /// With something of the application set.
+    pub(crate) fn with(sample: Sample, config: WebConfig, set: impl FnOnce(App) -> App) -> Self {
+        let app = Arc::new(set(App::new(Ports {
             log: Arc::clone(&sample.log) as _,
             mapper: Arc::clone(&sample.mapper) as _,
             archive: Arc::clone(&sample.archive) as _,
             store: Arc::clone(&sample.store) as _,
             clock: Arc::clone(&sample.clock) as _,
             entropy: Arc::clone(&sample.entropy) as _,
-        }));
+        })));
         let router = router(Arc::clone(&app), config);
         Self {
             sample,

@@ -19,4 +19,6 @@ mod page;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod signal;
+#[cfg(test)]
 mod slow;

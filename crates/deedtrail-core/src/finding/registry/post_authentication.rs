@@ -27,6 +27,30 @@ pub(super) const TYPES: &[FindingType] = &[
         ],
     }),
     after_login(Entry {
+        id: "source_silent",
+        title: "Source has stopped delivering",
+        severity: Severity::Medium,
+        meaning: "A log that usually delivers says nothing: what its identities do is not seen until it comes back.",
+        response: &[
+            "Look at the shipper: is it running, is its token refused (401), does it reach the server?",
+            "Look at the vendor: was the log switched off, and by whom? The newest events of the source and of its administrators tell.",
+            "After it is back: fetch the missing time again; what is known already is not stored twice.",
+        ],
+        mapped_ref: &["PR.PS-04", "DE.CM-09", "DE.AE-02", "T1562.008"],
+    }),
+    after_login(Entry {
+        id: "evidence_degraded",
+        title: "Source says less than it did",
+        severity: Severity::Medium,
+        meaning: "Events of a source lack a fact that they used to have, or its records are no longer understood: findings that rest on it stay away.",
+        response: &[
+            "Compare a new record with an older one of the same operation: did the vendor change its format, or a shipper leave fields out?",
+            "Adapt the mapping, then replay what is in quarantine; `deedtrail source test` shows what is read.",
+            "Ask who changed the log's settings, if the vendor's format is the same.",
+        ],
+        mapped_ref: &["PR.PS-04", "DE.CM-09", "DE.AE-03", "T1562.008"],
+    }),
+    after_login(Entry {
         id: "escalation_after_login",
         title: "More rights soon after sign-in",
         severity: Severity::High,

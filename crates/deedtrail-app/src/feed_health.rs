@@ -1,0 +1,245 @@
+//! How the sources are doing, which planes of which system are seen, and what keeping it costs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deedtrail_core::Text;
+use deedtrail_core::event::Plane;
+use deedtrail_core::health::SourceHealth;
+use deedtrail_core::id::SourceName;
+use deedtrail_core::port::mapper::SourceFacts;
+use deedtrail_core::port::store::{QuarantineReason, Scope};
+use deedtrail_core::time::Timestamp;
+use serde::Serialize;
+
+use crate::App;
+use crate::access::Principal;
+use crate::timeline::ReadingError;
+
+/// After so much silence a source without a rhythm of its own is shown as quiet, µs.
+const QUIET_AFTER_US: i64 = Timestamp::DAY_US;
+/// Longest time over which a day's amount is averaged, µs.
+const AVERAGED_US_MAX: i64 = 400 * Timestamp::DAY_US;
+/// Retentions a cost is given for, days.
+pub const RETENTION_DAYS: [u64; 4] = [30, 90, 365, 7 * 365];
+
+/// What a source is, and how it is doing.
+#[derive(Clone, Debug)]
+pub struct SourceReport {
+    pub name: SourceName,
+    /// `None` when records came under a name whose mapping is no longer there.
+    pub facts: Option<SourceFacts>,
+    /// `None` when nothing ever came.
+    pub health: Option<SourceHealth>,
+    /// For how long nothing has come, µs; `None` when nothing ever did.
+    pub quiet_us: Option<i64>,
+    pub state: SourceState,
+}
+
+/// How a source is doing, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceState {
+    NeverDelivered,
+    /// It delivers, as far as can be told.
+    Live,
+    /// Nothing for a day; its rhythm is not known, so that may be as it should be.
+    Quiet,
+    /// Events lack facts that they used to have, or records are no longer understood.
+    Degraded,
+    /// Nothing for longer than its own rhythm makes likely.
+    Silent,
+}
+
+impl SourceState {
+    fn of(health: &SourceHealth, now: Timestamp) -> Self {
+        let quiet = health.last_received.map(|at| now.micros_since(at));
+        if health.is_silent(now) {
+            Self::Silent
+        } else if !health.watched.degraded.is_empty() {
+            Self::Degraded
+        } else if health.watched.overdue_at.is_none() && quiet > Some(QUIET_AFTER_US) {
+            Self::Quiet
+        } else {
+            Self::Live
+        }
+    }
+}
+
+/// Space that the records and events of one source take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Its share of what log and archive take, by bytes and by events, bytes.
+    pub stored: u64,
+    /// The same for an average day.
+    pub stored_per_day: u64,
+    pub records_per_day: u64,
+}
+
+/// The planes of one system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SystemCoverage {
+    pub system: Text,
+    /// In the order of [`Plane::ALL`].
+    pub planes: Vec<PlaneCoverage>,
+}
+
+/// What is seen of one plane of a system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum PlaneCoverage {
+    /// Events came, by these sources.
+    Seen {
+        events: u64,
+        sources: Vec<SourceName>,
+        /// None of them delivers any more.
+        silent: bool,
+    },
+    /// Nothing came, although these sources of the vendor can show it.
+    Missing { sources: Vec<SourceName> },
+    /// No source that is known shows it.
+    Unknown,
+}
+
+impl App {
+    /// Every source that can be read or has delivered, by name.
+    pub fn sources(&self, principal: &Principal) -> Result<Vec<SourceReport>, ReadingError> {
+        principal.require(Scope::Read)?;
+        let now = self.ports.clock.now();
+        let empty = |name: SourceName| SourceReport {
+            name,
+            facts: None,
+            health: None,
+            quiet_us: None,
+            state: SourceState::NeverDelivered,
+        };
+        let mut reports: BTreeMap<SourceName, SourceReport> = BTreeMap::new();
+        for facts in self.ports.mapper.sources() {
+            let mut report = empty(facts.name.clone());
+            report.facts = Some(facts);
+            reports.insert(report.name.clone(), report);
+        }
+        for health in self.ports.store.source_health()? {
+            let name = health.source.clone();
+            let report = reports.entry(name.clone()).or_insert_with(|| empty(name));
+            report.quiet_us = health.last_received.map(|at| now.micros_since(at));
+            report.state = SourceState::of(&health, now);
+            report.health = Some(health);
+        }
+        Ok(reports.into_values().collect())
+    }
+
+    /// Why records of a source wait in quarantine, the most frequent reason first.
+    pub fn quarantine_reasons(
+        &self,
+        principal: &Principal,
+        source: &SourceName,
+    ) -> Result<Vec<QuarantineReason>, ReadingError> {
+        principal.require(Scope::Read)?;
+        Ok(self.ports.store.quarantine_reasons(source)?)
+    }
+
+    /// What a source costs: its share of the space that everything takes.
+    pub fn cost(&self, principal: &Principal, of: &SourceHealth) -> Result<Cost, ReadingError> {
+        principal.require(Scope::Read)?;
+        let healths = self.ports.store.source_health()?;
+        let bytes: u64 = healths.iter().map(|health| health.bytes).sum();
+        let archive = self.ports.archive.figures();
+        let log_bytes = self.ports.log.stored_bytes()?;
+        let stored =
+            share(log_bytes, of.bytes, bytes) + share(archive.bytes, of.events, archive.rows);
+        let days = days(of);
+        Ok(Cost {
+            stored,
+            stored_per_day: stored / days,
+            records_per_day: of.records / days,
+        })
+    }
+
+    /// Which planes of which system are seen, by system.
+    pub fn coverage(&self, principal: &Principal) -> Result<Vec<SystemCoverage>, ReadingError> {
+        Ok(coverage(&self.sources(principal)?))
+    }
+}
+
+/// `whole * part / all`, without a whole of nothing.
+fn share(whole: u64, part: u64, all: u64) -> u64 {
+    let share = u128::from(whole) * u128::from(part) / u128::from(all.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX)
+}
+
+/// Days over which a source's amount is averaged: since its first record; of a history that came at
+/// once, the days it tells of.
+fn days(health: &SourceHealth) -> u64 {
+    let span = |from: Option<Timestamp>, to: Option<Timestamp>| {
+        from.zip(to).map_or(0, |(from, to)| to.micros_since(from))
+    };
+    let received = span(health.first_received, health.last_received);
+    let told = span(health.first_event, health.last_event).min(AVERAGED_US_MAX);
+    let span = if received < Timestamp::DAY_US {
+        told
+    } else {
+        received
+    };
+    u64::try_from(span / Timestamp::DAY_US).unwrap_or(0).max(1)
+}
+
+/// Events of one plane of one system.
+#[derive(Default)]
+struct Cell<'a> {
+    events: u64,
+    sources: BTreeMap<&'a SourceName, SourceState>,
+}
+
+fn coverage(reports: &[SourceReport]) -> Vec<SystemCoverage> {
+    let mut seen: BTreeMap<&Text, BTreeMap<&str, Cell<'_>>> = BTreeMap::new();
+    for report in reports {
+        for (system, planes) in report.health.iter().flat_map(|health| &health.systems) {
+            for (plane, events) in planes {
+                let planes = seen.entry(system).or_default();
+                let cell = planes.entry(plane.as_str()).or_default();
+                cell.events += events;
+                cell.sources.insert(&report.name, report.state);
+            }
+        }
+    }
+    let systems = seen.into_iter().map(|(system, seen)| {
+        let sources = seen.values().flat_map(|cell| cell.sources.keys());
+        let vendors: BTreeSet<&str> = sources.map(|name| vendor(name)).collect();
+        let planes = Plane::ALL.iter().map(|plane| {
+            if let Some(cell) = seen.get(plane.name()) {
+                let mut states = cell.sources.values();
+                return PlaneCoverage::Seen {
+                    events: cell.events,
+                    silent: states.all(|state| *state == SourceState::Silent),
+                    sources: cell.sources.keys().copied().cloned().collect(),
+                };
+            }
+            let of_vendor = reports
+                .iter()
+                .filter(|report| vendors.contains(vendor(&report.name)));
+            let able = of_vendor.filter(|report| shows(report, *plane));
+            let sources: Vec<SourceName> = able.map(|report| report.name.clone()).collect();
+            if sources.is_empty() {
+                PlaneCoverage::Unknown
+            } else {
+                PlaneCoverage::Missing { sources }
+            }
+        });
+        SystemCoverage {
+            system: system.clone(),
+            planes: planes.collect(),
+        }
+    });
+    systems.collect()
+}
+
+fn shows(report: &SourceReport, plane: Plane) -> bool {
+    let facts = report.facts.as_ref();
+    facts.is_some_and(|facts| facts.planes.iter().any(|name| name == plane.name()))
+}
+
+/// What stands before the first dot of a source's name.
+fn vendor(name: &SourceName) -> &str {
+    let name = name.as_str();
+    name.split_once('.').map_or(name, |(vendor, _)| vendor)
+}

@@ -1,0 +1,99 @@
+//! A record that waits in quarantine, and replaying all of a source.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use deedtrail_app::App;
+use deedtrail_app::access::Principal;
+use deedtrail_core::id::SourceName;
+use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::store::Quarantined;
+
+use super::source::advice;
+use super::{Chrome, Failure, Section, show};
+use crate::problem::Problem;
+use crate::state::Shared;
+use crate::view::{Moment, Shown, grouped};
+
+/// Longest record shown, characters.
+const RECORD_CHARS_MAX: usize = 100_000;
+
+#[derive(Debug, Template)]
+#[template(path = "quarantine.html")]
+struct QuarantinePage {
+    chrome: Chrome,
+    source: String,
+    sequence: Sequence,
+    received: Moment,
+    code: Shown,
+    reason: Shown,
+    advice: &'static str,
+    bytes: String,
+    record: Shown,
+}
+
+pub(super) async fn page(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Path((source, sequence)): Path<(String, Sequence)>,
+) -> Result<Response, Failure> {
+    let page = shared
+        .attempt(move |app| load(app, &principal, &source, sequence))
+        .await?;
+    Ok(show(&page))
+}
+
+fn load(
+    app: &App,
+    principal: &Principal,
+    source: &str,
+    sequence: Sequence,
+) -> Result<QuarantinePage, Problem> {
+    let waiting = waiting(app, source, sequence)?;
+    let bytes = app.quarantined_record(principal, sequence)?;
+    Ok(QuarantinePage {
+        chrome: Chrome::load(app, principal, Section::Sources)?,
+        source: source.to_owned(),
+        sequence,
+        received: Moment::new(waiting.received),
+        advice: advice(&waiting.code),
+        code: Shown::cut(&waiting.code, 40),
+        reason: Shown::new(&waiting.reason),
+        bytes: grouped(waiting.bytes),
+        record: Shown::cut(&String::from_utf8_lossy(&bytes), RECORD_CHARS_MAX),
+    })
+}
+
+/// The record, if it waits there.
+fn waiting(app: &App, source: &str, sequence: Sequence) -> Result<Quarantined, Problem> {
+    let gone = || {
+        let detail = "No record of this number waits in this source's quarantine; it may have been \
+                      understood since.";
+        Problem::not_found(detail)
+    };
+    let source = SourceName::new(source).map_err(|_| gone())?;
+    let found = app
+        .ports
+        .store
+        .quarantined_from(Some(&source), sequence, 1)?;
+    let found = found.into_iter().find(|record| record.sequence == sequence);
+    found.ok_or_else(gone)
+}
+
+/// Reads everything of a source that waits once more, with the mapping of now.
+pub(super) async fn replay(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Path(source): Path<String>,
+) -> Result<Response, Failure> {
+    let replay = move |app: &App| -> Result<_, Problem> {
+        let name = SourceName::new(&source);
+        let name = name.map_err(|_| Problem::not_found("No source has this name."))?;
+        Ok((app.replay_quarantine(&principal, Some(&name))?, name))
+    };
+    let (answer, source) = shared.attempt(replay).await?;
+    let (released, waiting) = (answer.released, answer.waiting);
+    let address = format!("/sources/{source}?released={released}&waiting={waiting}#quarantine");
+    Ok(Redirect::to(&address).into_response())
+}
