@@ -10,6 +10,7 @@ mod door;
 pub mod limits;
 mod listener;
 mod pace;
+pub mod pull;
 pub mod relp;
 mod stop;
 pub mod syslog;

@@ -13,6 +13,10 @@ impl Stop {
         (sender, Self(receiver))
     }
 
+    pub(crate) fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Ends once stopping was asked for.
     pub(crate) async fn requested(&self) {
         let mut receiver = self.0.clone();

@@ -1,5 +1,7 @@
 //! Configuration: flag > `DEEDTRAIL_*` variable > file (TOML) > default.
 
+mod pull;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use pull::{BucketConfig, BucketLayout, FolderConfig, NatsConfig};
 
 /// Settings of one installation. Every field has a default; the file may be empty or missing.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -34,6 +38,12 @@ pub(crate) struct Config {
     pub(crate) webhooks: BTreeMap<String, WebhookConfig>,
     /// Addresses at which syslog and RELP are taken.
     pub(crate) listeners: BTreeMap<String, ListenerConfig>,
+    /// Folders whose files are taken as they come and grow.
+    pub(crate) folders: BTreeMap<String, FolderConfig>,
+    /// Prefixes of S3 buckets whose objects are taken.
+    pub(crate) buckets: BTreeMap<String, BucketConfig>,
+    /// Streams of NATS `JetStream` whose messages are taken.
+    pub(crate) nats: BTreeMap<String, NatsConfig>,
     /// Folder outside `data` where the newest checkpoint is remembered, so that a rolled-back
     /// data folder is noticed.
     pub(crate) checkpoints: PathBuf,
@@ -117,6 +127,9 @@ impl Default for Config {
             rules: None,
             webhooks: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            buckets: BTreeMap::new(),
+            nats: BTreeMap::new(),
             checkpoints: user_folder("XDG_STATE_HOME", ".local/state").join("checkpoints"),
             query_memory_mib: 512,
             query_timeout_s: 30,
@@ -212,6 +225,9 @@ impl Config {
         for path in certificates.chain(secrets).chain(authorities) {
             *path = folder.join(&*path);
         }
+        self.folders.values_mut().for_each(|one| one.anchor(folder));
+        self.buckets.values_mut().for_each(|one| one.anchor(folder));
+        self.nats.values_mut().for_each(|one| one.anchor(folder));
     }
 
     /// The JSON Schema of the file.

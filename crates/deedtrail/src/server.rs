@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::instance::Instance;
 use crate::listeners;
 use crate::output::Console;
+use crate::pullers;
 use crate::socket;
 use crate::tls::Certificate;
 
@@ -64,6 +65,7 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
             )
         })?;
     let listeners = listeners::bind(instance, certificate.as_ref()).await?;
+    let pullers = pullers::open(instance)?;
     let address = listener.local_addr()?;
     instance.address.get_or_init(|| address);
     let local = Arc::clone(instance);
@@ -81,9 +83,10 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
         }
     };
     tokio::select! {
-        ((), ()) = async {
+        ((), (), ()) = async {
             let served = deedtrail_web::serve(listener, tls, router, signal());
-            tokio::join!(served, listeners.run(signal()))
+            let (listeners, pullers) = (listeners.run(signal()), pullers.run(signal()));
+            tokio::join!(served, listeners, pullers)
         } => {}
         () = reloads => {}
         error = ticks => anyhow::bail!("the log takes no more entries: {error}"),

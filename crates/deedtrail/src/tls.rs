@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::config::TlsConfig;
 
@@ -103,6 +103,36 @@ impl ResolvesServerCert for Certificate {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(&current))
     }
+}
+
+/// A client that trusts the authorities in a file, else those the system knows, and shows a
+/// certificate with its key where there is one.
+pub(crate) fn client(
+    authorities_file: Option<&Path>,
+    ours: Option<(&Path, &Path)>,
+) -> anyhow::Result<ClientConfig> {
+    let mut authorities = RootCertStore::empty();
+    match authorities_file {
+        Some(file) => {
+            for authority in certificates(file, "ca_file")? {
+                authorities.add(authority)?;
+            }
+        }
+        None => {
+            let known = rustls_native_certs::load_native_certs();
+            authorities.add_parsable_certificates(known.certs);
+        }
+    }
+    let builder = ClientConfig::builder_with_provider(provider());
+    let builder = builder.with_safe_default_protocol_versions()?;
+    let builder = builder.with_root_certificates(authorities);
+    let Some((certificate_file, key_file)) = ours else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let chain = certificates(certificate_file, "certificate_file")?;
+    let key = PrivateKeyDer::from_pem_file(key_file)
+        .with_context(|| trouble("key_file", key_file, "one private key in PEM"))?;
+    Ok(builder.with_client_auth_cert(chain, key)?)
 }
 
 /// When both files changed last.

@@ -1,7 +1,6 @@
 //! Webhooks of the configuration, with their secrets.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use anyhow::Context as _;
 use deedtrail_app::webhook::Webhook;
@@ -9,9 +8,7 @@ use deedtrail_core::id::SourceName;
 
 use crate::config::{Config, WebhookConfig};
 use crate::instance::known_source;
-
-/// Longest secret file, bytes.
-const SECRET_FILE_BYTES_MAX: u64 = 4096;
+use crate::secret;
 
 /// Every webhook by name; `sources` are those there are.
 pub(crate) fn load(
@@ -41,14 +38,6 @@ fn read(name: &str, webhook: &WebhookConfig, sources: &[SourceName]) -> anyhow::
     // It is part of an address, and of the name under which its deliveries are recorded.
     SourceName::new(name)?;
     let source = known_source(&webhook.source, sources.iter().cloned())?;
-    let file = &webhook.secret_file;
-    let trouble = || format!("cannot read `secret_file` {}", file.display());
-    let bytes = fs::metadata(file).with_context(trouble)?.len();
-    anyhow::ensure!(
-        bytes <= SECRET_FILE_BYTES_MAX,
-        "`secret_file` {} has {bytes} bytes; it holds the secret and nothing else",
-        file.display()
-    );
-    let secret = fs::read_to_string(file).with_context(trouble)?;
+    let secret = secret::read("secret_file", &webhook.secret_file)?;
     Ok(Webhook::new(source, webhook.scheme, &secret)?)
 }

@@ -11,6 +11,10 @@ const ID_BYTES_MAX: usize = 256;
 /// further contents are taken for duplicates.
 const CONTENTS_MAX: usize = 4_000_000;
 
+/// Different contents of one file whose copies are told from repetitions: this many, and as many
+/// before them. A copy of an older one is taken for a duplicate.
+const FILE_CONTENTS: usize = 1 << 18;
+
 /// Makes idempotency keys: the vendor's id, else the shipper's, else content hash + occurrence
 /// within the delivery.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +24,8 @@ pub struct KeyMaker {
     before: BTreeMap<[u8; 16], u32>,
     /// After this many contents those before them are forgotten.
     window: Option<usize>,
+    /// Of a file: what tells records apart that say no time, which is what was before them.
+    context: Option<[u8; 32]>,
 }
 
 impl KeyMaker {
@@ -30,6 +36,21 @@ impl KeyMaker {
             window: Some(window),
             ..Self::default()
         }
+    }
+
+    /// For a file that is taken in parts, however it is cut. Records without id and time are those
+    /// of another file only if `beginning` is alike, and all such records before them.
+    pub fn of_file(beginning: &[u8]) -> Self {
+        Self {
+            window: Some(FILE_CONTENTS),
+            context: Some(*blake3::hash(beginning).as_bytes()),
+            ..Self::default()
+        }
+    }
+
+    /// How many different contents are remembered: keys of records without an id depend on them.
+    pub fn remembered(&self) -> usize {
+        self.seen.len() + self.before.len()
     }
 
     pub(super) fn make(
@@ -44,10 +65,22 @@ impl KeyMaker {
         if let Some(id) = shipper_id {
             return key_of("s", id);
         }
+        let is_timed = |record: &MappedRecord| record.events.iter().all(|one| one.time.is_some());
+        let hash = self.content(bytes, mapped.is_some_and(is_timed));
         let mut short = [0_u8; 16];
-        short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+        short.copy_from_slice(&hash.as_bytes()[..16]);
         let occurrence = self.occurrence(short);
         format!("h:{:032x}:{occurrence}", u128::from_be_bytes(short)).into()
+    }
+
+    fn content(&mut self, bytes: &[u8], is_timed: bool) -> blake3::Hash {
+        let content = blake3::hash(bytes);
+        let Some(context) = &mut self.context else {
+            return content;
+        };
+        let with_context = blake3::keyed_hash(context, content.as_bytes());
+        *context = *with_context.as_bytes();
+        if is_timed { content } else { with_context }
     }
 
     fn occurrence(&mut self, content: [u8; 16]) -> u32 {
@@ -76,6 +109,9 @@ fn key_of(kind: &str, id: &str) -> Text {
 
 #[cfg(test)]
 mod tests {
+    use deedtrail_core::event::MappedEvent;
+    use deedtrail_core::time::Timestamp;
+
     use super::*;
 
     #[test]
@@ -111,6 +147,37 @@ mod tests {
             make(other);
         }
         assert_eq!(make(b"a"), first);
+    }
+
+    #[test]
+    fn a_file_that_is_read_again_gives_the_same_keys_and_twins_stay_two() {
+        let timed = MappedRecord {
+            events: vec![MappedEvent {
+                time: Some(Timestamp::from_micros(1)),
+                ..MappedEvent::default()
+            }],
+            ..MappedRecord::default()
+        };
+        let file = |beginning: &[u8], lines: &[&[u8]]| -> Vec<(Text, Text)> {
+            let (mut with_time, mut without) =
+                (KeyMaker::of_file(beginning), KeyMaker::of_file(beginning));
+            let key = |line: &&[u8]| {
+                let timed = with_time.make(Some(&timed), None, line);
+                (timed, without.make(None, None, line))
+            };
+            lines.iter().map(key).collect()
+        };
+        let keys = file(b"x", &[b"a", b"b", b"a"]);
+        assert_eq!(keys, file(b"x", &[b"a", b"b", b"a"]));
+        assert!(keys[0].0 != keys[2].0 && keys[0].1 != keys[2].1);
+        // What says when it happened is the same record in another file, and by another way.
+        let other = file(b"y", &[b"b", b"a"]);
+        assert_eq!(keys[0].0, other[1].0);
+        let delivered = KeyMaker::default().make(Some(&timed), None, b"a");
+        assert_eq!(keys[0].0, delivered);
+        // What does not is another one unless everything before it is alike too.
+        assert_ne!(keys[0].1, file(b"y", &[b"a"])[0].1);
+        assert_ne!(keys[2].1, file(b"x", &[b"c", b"b", b"a"])[2].1);
     }
 
     #[test]

@@ -140,6 +140,21 @@ impl App {
         intake.take(&arrivals.collect::<Vec<_>>())?;
         Ok(intake.answer)
     }
+
+    /// Lets `keys` count what is in a part that was taken in before, so that the next parts get
+    /// the keys they would have had.
+    pub fn recall_part(
+        &self,
+        delivery: Delivery<'_>,
+        keys: &mut KeyMaker,
+    ) -> Result<(), FrameError> {
+        let mapper = &self.ports.mapper;
+        for record in mapper.frame(delivery.source, delivery.encoding, delivery.body)? {
+            let mapped = mapper.map(delivery.source, &record.bytes).ok();
+            keys.make(mapped.as_ref(), None, &record.bytes);
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Intake<'a> {

@@ -17,6 +17,7 @@ mod demo;
 mod encrypted;
 mod listeners;
 mod people;
+mod pullers;
 mod reference;
 mod rsyslog;
 mod server;

@@ -1,0 +1,67 @@
+//! How the feeds do that this server fetches itself: folders, buckets, queues.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use deedtrail_core::time::Timestamp;
+use serde::Serialize;
+
+/// What is known of one feed since the server started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FeedState {
+    /// When everything there was had last been taken, or a part of it was.
+    pub last_success: Option<Timestamp>,
+    /// What went wrong last, unless something was taken since.
+    pub last_error: Option<FeedError>,
+    /// Records that are durable, those that came again included.
+    pub records: u64,
+    /// Bytes of those as they were read, after decompression.
+    pub bytes: u64,
+    /// Pieces over a limit, which are not taken.
+    pub refused: u64,
+    /// What is there and was not taken yet, as far as it is known.
+    pub behind: Option<Behind>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FeedError {
+    pub at: Timestamp,
+    pub text: String,
+}
+
+/// How much waits to be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Behind {
+    Bytes(u64),
+    Objects(u64),
+    Messages(u64),
+}
+
+/// State of every feed, by `KIND.NAME` as in the configuration (`folders.audit`).
+#[derive(Debug, Default)]
+pub struct FeedStates(Mutex<BTreeMap<String, FeedState>>);
+
+impl FeedStates {
+    /// Changes the state of one feed; it begins empty.
+    pub fn update(&self, feed: &str, change: impl FnOnce(&mut FeedState)) {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(states.entry(feed.to_owned()).or_default());
+    }
+
+    pub fn all(&self) -> BTreeMap<String, FeedState> {
+        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.clone()
+    }
+}
+
+impl std::fmt::Display for Behind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (amount, unit) = match self {
+            Self::Bytes(amount) => (amount, "bytes"),
+            Self::Objects(amount) => (amount, "objects"),
+            Self::Messages(amount) => (amount, "messages"),
+        };
+        write!(f, "{amount} {unit}")
+    }
+}

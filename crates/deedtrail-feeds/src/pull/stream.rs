@@ -1,0 +1,157 @@
+//! Taking something whole: a file that no longer grows, an object.
+
+use std::fmt::Display;
+use std::io::{self, BufRead, BufReader, Read};
+
+use deedtrail_app::intake::KeyMaker;
+use deedtrail_core::id::SourceName;
+use deedtrail_core::limits::REQUEST_BYTES_MAX;
+
+use super::limits::{HEAD_BYTES, UNPACKED_RATIO_MAX};
+use super::part::{End, first_line, is_document, read_part, skip_line};
+use super::way::{Form, Records, Refused, Untaken, Way};
+
+/// First bytes of gzip (RFC 1952), Zstandard (RFC 8878) and zip archives.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const ZIP: &[u8] = b"PK\x03\x04";
+/// Largest window of Zstandard that is taken, as a power of two: 128 MiB, what `zstd --long` makes.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// Whether something is compressed, by its first bytes.
+pub(crate) fn is_packed(beginning: &[u8]) -> bool {
+    beginning.starts_with(GZIP) || beginning.starts_with(ZSTD) || beginning.starts_with(ZIP)
+}
+
+/// What is in `input`, unpacked where it is compressed. An error where it unpacks to more than its
+/// `bytes` may.
+pub(crate) fn unpacked<'a>(
+    mut input: impl BufRead + Send + 'a,
+    bytes: u64,
+) -> io::Result<Box<dyn BufRead + Send + 'a>> {
+    let beginning = input.fill_buf()?;
+    let most = UNPACKED_RATIO_MAX.saturating_mul(bytes);
+    let left = most.max(REQUEST_BYTES_MAX as u64);
+    if beginning.starts_with(ZIP) {
+        let reason = "it is a zip archive, which is not taken; put the files in it there";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    if beginning.starts_with(GZIP) {
+        let input = flate2::bufread::MultiGzDecoder::new(input);
+        return Ok(Box::new(BufReader::with_capacity(
+            64 << 10,
+            Bounded { input, left },
+        )));
+    }
+    if beginning.starts_with(ZSTD) {
+        let mut input = zstd::stream::read::Decoder::with_buffer(input)?;
+        input.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+        return Ok(Box::new(BufReader::with_capacity(
+            64 << 10,
+            Bounded { input, left },
+        )));
+    }
+    Ok(Box::new(input))
+}
+
+/// Ends with an error after so many bytes.
+struct Bounded<R> {
+    input: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        let bomb = "it unpacks to more than 200 times its size";
+        let left = self.left.checked_sub(read as u64);
+        self.left = left.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, bomb))?;
+        Ok(read)
+    }
+}
+
+/// Takes all of `input`, part by part. Records without id and time are told from those of other
+/// inputs by `beginning`, else by the first line.
+pub(crate) fn take_whole(
+    way: &Way,
+    source: &SourceName,
+    input: &mut dyn BufRead,
+    beginning: Option<&[u8]>,
+    place: &dyn Display,
+) -> Result<(), Untaken> {
+    let mut head = Vec::new();
+    (&mut *input)
+        .take(HEAD_BYTES as u64)
+        .read_to_end(&mut head)?;
+    let mut keys = KeyMaker::of_file(beginning.unwrap_or(first_line(&head)));
+    let input: &mut dyn BufRead = &mut head.chain(input);
+    if is_document(&head) {
+        return take_document(way, source, input, &mut keys, place);
+    }
+    let header = way.app.ports.mapper.header(source, &head);
+    let mut first = true;
+    let mut body = Vec::new();
+    loop {
+        body.clear();
+        let cut = read_part(input, &mut body, header.is_some())?;
+        // What the end of the input cuts off is a line as well.
+        let is_last = cut.end == End::Ended;
+        let taken = if is_last { body.len() } else { cut.whole };
+        if taken > 0 {
+            let records = Records {
+                source,
+                // The first part has it.
+                header: header.filter(|_| !first).unwrap_or_default(),
+                body: &body[..taken],
+                form: Form::Lines,
+            };
+            way.take(records, &mut keys, place)?;
+            first = false;
+        }
+        match cut.end {
+            End::Ended => return Ok(()),
+            End::Full => {}
+            End::TooLong => {
+                let skipped = skip_line(&mut body[cut.whole..].chain(&mut *input))?;
+                way.refuse_line(place, &skipped);
+            }
+        }
+    }
+}
+
+/// A document is one delivery.
+fn take_document(
+    way: &Way,
+    source: &SourceName,
+    input: &mut dyn BufRead,
+    keys: &mut KeyMaker,
+    place: &dyn Display,
+) -> Result<(), Untaken> {
+    let mut body = Vec::new();
+    let limit = REQUEST_BYTES_MAX as u64;
+    (&mut *input).take(limit + 1).read_to_end(&mut body)?;
+    if body.len() as u64 <= limit {
+        let records = Records {
+            source,
+            header: &[],
+            body: &body,
+            form: Form::Document,
+        };
+        way.take(records, keys, place)?;
+        return Ok(());
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&body).update_reader(&mut *input)?;
+    let bytes = hasher.count();
+    let reason =
+        format!("it is one document of over {limit} bytes; write its records one per line");
+    way.refuse(
+        place,
+        &Refused {
+            bytes,
+            hash: hasher.finalize(),
+            reason: &reason,
+        },
+    );
+    Ok(())
+}

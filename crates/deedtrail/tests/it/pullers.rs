@@ -1,0 +1,412 @@
+//! Feeds that the real server fetches itself, while it is killed again and again.
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use deedtrail_testkit::python::python_with;
+use serde_json::{Value, json};
+
+use crate::command::{Folder, cloudtrail, there};
+
+/// How often it is asked whether something came; a question takes about 0.1 s.
+const ASKED_MAX: u32 = 600;
+
+fn python() -> PathBuf {
+    let packages = ["boto3==1.44.5", "moto[server]==5.2.5", "nats-py==2.16.0"];
+    python_with(Path::new(env!("CARGO_TARGET_TMPDIR")), &packages)
+}
+
+fn script(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python");
+    folder.join(name)
+}
+
+/// A record without an id.
+fn without_id(name: &str) -> String {
+    cloudtrail("", name).replace(r#""eventID":"","#, "")
+}
+
+/// Events by operation.
+fn stored(folder: &Folder) -> Vec<(String, u64)> {
+    let sql = "SELECT operation, count(*) AS n FROM events GROUP BY 1 ORDER BY 1";
+    let rows = folder.json(&["query", sql]).into_iter();
+    let row = |row: Value| {
+        let operation = row["operation"].as_str().unwrap().to_owned();
+        (operation, row["n"].as_u64().unwrap())
+    };
+    rows.map(row).collect()
+}
+
+fn count(folder: &Folder) -> u64 {
+    stored(folder).iter().map(|(_, count)| count).sum()
+}
+
+/// Waits until there are so many events.
+fn wait_for(folder: &Folder, expected: u64) {
+    let came = (0..ASKED_MAX).any(|_| count(folder) >= expected);
+    assert!(
+        came,
+        "{} of {expected}: {:?}",
+        count(folder),
+        stored(folder)
+    );
+}
+
+/// Number of lines that are written between two deaths of the server.
+const LINES: u64 = 3_000;
+
+struct Writer<'a> {
+    folder: &'a Folder,
+    written: u64,
+}
+
+impl Writer<'_> {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path("logs").join(name)
+    }
+
+    /// Half of the lines have an id, the others come twice.
+    fn write(&mut self, name: &str, lines: u64) {
+        let options = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.path(name));
+        let mut file = options.unwrap();
+        for _ in 0..lines / 2 {
+            let number = self.written;
+            let with = cloudtrail(&format!("e-{number}"), &format!("A{number}"));
+            let without = without_id(&format!("B{}", number / 4));
+            // As a process that buffers writes: lines are cut anywhere.
+            let both = format!("{with}\n{without}\n");
+            let (first, second) = both.split_at(both.len() / 3);
+            file.write_all(first.as_bytes()).unwrap();
+            file.write_all(second.as_bytes()).unwrap();
+            self.written += 2;
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
+    fn copy_and_cut(&self, from: &str, to: &str) {
+        fs::copy(self.path(from), self.path(to)).unwrap();
+        let file = OpenOptions::new()
+            .write(true)
+            .open(self.path(from))
+            .unwrap();
+        file.set_len(0).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_is_read_line_by_line_whatever_dies_and_rotates() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    fs::create_dir(folder.path("logs")).unwrap();
+    let settings = "[folders.trail]\nfiles = [\"../logs/*.log*\"]\nsource = \"aws.cloudtrail\"\n";
+    folder.write("data/deedtrail.toml", settings);
+    let mut writer = Writer {
+        folder: &folder,
+        written: 0,
+    };
+    for cycle in 0..6 {
+        let server = folder.serve();
+        writer.write("grown.log", LINES / 2);
+        // It dies amid the work: after some lines of this cycle, and before the last.
+        wait_for(&folder, writer.written - LINES / 2);
+        writer.write("grown.log", LINES / 2);
+        writer.write("cut.log", LINES);
+        if cycle % 2 == 0 {
+            drop(server);
+            writer.rename("grown.log", &format!("grown.log.{cycle}"));
+            writer.copy_and_cut("cut.log", &format!("cut.log.{cycle}"));
+        } else {
+            writer.rename("grown.log", &format!("grown.log.{cycle}"));
+            writer.copy_and_cut("cut.log", &format!("cut.log.{cycle}"));
+            drop(server);
+        }
+    }
+    let _server = folder.serve();
+    wait_for(&folder, writer.written);
+    let operations = stored(&folder);
+    let wrong: Vec<_> = operations
+        .iter()
+        .filter(|(name, count)| *count != if name.starts_with("iam:A") { 1 } else { 2 })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert_eq!(count(&folder), writer.written);
+    assert!(folder.json(&["quarantine", "list"]).is_empty());
+}
+
+/// A store that speaks S3.
+struct Store {
+    child: Child,
+    input: ChildStdin,
+    answers: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    address: String,
+}
+
+impl Store {
+    fn start() -> Self {
+        let mut child = Command::new(python())
+            .arg(script("s3.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = answers.next().unwrap().unwrap();
+        let input = child.stdin.take().unwrap();
+        Self {
+            child,
+            input,
+            answers,
+            address,
+        }
+    }
+
+    fn ask(&mut self, request: &Value) {
+        writeln!(self.input, "{request}").unwrap();
+        assert_eq!(self.answers.next().unwrap().unwrap(), "done");
+    }
+
+    fn put(&mut self, key: &str, records: &[String]) {
+        let text = format!("{{\"Records\":[{}]}}", records.join(","));
+        self.ask(&json!({ "key": key, "text": text, "gzip": true }));
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn trail(account: &str, region: &str, time: &str) -> String {
+    let day = format!("{}/{}/{}", &time[..4], &time[4..6], &time[6..8]);
+    format!(
+        "org/AWSLogs/{account}/CloudTrail/{region}/{day}/{account}_CloudTrail_{region}_{time}Z_x.json.gz"
+    )
+}
+
+/// Configures a bucket, with keys in files.
+fn bucket(folder: &Folder, store: &Store, more: &str) {
+    folder.ok(&["init"]);
+    folder.write("data/id", "AKIAEXAMPLE\n");
+    folder.write("data/secret", "secret\n");
+    let settings = format!(
+        "[buckets.trail]\nsource = \"aws.cloudtrail\"\nendpoint = \"{}\"\nregion = \"us-east-1\"\n\
+         access_key_id_file = \"id\"\nsecret_access_key_file = \"secret\"\nevery_s = 1\n{more}",
+        store.address
+    );
+    folder.write("data/deedtrail.toml", settings);
+    folder.ok(&["config", "check"]);
+}
+
+#[test]
+fn a_bucket_in_cloud_trails_layout_is_taken_as_objects_arrive() {
+    let mut store = Store::start();
+    let folder = Folder::new();
+    let layout = "url = \"s3://logs/org\"\nlayout = \"cloudtrail\"\n";
+    bucket(&folder, &store, layout);
+    let record = |number: u32| cloudtrail(&format!("e-{number}"), &format!("A{number}"));
+    let (first, second) = ("111122223333", "444455556666");
+    store.put(
+        &trail(first, "us-east-1", "20261101T1005"),
+        &[record(1), record(2)],
+    );
+    store.put(&trail(second, "eu-west-1", "20261031T2355"), &[record(3)]);
+    let digest =
+        trail(first, "us-east-1", "20261101T1005").replace("CloudTrail/", "CloudTrail-Digest/");
+    store.ask(&json!({ "key": digest, "text": "{\"digest\":true}", "gzip": true }));
+    let server = folder.serve();
+    wait_for(&folder, 3);
+    // Late, and out of order; another region; what is there already in another object.
+    store.put(
+        &trail(first, "us-east-1", "20261101T0910"),
+        &[record(4), record(1)],
+    );
+    store.put(&trail(first, "ap-south-1", "20261101T1100"), &[record(5)]);
+    wait_for(&folder, 5);
+    drop(server);
+    for number in 10..40 {
+        let time = format!("20261102T{number}00");
+        store.put(
+            &trail(second, "eu-west-1", &time),
+            &[record(number), without_id(&format!("B{number}"))],
+        );
+    }
+    // It dies while it fetches, twice.
+    for expected in [10, 30] {
+        let server = folder.serve();
+        wait_for(&folder, expected);
+        drop(server);
+    }
+    let server = folder.serve();
+    wait_for(&folder, 65);
+    // One that cannot be read is told, tried again and does not keep up others.
+    let broken = trail(first, "us-east-1", "20261103T0000");
+    store.ask(&json!({ "key": broken, "text": "{}".repeat(99), "gzip": true, "cut": true }));
+    store.put(&trail(first, "us-east-1", "20261103T0005"), &[record(6)]);
+    wait_for(&folder, 66);
+    let noted = || fs::read_to_string(folder.path("data/state/buckets.trail.json")).unwrap();
+    assert!((0..ASKED_MAX).any(|_| count(&folder) > 0 && noted().contains("\"tries\":1")));
+    drop(server);
+    let all = stored(&folder);
+    assert!(all.iter().all(|(_, count)| *count == 1), "{all:?}");
+    assert_eq!(all.len(), 66);
+    assert!(folder.json(&["quarantine", "list"]).is_empty());
+}
+
+#[test]
+fn objects_of_any_kind_are_taken() {
+    let mut store = Store::start();
+    let folder = Folder::new();
+    bucket(&folder, &store, "url = \"s3://logs/any\"\n");
+    let record = |number: u32| cloudtrail(&format!("e-{number}"), &format!("A{number}"));
+    let lines = format!("{}\n{}", record(1), record(2));
+    store.ask(&json!({ "key": "any/z.ndjson", "text": lines }));
+    store.ask(
+        &json!({ "key": "any/deep/er/a.gz", "text": format!("{}\n", record(3)), "gzip": true }),
+    );
+    store.ask(&json!({ "key": "other/a.json", "text": record(4) }));
+    let _server = folder.serve();
+    wait_for(&folder, 3);
+    // Another content under a key that is known.
+    store.ask(&json!({ "key": "any/z.ndjson", "text": format!("{lines}\n{}\n", record(5)) }));
+    store.ask(&json!({ "key": "any/a.json", "text": format!("[{},{}]", record(6), record(7)) }));
+    wait_for(&folder, 6);
+    let all = stored(&folder);
+    assert_eq!(all.len(), 6);
+    assert!(all.iter().all(|(_, count)| *count == 1), "{all:?}");
+}
+
+/// A server of NATS with JetStream, on a port and a folder of its own.
+struct Nats {
+    child: Child,
+    address: String,
+}
+
+impl Nats {
+    fn start(folder: &Folder, port: u16) -> Self {
+        let log = folder.path("nats.log");
+        drop(fs::remove_file(&log));
+        let child = Command::new("nats-server")
+            .args(["--jetstream", "--addr", "127.0.0.1"])
+            .args(["--port", &port.to_string()])
+            .arg("--store_dir")
+            .arg(folder.path("nats"))
+            .arg("--log")
+            .arg(&log)
+            .spawn()
+            .expect("nats-server is installed");
+        let is_ready = |_| {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            text.contains("Server is ready")
+        };
+        assert!((0..10_000_000_u64).any(is_ready));
+        Self {
+            child,
+            address: format!("nats://127.0.0.1:{port}"),
+        }
+    }
+
+    /// Publishes, and says how much waits for our consumer.
+    fn publish(&self, messages: &[Value]) -> String {
+        let mut child = Command::new(python())
+            .arg(script("jetstream.py"))
+            .args([self.address.as_str(), "deedtrail"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        for message in messages {
+            writeln!(input, "{message}").unwrap();
+        }
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[test]
+fn a_stream_of_nats_is_taken_whoever_dies() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    let port = free_port();
+    let settings = format!(
+        "[nats.audit]\nservers = [\"nats://127.0.0.1:{port}\"]\nstream = \"AUDIT\"\nack_wait_s = 2\n\
+         [nats.audit.subjects]\n\"audit.trail.>\" = \"aws.cloudtrail\"\n"
+    );
+    folder.write("data/deedtrail.toml", settings);
+    folder.ok(&["config", "check"]);
+    // The server comes first, and waits for the other.
+    let server = folder.serve();
+    let nats = Nats::start(&folder, port);
+    let messages = |from: u32, to: u32| -> Vec<Value> {
+        let message = |number: u32| {
+            let (with, without) = (
+                cloudtrail(&format!("e-{number}"), &format!("A{number}")),
+                without_id("B"),
+            );
+            match number % 4 {
+                0 => json!({ "subject": "audit.trail.eu", "text": with }),
+                1 => {
+                    json!({ "subject": "audit.other", "text": with, "headers": { "Source": "aws.cloudtrail" } })
+                }
+                2 => json!({ "subject": "audit.other", "text": with }),
+                _ => {
+                    json!({ "subject": "audit.trail.eu", "text": format!("{without}\n{without}\n") })
+                }
+            }
+        };
+        (from..to).map(message).collect()
+    };
+    nats.publish(&messages(0, 400));
+    wait_for(&folder, 500);
+    drop(server);
+    nats.publish(&messages(400, 4_000));
+    // Both die amid the work.
+    let server = folder.serve();
+    wait_for(&folder, 501);
+    drop(server);
+    let server = folder.serve();
+    drop(nats);
+    let nats = Nats::start(&folder, port);
+    nats.publish(&[json!({ "subject": "audit.nothing", "text": "plain words" })]);
+    wait_for(&folder, 5_000);
+    let acknowledged = (0..ASKED_MAX).any(|_| nats.publish(&[]) == "0");
+    assert!(acknowledged, "{} are not acknowledged", nats.publish(&[]));
+    let all = stored(&folder);
+    let twins = all.iter().filter(|(name, _)| name == "iam:B");
+    assert_eq!(twins.map(|(_, count)| *count).collect::<Vec<_>>(), [2_000]);
+    let alone = all
+        .iter()
+        .filter(|(name, count)| name.starts_with("iam:A") && *count == 1);
+    assert_eq!(alone.count(), 3_000);
+    let waits = folder.json(&["quarantine", "list"]);
+    assert_eq!(waits.len(), 1);
+    assert_eq!(waits[0]["source"], "nats.message");
+    drop(server);
+    assert!(there(&folder.path("data")));
+}
