@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use crate::process::{Tally, passes, say};
+use crate::recognition;
 
 /// Sources scored against a peer's expected fields.
 const SCORED: [&str; 9] = [
@@ -38,6 +39,7 @@ pub(crate) fn run(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     tally.add(normalise(binary, &folder)?);
     tally.add(rule_tests(binary, &folder)?);
+    tally.add(recognition::run(binary, &folder)?);
     tally.add(attacks(binary, &folder)?);
     Ok(tally)
 }

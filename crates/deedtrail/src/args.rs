@@ -140,6 +140,11 @@ pub(crate) enum SourceCommand {
         #[arg(value_name = "FILE|-")]
         file: String,
     },
+    /// Say of which source records are that nobody labelled
+    Detect {
+        #[arg(value_name = "FILE|-")]
+        file: String,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]

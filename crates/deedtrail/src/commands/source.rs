@@ -1,5 +1,6 @@
-//! `source`: list, test, map. Needs no data folder.
+//! `source`: list, test, map, detect. Needs no data folder.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -27,6 +28,7 @@ pub(super) fn run(
         SourceCommand::List => list(&registry(config)?, console),
         SourceCommand::Map { source, file } => map(&registry(config)?, source, file, console),
         SourceCommand::Test { folder } => test(folder, console),
+        SourceCommand::Detect { file } => detect(&registry(config)?, file, console),
     }
 }
 
@@ -59,14 +61,46 @@ fn map(
 ) -> anyhow::Result<Ended> {
     let names = registry.sources().into_iter().map(|facts| facts.name);
     let source = known_source(source, names)?;
-    let mut body = Vec::new();
-    if file == "-" {
-        console.input.read_to_end(&mut body)?;
-    } else {
-        body = std::fs::read(file).with_context(|| format!("cannot read {file}"))?;
-    }
+    let body = body(file, console)?;
     let mut out = console.data(Data::Json);
     registry.write_rows(&source, &body, &mut out)?;
+    Ok(Ended::Done)
+}
+
+fn body(file: &str, console: &mut Console) -> anyhow::Result<Vec<u8>> {
+    if file != "-" {
+        return std::fs::read(file).with_context(|| format!("cannot read {file}"));
+    }
+    let mut body = Vec::new();
+    console.input.read_to_end(&mut body)?;
+    Ok(body)
+}
+
+/// One object per record as JSON, else how many records are of which source.
+fn detect(registry: &Registry, file: &str, console: &mut Console) -> anyhow::Result<Ended> {
+    let body = body(file, console)?;
+    let rows = registry.detect(&body)?;
+    if console.json {
+        for row in &rows {
+            console.object(row)?;
+        }
+        return Ok(Ended::Done);
+    }
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for row in &rows {
+        let names = row.source.iter().chain(&row.candidates);
+        let names: Vec<&str> = names.map(SourceName::as_str).collect();
+        let found = match names.as_slice() {
+            [] => "unknown; name its source with --source".to_owned(),
+            names => names.join(" or "),
+        };
+        *counts.entry(found).or_default() += 1;
+    }
+    let counts = counts.into_iter();
+    let rows: Vec<Vec<String>> = counts
+        .map(|(found, count)| vec![count.to_string(), found])
+        .collect();
+    console.table(&["RECORDS", "SOURCE"], &rows)?;
     Ok(Ended::Done)
 }
 
