@@ -7,6 +7,7 @@ pub mod access;
 pub mod activity;
 pub mod configuration;
 pub mod evidence;
+pub mod feed_health;
 pub mod feeds;
 pub mod figures;
 pub mod findings;
@@ -18,6 +19,7 @@ pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
 mod sensitive;
+pub mod signal;
 pub mod source_name;
 pub mod timeline;
 pub mod today;
@@ -57,6 +59,8 @@ pub struct App {
     pub rules_left_out: Vec<String>,
     /// Webhooks that are awaited, by name.
     pub webhooks: BTreeMap<String, webhook::Webhook>,
+    /// Streams of signals, by name.
+    pub signals: BTreeMap<String, signal::Stream>,
     /// Counters of the listeners there are, by name.
     pub listeners: BTreeMap<String, Arc<figures::ListenerCounters>>,
     /// How the feeds do that are fetched.
@@ -72,6 +76,7 @@ impl App {
             handover: Arc::default(),
             rules_left_out: Vec::new(),
             webhooks: BTreeMap::new(),
+            signals: BTreeMap::new(),
             listeners: BTreeMap::new(),
             feeds: feeds::FeedStates::default(),
         }
