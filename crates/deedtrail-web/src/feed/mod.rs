@@ -4,6 +4,7 @@ mod cloud_events;
 mod elastic;
 mod hec;
 mod otlp;
+mod signal;
 mod table;
 mod webhook;
 

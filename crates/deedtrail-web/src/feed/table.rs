@@ -4,7 +4,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, options, post};
 use deedtrail_core::port::store::Scope;
 
-use super::{cloud_events, elastic, hec, otlp, webhook};
+use super::{cloud_events, elastic, hec, otlp, signal, webhook};
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 use crate::state::Shared;
 
@@ -168,6 +168,35 @@ const WEBHOOK_ASKED: Document = Document {
     ..WEBHOOK
 };
 
+const SIGNAL: Document = Document {
+    summary: "Take a Security Event Token in (RFC 8935)",
+    detail: "A transmitter of the Shared Signals Framework pushes here; the configuration names the \
+             stream, its issuer and whose audience it is. Answers 202 with an empty body after the \
+             SET is durable; the same SET again is answered alike and stores nothing. Refusals are \
+             `{\"err\": …, \"description\": …}` with the codes of RFC 8935.",
+    parameters: &[parameter(
+        "name",
+        "Name of the stream in the configuration.",
+    )],
+    body: Some(Body {
+        media_types: &["application/secevent+jwt"],
+        schema: None,
+    }),
+    answer: Answer::Text("Empty, with status 202."),
+    refusals: &[
+        (
+            400,
+            "Not taken; `err` says why. Sending it again does not help.",
+        ),
+        (413, "The body is over its limit; nothing was stored."),
+        (
+            503,
+            "Busy, the disk is full, or the transmitter's keys cannot be looked up; send again after \
+             `Retry-After`.",
+        ),
+    ],
+};
+
 const CLOUD_EVENTS: Document = Document {
     summary: "CloudEvents",
     detail: "Binary, structured and batched. The source is told by `type` or `source` (the name of \
@@ -278,6 +307,14 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         face: Face::Api,
         route: || get(webhook::verify),
         document: Some(WEBHOOK_ASKED),
+    },
+    Endpoint {
+        path: "/v1/signals/{name}",
+        needs: Needs::Signature,
+        face: Face::Api,
+        route: || delivered(post(signal::take)),
+        document: Some(SIGNAL),
+        ..SPLUNK
     },
     Endpoint {
         path: "/v1/cloudevents",
