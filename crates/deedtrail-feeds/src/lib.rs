@@ -12,6 +12,7 @@ mod listener;
 mod pace;
 pub mod pull;
 pub mod relp;
+pub mod signal;
 mod stop;
 pub mod syslog;
 #[cfg(test)]
