@@ -309,7 +309,9 @@ impl<'a> Reader<'a> {
     /// Whether a value fits. Objects and lists have no text, but they are there.
     fn fits(&self, value: &'a Value, patterns: &Patterns) -> bool {
         let Value::Path(path) = value else {
-            return patterns.match_value(self.text(value).as_deref(), self.memo);
+            let text = self.text(value);
+            let there = || (patterns.asks_presence() && self.contains(value)).then_some("");
+            return patterns.match_value(text.as_deref().or_else(there), self.memo);
         };
         if path.slots.is_none()
             && let Some(text) = self.path_text(path)
@@ -317,14 +319,18 @@ impl<'a> Reader<'a> {
             return patterns.match_value(Some(text), self.memo);
         }
         let node = self.node(path);
-        let text = self.leaf(node);
-        let empty = node == Node::List { first: 0 };
-        let container = matches!(
-            node,
-            Node::Object { .. } | Node::Members { .. } | Node::List { .. }
-        );
-        let there = (container && !empty).then_some("");
-        patterns.match_value(text.or(there), self.memo)
+        let there = is_container(node).then_some("");
+        patterns.match_value(self.leaf(node).or(there), self.memo)
+    }
+
+    /// Whether a value leads to an object or a list.
+    fn contains(&self, value: &'a Value) -> bool {
+        match value {
+            Value::Path(path) => is_container(self.node(path)),
+            Value::First(all) => all.iter().any(|one| self.contains(one)),
+            Value::Named(index) => self.contains(&self.named[*index]),
+            _ => false,
+        }
     }
 
     /// Whether a part of the plan may have a value here.
@@ -358,6 +364,14 @@ impl<'a> Reader<'a> {
         let key = rules.key().and_then(|key| self.text(key));
         rules.candidates(key.as_deref())
     }
+}
+
+/// Whether a value is an object, or a list with anything in it.
+fn is_container(node: Node) -> bool {
+    matches!(
+        node,
+        Node::Object { .. } | Node::Members { .. } | Node::List { .. }
+    ) && node != Node::List { first: 0 }
 }
 
 /// What is made of a text, step by step.

@@ -100,6 +100,8 @@ pub(crate) struct Patterns {
     asker: Asker,
     /// So much work that answers are worth remembering.
     slow: bool,
+    /// One of them is for any value.
+    presence: bool,
 }
 
 impl Patterns {
@@ -112,6 +114,7 @@ impl Patterns {
             }
         }
         let all = patterns.wanted.iter().chain(&patterns.refused);
+        patterns.presence = all.clone().any(|one| matches!(one, Pattern::Present));
         let work: usize = all.map(Pattern::work).sum();
         patterns.slow = work >= Pattern::SLOW;
         Ok(patterns)
@@ -139,6 +142,11 @@ impl Patterns {
     /// Whether no value at all fits.
     pub(crate) const fn fits_absence(&self) -> bool {
         self.wanted.is_empty()
+    }
+
+    /// Whether it matters that a value without a text is there.
+    pub(crate) const fn asks_presence(&self) -> bool {
+        self.presence
     }
 
     /// How telling it is that a value fits: exact texts most, its absence least.

@@ -15,8 +15,8 @@ pub(super) struct Branch {
     pub(super) weight: u32,
     /// What one parse for all sources can tell.
     pub(super) shared: Condition,
-    /// Children of the record it cannot do without, by their slots in that parse.
-    pub(super) needs: Vec<u32>,
+    /// Children of the record it cannot do without, by their slots in that parse: one of each list.
+    pub(super) needs: Vec<Vec<u32>>,
     /// All of it, as the source's own plan reads it, if that parse cannot tell everything.
     pub(super) own: Option<Condition>,
 }
@@ -109,7 +109,7 @@ fn weight(condition: &Condition) -> u32 {
 struct Shared<'s> {
     plan: &'s Plan,
     shapes: &'s mut Shapes,
-    needs: Vec<u32>,
+    needs: Vec<Vec<u32>>,
 }
 
 impl Shared<'_> {
@@ -120,7 +120,8 @@ impl Shared<'_> {
         for (value, patterns) in &condition.fields {
             let path = self.path(value);
             if !patterns.fits_absence() {
-                self.need(value);
+                let roots = self.roots(value);
+                self.needs.extend(roots);
             }
             match path {
                 Some(path) => part.fields.push((Value::Path(path), patterns.clone())),
@@ -170,23 +171,28 @@ impl Shared<'_> {
         Some(Path::new(path.text.clone(), shape, None, steps))
     }
 
-    /// Notes the child of the record without which a value is absent.
-    fn need(&mut self, value: &Value) {
+    /// Children of the record of which one has to be there for a value; `None` if it may do without.
+    fn roots(&mut self, value: &Value) -> Option<Vec<u32>> {
         let path = match value {
             Value::Path(path) => path,
-            Value::Made(made) if made.default.is_none() => return self.need(&made.from),
+            Value::Children(children) => &children.parent,
+            Value::First(all) => {
+                let all: Option<Vec<_>> = all.iter().map(|one| self.roots(one)).collect();
+                return all.map(|all| all.concat());
+            }
+            Value::Template(parts) => return parts.iter().find_map(|part| self.roots(part)),
+            Value::Made(made) if made.default.is_none() => return self.roots(&made.from),
             Value::Named(index) => {
                 let plan = self.plan;
-                return self.need(&plan.named[*index]);
+                return self.roots(&plan.named[*index]);
             }
-            _ => return,
+            Value::Made(_) | Value::Own(_) | Value::Constant(_) => return None,
         };
         let (None, Some(Step::Slot(slot))) = (path.level, path.steps.first()) else {
-            return;
+            return None;
         };
-        let name = self.plan.shapes.names(&[*slot]).pop();
-        if let Some((slot, _)) = name.and_then(|name| self.shapes.add_child(ShapeId::ROOT, name)) {
-            self.needs.push(slot);
-        }
+        let name = self.plan.shapes.names(&[*slot]).pop()?;
+        let (slot, _) = self.shapes.add_child(ShapeId::ROOT, name)?;
+        Some(vec![slot])
     }
 }

@@ -56,17 +56,21 @@ impl Recognizer {
     fn index(&mut self) {
         let children = self.shapes.get(ShapeId::ROOT).child_count();
         let mut askers = vec![0_usize; children];
-        for slot in self.branches.iter().flat_map(|branch| &branch.needs) {
+        let needs = self.branches.iter().flat_map(|branch| &branch.needs);
+        for slot in needs.flatten() {
             askers[*slot as usize] += 1;
         }
         self.by_slot = vec![Vec::new(); children];
         for (number, branch) in (0_u32..).zip(&self.branches) {
+            let asked = |need: &&Vec<u32>| need.iter().map(|slot| askers[*slot as usize]).sum();
             let rarest = branch
                 .needs
                 .iter()
-                .min_by_key(|slot| askers[**slot as usize]);
+                .min_by_key(|need| -> usize { asked(need) });
             match rarest {
-                Some(slot) => self.by_slot[*slot as usize].push(number),
+                Some(need) => need
+                    .iter()
+                    .for_each(|slot| self.by_slot[*slot as usize].push(number)),
                 None => self.others.push(number),
             }
         }
@@ -132,6 +136,7 @@ impl Recognizer {
             .filter(|number| reader.holds(&self.branches[*number as usize].shared))
             .collect();
         numbers.sort_unstable();
+        numbers.dedup();
         numbers
     }
 }
