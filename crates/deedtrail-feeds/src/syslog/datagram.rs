@@ -1,6 +1,5 @@
 //! Syslog in datagrams (RFC 5426): a message each, and nobody to slow down.
 
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,6 +16,8 @@ use crate::limits::{BATCH_WAIT_MAX, DATAGRAMS_KIB_MAX, DROPS_EVERY};
 
 /// Longest datagram, bytes.
 const DATAGRAM_BYTES_MAX: usize = 64 << 10;
+/// Datagrams that are read before it is looked whether to stop.
+const DATAGRAMS_AT_A_TIME: usize = 256;
 /// Datagrams that are still taken from the kernel when the listener stops.
 const LAST_DATAGRAMS_MAX: usize = 10_000;
 
@@ -49,54 +50,87 @@ async fn receive(
     door: &Door,
     sender: UnboundedSender<Waiting>,
 ) {
-    let room = Arc::new(Semaphore::new(DATAGRAMS_KIB_MAX));
-    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    let mut intake = Intake {
+        allowed,
+        door,
+        sender,
+        room: Arc::new(Semaphore::new(DATAGRAMS_KIB_MAX)),
+        buffer: vec![0; DATAGRAM_BYTES_MAX],
+    };
     loop {
-        let received = tokio::select! {
+        tokio::select! {
             biased;
             () = door.stop.requested() => break,
-            received = socket.recv_from(&mut buffer) => received,
-        };
-        // An error belongs to an earlier answer of ours, which there is none of.
-        let Ok((bytes, from)) = received else {
-            continue;
-        };
-        let Some(message) = accepted(&buffer[..bytes], from, allowed, door) else {
-            continue;
-        };
-        let Ok(share) = Arc::clone(&room).acquire_many_owned(kib(bytes)).await else {
-            return;
-        };
-        if sender.send((message, share)).is_err() {
-            return;
+            // An error shows again when it is read.
+            _ = socket.readable() => {}
+        }
+        for _ in 0..DATAGRAMS_AT_A_TIME {
+            match intake.next(socket) {
+                Next::None => break,
+                Next::Passed => {}
+                Next::Message(message, kib) => {
+                    let share = Arc::clone(&intake.room).acquire_many_owned(kib).await;
+                    if !intake.pass_on(message, share.ok()) {
+                        return;
+                    }
+                }
+            }
         }
     }
     for _ in 0..LAST_DATAGRAMS_MAX {
-        let Ok((bytes, from)) = socket.try_recv_from(&mut buffer) else {
-            return;
-        };
-        let message = accepted(&buffer[..bytes], from, allowed, door);
-        let share = Arc::clone(&room).try_acquire_many_owned(kib(bytes));
-        let (Some(message), Ok(share)) = (message, share) else {
-            continue;
-        };
-        if sender.send((message, share)).is_err() {
-            return;
+        match intake.next(socket) {
+            Next::None => return,
+            Next::Passed => {}
+            Next::Message(message, kib) => {
+                let share = Arc::clone(&intake.room).try_acquire_many_owned(kib);
+                if !intake.pass_on(message, share.ok()) {
+                    return;
+                }
+            }
         }
+    }
+}
+
+struct Intake<'a> {
+    allowed: &'a Allowed,
+    door: &'a Door,
+    sender: UnboundedSender<Waiting>,
+    room: Arc<Semaphore>,
+    buffer: Vec<u8>,
+}
+
+/// What has come.
+enum Next {
+    None,
+    /// A stranger's datagram, or an empty one.
+    Passed,
+    /// A message, with the room it needs, KiB.
+    Message(Vec<u8>, u32),
+}
+
+impl Intake<'_> {
+    fn next(&mut self, socket: &UdpSocket) -> Next {
+        let Ok((bytes, from)) = socket.try_recv_from(&mut self.buffer) else {
+            return Next::None;
+        };
+        if !self.allowed.contains(from.ip()) {
+            self.door.deny(from, "its address is not in `allow`");
+            return Next::Passed;
+        }
+        if bytes == 0 {
+            return Next::Passed;
+        }
+        Next::Message(self.buffer[..bytes].to_vec(), kib(bytes))
+    }
+
+    /// False when nobody is there to take it.
+    fn pass_on(&self, message: Vec<u8>, share: Option<OwnedSemaphorePermit>) -> bool {
+        share.is_some_and(|share| self.sender.send((message, share)).is_ok())
     }
 }
 
 fn kib(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
-}
-
-/// The message in a datagram; `None` for an empty one and for a stranger's.
-fn accepted(bytes: &[u8], from: SocketAddr, allowed: &Allowed, door: &Door) -> Option<Vec<u8>> {
-    if !allowed.contains(from.ip()) {
-        door.deny(from, "its address is not in `allow`");
-        return None;
-    }
-    (!bytes.is_empty()).then(|| bytes.to_vec())
 }
 
 async fn append(door: &Door, mut receiver: UnboundedReceiver<Waiting>) {
