@@ -11,7 +11,7 @@ use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
 use deedtrail_core::port::log::PartClass;
 use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, Sorted, SourceFacts};
 
-use crate::framing::{self, Framing};
+use crate::framing::{self, Envelope, Framing};
 use crate::map;
 use crate::mapping::plan::Plan;
 use crate::mapping::spec::Unlabelled;
@@ -50,8 +50,8 @@ pub struct Registry {
     /// What shippers call the sources.
     labels: BTreeMap<String, SourceName>,
     recognizer: Recognizer,
-    /// Sources by the keys under which their records may stand.
-    envelopes: BTreeMap<String, Vec<SourceName>>,
+    /// Ways to records and the sources that know them, by the key with which they begin.
+    envelopes: BTreeMap<String, Vec<(Envelope, Vec<SourceName>)>>,
 }
 
 #[derive(Debug)]
@@ -98,12 +98,7 @@ impl Registry {
         let labels = shipped.chain(named).collect();
         let plans = sources.iter().map(|(name, source)| (name, &source.plan));
         let recognizer = Recognizer::new(plans);
-        let mut envelopes: BTreeMap<String, Vec<SourceName>> = BTreeMap::new();
-        for (name, source) in &sources {
-            for key in &source.plan.envelopes {
-                envelopes.entry(key.clone()).or_default().push(name.clone());
-            }
-        }
+        let envelopes = envelopes(&sources);
         Self {
             sources,
             labels,
@@ -164,8 +159,8 @@ impl Registry {
         })
     }
 
-    /// Sources whose records may stand in a list under `key`.
-    pub(crate) fn of_envelope(&self, key: &str) -> &[SourceName] {
+    /// Ways to records that begin with `key`, and the sources that know them.
+    pub(crate) fn envelopes(&self, key: &str) -> &[(Envelope, Vec<SourceName>)] {
         self.envelopes.get(key).map_or(&[], Vec::as_slice)
     }
 
@@ -253,6 +248,22 @@ impl Mapper for Registry {
     fn sensitive(&self, record: &[u8]) -> Vec<(Range<usize>, PartClass)> {
         sensitive(record)
     }
+}
+
+fn envelopes(
+    sources: &BTreeMap<SourceName, Source>,
+) -> BTreeMap<String, Vec<(Envelope, Vec<SourceName>)>> {
+    let mut all: BTreeMap<String, Vec<(Envelope, Vec<SourceName>)>> = BTreeMap::new();
+    for (name, source) in sources {
+        for envelope in &source.plan.envelopes {
+            let of_key = all.entry(envelope.first().to_owned()).or_default();
+            match of_key.iter_mut().find(|(known, _)| known == envelope) {
+                Some((_, names)) => names.push(name.clone()),
+                None => of_key.push((envelope.clone(), vec![name.clone()])),
+            }
+        }
+    }
+    all
 }
 
 /// The source in a folder; `None` when it has no mapping.

@@ -4,6 +4,7 @@
 //! borrow from the body unless it was compressed.
 
 mod decompress;
+mod envelope;
 mod rows;
 mod scan;
 
@@ -14,27 +15,24 @@ use deedtrail_core::port::mapper::{Encoding, FrameError, Framed};
 
 use crate::record::line::Csv;
 
+pub(crate) use envelope::Envelope;
 pub(crate) use rows::{first_row, header};
-use scan::{Span, elements, member, value_end};
+use scan::{Span, elements, value_end};
 
 /// UTF-8's, with which some editors and exports begin a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The lists of an object's members: the key, and where each element stands.
-pub(crate) fn lists(object: &[u8]) -> impl Iterator<Item = (&str, Vec<std::ops::Range<usize>>)> {
-    scan::members(object).filter_map(|(key, value)| {
-        let list = elements(object.get(value.clone())?)?;
-        let at = |one: Span| value.start + one.start..value.start + one.end;
-        let key = std::str::from_utf8(object.get(key)?).ok()?;
-        Some((key, list.map(at).collect()))
-    })
+/// The keys of an object.
+pub(crate) fn keys(object: &[u8]) -> impl Iterator<Item = &str> {
+    let keys = scan::members(object).filter_map(|(key, _)| object.get(key));
+    keys.filter_map(|key| std::str::from_utf8(key).ok())
 }
 
 /// What a source says about the deliveries of its log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Framing<'p> {
-    /// Keys under which a list of records may stand.
-    pub(crate) envelopes: &'p [String],
+    /// Ways to records within an object.
+    pub(crate) envelopes: &'p [Envelope],
     /// Its records are rows with a header line before them.
     pub(crate) csv: Option<&'p Csv>,
 }
@@ -72,7 +70,10 @@ pub(crate) fn pieces_of<'a>(
     }
 }
 
-fn pieces_of_json<'a>(envelopes: &[String], body: &'a [u8]) -> Result<Vec<Framed<'a>>, FrameError> {
+fn pieces_of_json<'a>(
+    envelopes: &[Envelope],
+    body: &'a [u8],
+) -> Result<Vec<Framed<'a>>, FrameError> {
     let spans = cut(envelopes, body)?;
     let borrowed = spans.into_iter().map(|(line, span)| Framed {
         line,
@@ -116,7 +117,7 @@ const fn too_large_at(line: u64) -> FrameError {
 
 type Numbered = (u64, Span);
 
-fn cut(envelopes: &[String], body: &[u8]) -> Result<Vec<Numbered>, FrameError> {
+fn cut(envelopes: &[Envelope], body: &[u8]) -> Result<Vec<Numbered>, FrameError> {
     let pieces = pieces(body);
     // One value alone is numbered by its elements; of several, each keeps its line.
     let alone = pieces.len() == 1;
@@ -220,7 +221,7 @@ fn is_text(body: &[u8], start: usize, line_end: usize) -> bool {
 }
 
 /// Opens arrays and envelopes; anything else is a record.
-fn open(envelopes: &[String], body: &[u8], piece: Span, line: u64, into: &mut Vec<Numbered>) {
+fn open(envelopes: &[Envelope], body: &[u8], piece: Span, line: u64, into: &mut Vec<Numbered>) {
     let bytes = body.get(piece.clone()).unwrap_or_default();
     if bytes.first() == Some(&b'[') {
         let Some(list) = elements(bytes) else {
@@ -238,16 +239,17 @@ fn open(envelopes: &[String], body: &[u8], piece: Span, line: u64, into: &mut Ve
         }
         return;
     }
-    for key in envelopes {
-        let quoted = format!("\"{key}\"");
+    for envelope in envelopes {
+        let quoted = format!("\"{}\"", envelope.first());
         if memchr::memmem::find(bytes, quoted.as_bytes()).is_none() {
             continue;
         }
-        if let Some(list) = member(bytes, key)
-            && let Some(list_elements) = elements(bytes.get(list.clone()).unwrap_or_default())
-        {
-            let start = piece.start + list.start;
-            into.extend(list_elements.map(|one| (line, start + one.start..start + one.end)));
+        if let Some(records) = envelope.open(bytes) {
+            let start = piece.start;
+            let placed = records
+                .into_iter()
+                .map(|one| (line, start + one.start..start + one.end));
+            into.extend(placed);
             return;
         }
     }

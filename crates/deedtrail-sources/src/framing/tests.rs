@@ -3,7 +3,8 @@
 use super::*;
 
 fn check(envelopes: &[&str], body: &str, records: &[(u64, &str)]) {
-    let envelopes: Vec<String> = envelopes.iter().map(|key| (*key).to_owned()).collect();
+    let envelopes = envelopes.iter().map(|way| Envelope::parse(way).unwrap());
+    let envelopes: Vec<Envelope> = envelopes.collect();
     let framing = Framing {
         envelopes: &envelopes,
         csv: None,
@@ -102,6 +103,45 @@ fn sizes_are_limited() {
     let many = "{}\n".repeat(REQUEST_BYTES_MAX / 3 + 1);
     let refused = frame(Framing::default(), Encoding::Identity, many.as_bytes());
     assert!(matches!(refused, Err(FrameError::TooLarge { .. })));
+}
+
+#[test]
+fn records_may_lie_deeper() {
+    let (one, two) = (r#"{"a":1}"#, r#"{"b":[2]}"#);
+    let check_two = |way: &str, body: String| check(&[way], &body, &[(1, one), (2, two)]);
+    check_two(
+        "r.items",
+        format!(r#"{{"x":1,"r":{{"n":0,"items":[{one}, {two}]}}}}"#),
+    );
+    check_two(
+        "data[].logs",
+        format!(r#"{{"data":[{{"logs":[{one}]}},{{"logs":[]}},{{"logs":[{two}]}}]}}"#),
+    );
+    check_two(
+        "data.*",
+        format!(r#"{{"data":{{"Event1":{one},"Event2":{two}}}}}"#),
+    );
+    check(
+        &["detail{}"],
+        &format!(r#"{{"id":"7","detail":{one}}}"#),
+        &[(1, one)],
+    );
+    check(&["r.items"], r#"{"r":{"items":[]}}"#, &[]);
+    for (way, body) in [
+        ("r.items", r#"{"r":{"items":{}}}"#),
+        ("r.items", r#"{"r":[{"items":[1]}]}"#),
+        ("r[].items", r#"{"r":{"items":[1]}}"#),
+        ("r{}", r#"{"r":[1]}"#),
+        ("r.*", r#"{"r":{"a":1}}"#),
+        ("r", r#"{"r":{"a":1}}"#),
+    ] {
+        check(&[way], body, &[(1, body)]);
+    }
+    let odd = r#"{"data":[{"logs":[{}]},{"other":1}]}"#;
+    check(&["data[].logs"], odd, &[(1, "{}"), (2, r#"{"other":1}"#)]);
+    for wrong in ["", "a[]", "a[0].b", "a[x=y].b", "{}", ".*"] {
+        assert!(Envelope::parse(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod compile;
 mod error;
 mod fields;
-mod path;
+pub(crate) mod path;
 pub(crate) mod pattern;
 pub(crate) mod plan;
 pub(crate) mod rules;

@@ -12,7 +12,7 @@ use regex::Regex;
 use super::pattern::{Lookup, Patterns};
 use super::rules::Rules;
 use super::spec::{Conversion, Unlabelled};
-use crate::framing::Framing;
+use crate::framing::{Envelope, Framing};
 use crate::record::line::Form;
 use crate::record::{Asker, Memo, ShapeId, Shapes};
 
@@ -30,7 +30,7 @@ pub(crate) struct Plan {
     pub(crate) field_aliases: Vec<(String, String)>,
     pub(crate) version: Text,
     pub(crate) planes: Vec<String>,
-    pub(crate) envelopes: Vec<String>,
+    pub(crate) envelopes: Vec<Envelope>,
     /// How lines of text are read; only JSON if `None`.
     pub(crate) form: Option<Form>,
     pub(crate) unlabelled: Unlabelled,

@@ -92,7 +92,8 @@ pub struct SigmaSpec {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordsSpec {
-    /// Keys of the delivery under which a list of records may stand, e.g. `Records`.
+    /// Where in a delivered object records may stand: `Records`, `response.items`, `data[].logs`,
+    /// `detail{}` (one object), `data.*` (the values of an object).
     #[serde(default)]
     pub envelope: Vec<String>,
     /// The list inside a record of which each element is an event of its own, e.g. `events[]`.

@@ -58,11 +58,10 @@ fn table<'a>(registry: &Registry, body: &'a [u8]) -> Option<Result<Vec<Sorted<'a
 /// The records in an object that is none itself, if the source of one can be told. Sources that
 /// look alike are told apart by the key of their envelope.
 fn envelope<'a>(registry: &Registry, object: &Framed<'a>) -> Option<Vec<Sorted<'a>>> {
-    framing::lists(&object.bytes).find_map(|(key, list)| {
-        let of_key = registry.of_envelope(key);
-        if of_key.is_empty() {
-            return None;
-        }
+    let ways = framing::keys(&object.bytes).flat_map(|key| registry.envelopes(key));
+    let mut ways = ways.collect::<Vec<_>>().into_iter();
+    ways.find_map(|(envelope, of_key)| {
+        let list = envelope.open(&object.bytes)?;
         let source = |bytes: &[u8]| -> Option<SourceName> {
             let candidates = registry.candidates(bytes);
             let expected = candidates.iter().copied();

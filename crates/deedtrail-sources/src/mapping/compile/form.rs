@@ -1,10 +1,18 @@
-//! How lines of text are read.
+//! How records come: within an object, as lines of text.
 
 use super::{Compiled, Compiler};
+use crate::framing::Envelope;
 use crate::mapping::spec::{OneOrMany, TextSpec, TextTable};
 use crate::record::line::{Csv, Form, PAIRS_GROUP, Pairs, Pattern};
 
 impl Compiler<'_> {
+    pub(super) fn envelopes(&self, texts: &[String]) -> Compiled<Vec<Envelope>> {
+        let parsed = texts
+            .iter()
+            .map(|text| Envelope::parse(text).or_else(|message| self.wrong(text, message)));
+        parsed.collect()
+    }
+
     pub(super) fn form(&self, spec: Option<&TextSpec>) -> Compiled<Option<Form>> {
         let form = match spec {
             None => return Ok(None),

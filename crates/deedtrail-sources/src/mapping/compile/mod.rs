@@ -116,7 +116,7 @@ impl Compiler<'_> {
                 .take(16)
                 .collect(),
             planes: planes(spec.event.plane.as_ref()),
-            envelopes: spec.records.envelope.clone(),
+            envelopes: self.envelopes(&spec.records.envelope)?,
             form: self.form(spec.records.text.as_ref())?,
             unlabelled: spec.records.unlabelled,
             shipped_as: spec.records.shipped_as.clone(),
