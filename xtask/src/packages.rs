@@ -6,10 +6,11 @@ use crate::process::say;
 
 /// Program with options that make it say its version, and the Debian package that brings it. A
 /// package without a program of its own is asked for by name.
-const NEEDED: [(&str, &str, &str); 10] = [
+const NEEDED: [(&str, &str, &str); 11] = [
     ("chromium", "--version", "chromium"),
     ("curl", "--version", "curl"),
     ("logger", "--version", "bsdutils"),
+    ("nats-server", "--version", "nats-server"),
     ("node", "--version", "nodejs"),
     ("npm", "--version", "npm"),
     ("openssl", "version", "openssl"),

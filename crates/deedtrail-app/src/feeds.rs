@@ -43,10 +43,16 @@ pub enum Behind {
 pub struct FeedStates(Mutex<BTreeMap<String, FeedState>>);
 
 impl FeedStates {
-    /// Changes the state of one feed; it begins empty.
+    /// There is such a feed from now on.
+    pub fn begin(&self, feed: &str) {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.entry(feed.to_owned()).or_default();
+    }
+
+    /// Changes the state of a feed there is.
     pub fn update(&self, feed: &str, change: impl FnOnce(&mut FeedState)) {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        change(states.entry(feed.to_owned()).or_default());
+        states.get_mut(feed).map(change);
     }
 
     pub fn all(&self) -> BTreeMap<String, FeedState> {

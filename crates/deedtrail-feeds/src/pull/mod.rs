@@ -8,6 +8,8 @@ mod book;
 mod bucket;
 mod folder;
 pub mod limits;
+mod lines;
+mod once;
 mod part;
 mod queue;
 mod stream;
@@ -28,7 +30,9 @@ use crate::stop::Stop;
 
 pub use bucket::{BucketSettings, Layout, S3};
 pub use folder::FolderSettings;
+pub use once::{Input, Interrupted, OnceError, take_once};
 pub use queue::{Login, QueueSettings, Subjects, subject_mistake};
+pub use way::Untaken;
 
 /// After shutdown was asked for, pullers get this long to end.
 const END_TIME_MAX: Duration = Duration::from_secs(15);

@@ -28,7 +28,7 @@ pub(crate) struct Way {
 
 /// Why something was not taken, and may be later.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Untaken {
+pub enum Untaken {
     #[error("it cannot be read: {0}")]
     Read(#[from] io::Error),
     #[error(transparent)]
@@ -61,7 +61,7 @@ impl Way {
             tenant: TenantId::default(),
             scopes: vec![Scope::Ingest],
         };
-        app.feeds.update(&feed, |_| ());
+        app.feeds.begin(&feed);
         Self {
             app: Arc::clone(app),
             principal,
@@ -130,19 +130,19 @@ impl Way {
             }
         });
         if let Some(error) = error {
-            self.fail(error);
+            self.fail(&error);
         }
     }
 
     /// Says what went wrong; logged unless it went wrong in the same way before.
-    pub(crate) fn fail(&self, text: String) {
+    pub(crate) fn fail(&self, text: &str) {
         let at = self.app.ports.clock.now();
         let mut is_new = false;
         self.app.feeds.update(&self.feed, |state| {
-            is_new = state.last_error.as_ref().map(|error| &error.text) != Some(&text);
+            is_new = state.last_error.as_ref().map(|error| error.text.as_str()) != Some(text);
             state.last_error = Some(FeedError {
                 at,
-                text: text.clone(),
+                text: text.to_owned(),
             });
         });
         if is_new {

@@ -1,14 +1,13 @@
 //! `ingest`: files, globs and standard input through the same intake as HTTP.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
-use deedtrail_app::intake::{Delivery, IngestAnswer, KeyMaker};
+use deedtrail_app::intake::IngestAnswer;
 use deedtrail_core::id::SourceName;
-use deedtrail_core::limits::{RECORD_BYTES_MAX, REQUEST_BYTES_MAX};
-use deedtrail_core::port::mapper::Encoding;
+use deedtrail_feeds::pull::{Input, Interrupted, take_once};
 use serde::Serialize;
 
 use super::{Context, Ended};
@@ -16,8 +15,6 @@ use crate::args::Ingest;
 use crate::instance::known_source;
 use crate::output::Progress;
 
-/// Bytes of a line-oriented file sent as one delivery.
-const DELIVERY_BYTES: usize = 4 << 20;
 /// Most quarantine reasons printed for one file.
 const REASONS_MAX: usize = 5;
 
@@ -33,8 +30,10 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
     let source = known_source(&ingest.source, facts.map(|facts| facts.name))?;
     let mut failed = false;
     let mut all = IngestAnswer::default();
+    let state = context.instance.config.data.join("state");
+    let mut interrupted = Interrupted::open(context.app(), &state)?;
     for file in expand(context, &ingest.files)? {
-        match take_file(context, &source, &file) {
+        match take_file(context, &source, &file, &mut interrupted) {
             Ok(answer) => {
                 report(context, &source, &file, &answer)?;
                 all.absorb(answer);
@@ -84,107 +83,34 @@ fn take_file(
     context: &mut Context<'_>,
     source: &SourceName,
     file: &str,
+    interrupted: &mut Interrupted,
 ) -> anyhow::Result<IngestAnswer> {
-    if file == "-" {
+    let opened;
+    let (reader, from): (Box<dyn Read + Send>, _) = if file == "-" {
         let input = std::mem::replace(&mut context.console.input, Box::new(std::io::empty()));
-        return take(context, source, input, Encoding::Identity, 0);
-    }
-    let path = context.path(file);
-    let opened = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-    let facts = opened.metadata()?;
-    anyhow::ensure!(!facts.is_dir(), "a folder; name its files, or '{file}/*'");
-    let encoding = encoding_of(&path);
-    take(context, source, Box::new(opened), encoding, facts.len())
-}
-
-fn encoding_of(path: &Path) -> Encoding {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("gz") => Encoding::Gzip,
-        Some("zst" | "zstd") => Encoding::Zstd,
-        _ => Encoding::Identity,
-    }
-}
-
-/// A compressed file is one delivery; a plain one is cut at line ends, so that its size has no
-/// limit. A JSON document over many lines is one delivery too.
-fn take(
-    context: &mut Context<'_>,
-    source: &SourceName,
-    input: Box<dyn Read + Send>,
-    encoding: Encoding,
-    total: u64,
-) -> anyhow::Result<IngestAnswer> {
-    let mut reader = BufReader::with_capacity(1 << 20, input);
-    let whole = encoding != Encoding::Identity || starts_a_document(reader.fill_buf()?);
-    let mut answer = IngestAnswer::default();
-    let mut keys = KeyMaker::default();
-    let mut progress = Progress::new(total, "bytes");
-    let mut body = Vec::new();
-    let mut done = 0_u64;
-    loop {
-        body.clear();
-        let ended = if whole {
-            read_whole(&mut reader, &mut body)?;
-            true
-        } else {
-            read_lines(&mut reader, &mut body)?
-        };
-        done += body.len() as u64;
-        if !body.is_empty() {
-            let delivery = Delivery {
-                source,
-                encoding,
-                body: &body,
-            };
-            let app = context.app();
-            answer.absorb(app.ingest_part(&context.principal, delivery, &mut keys)?);
-        }
-        progress.reach(context.console, done)?;
-        if ended {
-            progress.end(context.console)?;
-            return Ok(answer);
-        }
-    }
-}
-
-/// Whether the input is no lines of JSON: an array, a pretty-printed document, or compressed.
-fn starts_a_document(head: &[u8]) -> bool {
-    let is_binary = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
-    if head.iter().take(4).any(is_binary) || head.starts_with(&[0x28, 0xb5]) {
-        return true;
-    }
-    let trimmed = head.trim_ascii_start();
-    let line = trimmed
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
-    let whole_line = trimmed.len() > line.len();
-    trimmed.starts_with(b"[") || (whole_line && line.starts_with(b"{") && !line.ends_with(b"}"))
-}
-
-fn read_whole(reader: &mut impl Read, body: &mut Vec<u8>) -> anyhow::Result<()> {
-    let limit = REQUEST_BYTES_MAX as u64;
-    reader.take(limit + 1).read_to_end(body)?;
-    anyhow::ensure!(
-        body.len() as u64 <= limit,
-        "the file is one document of over {limit} bytes; write its records one per line",
-    );
-    Ok(())
-}
-
-/// Reads about [`DELIVERY_BYTES`] up to a line end; true at the end of the file. A line that is
-/// longer than any record is read so far that the intake refuses it.
-fn read_lines(reader: &mut impl std::io::BufRead, body: &mut Vec<u8>) -> anyhow::Result<bool> {
-    let limit = RECORD_BYTES_MAX as u64 + 1;
-    while body.len() < DELIVERY_BYTES {
-        match reader.by_ref().take(limit).read_until(b'\n', body)? as u64 {
-            0 => return Ok(true),
-            read if read == limit => return Ok(false),
-            _ => {}
-        }
-    }
-    Ok(false)
+        (input, None)
+    } else {
+        let path = context.path(file);
+        opened = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        let facts = opened.metadata()?;
+        anyhow::ensure!(!facts.is_dir(), "a folder; name its files, or '{file}/*'");
+        let name = path.to_string_lossy().into_owned();
+        // A pipe has no place to go on from.
+        let from = facts.is_file().then(|| (&opened, name, facts.len()));
+        (Box::new(opened.try_clone()?), from)
+    };
+    let app = &context.instance.app;
+    let console = &mut *context.console;
+    let mut progress = Progress::new(from.as_ref().map_or(0, |(_, _, bytes)| *bytes), "bytes");
+    let input = Input {
+        source,
+        reader,
+        file: from,
+    };
+    let mut told = |bytes| progress.reach(console, bytes);
+    let answer = take_once(app, &context.principal, input, interrupted, &mut told)?;
+    progress.end(console)?;
+    Ok(answer)
 }
 
 fn report(
@@ -214,28 +140,4 @@ fn report(
         ))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_read_up_to_a_delivery_and_an_endless_one_up_to_the_record_limit() {
-        let mut short = BufReader::new(&b"{}\n{}\n{}"[..]);
-        let mut body = Vec::new();
-        assert!(read_lines(&mut short, &mut body).unwrap());
-        assert_eq!(body, b"{}\n{}\n{}");
-
-        let line = [b"x".repeat(DELIVERY_BYTES - 1), b"\n".to_vec()].concat();
-        let lines = line.repeat(2);
-        body.clear();
-        assert!(!read_lines(&mut BufReader::new(&lines[..]), &mut body).unwrap());
-        assert_eq!(body, line);
-
-        body.clear();
-        let mut endless = BufReader::new(std::io::repeat(b'x'));
-        assert!(!read_lines(&mut endless, &mut body).unwrap());
-        assert_eq!(body.len(), RECORD_BYTES_MAX + 1);
-    }
 }

@@ -142,6 +142,38 @@ fn a_folder_is_read_line_by_line_whatever_dies_and_rotates() {
     assert!(folder.json(&["quarantine", "list"]).is_empty());
 }
 
+#[test]
+fn an_ingest_that_was_cut_short_goes_on_where_it_was() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    let line = |number: u32| match number % 2 {
+        0 => cloudtrail(&format!("e-{number}"), &format!("A{number}")),
+        // Twins, far apart, without an id.
+        _ => without_id(&format!("B{}", number % 10_000)),
+    };
+    let lines: Vec<String> = (0..30_000).map(line).collect();
+    let file = folder.write("big.ndjson", lines.join("\n") + "\n");
+    let file = file.to_str().unwrap();
+    let arguments = ["ingest", "--source", "aws.cloudtrail", file];
+    let mut child = folder.command().args(arguments).spawn().unwrap();
+    let noted = folder.path("data/state/ingest.json");
+    while !there(&noted) && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let answer = folder.json(&arguments).remove(0);
+    let records = answer["records"].as_u64().unwrap();
+    assert!(records < 30_000, "it began anew: {answer}");
+    assert_eq!(count(&folder), 30_000);
+    // It came to its end: another run is told what is known.
+    let again = folder.json(&arguments).remove(0);
+    assert_eq!(
+        (&again["records"], &again["duplicates"]),
+        (&json!(30_000), &json!(30_000))
+    );
+}
+
 /// A store that speaks S3.
 struct Store {
     child: Child,
@@ -294,22 +326,18 @@ struct Nats {
 
 impl Nats {
     fn start(folder: &Folder, port: u16) -> Self {
-        let log = folder.path("nats.log");
-        drop(fs::remove_file(&log));
-        let child = Command::new("nats-server")
+        let mut child = Command::new("nats-server")
             .args(["--jetstream", "--addr", "127.0.0.1"])
             .args(["--port", &port.to_string()])
             .arg("--store_dir")
             .arg(folder.path("nats"))
-            .arg("--log")
-            .arg(&log)
+            .stderr(Stdio::piped())
             .spawn()
             .expect("nats-server is installed");
-        let is_ready = |_| {
-            let text = fs::read_to_string(&log).unwrap_or_default();
-            text.contains("Server is ready")
-        };
-        assert!((0..10_000_000_u64).any(is_ready));
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let is_ready = |line: std::io::Result<String>| line.unwrap().contains("Server is ready");
+        assert!(said.any(is_ready));
+        std::thread::spawn(move || said.for_each(drop));
         Self {
             child,
             address: format!("nats://127.0.0.1:{port}"),

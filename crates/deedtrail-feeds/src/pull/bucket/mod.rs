@@ -1,4 +1,4 @@
-//! Prefixes of an object store: CloudTrail's layout, or objects of any kind.
+//! Prefixes of an object store: `CloudTrail`'s layout, or objects of any kind.
 //!
 //! Keys are listed from where everything was taken, less a look-back, since objects appear late
 //! and out of order. An object is known by its key and what the store calls its content.
@@ -189,7 +189,7 @@ pub(super) async fn serve(mut bucket: Bucket, stop: Stop) {
                 bucket.settings.every.saturating_sub(begun.elapsed())
             }
             Err(error) => {
-                bucket.way.fail(error.to_string());
+                bucket.way.fail(&error.to_string());
                 pause = (pause * 2).min(RETRY_PAUSE[1]);
                 pause
             }
@@ -200,7 +200,7 @@ pub(super) async fn serve(mut bucket: Bucket, stop: Stop) {
         }
     }
     if let Err(error) = bucket.save() {
-        bucket.way.fail(error.to_string());
+        bucket.way.fail(&error.to_string());
     }
 }
 

@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
 
-use deedtrail_app::intake::{Delivery, KeyMaker};
+use deedtrail_app::intake::KeyMaker;
 use deedtrail_core::id::SourceName;
-use deedtrail_core::port::mapper::Encoding;
 use serde::de::IgnoredAny;
 
 use crate::pull::limits::PARTS_PER_TURN;
-use crate::pull::part::{End, first_line, read_part, skip_line};
+use crate::pull::part::{End, read_part, skip_line};
 use crate::pull::way::{Form, Records, Untaken, Way};
 
 /// What is done with a line whose newline is not there.
@@ -37,8 +36,6 @@ pub(super) struct Growing<'a> {
     pub(super) way: &'a Way,
     pub(super) source: &'a SourceName,
     pub(super) file: &'a File,
-    /// First bytes of the file.
-    pub(super) head: &'a [u8],
     /// What every part needs before its rows, where the source is a table.
     pub(super) header: Option<&'a [u8]>,
     pub(super) path: &'a str,
@@ -47,43 +44,6 @@ pub(super) struct Growing<'a> {
 }
 
 impl<'a> Growing<'a> {
-    /// Memory of the lines before the offset: `counted` says that keys depend on them.
-    pub(super) fn recall(&self, counted: bool) -> Result<KeyMaker, Untaken> {
-        let mut keys = KeyMaker::of_file(first_line(self.head));
-        if !counted || self.offset == 0 {
-            return Ok(keys);
-        }
-        let table = self.header;
-        let mut reader = self.reader(0)?.take(self.offset);
-        let mut body = Vec::new();
-        loop {
-            let before = body.len();
-            let cut = read_part(&mut reader, &mut body, table.is_some())?;
-            if cut.end == End::TooLong {
-                skip_line(&mut reader)?;
-                body.truncate(cut.whole);
-            }
-            if body.len() > before {
-                let delivery = Delivery {
-                    source: self.source,
-                    encoding: Encoding::Identity,
-                    body: &body,
-                };
-                let recalled = self.way.app.recall_part(delivery, &mut keys);
-                recalled.map_err(|error| Untaken::Intake(error.into()))?;
-            }
-            if cut.end == End::Ended {
-                return Ok(keys);
-            }
-            // The rows of every further part stand behind the header line.
-            body.clear();
-            if let Some(header) = table.filter(|header| !header.is_empty()) {
-                body.extend_from_slice(header);
-                body.push(b'\n');
-            }
-        }
-    }
-
     /// Takes lines from the offset on, which moves with them.
     pub(super) fn turn(&mut self, keys: &mut KeyMaker, rest: Rest) -> Result<Turn, Untaken> {
         let table = self.header;

@@ -12,13 +12,14 @@ use deedtrail_core::time::Timestamp;
 
 use super::FolderSettings;
 use super::growing::{Growing, Rest, Turn};
-use super::known::{Extent, Inode, Known, Lines, Mark, Memory, Taken};
+use super::known::{Extent, Inode, Known, Memory, Taken};
 use crate::pull::book::Book;
 use crate::pull::limits::{
     CONTENTS_KEPT, FILES_MAX, FORMER_MAX, HEAD_BYTES, OPEN_FILES_MAX, REMEMBERED_H, RETRY_PAUSE,
     SETTLED,
 };
-use crate::pull::part::is_document;
+use crate::pull::lines::{Lines, Mark};
+use crate::pull::part::{first_line, is_document};
 use crate::pull::stream::{is_packed, take_whole, unpacked};
 use crate::pull::way::{Untaken, Way};
 
@@ -169,7 +170,7 @@ impl Folder {
                     found.pop();
                     report.fail(format!(
                         "there are more than {FILES_MAX} files; those behind {} are left",
-                        found.last().map_or_else(String::new, |file| file.shown())
+                        found.last().map_or_else(String::new, Found::shown)
                     ));
                     return found;
                 }
@@ -312,7 +313,6 @@ impl Folder {
         report: &mut Report,
     ) -> Result<Visit, Untaken> {
         let before = self.resume(file, &opened)?;
-        let counted = before.as_ref().is_some_and(|lines| lines.counted);
         let offset = before.as_ref().map_or(0, |lines| lines.offset);
         let was_moved = |known: &Known| known.path != file.shown();
         let is_moved = file.is_gone || self.known.get(&file.inode).is_some_and(was_moved);
@@ -322,17 +322,13 @@ impl Folder {
             (true, true) => Rest::Taken,
         };
         let shown = file.shown();
+        let source = &self.settings.source;
+        let app = &self.way.app;
         let mut growing = Growing {
             way: &self.way,
-            source: &self.settings.source,
+            source,
             file: &opened,
-            head,
-            header: self
-                .way
-                .app
-                .ports
-                .mapper
-                .header(&self.settings.source, head),
+            header: app.ports.mapper.header(source, head),
             path: &shown,
             offset,
         };
@@ -340,9 +336,10 @@ impl Folder {
             .open
             .get_mut(&file.inode)
             .and_then(|open| open.keys.take());
-        let mut keys = match kept {
-            Some(keys) => keys,
-            None => growing.recall(counted)?,
+        let mut keys = match (kept, before) {
+            (Some(keys), _) => keys,
+            (None, Some(lines)) => lines.recall(app, source, &opened, head)?,
+            (None, None) => KeyMaker::of_file(first_line(head)),
         };
         let turn = growing.turn(&mut keys, rest);
         let offset_now = growing.offset;
@@ -400,12 +397,11 @@ impl Folder {
             if lines.offset > bytes || longest.is_some_and(|found| found.offset >= lines.offset) {
                 continue;
             }
-            let head = match heads.get(&lines.head.bytes) {
-                Some(head) => head,
-                None => {
-                    let mark = Mark::read(opened, 0, lines.head.bytes)?;
-                    heads.entry(lines.head.bytes).or_insert(mark)
-                }
+            let head = if let Some(head) = heads.get(&lines.head.bytes) {
+                head
+            } else {
+                let mark = Mark::read(opened, 0, lines.head.bytes)?;
+                heads.entry(lines.head.bytes).or_insert(mark)
             };
             if *head == lines.head && lines.are_of(opened, bytes)? {
                 longest = Some(lines);

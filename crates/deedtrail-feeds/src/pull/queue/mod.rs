@@ -1,4 +1,4 @@
-//! Streams of NATS JetStream, by a durable pull consumer.
+//! Streams of NATS `JetStream`, by a durable pull consumer.
 //!
 //! A message is acknowledged after it is durable, and the acknowledgement is confirmed. One that
 //! comes again is the same record: stream and sequence are its id where the record has none.
@@ -116,9 +116,8 @@ pub(super) async fn serve(queue: Queue, stop: Stop) {
     while !stop.is_requested() {
         let begun = Instant::now();
         match queue.session().await {
-            Ok(()) => return,
-            Err(Broken::Untaken(Untaken::Stopped)) => return,
-            Err(error) => queue.way.fail(error.to_string()),
+            Ok(()) | Err(Broken::Untaken(Untaken::Stopped)) => return,
+            Err(error) => queue.way.fail(&error.to_string()),
         }
         pause = if begun.elapsed() > RETRY_PAUSE[1] {
             RETRY_PAUSE[0]
@@ -249,7 +248,7 @@ impl Queue {
             match taken.map_err(|error| Untaken::Read(std::io::Error::other(error)))? {
                 Ok(()) => break,
                 Err(Untaken::Stopped) => return Err(Untaken::Stopped.into()),
-                Err(error) => self.way.fail(error.to_string()),
+                Err(error) => self.way.fail(&error.to_string()),
             }
             hold(&messages).await;
             tokio::select! {
