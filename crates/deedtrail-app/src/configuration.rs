@@ -15,6 +15,9 @@ pub const RULES: &str = "rules";
 /// Note of an entry that names the mappings in force; its part lists them with their versions.
 pub const MAPPINGS: &str = "mappings";
 
+/// Note of an entry that names what is said of targets; its part holds the hashes of rules and
+/// inventory.
+pub const TARGETS: &str = "target rules";
 /// Note of an entry that holds the thresholds of detection in force, as JSON.
 pub const DETECTION: &str = "detection settings";
 

@@ -21,6 +21,7 @@ pub mod rule_test;
 mod sensitive;
 pub mod signal;
 pub mod source_name;
+pub mod target;
 pub mod timeline;
 pub mod today;
 pub mod webhook;

@@ -112,7 +112,8 @@ impl<'p> Batch<'p> {
             return Ok(());
         };
         let source_uid = record.source_uid;
-        for (ordinal, mapped) in (0_u32..).zip(record.events) {
+        for (ordinal, mut mapped) in (0_u32..).zip(record.events) {
+            self.pipeline.detection.targets.classify(&mut mapped);
             let place = Place {
                 log_origin: self.pipeline.ports.log.origin(),
                 entry,

@@ -29,6 +29,7 @@ use deedtrail_core::time::Timestamp;
 use deedtrail_detect::{Detector, RuleSet, Settings};
 
 use crate::Ports;
+use crate::target::Targets;
 use ahead::{Ahead, Mapped};
 use batch::Batch;
 use commit::Beside;
@@ -60,6 +61,8 @@ const REBUILDING: &str = "rebuilding";
 pub struct Detection {
     pub rules: Arc<RuleSet>,
     pub settings: Settings,
+    /// What the operator says of targets.
+    pub targets: Arc<Targets>,
 }
 
 impl Detection {

@@ -116,6 +116,7 @@ fn failing(sample: &Sample, commits: i64, compactions: i64) -> (App, Pipeline) {
     let detection = Detection {
         rules: built_in(),
         settings: Settings::default(),
+        targets: Arc::default(),
     };
     let pipeline = Pipeline::open(ports.clone(), detection, [7; 32]).unwrap();
     (App::new(ports), pipeline)

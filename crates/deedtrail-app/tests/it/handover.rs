@@ -88,6 +88,7 @@ fn take_in(fed: bool) -> (usize, Vec<Event>) {
     let detection = Detection {
         rules: built_in(),
         settings: Settings::default(),
+        targets: Arc::default(),
     };
     let mut pipeline = Pipeline::open(ports, detection, [7; 32]).unwrap();
     if fed {

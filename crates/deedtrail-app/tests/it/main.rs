@@ -17,6 +17,8 @@ mod sensitive;
 #[cfg(test)]
 mod shipped;
 #[cfg(test)]
+mod silence;
+#[cfg(test)]
 mod spray;
 #[cfg(test)]
 mod use_case;

@@ -26,6 +26,7 @@ fn open(sample: &Sample) -> Pipeline {
     let detection = Detection {
         rules: built_in(),
         settings: Settings::default(),
+        targets: Arc::default(),
     };
     Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
 }

@@ -1,5 +1,7 @@
 //! A spray of invented user names finds its target, and makes nobody up.
 
+use std::sync::Arc;
+
 use deedtrail_app::pipeline::{Detection, Pipeline};
 use deedtrail_core::id::{AliasUid, SourceName, TenantId};
 use deedtrail_core::port::archive::{Archive as _, EventFilter};
@@ -48,6 +50,7 @@ fn run(sample: &Sample, entries: Vec<NewEntry>) {
     let detection = Detection {
         rules: built_in(),
         settings: Settings::default(),
+        targets: Arc::default(),
     };
     let mut pipeline = Pipeline::open(ports(sample), detection, [7; 32]).unwrap();
     while pipeline.step().unwrap() {}
