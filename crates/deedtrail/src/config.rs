@@ -1,6 +1,7 @@
 //! Configuration: flag > `DEEDTRAIL_*` variable > file (TOML) > default.
 
 mod pull;
+mod signal;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use pull::{BucketConfig, BucketLayout, FolderConfig, NatsConfig};
+pub(crate) use signal::{SignalConfig, SignalDelivery};
 
 /// Settings of one installation. Every field has a default; the file may be empty or missing.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -36,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) rules: Option<PathBuf>,
     /// Webhooks that vendors send to `/v1/webhooks/NAME`.
     pub(crate) webhooks: BTreeMap<String, WebhookConfig>,
+    /// Streams of shared signals that are pushed to `/v1/signals/NAME` or polled.
+    pub(crate) signals: BTreeMap<String, SignalConfig>,
     /// Addresses at which syslog and RELP are taken.
     pub(crate) listeners: BTreeMap<String, ListenerConfig>,
     /// Folders whose files are taken as they come and grow.
@@ -126,6 +130,7 @@ impl Default for Config {
             sources: None,
             rules: None,
             webhooks: BTreeMap::new(),
+            signals: BTreeMap::new(),
             listeners: BTreeMap::new(),
             folders: BTreeMap::new(),
             buckets: BTreeMap::new(),
@@ -225,6 +230,7 @@ impl Config {
         for path in certificates.chain(secrets).chain(authorities) {
             *path = folder.join(&*path);
         }
+        self.signals.values_mut().for_each(|one| one.anchor(folder));
         self.folders.values_mut().for_each(|one| one.anchor(folder));
         self.buckets.values_mut().for_each(|one| one.anchor(folder));
         self.nats.values_mut().for_each(|one| one.anchor(folder));

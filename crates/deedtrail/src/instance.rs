@@ -22,6 +22,7 @@ use deedtrail_store::SqliteStore;
 use crate::config::{Config, FILE_NAME};
 use crate::listeners;
 use crate::rules;
+use crate::signals;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::webhooks;
 
@@ -57,6 +58,7 @@ impl Instance {
         }
         let names: Vec<SourceName> = mapper.sources().into_iter().map(|one| one.name).collect();
         let webhooks = webhooks::load(config, &names)?;
+        let signals = signals::load(config)?;
         let log = Log::open(
             &log_config(config),
             Arc::new(RealDisk),
@@ -78,6 +80,7 @@ impl Instance {
         let app = App {
             rules_left_out: loaded.left_out(),
             webhooks,
+            signals,
             listeners: listeners::counters(config),
             ..App::new(ports.clone())
         };

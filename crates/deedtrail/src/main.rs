@@ -10,6 +10,7 @@ mod pullers;
 mod rules;
 mod secret;
 mod server;
+mod signals;
 mod socket;
 mod system;
 mod tls;

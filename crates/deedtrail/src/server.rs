@@ -13,6 +13,7 @@ use crate::instance::Instance;
 use crate::listeners;
 use crate::output::Console;
 use crate::pullers;
+use crate::signals;
 use crate::socket;
 use crate::tls::Certificate;
 
@@ -66,6 +67,7 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
         })?;
     let listeners = listeners::bind(instance, certificate.as_ref()).await?;
     let pullers = pullers::open(instance)?;
+    let polls = signals::polls(instance)?;
     let address = listener.local_addr()?;
     instance.address.get_or_init(|| address);
     let local = Arc::clone(instance);
@@ -83,10 +85,10 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
         }
     };
     tokio::select! {
-        ((), (), ()) = async {
+        ((), (), (), ()) = async {
             let served = deedtrail_web::serve(listener, tls, router, signal());
             let (listeners, pullers) = (listeners.run(signal()), pullers.run(signal()));
-            tokio::join!(served, listeners, pullers)
+            tokio::join!(served, listeners, pullers, polls.run(signal()))
         } => {}
         () = reloads => {}
         error = ticks => anyhow::bail!("the log takes no more entries: {error}"),

@@ -14,7 +14,7 @@ use crate::args::ConfigCommand;
 use crate::config::Config;
 use crate::output::{Console, causes, counted};
 use crate::tls::Certificate;
-use crate::{listeners, pullers, rules, webhooks};
+use crate::{listeners, pullers, rules, signals, webhooks};
 
 /// What is wrong: `file:line: what`.
 type Mistake = (ProblemSeverity, String);
@@ -115,6 +115,7 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
     };
     let names: Vec<SourceName> = sources.iter().map(|one| one.name.clone()).collect();
     mistakes.extend(webhooks::mistakes(config, &names).into_iter().map(error));
+    mistakes.extend(signals::mistakes(config).into_iter().map(error));
     mistakes.extend(listeners::mistakes(config, &names).into_iter().map(error));
     mistakes.extend(pullers::mistakes(config, &names).into_iter().map(error));
     match rules::load(config.rules.as_deref()) {

@@ -22,3 +22,4 @@ mod reference;
 mod rsyslog;
 mod server;
 mod shippers;
+mod signals;
