@@ -15,6 +15,7 @@ use crate::output::Console;
 use crate::pullers;
 use crate::signals;
 use crate::socket;
+use crate::system::raise_open_files;
 use crate::tls::Certificate;
 
 /// Time between two ticks of the log.
@@ -36,6 +37,7 @@ pub(crate) fn serve_instance(
     instance: &Arc<Instance>,
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

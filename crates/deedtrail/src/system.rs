@@ -23,6 +23,17 @@ impl Clock for SystemClock {
     }
 }
 
+/// Files and connections that a server may have open, where the system allows that many.
+const OPEN_FILES: u64 = 65_536;
+
+/// Raises the process's own limit on open files, which is usually lower than the connections that
+/// are taken: a log that cannot open its next file stops.
+pub(crate) fn raise_open_files() {
+    if let Err(error) = rlimit::increase_nofile_limit(OPEN_FILES) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
+}
+
 /// The operating system's random number generator.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SystemEntropy;

@@ -74,8 +74,12 @@ impl Folder {
 
     /// Starts the server; returns it and the address it serves on.
     pub(crate) fn serve(&self) -> Server {
-        let mut child = self
-            .command()
+        self.serve_by(self.command())
+    }
+
+    /// As [`Self::serve`], by a command that runs the binary.
+    pub(crate) fn serve_by(&self, mut command: Command) -> Server {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

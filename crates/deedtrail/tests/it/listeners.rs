@@ -52,7 +52,7 @@ impl Listening {
 
     fn connect(&self, listener: &str) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port(listener))).unwrap();
-        let patience = Some(Duration::from_secs(60));
+        let patience = Some(Duration::from_mins(1));
         stream.set_read_timeout(patience).unwrap();
         stream
     }
@@ -66,7 +66,8 @@ impl Listening {
         let text = String::from_utf8(curl.output().unwrap().stdout).unwrap();
         let line = format!("{name}{{listener=\"{listener}\"}} ");
         let found = text.lines().find_map(|text| text.strip_prefix(&line));
-        found.unwrap_or_else(|| panic!("{text}")).parse().unwrap()
+        assert!(found.is_some(), "{text}");
+        found.unwrap().parse().unwrap()
     }
 }
 
@@ -187,12 +188,13 @@ fn hostile_senders_harm_nobody() {
     }
     let mut endless = server.connect("tcp");
     for _ in 0..64 {
-        endless.write_all(&[b'x'; 1 << 20]).unwrap();
+        endless.write_all(&vec![b'x'; 1 << 20]).unwrap();
     }
     endless.write_all(b"\n<13>the next line\n").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let to = ("127.0.0.1", server.port("udp"));
-    for datagram in [&b""[..], b"\0", b"<13>\xff", &[b'x'; 65_507]] {
+    let longest = vec![b'x'; 65_507];
+    for datagram in [&b""[..], b"\0", b"<13>\xff", &longest] {
         udp.send_to(datagram, to).unwrap();
     }
     let mut relp = server.connect("relp");
@@ -346,4 +348,21 @@ fn mistakes_of_a_listener_are_told() {
         assert!(said.contains(told), "{settings}: {said}");
     }
     assert!(check("").starts_with("ok"), "{}", check(""));
+}
+
+#[test]
+fn a_server_may_open_more_files_than_a_shell_gives_it() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -S -n 256; exec \"$@\"", "sh"]);
+    limited.arg(folder.command().get_program());
+    limited.args(folder.command().get_args());
+    limited.env("XDG_STATE_HOME", folder.path("state"));
+    let server = folder.serve_by(limited);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.child.id())).unwrap();
+    let mut lines = limits.lines();
+    let line = lines.find(|line| line.starts_with("Max open files"));
+    let soft = line.unwrap().split_whitespace().nth(3).unwrap();
+    assert!(soft.parse::<u64>().unwrap() > 256, "{limits}");
 }
