@@ -133,7 +133,7 @@ impl Door {
                 }
                 Err(error) if !is_passing(&error) => return Ok(Some(error)),
                 Err(error) => {
-                    if pause == RETRY_PAUSE_MIN {
+                    if pause < RETRY_PAUSE_MAX && pause * 2 >= RETRY_PAUSE_MAX {
                         tracing::warn!(
                             listener = %self.principal.name, %error,
                             "the log takes nothing; senders wait"

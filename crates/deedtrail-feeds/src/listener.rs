@@ -136,7 +136,15 @@ impl Listeners {
         for bound in self.bound {
             listeners.spawn(bound.serve());
         }
-        shutdown.await;
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                Some(Err(error)) = listeners.join_next() => {
+                    tracing::error!(%error, "a listener ended; restart the server");
+                }
+            }
+        }
         self.stopper.send_replace(true);
         let ended = async { while listeners.join_next().await.is_some() {} };
         if tokio::time::timeout(END_TIME_MAX, ended).await.is_err() {

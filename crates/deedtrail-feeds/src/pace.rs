@@ -73,6 +73,11 @@ impl Reader {
         }
     }
 
+    /// Starts the time of a message under way anew: it was not the peer who kept it waiting.
+    pub(crate) fn resume(&mut self) {
+        self.begun = self.begun.map(|_| Instant::now());
+    }
+
     /// Waits for more: until `batch_ends` where messages wait for their append, else as long as
     /// the peer may take.
     pub(crate) async fn read(&mut self, batch_ends: Option<Instant>) -> Read {

@@ -66,6 +66,7 @@ impl Session {
             if !self.settle().await {
                 return "its messages or their answers were not taken";
             }
+            self.reader.resume();
             if self.framer.held_bytes() <= SMALL_MESSAGE_BYTES {
                 self.large = None;
             }

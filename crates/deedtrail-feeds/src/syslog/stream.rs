@@ -49,6 +49,7 @@ impl Stream {
                 tracing::error!(%listener, %peer, count, "messages are lost: the log took none of them before the end");
                 return "the log took nothing";
             }
+            self.reader.resume();
             if self.framer.held_bytes() <= SMALL_MESSAGE_BYTES {
                 self.large = None;
             }

@@ -126,6 +126,21 @@ async fn nothing_is_read_while_the_log_takes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_the_log_kept_waiting_is_not_late() {
+    let bench = Bench::new();
+    let (mut sender, mut tasks) = bench.connect(serve);
+    bench.refuse(Some(Refusal::Busy));
+    sender.write_all(b"<1>one\n<2>tw").await.unwrap();
+    tokio::time::sleep(MESSAGE_TIME_MAX * 3).await;
+    bench.refuse(None);
+    tokio::time::sleep(MESSAGE_TIME_MAX.mul_f32(0.9)).await;
+    sender.write_all(b"o\n").await.unwrap();
+    drop(sender);
+    tasks.join_next().await.unwrap().unwrap();
+    assert_eq!(bench.stored(), ["<1>one", "<2>two"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_that_takes_nothing_holds_up_no_end() {
     let bench = Bench::new();
     let (mut sender, mut tasks) = bench.connect(serve);
