@@ -74,37 +74,37 @@ impl Folder {
 
     /// Starts the server; returns it and the address it serves on.
     pub(crate) fn serve(&self) -> Server {
-        self.serve_by(self.command())
+        served_by(self.command())
     }
+}
 
-    /// As [`Self::serve`], by a command that runs the binary.
-    pub(crate) fn serve_by(&self, mut command: Command) -> Server {
-        let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map(Result::unwrap)
-            .find_map(|line| Some(line.split_once(" on ")?.1.trim().to_owned()))
-            .unwrap();
-        let line = lines.next().unwrap().unwrap();
-        let (sender, talk) = channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                drop(sender.send(line));
-            }
-        });
-        assert!(address.starts_with("http"), "{address}");
-        Server {
-            child,
-            address,
-            line,
-            talk,
+/// As [`Folder::serve`], by a command that runs the binary.
+pub(crate) fn served_by(mut command: Command) -> Server {
+    let mut child = command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let address = lines
+        .by_ref()
+        .map(Result::unwrap)
+        .find_map(|line| Some(line.split_once(" on ")?.1.trim().to_owned()))
+        .unwrap();
+    let line = lines.next().unwrap().unwrap();
+    let (sender, talk) = channel();
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            drop(sender.send(line));
         }
+    });
+    assert!(address.starts_with("http"), "{address}");
+    Server {
+        child,
+        address,
+        line,
+        talk,
     }
 }
 

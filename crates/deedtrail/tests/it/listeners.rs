@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::command::{Folder, Server, cloudtrail};
+use crate::command::{Folder, Server, cloudtrail, served_by};
 use crate::encrypted::certificate;
 
 /// A server with listeners.
@@ -359,7 +359,7 @@ fn a_server_may_open_more_files_than_a_shell_gives_it() {
     limited.arg(folder.command().get_program());
     limited.args(folder.command().get_args());
     limited.env("XDG_STATE_HOME", folder.path("state"));
-    let server = folder.serve_by(limited);
+    let server = served_by(limited);
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.child.id())).unwrap();
     let mut lines = limits.lines();
     let line = lines.find(|line| line.starts_with("Max open files"));
