@@ -23,6 +23,26 @@ pub struct FeedState {
     pub behind: Option<Behind>,
 }
 
+impl FeedState {
+    /// How it does, in words; what is wrong first.
+    pub fn summary(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(error) = &self.last_error {
+            parts.push(format!("{} ({})", error.text, error.at));
+        }
+        parts.push(format!("{} records, {} bytes", self.records, self.bytes));
+        if self.refused > 0 {
+            parts.push(format!("{} refused at a limit", self.refused));
+        }
+        parts.extend(self.behind.map(|behind| format!("{behind} behind")));
+        parts.push(match self.last_success {
+            Some(at) => format!("last looked at {at}"),
+            None => "nothing taken yet".to_owned(),
+        });
+        parts.join("; ")
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FeedError {
     pub at: Timestamp,

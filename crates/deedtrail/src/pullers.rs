@@ -106,8 +106,9 @@ fn bucket(
     };
     Ok(BucketSettings {
         name: name.to_owned(),
+        place: format!("{} {bucket}", config.endpoint.as_deref().unwrap_or("s3")),
         store: s3.open()?,
-        prefix: prefix.into(),
+        prefix: prefix.to_owned(),
         source: known_source(&config.source, sources.iter().cloned())?,
         layout: match config.layout {
             BucketLayout::CloudTrail => Layout::CloudTrail,

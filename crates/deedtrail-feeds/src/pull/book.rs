@@ -1,8 +1,9 @@
 //! What was taken, kept on disk: written after the log has it, and believed only while the log
 //! has it.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -42,7 +43,10 @@ impl Book {
         folder: &Path,
         name: &str,
     ) -> io::Result<(Self, T)> {
-        fs::create_dir_all(folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         let book = Self {
             path: folder.join(format!("{name}.json")),
             saved: None,

@@ -46,7 +46,7 @@ pub const RETRY_OBJECT: [Duration; 2] = [Duration::from_secs(30), Duration::from
 pub const RETRY_PAUSE: [Duration; 2] = [Duration::from_millis(500), Duration::from_mins(1)];
 /// Most messages of a queue taken with one append.
 pub const MESSAGES_PER_BATCH: usize = 1_000;
-/// Most bytes of messages asked for at a time.
-pub const MESSAGE_BYTES_PER_BATCH: usize = 32 << 20;
+/// Most bytes of messages asked for at a time: more than NATS lets one message have.
+pub const MESSAGE_BYTES_PER_BATCH: usize = 80 << 20;
 /// How often a queue is asked how much waits in it.
 pub const PENDING_EVERY: Duration = Duration::from_secs(5);

@@ -102,7 +102,11 @@ pub(crate) fn is_document(beginning: &[u8]) -> bool {
             let inner = line[1..].trim_ascii_start().first();
             matches!(inner, None | Some(b'{' | b'[' | b'"' | b']'))
         }
-        Some(b'{') => end.is_some() && !line.ends_with(b"}"),
+        // A broken line among others is no beginning of a document.
+        Some(b'{') => end.is_some_and(|end| {
+            let next = text[end..].trim_ascii_start().first();
+            !line.ends_with(b"}") && next != Some(&b'{')
+        }),
         _ => false,
     }
 }
@@ -172,6 +176,7 @@ mod tests {
             "",
             "{\"a\":1}\n{\"b\":2}\n",
             "{\"a\":",
+            "{\"cut\":\n{\"a\":1}\n",
             "[2026-11-18 14:02:11] text\n",
             "a,b\n",
             "[error] text",

@@ -33,9 +33,12 @@ pub(crate) struct BucketConfig {
     pub(crate) region: Option<String>,
     /// Address of a store that is not Amazon's, such as `https://minio.example.com`.
     pub(crate) endpoint: Option<String>,
-    /// Files that hold the key; without them the environment or the instance gives it.
+    /// File that holds the id of the access key; without it the environment or the instance gives
+    /// the key.
     pub(crate) access_key_id_file: Option<PathBuf>,
+    /// File that holds the secret of the access key.
     pub(crate) secret_access_key_file: Option<PathBuf>,
+    /// File that holds the token of a session, where the key is of one.
     pub(crate) session_token_file: Option<PathBuf>,
     /// Objects may appear this many hours after newer ones; later ones are missed.
     #[serde(default = "day")]
@@ -62,6 +65,7 @@ pub(crate) enum BucketLayout {
 pub(crate) struct NatsConfig {
     /// `nats://HOST:PORT`, or `tls://HOST:PORT`.
     pub(crate) servers: Vec<String>,
+    /// Name of the stream.
     pub(crate) stream: String,
     /// Durable consumer; it is made unless it is there.
     #[serde(default = "consumer")]
@@ -87,13 +91,16 @@ pub(crate) struct NatsConfig {
     pub(crate) nkey_file: Option<PathBuf>,
     /// File that holds a token.
     pub(crate) token_file: Option<PathBuf>,
+    /// Name of a user.
     pub(crate) user: Option<String>,
+    /// File that holds the user's password.
     pub(crate) password_file: Option<PathBuf>,
     /// Certificates in PEM of the authorities that vouch for the server, when it is not those the
     /// system knows. Connections are then encrypted.
     pub(crate) ca_file: Option<PathBuf>,
-    /// Our certificate and its key, in PEM, for servers that ask for one.
+    /// Our certificate in PEM, for servers that ask for one.
     pub(crate) certificate_file: Option<PathBuf>,
+    /// The key of our certificate, in PEM.
     pub(crate) key_file: Option<PathBuf>,
 }
 
@@ -115,6 +122,8 @@ fn consumer() -> String {
 
 impl FolderConfig {
     pub(super) fn anchor(&mut self, folder: &Path) {
+        // Only what was written is a pattern.
+        let folder = PathBuf::from(glob::Pattern::escape(&folder.to_string_lossy()));
         for path in &mut self.files {
             *path = folder.join(&*path);
         }

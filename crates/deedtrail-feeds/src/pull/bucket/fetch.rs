@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use deedtrail_core::id::SourceName;
 use futures::StreamExt as _;
-use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokio::sync::Semaphore;
 
 use super::section::Version;
-use super::words;
+use super::{path, words};
 use crate::pull::limits::{FETCHED_KIB_MAX, OBJECT_BYTES_MAX};
 use crate::pull::stream::{take_whole, unpacked};
 use crate::pull::way::{Refused, Untaken, Way};
@@ -60,7 +59,7 @@ impl Fetcher {
     /// The object's bytes; nothing when it was deleted since, or is over the limit.
     async fn body(&self, wanted: &Wanted) -> Result<Option<Vec<u8>>, Untaken> {
         let failed = |error: object_store::Error| io::Error::other(words(&error));
-        let got = match self.store.get(&Path::from(wanted.key.as_str())).await {
+        let got = match self.store.get(&path(&wanted.key)).await {
             Err(object_store::Error::NotFound { .. }) => {
                 let (feed, key) = (&self.way.feed, &wanted.key);
                 tracing::warn!(%feed, %key, "an object was deleted before it was fetched");

@@ -51,7 +51,9 @@ pub enum Layout {
 pub struct BucketSettings {
     pub name: String,
     pub store: Arc<dyn ObjectStore>,
-    pub prefix: Path,
+    /// Which store and bucket it is: what was taken of another one is none of this one's.
+    pub place: String,
+    pub prefix: String,
     pub source: SourceName,
     pub layout: Layout,
     /// Objects may appear this long after newer ones.
@@ -111,7 +113,7 @@ pub(super) struct Bucket {
     way: Way,
     book: Book,
     settings: BucketSettings,
-    /// By prefix.
+    /// By source, place and prefix.
     sections: BTreeMap<String, Section>,
     fetcher: Fetcher,
     is_changed: bool,
@@ -158,6 +160,11 @@ enum Cut {
     Book(#[from] std::io::Error),
     #[error("{FAILING_MAX} objects cannot be read; further ones wait until some can")]
     Failing,
+}
+
+/// A key as it was listed.
+fn path(key: &str) -> Path {
+    Path::parse(key).unwrap_or_else(|_| Path::from(key))
 }
 
 /// An error with everything that is behind it.
@@ -207,9 +214,10 @@ pub(super) async fn serve(mut bucket: Bucket, stop: Stop) {
 impl Bucket {
     async fn pass(&mut self) -> Result<(), Cut> {
         let store = Arc::clone(&self.settings.store);
+        let prefix = path(&self.settings.prefix);
         let prefixes = match self.settings.layout {
-            Layout::CloudTrail => listing::regions(&*store, &self.settings.prefix).await?,
-            Layout::Ordered | Layout::Any => vec![self.settings.prefix.clone()],
+            Layout::CloudTrail => listing::regions(&*store, &prefix).await?,
+            Layout::Ordered | Layout::Any => vec![prefix],
         };
         if prefixes.is_empty() {
             return Err(Cut::NoTrail);
@@ -229,6 +237,12 @@ impl Bucket {
         Ok(())
     }
 
+    fn section(&mut self, prefix: &Path) -> &mut Section {
+        let settings = &self.settings;
+        let key = format!("{} {} {prefix}", settings.source, settings.place);
+        self.sections.entry(key).or_default()
+    }
+
     fn first_failing(&self) -> String {
         let keys = self.sections.values().flat_map(|one| one.failing.keys());
         keys.min().cloned().unwrap_or_default()
@@ -237,7 +251,7 @@ impl Bucket {
     /// Fetches again what could not be read, when it is time.
     async fn retry(&mut self, prefix: &Path, error: &mut Option<String>) -> Result<(), Cut> {
         let now = self.way.app.ports.clock.now().as_micros();
-        let section = self.sections.entry(prefix.to_string()).or_default();
+        let section = self.section(prefix);
         let due = section.failing.iter().filter(|(_, one)| one.retry <= now);
         let due = due.filter_map(|(key, one)| {
             Some(Wanted {
@@ -253,10 +267,10 @@ impl Bucket {
     async fn new_ones(&mut self, prefix: &Path, error: &mut Option<String>) -> Result<(), Cut> {
         let store = Arc::clone(&self.settings.store);
         let layout = self.settings.layout;
-        let section = self.sections.entry(prefix.to_string()).or_default();
+        let section = self.section(prefix);
         let mut listed = match (&section.after, layout) {
             (Some(after), Layout::CloudTrail | Layout::Ordered) => {
-                store.list_with_offset(Some(prefix), &Path::from(after.as_str()))
+                store.list_with_offset(Some(prefix), &path(after))
             }
             _ => store.list(Some(prefix)),
         };
@@ -271,9 +285,8 @@ impl Bucket {
                 wanted.extend(self.wanted(prefix, &object));
             }
             self.fetch(prefix, wanted, error).await?;
-            if let Some(section) = self.sections.get_mut(prefix.as_ref()) {
-                section.compact(layout, self.settings.look_back, is_all);
-            }
+            let look_back = self.settings.look_back;
+            self.section(prefix).compact(layout, look_back, is_all);
             if is_all {
                 return Ok(());
             }
@@ -282,7 +295,8 @@ impl Bucket {
 
     /// What is to be fetched of a listed object.
     fn wanted(&mut self, prefix: &Path, object: &object_store::ObjectMeta) -> Option<Wanted> {
-        let section = self.sections.get_mut(prefix.as_ref())?;
+        let since = self.settings.since;
+        let section = self.section(prefix);
         let key = object.location.to_string();
         let version = Version::of(object);
         if !section.lacks(&key, &version) {
@@ -290,7 +304,7 @@ impl Bucket {
         }
         let is_old = |since: Timestamp| version.modified < since.as_micros();
         // Folders of some tools are objects without content.
-        if object.size == 0 || self.settings.since.is_some_and(is_old) {
+        if object.size == 0 || since.is_some_and(is_old) {
             section.succeed(&key, version);
             return None;
         }
@@ -309,6 +323,7 @@ impl Bucket {
         wanted: Vec<Wanted>,
         error: &mut Option<String>,
     ) -> Result<(), Cut> {
+        let feed = self.way.feed.clone();
         let mut left = wanted.len() as u64;
         let fetcher = self.fetcher.clone();
         let fetched = iter(wanted).map(|wanted| fetcher.clone().fetch(wanted));
@@ -317,14 +332,15 @@ impl Bucket {
         while let Some((wanted, outcome)) = fetched.next().await {
             left -= 1;
             let now = self.way.app.ports.clock.now();
-            let section = self.sections.entry(prefix.to_string()).or_default();
+            let section = self.section(prefix);
             match outcome {
                 Ok(()) => section.succeed(&wanted.key, wanted.version),
                 Err(Untaken::Read(reason)) => {
                     let text = format!("{}: {reason}", wanted.key);
-                    tracing::warn!(feed = %self.way.feed, "an object cannot be read: {text}");
-                    error.get_or_insert(text);
                     section.fail(&wanted.key, wanted.version, wanted.bytes, now);
+                    let feed = &feed;
+                    tracing::warn!(%feed, "an object cannot be read: {text}");
+                    error.get_or_insert(text);
                     if section.failing.len() >= FAILING_MAX {
                         return Err(Cut::Failing);
                     }

@@ -63,6 +63,8 @@ pub(super) struct Known {
 /// Everything remembered of a folder; this is stored.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Memory {
+    /// What everything was taken as.
+    pub(super) source: String,
     pub(super) files: Vec<Known>,
     /// Contents that were overwritten, oldest first: a copy of one goes on where it was left.
     pub(super) former: Vec<Lines>,

@@ -1,9 +1,9 @@
 //! One look at every file of a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Metadata};
+use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use deedtrail_app::feeds::Behind;
@@ -11,12 +11,12 @@ use deedtrail_app::intake::KeyMaker;
 use deedtrail_core::time::Timestamp;
 
 use super::FolderSettings;
+use super::find::{Found, find};
 use super::growing::{Growing, Rest, Turn};
 use super::known::{Extent, Inode, Known, Memory, Taken};
 use crate::pull::book::Book;
 use crate::pull::limits::{
-    CONTENTS_KEPT, FILES_MAX, FORMER_MAX, HEAD_BYTES, OPEN_FILES_MAX, REMEMBERED_H, RETRY_PAUSE,
-    SETTLED,
+    CONTENTS_KEPT, FORMER_MAX, HEAD_BYTES, OPEN_FILES_MAX, REMEMBERED_H, RETRY_PAUSE, SETTLED,
 };
 use crate::pull::lines::{Lines, Mark};
 use crate::pull::part::{first_line, is_document};
@@ -59,15 +59,6 @@ struct Open {
     used: Instant,
 }
 
-/// A file that is there now.
-struct Found {
-    path: PathBuf,
-    inode: Inode,
-    extent: Extent,
-    /// No path leads to it any more.
-    is_gone: bool,
-}
-
 /// What a look came to.
 #[derive(Default)]
 struct Report {
@@ -94,6 +85,12 @@ enum Visit {
 
 impl Folder {
     pub(super) fn new(way: Way, book: Book, settings: FolderSettings, memory: Memory) -> Self {
+        // What was taken as another source is taken again.
+        let memory = if memory.source == settings.source.as_str() {
+            memory
+        } else {
+            Memory::default()
+        };
         let files = memory.files.into_iter();
         Self {
             way,
@@ -115,7 +112,7 @@ impl Folder {
     /// Takes what is new; false when there is more at once.
     pub(super) fn look(&mut self) -> bool {
         let mut report = Report::default();
-        let mut files = self.find(&mut report);
+        let mut files = find(&self.settings.files, &mut |trouble| report.fail(trouble));
         let here: BTreeSet<Inode> = files.iter().map(|file| file.inode).collect();
         files.extend(self.gone(&here));
         for file in &files {
@@ -133,50 +130,6 @@ impl Folder {
         }
         self.way.looked(Behind::Bytes(report.behind), report.error);
         !report.more
-    }
-
-    fn find(&self, report: &mut Report) -> Vec<Found> {
-        let mut seen = BTreeSet::new();
-        let mut found = Vec::new();
-        for pattern in &self.settings.files {
-            let paths = match glob::glob(&pattern.to_string_lossy()) {
-                Ok(paths) => paths,
-                Err(error) => {
-                    report.fail(format!("{}: {error}", pattern.display()));
-                    continue;
-                }
-            };
-            for path in paths {
-                let path = match path {
-                    Ok(path) => path,
-                    Err(error) => {
-                        report.fail(format!("{}: {}", error.path().display(), error.error()));
-                        continue;
-                    }
-                };
-                match fs::metadata(&path) {
-                    Ok(facts) if facts.is_file() => {
-                        let file = Found::new(path, &facts);
-                        if seen.insert(file.inode) {
-                            found.push(file);
-                        }
-                    }
-                    Ok(_) => {}
-                    // It went while we looked.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => report.fail(format!("{}: {error}", path.display())),
-                }
-                if found.len() > FILES_MAX {
-                    found.pop();
-                    report.fail(format!(
-                        "there are more than {FILES_MAX} files; those behind {} are left",
-                        found.last().map_or_else(String::new, Found::shown)
-                    ));
-                    return found;
-                }
-            }
-        }
-        found
     }
 
     /// Files that were kept open and stand nowhere any more.
@@ -464,6 +417,7 @@ impl Folder {
 
     fn save(&mut self, report: &mut Report) {
         let memory = Memory {
+            source: self.settings.source.to_string(),
             files: self.known.values().cloned().collect(),
             former: self.former.clone(),
         };
@@ -472,23 +426,4 @@ impl Folder {
             Err(error) => report.fail(format!("what was taken cannot be noted: {error}")),
         }
     }
-}
-
-impl Found {
-    fn new(path: PathBuf, facts: &Metadata) -> Self {
-        Self {
-            path,
-            inode: Inode::of(facts),
-            extent: Extent::of(facts),
-            is_gone: false,
-        }
-    }
-
-    fn shown(&self) -> String {
-        shown(&self.path)
-    }
-}
-
-fn shown(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }

@@ -5,6 +5,7 @@
 //! was cut off and written again (`copytruncate`), and the copy goes on where the original was
 //! left. When in doubt it is read again: what is in the log already is stored once.
 
+mod find;
 mod growing;
 mod known;
 mod look;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::{self, Message};
-use async_nats::{ConnectOptions, Event};
+use async_nats::{ConnectOptions, Event, HeaderMap};
 use deedtrail_app::App;
 use deedtrail_app::feeds::Behind;
 use deedtrail_core::id::{BadName, SourceName};
@@ -271,12 +271,13 @@ impl Queue {
         if let Some(source) = self.settings.subjects.source(&message.subject) {
             return vec![source.to_string()];
         }
-        let headers = message.headers.iter();
-        let named = headers.flat_map(|headers| {
-            let value = |name: &&str| headers.get(*name).map(ToString::to_string);
-            LABEL_HEADERS.iter().filter_map(value).collect::<Vec<_>>()
-        });
-        named.chain([message.subject.to_string()]).collect()
+        let headers = message.headers.iter().flat_map(HeaderMap::iter);
+        let mut named: Vec<_> = headers
+            .filter_map(|(name, values)| Some((label_rank(name.as_ref())?, values.first()?)))
+            .collect();
+        named.sort_by_key(|(rank, _)| *rank);
+        let labels = named.into_iter().map(|(_, value)| value.to_string());
+        labels.chain([message.subject.to_string()]).collect()
     }
 
     async fn ask_pending(&self, consumer: &PullConsumer) -> Result<(), Broken> {
@@ -290,14 +291,18 @@ impl Queue {
     }
 }
 
-/// Headers that say of what kind a message is, most telling first.
-const LABEL_HEADERS: [&str; 5] = [
-    "deedtrail-source",
-    "source",
-    "sourcetype",
-    "ce-type",
-    "ce-source",
-];
+/// Whether a header says of what kind a message is; the most telling have the lowest rank.
+fn label_rank(name: &str) -> Option<usize> {
+    let headers = [
+        "deedtrail-source",
+        "source",
+        "sourcetype",
+        "ce-type",
+        "ce-source",
+    ];
+    let is_it = |header: &&str| header.eq_ignore_ascii_case(name);
+    headers.iter().position(is_it)
+}
 
 /// Says that messages are being worked on, so that they are not delivered again meanwhile.
 async fn hold(messages: &[Message]) {
