@@ -96,7 +96,7 @@ impl Drop for Transmitter {
 }
 
 /// Deeper than records are read.
-const DEPTH: usize = 126;
+const DEPTH: usize = 200;
 
 /// 2026-11-01T10:00:00Z: in the past, whenever this runs.
 const ISSUED_S: u64 = 1_793_527_200;
