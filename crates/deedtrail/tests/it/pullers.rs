@@ -153,6 +153,42 @@ fn a_folder_is_read_line_by_line_whatever_dies_and_rotates() {
 }
 
 #[test]
+fn a_table_that_grows_keeps_its_header() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    let settings =
+        "[folders.setup]\nfiles = [\"setup.csv\"]\nsource = \"salesforce.setup_audit_trail\"\n";
+    folder.write("data/deedtrail.toml", settings);
+    let row = |number: u32| {
+        format!(
+            "\"11/18/2026, 10:30:{number} AM UTC\",\"ana@example.com\",\"\",\"Froze user\n{number}\",\"Manage Users\",\"\"\n"
+        )
+    };
+    let header =
+        "\"Date\",\"User\",\"Source Namespace Prefix\",\"Action\",\"Section\",\"Delegate User\"\n";
+    let table = folder.write("data/setup.csv", header);
+    let add = |text: &str| {
+        let mut file = OpenOptions::new().append(true).open(&table).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    };
+    let server = folder.serve();
+    add(&row(10));
+    wait_for(&folder, 1);
+    // A row that is written in two pieces, cut at the newline within its quotes.
+    let (second, third) = (row(11), row(12));
+    let (first_half, second_half) = third.split_at(third.find('\n').unwrap() + 1);
+    add(&second);
+    add(first_half);
+    wait_for(&folder, 2);
+    drop(server);
+    add(second_half);
+    let _server = folder.serve();
+    wait_for(&folder, 3);
+    assert_eq!(count(&folder), 3);
+    assert!(folder.json(&["quarantine", "list"]).is_empty());
+}
+
+#[test]
 fn an_ingest_that_was_cut_short_goes_on_where_it_was() {
     let folder = Folder::new();
     folder.ok(&["init"]);
@@ -396,6 +432,34 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
+/// By subject, by header, by content; and twins without an id.
+fn messages(numbers: std::ops::Range<u32>) -> Vec<Value> {
+    let message = |number: u32| {
+        let with = cloudtrail(&format!("e-{number}"), &format!("A{number}"));
+        let twin = without_id("B");
+        match number % 4 {
+            0 => json!({ "subject": "audit.trail.eu", "text": with }),
+            1 => {
+                let headers = json!({ "Source": "aws.cloudtrail" });
+                json!({ "subject": "audit.other", "text": with, "headers": headers })
+            }
+            2 => json!({ "subject": "audit.other", "text": with }),
+            _ => json!({ "subject": "audit.trail.eu", "text": format!("{twin}\n{twin}\n") }),
+        }
+    };
+    numbers.map(message).collect()
+}
+
+/// Sources of the records in quarantine.
+fn waiting(folder: &Folder) -> Vec<String> {
+    let rows = folder.json(&["quarantine", "list"]).into_iter();
+    let mut sources: Vec<_> = rows
+        .map(|row| row["source"].as_str().unwrap().to_owned())
+        .collect();
+    sources.sort();
+    sources
+}
+
 #[test]
 fn a_stream_of_nats_is_taken_whoever_dies() {
     let folder = Folder::new();
@@ -410,29 +474,10 @@ fn a_stream_of_nats_is_taken_whoever_dies() {
     // The server comes first, and waits for the other.
     let server = folder.serve();
     let nats = Nats::start(&folder, port);
-    let messages = |from: u32, to: u32| -> Vec<Value> {
-        let message = |number: u32| {
-            let (with, without) = (
-                cloudtrail(&format!("e-{number}"), &format!("A{number}")),
-                without_id("B"),
-            );
-            match number % 4 {
-                0 => json!({ "subject": "audit.trail.eu", "text": with }),
-                1 => {
-                    json!({ "subject": "audit.other", "text": with, "headers": { "Source": "aws.cloudtrail" } })
-                }
-                2 => json!({ "subject": "audit.other", "text": with }),
-                _ => {
-                    json!({ "subject": "audit.trail.eu", "text": format!("{without}\n{without}\n") })
-                }
-            }
-        };
-        (from..to).map(message).collect()
-    };
-    nats.publish(&messages(0, 400));
+    nats.publish(&messages(0..400));
     wait_for(&folder, 500);
     drop(server);
-    nats.publish(&messages(400, 4_000));
+    nats.publish(&messages(400..4_000));
     // Both die amid the work.
     let server = folder.serve();
     wait_for(&folder, 501);
@@ -456,23 +501,13 @@ fn a_stream_of_nats_is_taken_whoever_dies() {
         .iter()
         .filter(|(name, count)| name.starts_with("iam:A") && *count == 1);
     assert_eq!(alone.count(), 3_000);
-    let waits = folder.json(&["quarantine", "list"]);
-    let mut waits: Vec<_> = waits
-        .iter()
-        .map(|row| row["source"].as_str().unwrap())
-        .collect();
-    waits.sort_unstable();
-    assert_eq!(waits, ["aws.cloudtrail", "nats.message"]);
+    assert_eq!(waiting(&folder), ["aws.cloudtrail", "nats.message"]);
     // It is asked how much waits every few seconds.
     let is_up_to_date = |_: u32| {
         let checks = doctor(&folder).into_iter();
         let mut ours = checks.filter(|check| check["id"] == "nats.audit");
-        ours.any(|check| {
-            check["detail"]
-                .as_str()
-                .unwrap()
-                .contains("; 0 messages behind")
-        })
+        let told = |check: Value| check["detail"].to_string().contains("; 0 messages behind");
+        ours.any(told)
     };
     assert!((0..ASKED_MAX).any(is_up_to_date), "{:?}", doctor(&folder));
     drop(server);

@@ -55,7 +55,7 @@ pub(super) fn find(patterns: &[PathBuf], fail: &mut dyn FnMut(String)) -> Vec<Fo
             }
         };
         for path in paths {
-            let looked = path.map_err(|error| (error.path().to_owned(), error.into_error()));
+            let looked = path.map_err(|error| (error.path().to_owned(), io::Error::from(error)));
             let looked = looked.and_then(|path| match fs::metadata(&path) {
                 Ok(facts) => Ok((path, facts)),
                 Err(error) => Err((path, error)),
