@@ -231,8 +231,10 @@ impl<'a> Reader<'a> {
 
     /// The elements of a list, or all values a path with brackets leads to.
     fn join(&self, from: &'a Value) -> Option<Cow<'a, str>> {
-        let Value::Path(path) = from else {
-            return self.text(from);
+        let path = match from {
+            Value::Path(path) => path,
+            Value::First(all) => return all.iter().find_map(|one| self.join(one)),
+            _ => return self.text(from),
         };
         let joined = RefCell::new(String::new());
         let append = |node: Node| {

@@ -11,6 +11,8 @@ pub(super) enum Meaning {
     Secrets,
     /// The same, if the object is of kind Secret.
     Data,
+    /// Its value is what an agent said or was told, if the record is an agent's.
+    Agent,
     /// Its value is a name; the value beside it is what that name says.
     Name,
     /// Its value belongs to the name beside it.
@@ -151,6 +153,9 @@ pub(super) fn meaning(key: &[u8]) -> Option<Meaning> {
         }
         b"value" | b"newvalue" | b"oldvalue" | b"parametervalue" if whole => Some(Meaning::Value),
         b"data" if whole => Some(Meaning::Data),
+        b"arguments" | b"content" | b"input" | b"output" | b"structuredcontent" if whole => {
+            Some(Meaning::Agent)
+        }
         b"stringdata" if whole => Some(Meaning::Secrets),
         _ if is_secret(name, whole) => Some(Meaning::Secret),
         _ => None,
@@ -197,8 +202,8 @@ fn may_end_a_name(key: &[u8]) -> bool {
         b'g' => matches!(before, b'i' | b'n'),
         b'n' => matches!(before, b'e' | b'o'),
         b'r' => before == b'e',
-        b's' => before == b's',
-        b't' => matches!(before, b'e' | b'w' | b'x'),
+        b's' => matches!(before, b's' | b't'),
+        b't' => matches!(before, b'e' | b'n' | b'u' | b'w' | b'x'),
         b'y' => matches!(before, b'e' | b'r'),
         _ => false,
     }

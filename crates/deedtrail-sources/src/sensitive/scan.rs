@@ -23,6 +23,7 @@ pub(super) fn names(record: &[u8], found: &mut Found) {
         arguments_end: 0,
         last_value: None,
         of_kind_secret: None,
+        of_agent: None,
     };
     let mut opened = 0;
     for at in memchr::memchr2_iter(b'"', b'=', record) {
@@ -69,6 +70,7 @@ struct Scan<'a> {
     /// The newest `value` key: its name may come after it.
     last_value: Option<Key>,
     of_kind_secret: Option<bool>,
+    of_agent: Option<bool>,
 }
 
 impl Scan<'_> {
@@ -92,6 +94,10 @@ impl Scan<'_> {
             Meaning::Value => self.last_value = Some(key),
             Meaning::Secret => self.secret(&key),
             Meaning::Arguments => {
+                self.mark(key.value_at, key.escapes, PartClass::ToolArguments);
+            }
+            Meaning::Agent if !self.is_of_agent() => {}
+            Meaning::Agent => {
                 self.mark(key.value_at, key.escapes, PartClass::ToolArguments);
             }
             Meaning::Data if !self.is_of_kind_secret() => {}
@@ -256,6 +262,22 @@ impl Scan<'_> {
                 matches!(record.get(at + 7), Some(b'"' | b'\\'))
                     || record[at + 7..].starts_with(b"List")
             })
+        })
+    }
+
+    /// Whether the record is a message of the Model Context Protocol, or an agent's step as Langfuse
+    /// keeps it; looked up once.
+    fn is_of_agent(&mut self) -> bool {
+        const TOLD_BY: [&[u8]; 4] = [
+            b"\"jsonrpc",
+            b"\"parentObservationId",
+            b"\"parent_observation_id",
+            b"\"htmlPath",
+        ];
+        let record = self.record;
+        *self.of_agent.get_or_insert_with(|| {
+            let stands = |text: &&[u8]| memchr::memmem::find(record, text).is_some();
+            TOLD_BY.iter().any(stands)
         })
     }
 

@@ -265,6 +265,35 @@ fn beyond_what_is_held_the_rest_is_one_secret() {
     assert!(ranges.len() <= SENSITIVE_RANGES_MAX);
 }
 
+#[test]
+fn secrets_in_lines_of_text_are_found() {
+    check(
+        "<13>x CEF:0|a|b|1|2|n|3|suser=ana password=⟪my secret pass⟫ src=192.0.2.1 msg=the token",
+    );
+    check("CEF:0|a|b|1|2|n|3|cs1Label=Api Key cs1=⟪k-1 and more⟫ cs2Label=Rule cs2=allow");
+    check("CEF:0|a|b|1|2|n|3|cs1Label=Password cs1=****** x=1");
+    check("user,password,ip\nana,⟪hunter2⟫,192.0.2.1");
+    check("user;\"client_secret\";ip\nana;\"⟪a;\"\"b⟫\";192.0.2.1");
+    check("2026-11-18 10:00:00 type=\"LOGIN\", password=\"⟪a, b⟫\", user=ana");
+    check("type=LOGIN, secret=⟪a b⟫, user=ana");
+    check("user=ana token=⟪abc==⟫ x=1");
+    check("user=ana token=⟪a b c⟫ next_one=1");
+    check("[2026-11-18 10:00:00] INFO password: ⟪hunter2⟫, user: ana");
+    check("[2026-11-18 10:00:00] INFO api_key = '⟪h u⟫' user = ana");
+    check("user=ana password= other=1");
+    check("said: nothing; time=10:00:00");
+}
+
+#[test]
+fn arguments_of_agents_messages_are_marked() {
+    check(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{⟨"to":"bo@example.com","password":"⟩⟪p w⟫⟨"⟩}}}"#,
+    );
+    check(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[⟨{"type":"text","text":"hi"}⟩]}}"#);
+    check(r#"{"id":"o","parentObservationId":null,"input":{⟨"a":1⟩},"output":"⟨b⟩"}"#);
+    check(r#"{"id":"o","input":{"a":1},"arguments":["x"],"content":"y"}"#);
+}
+
 /// Ranges hold what the port promises.
 fn is_sound(record: &[u8]) {
     let ranges = sensitive(record);
@@ -304,6 +333,12 @@ fn what_never_closes_is_not_read_again_and_again() {
         "-----BEGIN PRIVATE KEY-----",
         "password=hmac-sha256:",
         "://a:",
+        "password= ",
+        "password='",
+        "a:b=",
+        "token=a b",
+        "CEF:0|a|b|c|d|e|f|password=x ",
+        "token,a\n",
     ] {
         is_sound(piece.repeat((2 << 20) / piece.len()).as_bytes());
     }

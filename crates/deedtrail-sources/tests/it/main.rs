@@ -11,4 +11,6 @@ mod properties;
 #[cfg(test)]
 mod registries;
 #[cfg(test)]
+mod source_page;
+#[cfg(test)]
 mod text;

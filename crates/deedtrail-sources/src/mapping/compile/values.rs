@@ -127,11 +127,8 @@ impl Compiler<'_> {
             .transpose()?;
         let from = self.value(&table.from)?;
         let of_list = matches!(table.conversion, Some(Conversion::Count | Conversion::Join));
-        if let Value::Path(path) = &from
-            && of_list
-        {
-            // So that the list is kept as one.
-            self.shapes.add_element(path.shape);
+        if of_list {
+            self.keep_lists(&from);
         }
         Ok(Value::Made(Box::new(Made {
             when: self.when(table.when.as_ref())?,
@@ -144,6 +141,17 @@ impl Compiler<'_> {
             default: table.default.as_deref().map(Text::from),
             conversion: table.conversion,
         })))
+    }
+
+    /// Has the lists at a value's paths kept as such.
+    fn keep_lists(&mut self, value: &Value) {
+        match value {
+            Value::Path(path) => {
+                self.shapes.add_element(path.shape);
+            }
+            Value::First(all) => all.iter().for_each(|one| self.keep_lists(one)),
+            _ => {}
+        }
     }
 
     /// A value whose paths are kept whole, whatever they hold.

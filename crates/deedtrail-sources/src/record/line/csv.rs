@@ -20,7 +20,7 @@ struct Cell {
 
 impl Csv {
     /// The fields of a record: header line and row, or a row alone where the columns are named.
-    pub(super) fn fields(&self, record: &str) -> Result<Vec<Field<'_>>, Misfit> {
+    pub(crate) fn fields(&self, record: &str) -> Result<Vec<Field<'_>>, Misfit> {
         let mut rows = self.rows(record.as_bytes());
         let (first, second) = (rows.next(), rows.next());
         if rows.next().is_some() {
