@@ -96,7 +96,7 @@ fn take_file(
         anyhow::ensure!(!facts.is_dir(), "a folder; name its files, or '{file}/*'");
         let name = path.to_string_lossy().into_owned();
         // A pipe has no place to go on from.
-        let from = facts.is_file().then(|| (&opened, name, facts.len()));
+        let from = facts.is_file().then_some((&opened, name, facts.len()));
         (Box::new(opened.try_clone()?), from)
     };
     let app = &context.instance.app;
