@@ -112,16 +112,13 @@ pub(crate) fn client(
     ours: Option<(&Path, &Path)>,
 ) -> anyhow::Result<ClientConfig> {
     let mut authorities = RootCertStore::empty();
-    match authorities_file {
-        Some(file) => {
-            for authority in certificates(file, "ca_file")? {
-                authorities.add(authority)?;
-            }
+    if let Some(file) = authorities_file {
+        for authority in certificates(file, "ca_file")? {
+            authorities.add(authority)?;
         }
-        None => {
-            let known = rustls_native_certs::load_native_certs();
-            authorities.add_parsable_certificates(known.certs);
-        }
+    } else {
+        let known = rustls_native_certs::load_native_certs();
+        authorities.add_parsable_certificates(known.certs);
     }
     let builder = ClientConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions()?;
