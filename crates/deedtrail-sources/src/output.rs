@@ -74,11 +74,14 @@ impl Coverage {
 }
 
 impl Registry {
-    /// One row per input record, in order; records that stand in one line share its row.
+    /// One row per input record, in order; records that stand in one line share its row, and a line
+    /// with an empty list of them has one, too.
     pub fn rows(&self, source: &SourceName, body: &[u8]) -> Result<Vec<MappedRow>, RowsError> {
-        self.plan(source)?;
+        let plan = self.plan(source)?;
         let mut rows: Vec<MappedRow> = Vec::new();
-        for framed in self.frame(source, Encoding::Identity, body)? {
+        let records = self.frame(source, Encoding::Identity, body)?;
+        let is_table = plan.framing().csv.is_some();
+        for framed in records {
             let mapped = self.map(source, &framed.bytes);
             let (events, error) = match &mapped {
                 Ok(record) => (rendered(record), None),
@@ -96,7 +99,30 @@ impl Registry {
                 }),
             }
         }
+        if !is_table {
+            self.add_empty(body, &mut rows)?;
+        }
         Ok(rows)
+    }
+
+    /// Adds a row for each line that holds an envelope with nothing in it.
+    fn add_empty(&self, body: &[u8], rows: &mut Vec<MappedRow>) -> Result<(), RowsError> {
+        let body = self.unpack(Encoding::Identity, body)?;
+        let pieces = self.pieces(&body)?;
+        // One document alone is numbered by its records.
+        if pieces.len() < 2 && !rows.is_empty() {
+            return Ok(());
+        }
+        let known: BTreeSet<u64> = rows.iter().map(|row| row.line).collect();
+        let lines = pieces.iter().map(|piece| piece.line);
+        let empty = lines.filter(|line| !known.contains(line));
+        rows.extend(empty.map(|line| MappedRow {
+            line,
+            events: Vec::new(),
+            error: None,
+        }));
+        rows.sort_by_key(|row| row.line);
+        Ok(())
     }
 
     /// Writes the rows as NDJSON.

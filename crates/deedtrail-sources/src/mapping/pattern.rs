@@ -50,13 +50,17 @@ impl Pattern {
         }
     }
 
-    /// How telling it is that a value fits.
-    const fn strength(&self) -> u32 {
-        match self {
-            Self::Present => 2,
-            Self::Around(..) | Self::Glob(_) | Self::Regex(_) => 3,
-            Self::Exact(_) => 4,
-        }
+    /// How telling it is that a value fits: one with hardly a letter in it is not.
+    fn strength(&self) -> u32 {
+        const TELLING_BYTES_MIN: usize = 4;
+        let letters = match self {
+            Self::Present => 0,
+            Self::Exact(_) => return 4,
+            Self::Around(before, after) => before.len() + after.len(),
+            Self::Glob(parts) => parts.iter().map(Text::len).sum(),
+            Self::Regex(regex) => regex.as_str().len(),
+        };
+        2 + u32::from(letters >= TELLING_BYTES_MIN)
     }
 
     #[inline]

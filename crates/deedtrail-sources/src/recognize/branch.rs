@@ -27,6 +27,9 @@ const BRANCHES_MAX: usize = 256;
 /// Above the weight of any condition.
 const NOT_LAST: u32 = 1 << 24;
 
+/// Weight of one key that is there, whatever its value: no sign of any log.
+const LEAST_TELLING: u32 = 3;
+
 /// The branches of a plan's condition, with what they ask of `shapes`.
 pub(super) fn branches(source: usize, plan: &Plan, shapes: &mut Shapes) -> Vec<Branch> {
     let rank = match plan.unlabelled {
@@ -35,7 +38,10 @@ pub(super) fn branches(source: usize, plan: &Plan, shapes: &mut Shapes) -> Vec<B
         Unlabelled::Never => return Vec::new(),
     };
     let split = split(&plan.identify).unwrap_or_else(|| vec![plan.identify.clone()]);
-    let branches = split.into_iter().map(|condition| {
+    // One key of a usual kind is in many records; a line that fits the form of a source is not.
+    let tells = |condition: &Condition| plan.form.is_some() || weight(condition) > LEAST_TELLING;
+    let telling = split.into_iter().filter(tells);
+    let branches = telling.map(|condition| {
         let mut shared = Shared {
             plan,
             shapes: &mut *shapes,

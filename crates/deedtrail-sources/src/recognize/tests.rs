@@ -29,14 +29,18 @@ fn check(registry: &Registry, record: &str, expected: &[&str]) {
 #[test]
 fn the_surest_wins_and_equals_are_undecided() {
     let registry = registry(&[
-        ("zz.presence", "zzz = \"*\"", ""),
-        ("zz.twin", "zzz = \"*\"\nnone_of = [{ yyy = \"no\" }]", ""),
-        ("zz.glob", "zzz = \"a*\"", ""),
-        ("zz.exact", "zzz = [\"ab\", \"ac\"]", ""),
+        ("zz.presence", "zzz = \"*\"\nzzq = \"!*\"", ""),
+        (
+            "zz.twin",
+            "zzz = \"*\"\nzzq = \"!*\"\nnone_of = [{ yyy = \"no\" }]",
+            "",
+        ),
+        ("zz.glob", "zzz = \"abcd*\"\nzzq = \"!*\"", ""),
+        ("zz.exact", "zzz = [\"abcd\", \"ac\"]\nzzq = \"!*\"", ""),
         ("zz.deep", "zzz = \"*\"\n\"yyy.x.y\" = \"*\"", ""),
         (
             "zz.twice",
-            "zzz = \"q*\"\nany_of = [{ zzz = \"qq\" }, { zzz = \"*\" }]",
+            "zzz = \"q*\"\nzzq = \"!*\"\nany_of = [{ zzz = \"qq\" }, { zzz = \"*\" }]",
             "",
         ),
         ("zz.list", "\"zzl[kind=a].id\" = \"*\"", ""),
@@ -44,8 +48,8 @@ fn the_surest_wins_and_equals_are_undecided() {
     ]);
     check(&registry, r#"{"zzz":"b","yyy":"no"}"#, &["zz.presence"]);
     check(&registry, r#"{"zzz":"b"}"#, &["zz.twin"]);
-    check(&registry, r#"{"zzz":"ab"}"#, &["zz.exact"]);
-    check(&registry, r#"{"zzz":"ax"}"#, &["zz.glob", "zz.twin"]);
+    check(&registry, r#"{"zzz":"abcd"}"#, &["zz.exact"]);
+    check(&registry, r#"{"zzz":"abcdx"}"#, &["zz.glob", "zz.twin"]);
     check(
         &registry,
         r#"{"zzz":"b","yyy":{"x":{"y":1}}}"#,
@@ -90,15 +94,30 @@ fn lines_of_text_are_asked_of_sources_that_read_text() {
 }
 
 #[test]
+fn one_key_of_a_usual_kind_is_no_sign() {
+    let registry = registry(&[
+        ("zz.key", "zzz = \"*\"", ""),
+        ("zz.dotted", "zzz = \"*.*\"", ""),
+        ("zz.word", "zzz = \"*.login\"", ""),
+    ]);
+    check(&registry, r#"{"zzz":"a.b"}"#, &[]);
+    check(&registry, r#"{"zzz":"a.login"}"#, &["zz.word"]);
+}
+
+#[test]
 fn some_come_last_and_some_never() {
     let registry = registry(&[
-        ("zz.other", "zzz = \"*\"", ""),
+        ("zz.other", "zzz = \"*\"\nzzq = \"!*\"", ""),
         (
             "zz.last",
             "zzz = \"*\"\nyyy = \"one\"",
             "unlabelled = \"last\"",
         ),
-        ("zz.later", "yyy = \"*\"", "unlabelled = \"last\""),
+        (
+            "zz.later",
+            "yyy = \"*\"\nzzq = \"!*\"",
+            "unlabelled = \"last\"",
+        ),
         (
             "zz.never",
             "zzz = \"exactly\"\nxxx = \"*\"",
@@ -120,15 +139,15 @@ fn a_delivery_without_a_label_is_sorted() {
     let registry = registry(&[
         (
             "zz.one",
-            "zzz = \"*\"",
+            "zzz = \"*\"\nzzq = \"!*\"",
             "envelope = [\"zzones\", \"zzboth\"]",
         ),
         (
             "zz.two",
-            "zzz = \"*\"",
+            "zzz = \"*\"\nzzq = \"!*\"",
             "envelope = [\"zztwos\", \"zzboth\"]",
         ),
-        ("zz.three", "zzthree = \"*\"", ""),
+        ("zz.three", "zzthree = \"*\"\nzzq = \"!*\"", ""),
         (
             "zz.table",
             "ZZ_TYPE = \"*\"\nZZ_ID = \"*\"",
