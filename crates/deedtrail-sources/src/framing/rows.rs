@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use deedtrail_core::limits::RECORD_BYTES_MAX;
+use deedtrail_core::limits::{RECORD_BYTES_MAX, REQUEST_BYTES_MAX};
 use deedtrail_core::port::mapper::{FrameError, Framed};
 
 use super::{BYTE_ORDER_MARK, newlines, too_large_at};
@@ -44,14 +44,21 @@ pub(super) fn rows<'a>(csv: &Csv, text: &'a [u8]) -> Result<Vec<Framed<'a>>, Fra
         csv.columns.is_empty() || csv.is_named_header(row)
     });
     let mut records = Vec::new();
-    let (mut line, mut counted) = (1, 0);
+    let (mut line, mut counted, mut copied) = (1, 0, 0);
     for row in rows {
         line += newlines(text, counted, row.start);
         counted = row.start;
         let row = text.get(row).unwrap_or_default();
         let bytes = match header {
             Some(header) if row == header => continue,
-            Some(header) => Cow::Owned([header, b"\n", row].concat()),
+            Some(header) => {
+                copied += header.len();
+                if copied > REQUEST_BYTES_MAX {
+                    let limit_bytes = REQUEST_BYTES_MAX;
+                    return Err(FrameError::TooLarge { limit_bytes });
+                }
+                Cow::Owned([header, b"\n", row].concat())
+            }
             None => Cow::Borrowed(row),
         };
         if bytes.len() > RECORD_BYTES_MAX {

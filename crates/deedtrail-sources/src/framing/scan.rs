@@ -5,18 +5,35 @@ use std::ops::Range;
 /// A part of a body.
 pub(super) type Span = Range<usize>;
 
-/// End of the object or list that begins at `start`; `None` when it does not end.
+/// Deepest nesting that is followed: what is deeper is quarantined as a line.
+const DEPTH_MAX: u32 = 128;
+
+/// End of the object or list that begins at `start`; `None` when it does not end, is nested over
+/// [`DEPTH_MAX`], or when a value opens where none can stand. So a line that was cut short does not
+/// swallow those behind it, however they come: records are the same in one delivery and in two.
 pub(super) fn value_end(body: &[u8], start: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut at = start;
+    // A bit for each open value, the innermost lowest: whether it is a list.
+    let (mut lists, mut depth) = (0_u128, 0_u32);
+    let (mut at, mut before) = (start, b':');
     loop {
-        match body.get(at)? {
+        let byte = *body.get(at)?;
+        match byte {
             b'"' => {
                 at = text_end(body, at)?;
+                before = b'"';
                 continue;
             }
-            b'{' | b'[' => depth += 1,
+            b'{' | b'[' => {
+                let in_list = depth > 0 && lists & 1 == 1;
+                let may_stand = before == b':' || (in_list && matches!(before, b'[' | b','));
+                if !may_stand || depth == DEPTH_MAX {
+                    return None;
+                }
+                lists = lists << 1 | u128::from(byte == b'[');
+                depth += 1;
+            }
             b'}' | b']' => {
+                lists >>= 1;
                 depth = depth.checked_sub(1)?;
                 if depth == 0 {
                     return Some(at + 1);
@@ -24,17 +41,22 @@ pub(super) fn value_end(body: &[u8], start: usize) -> Option<usize> {
             }
             _ => {}
         }
+        if !byte.is_ascii_whitespace() {
+            before = byte;
+        }
         at += 1;
     }
 }
 
-/// End of the text whose opening quote is at `start`.
+/// End of the text whose opening quote is at `start`; no line ends in a text.
 fn text_end(body: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
-        at += memchr::memchr2(b'"', b'\\', body.get(at..)?)?;
+        at += memchr::memchr3(b'"', b'\\', b'\n', body.get(at..)?)?;
         match body[at] {
             b'"' => return Some(at + 1),
+            b'\n' => return None,
+            _ if body.get(at + 1) == Some(&b'\n') => return None,
             _ => at += 2,
         }
     }

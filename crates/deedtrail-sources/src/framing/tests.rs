@@ -196,3 +196,45 @@ fn rows_carry_their_header() {
         "a quote that never closes is no quote"
     );
 }
+
+#[test]
+fn a_line_that_was_cut_short_swallows_no_other() {
+    let whole = r#"{"actor":"eve}","id":"x8"}"#;
+    for cut in [
+        r#"{"m":"cut"#,
+        r#"{"m":"cut\"#,
+        r#"{"m":1,"#,
+        r#"{"m":{"#,
+        r#"{"m":[{"a":1}"#,
+        "{",
+    ] {
+        let body = format!("{cut}\n{whole}\n{{}}\n{{\"a\":2}}\n");
+        let records = [(1, cut), (2, whole), (3, "{}"), (4, "{\"a\":2}")];
+        check(&[], &body, &records);
+    }
+    // Hundreds of thousands of values that never end are lines, each looked at once.
+    let body = "{\n".repeat(200_000);
+    let framing = Framing {
+        envelopes: &[],
+        csv: None,
+    };
+    let framed = frame(framing, Encoding::Identity, body.as_bytes()).unwrap();
+    assert_eq!(framed.len(), 200_000);
+}
+
+#[test]
+fn headers_of_rows_are_copied_within_a_limit() {
+    let header = "h,".repeat(1 << 20);
+    let rows = "1\n".repeat(100);
+    let body = format!("{header}\n{rows}");
+    let csv = Csv {
+        separator: b',',
+        columns: Vec::new(),
+    };
+    let framing = Framing {
+        envelopes: &[],
+        csv: Some(&csv),
+    };
+    let framed = frame(framing, Encoding::Identity, body.as_bytes());
+    assert!(matches!(framed, Err(FrameError::TooLarge { .. })));
+}

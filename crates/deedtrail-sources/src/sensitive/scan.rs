@@ -93,11 +93,8 @@ impl Scan<'_> {
             Meaning::Name => self.name(&key),
             Meaning::Value => self.last_value = Some(key),
             Meaning::Secret => self.secret(&key),
-            Meaning::Arguments => {
-                self.mark(key.value_at, key.escapes, PartClass::ToolArguments);
-            }
             Meaning::Agent if !self.is_of_agent() => {}
-            Meaning::Agent => {
+            Meaning::Arguments | Meaning::Agent => {
                 self.mark(key.value_at, key.escapes, PartClass::ToolArguments);
             }
             Meaning::Data if !self.is_of_kind_secret() => {}
