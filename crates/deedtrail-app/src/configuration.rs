@@ -10,6 +10,9 @@ use crate::access::{Denied, Principal};
 
 /// Note of an entry that declares identities; its part is the normalised NDJSON of the import.
 pub const IDENTITY_IMPORT: &str = "identity import";
+/// Note of an entry that takes records out of quarantine because their events are there; its part
+/// lists their sequences, one in a line.
+pub const QUARANTINE_SETTLED: &str = "quarantine settled";
 /// Note of an entry that names the rules in force; its part lists them with their hashes.
 pub const RULES: &str = "rules";
 /// Note of an entry that names the mappings in force; its part lists them with their versions.

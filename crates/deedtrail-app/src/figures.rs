@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use deedtrail_core::health::SourceHealth;
 use deedtrail_core::port::archive::ArchiveFigures;
 use deedtrail_core::port::log::Sequence;
-use deedtrail_core::port::store::{SourceHealth, StoreError};
+use deedtrail_core::port::store::StoreError;
 
 use crate::App;
 

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use deedtrail_core::id::SourceName;
+use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::log::{
-    AppendError, EntryKind, NewEntry, ReadError, Sequence, StoredEntry,
+    AppendError, EntryKind, NewEntry, Outcome, Part, PartClass, ReadError, Sequence, StoredEntry,
 };
 use deedtrail_core::port::store::{Quarantined, Scope, StoreError};
 use serde::Serialize;
 
-use crate::App;
 use crate::access::{Denied, Principal};
-use crate::intake::{APPEND_BYTES_MAX, Understood, parts};
+use crate::intake::{APPEND_BYTES_MAX, Understood, parts, vendor_key};
 use crate::source_name::{UnknownSource, known_source};
+use crate::{App, configuration};
 
 /// Most waiting records held at a time.
 const PAGE_RECORDS: usize = 1_000;
@@ -87,20 +87,51 @@ impl App {
             };
             let content = original.bytes();
             let named = self.ports.mapper.recognize(&[record.source.as_str()], b"");
-            let Some(understood) = self.understand(named.as_ref(), &content) else {
+            // Under a wrong label it waits in vain as what that names: then its content tells.
+            let understood = self
+                .understand(named.as_ref(), &content)
+                .or_else(|| self.understand(None, &content));
+            let Some(understood) = understood else {
                 continue;
             };
             answer.released += 1;
             bytes += content.len();
             entries.push(self.remap_entry(&original, understood));
             if bytes >= APPEND_BYTES_MAX {
-                self.ports.log.append(std::mem::take(&mut entries))?;
+                self.release(std::mem::take(&mut entries))?;
                 bytes = 0;
             }
         }
-        if !entries.is_empty() {
-            self.ports.log.append(entries)?;
+        self.release(entries)
+    }
+
+    /// Appends remap entries. A record that came again since its mapping was mended has its events
+    /// already: it only leaves the quarantine.
+    fn release(&self, entries: Vec<NewEntry>) -> Result<(), ReplayError> {
+        if entries.is_empty() {
+            return Ok(());
         }
+        let originals: Vec<_> = entries.iter().map(|entry| entry.note.clone()).collect();
+        let appended = self.ports.log.append(entries)?;
+        let known = appended.outcomes.iter().zip(originals);
+        let known = known.filter(|(outcome, _)| matches!(outcome, Outcome::Duplicate(_)));
+        let settled: Vec<String> = known.map(|(_, original)| format!("{original}\n")).collect();
+        if settled.is_empty() {
+            return Ok(());
+        }
+        self.ports.log.append(vec![NewEntry {
+            kind: EntryKind::Configuration,
+            tenant: TenantId::default(),
+            source: None,
+            received: self.ports.clock.now(),
+            idempotency_key: None,
+            note: configuration::QUARANTINE_SETTLED.into(),
+            parts: vec![Part {
+                class: PartClass::Plain,
+                key_id: 0,
+                bytes: settled.concat().into_bytes(),
+            }],
+        }])?;
         Ok(())
     }
 
@@ -124,7 +155,8 @@ impl App {
         NewEntry {
             kind: EntryKind::Remap,
             received: self.ports.clock.now(),
-            idempotency_key: None,
+            // Without a vendor's id it is known under its content already: as what waits.
+            idempotency_key: vendor_key(&understood.mapped),
             note: original.sequence.to_string().into(),
             source: Some(understood.source),
             parts,

@@ -59,8 +59,8 @@ impl KeyMaker {
         shipper_id: Option<&str>,
         bytes: &[u8],
     ) -> Text {
-        if let Some(uid) = mapped.and_then(|record| record.source_uid.as_ref()) {
-            return key_of("v", uid);
+        if let Some(key) = mapped.and_then(vendor_key) {
+            return key;
         }
         if let Some(id) = shipper_id {
             return key_of("s", id);
@@ -96,6 +96,11 @@ impl KeyMaker {
         *occurrence += 1;
         *occurrence
     }
+}
+
+/// The key of a record that has an id of its vendor.
+pub(crate) fn vendor_key(record: &MappedRecord) -> Option<Text> {
+    Some(key_of("v", record.source_uid.as_ref()?))
 }
 
 /// Ids of vendors (`v`) and shippers (`s`) never meet.

@@ -24,6 +24,7 @@ use crate::access::{Denied, Principal};
 
 pub use answer::{IngestAnswer, QUARANTINE_NOTES_MAX, QuarantineNote};
 pub use key::KeyMaker;
+pub(crate) use key::vendor_key;
 pub(crate) use shipped::Understood;
 pub use shipped::{Fate, Shipped, Taken};
 pub use syslog::SyslogMessage;

@@ -40,6 +40,14 @@ struct LogRecord<'a> {
     body: Option<&'a RawValue>,
 }
 
+/// An `AnyValue` that is a text.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Text<'a> {
+    #[serde(borrow)]
+    string_value: &'a RawValue,
+}
+
 /// What may be the record within `document`: a syslog message's payload, or what is in that;
 /// JSON objects and lines of text, the most deeply wrapped first.
 pub(crate) fn candidates(document: &[u8]) -> Vec<Vec<u8>> {
@@ -92,11 +100,10 @@ fn content(value: &RawValue) -> Option<Vec<u8>> {
 
 /// The object or the text in the body of a log record (OTLP's `AnyValue`).
 fn log_body(body: &RawValue) -> Option<Vec<u8>> {
-    let body: Value = serde_json::from_str(body.get()).ok()?;
-    if let Some(text) = body["stringValue"].as_str() {
-        let text = serde_json::value::to_raw_value(text).ok()?;
-        return content(&text);
+    if let Ok(Text { string_value }) = serde_json::from_str(body.get()) {
+        return content(string_value);
     }
+    let body: Value = serde_json::from_str(body.get()).ok()?;
     let object = plain(&body).filter(Value::is_object)?;
     Some(object.to_string().into_bytes())
 }

@@ -53,10 +53,7 @@ impl<'p> Batch<'p> {
                 }
                 Ok(())
             }
-            EntryKind::Configuration => {
-                self.configuration(entry);
-                Ok(())
-            }
+            EntryKind::Configuration => self.configuration(entry),
             EntryKind::Audit => Ok(()),
         }
     }
@@ -282,7 +279,7 @@ impl<'p> Batch<'p> {
         )
     }
 
-    fn configuration(&mut self, entry: &StoredEntry) {
+    fn configuration(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
         let (at, resolver) = (entry.entry.received, &mut self.pipeline.state.resolver);
         if entry.entry.note == configuration::IDENTITY_IMPORT
             && let Ok(rows) = parse_import(&entry.bytes())
@@ -290,6 +287,32 @@ impl<'p> Batch<'p> {
             resolver.apply_import(&entry.entry.tenant, rows, at);
         } else if entry.entry.note == IDENTITY_MERGE {
             resolver.apply_decision(&entry.bytes(), at);
+        } else if entry.entry.note == configuration::QUARANTINE_SETTLED {
+            self.settle(entry)?;
         }
+        Ok(())
+    }
+
+    /// Takes records out of quarantine whose events are there already.
+    fn settle(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
+        let bytes = entry.bytes();
+        let lines = str::from_utf8(&bytes).unwrap_or_default().lines();
+        for sequence in lines.filter_map(|line| line.parse::<Sequence>().ok()) {
+            if !self.pipeline.state.set_aside.remove(&sequence) || !self.is_fresh(entry) {
+                continue;
+            }
+            let original = self
+                .pipeline
+                .ports
+                .log
+                .read(sequence, 1)?
+                .into_iter()
+                .next();
+            if let Some(source) = original.and_then(|original| original.entry.source) {
+                self.pipeline.health.release(&source);
+            }
+            self.progress.released.push(sequence);
+        }
+        Ok(())
     }
 }

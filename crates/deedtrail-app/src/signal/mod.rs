@@ -221,8 +221,13 @@ impl App {
             return Err(BadSet::Signature.into());
         }
         let note = format!("{KEY_NOTE} {name}");
+        let principal = Principal {
+            name: format!("signals:{name}").into(),
+            tenant: TenantId::default(),
+            scopes: vec![Scope::Write],
+        };
         stream.keys.record_once(key, |text| {
-            self.record_configuration(&Principal::local(), &note, text.as_bytes().to_vec())
+            self.record_configuration(&principal, &note, text.as_bytes().to_vec())
         })?;
         let id = format!("{} {}", stream.parties.issuer, set.id()).into();
         Ok(Proven { id, record })

@@ -122,6 +122,16 @@ impl App {
         challenge.ok_or_else(|| self.refuse_webhook(name, &"it asks nothing"))
     }
 
+    /// Refuses what cannot be a delivery, by its name and headers alone.
+    pub fn expect_webhook(&self, name: &str, header: Header<'_>) -> Result<(), WebhookError> {
+        let webhook = self.webhooks.get(name);
+        let scheme = webhook.map(|webhook| webhook.scheme);
+        if scheme.is_some_and(|scheme| header(signature::header_of(scheme)).is_some()) {
+            return Ok(());
+        }
+        Err(self.refuse_webhook(name, &"there is none of this name, or nothing is signed"))
+    }
+
     /// Takes a vendor's delivery in, if it is signed.
     pub fn ingest_webhook(
         &self,

@@ -162,11 +162,29 @@ fn what_no_source_was_told_of_is_replayed_once_its_content_tells() {
     assert_eq!(newest.source.unwrap().as_str(), "aws.cloudtrail");
 }
 
+#[test]
+fn a_record_under_a_wrong_label_is_replayed_as_what_its_content_tells() {
+    let sample = Sample::empty();
+    let records = vec![shipped("okta.system", RECORD)];
+    let (_, taken) = App::new(ports(&sample))
+        .ingest_shipped(&Principal::local(), &protocol(), records)
+        .unwrap();
+    assert_eq!(taken[0].fate, Fate::Quarantined);
+    let okta = SourceName::new("okta.system").unwrap();
+    let newest = replayed_of(&sample, taken[0].sequence, okta).entry;
+    assert_eq!(newest.source.unwrap().as_str(), "aws.cloudtrail");
+}
+
 /// The entry that a replay of the one at `sequence` appends.
 fn replayed(sample: &Sample, sequence: Sequence) -> StoredEntry {
+    replayed_of(sample, sequence, protocol())
+}
+
+/// As [`replayed`], of a record that waits as of `source`.
+fn replayed_of(sample: &Sample, sequence: Sequence, source: SourceName) -> StoredEntry {
     let waiting = Quarantined {
         sequence,
-        source: protocol(),
+        source,
         code: "unrecognized".into(),
         reason: "none".into(),
         received: deedtrail_core::time::Timestamp::default(),
