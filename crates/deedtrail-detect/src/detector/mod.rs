@@ -106,9 +106,9 @@ pub const DETECTORS: &[CodeDetector] = &[
     CodeDetector {
         id: source::DEGRADED,
         findings: &["evidence_degraded"],
-        meaning: "A source stops saying what it used to say: of 20 events of one action at least 16 lack a \
-                  fact that at most one in 20 of at least 100 lacked before, or of 20 records 16 are not \
-                  understood. Said once until it is well again.",
+        meaning: "A source stops saying what it used to say: in each of three runs of 20 events of one \
+                  action at least 16 lack a fact that at most one in 20 of at least 100 lacked before, or \
+                  so many records are not understood. Said once until it is well again.",
         runs: Runs::OnSource,
     },
 ];

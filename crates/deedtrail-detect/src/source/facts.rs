@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Events after which a share is judged.
 const BLOCK: u16 = 20;
+/// So many blocks in a row have to be worse: events that lack a fact come in clumps.
+const WORSE_BLOCKS: u16 = 3;
 /// So many of a block must lack what was there before.
 const BLOCK_LACKS_MIN: u16 = 16;
 /// With so few lacking it, a block is well again.
@@ -26,6 +28,9 @@ pub(super) struct Share {
     block_lacks: u16,
     /// Lacks of a block in which it may have begun; learned only if the next one is well.
     held: u16,
+    /// Blocks in a row that were worse, and what they lack.
+    bad_blocks: u16,
+    bad_lacks: u16,
     /// Blocks since it is worse than before.
     worse_for: u16,
 }
@@ -33,7 +38,6 @@ pub(super) struct Share {
 /// A share that just became worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Worse {
-    /// Of [`BLOCK`] events.
     pub(super) lacks: u16,
     pub(super) of: u16,
     /// Before: so many of so many.
@@ -63,14 +67,23 @@ impl Share {
         let told_before = self.events >= HISTORY_MIN
             && self.lacked.saturating_mul(LACKED_BEFORE_ONE_IN) <= self.events;
         if told_before && block_lacks >= BLOCK_LACKS_MIN {
-            (self.worse_for, self.held) = (1, 0);
+            self.bad_blocks += 1;
+            self.bad_lacks += block_lacks;
+            if self.bad_blocks < WORSE_BLOCKS {
+                return None;
+            }
+            self.worse_for = 1;
+            (self.held, self.bad_blocks) = (0, 0);
             return Some(Worse {
-                lacks: block_lacks,
-                of: BLOCK,
+                lacks: std::mem::take(&mut self.bad_lacks),
+                of: BLOCK * WORSE_BLOCKS,
                 lacked: self.lacked,
                 events: self.events,
             });
         }
+        let clump = BLOCK * std::mem::take(&mut self.bad_blocks);
+        self.events += u32::from(clump);
+        self.lacked += u32::from(std::mem::take(&mut self.bad_lacks));
         let held = std::mem::take(&mut self.held);
         if told_before && held == 0 && block_lacks > BLOCK_LACKS_WELL {
             self.held = block_lacks;
@@ -104,18 +117,32 @@ mod tests {
         assert_eq!(counted(&mut share, false, 200), []);
         let worse = counted(&mut share, true, 200);
         assert_eq!(worse.len(), 1);
-        assert_eq!((worse[0].lacks, worse[0].events), (20, 200));
+        assert_eq!(
+            (worse[0].lacks, worse[0].of, worse[0].events),
+            (60, 60, 200)
+        );
         assert!(share.is_worse());
         counted(&mut share, false, 20);
         assert!(!share.is_worse());
-        assert_eq!(counted(&mut share, true, 20).len(), 1, "told anew");
+        assert_eq!(counted(&mut share, true, 60).len(), 1, "told anew");
+    }
+
+    #[test]
+    fn a_clump_is_no_change() {
+        let mut share = Share::default();
+        counted(&mut share, false, 960);
+        for _ in 0..5 {
+            assert_eq!(counted(&mut share, true, 40), []);
+            counted(&mut share, false, 960);
+        }
+        assert!(!share.is_worse());
     }
 
     #[test]
     fn it_may_begin_within_a_block() {
         let mut share = Share::default();
         assert_eq!(counted(&mut share, false, 210), []);
-        let worse = counted(&mut share, true, 30);
+        let worse = counted(&mut share, true, 70);
         assert_eq!(worse.len(), 1);
         assert_eq!((worse[0].lacked, worse[0].events), (0, 200));
     }

@@ -7,6 +7,8 @@ const WEEK: usize = 168;
 const DAY: usize = 24;
 /// Weeks remembered of each hour: beyond it, older ones count half.
 const WEEKS_MAX: u8 = 12;
+/// However sure something was to come: one silent hour, or two that were heard in part, say little.
+const SILENT_MIN: f64 = 0.045;
 /// How many weeks of one hour the same hour of the other days counts for.
 const OTHER_DAYS: f64 = 0.25;
 
@@ -55,11 +57,11 @@ impl Rhythm {
     /// How surprising it is that nothing comes in an hour, in thousandths of a nat: independent
     /// surprises add up, and `e` to the sum is "one in so many".
     pub(super) fn surprise(&self, hour: i64) -> u32 {
-        let silent = (1.0 - self.chance(hour)).max(0.01);
+        let silent = (1.0 - self.chance(hour)).max(SILENT_MIN);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "between 0 and 4606"
+            reason = "between 0 and 3102"
         )]
         let thousandths = (-silent.ln() * 1_000.0).round() as u32;
         thousandths

@@ -130,18 +130,18 @@ fn reads(detector: &mut Detector, count: i64, outcome: OutcomeClass) -> Vec<Find
 fn a_fact_that_stops_being_said_is_told_with_before_and_after() {
     let mut detector = detector();
     assert_eq!(reads(&mut detector, 200, OutcomeClass::Success), []);
-    let told = reads(&mut detector, 40, OutcomeClass::Unknown);
+    let told = reads(&mut detector, 80, OutcomeClass::Unknown);
     let [finding] = told.as_slice() else {
         panic!("{told:?}");
     };
     assert_eq!(
         finding.title,
-        "aws.cloudtrail no longer says the outcome of `read`: missing in 20 of the last 20"
+        "aws.cloudtrail no longer says the outcome of `read`: missing in 60 of the last 60"
     );
     assert_eq!(
         finding.reasons,
         [
-            "outcome missing: 20 of 20 events of `read`",
+            "outcome missing: 60 of 60 events of `read`",
             "before: 0 of 200 events lacked it"
         ]
     );
@@ -165,10 +165,10 @@ fn records_that_are_no_longer_understood_are_told() {
         each.collect()
     };
     assert_eq!(send(150, true), []);
-    let told = send(40, false);
+    let told = send(80, false);
     assert_eq!(told.len(), 1);
     assert!(
-        told[0].title.contains("20 of the last 20 records"),
+        told[0].title.contains("60 of the last 60 records"),
         "{}",
         told[0].title
     );
