@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
 use crate::problem::Problem;
+use crate::router::refusal_at;
 use crate::state::Shared;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,7 +59,7 @@ pub(crate) async fn observe(
     next: Next,
 ) -> Response {
     let id = request_id(&shared);
-    let method = request.method().clone();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -69,7 +70,7 @@ pub(crate) async fn observe(
     let run = tokio::time::timeout(limit, next.run(request)).instrument(span.clone());
     let mut response = match run.await {
         Ok(response) => response,
-        Err(_) => overdue(limit.as_secs()).into_response(),
+        Err(_) => refusal_at(&uri, overdue(limit.as_secs())),
     };
     let latency_ms = started.elapsed().as_millis();
     let status = response.status().as_u16();

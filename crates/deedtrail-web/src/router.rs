@@ -57,8 +57,10 @@ async fn nothing_there(uri: Uri) -> Response {
 }
 
 /// As the endpoints around `uri` would refuse.
-fn refusal_at(uri: &Uri, problem: Problem) -> Response {
+pub(crate) fn refusal_at(uri: &Uri, problem: Problem) -> Response {
     let face = match uri.path() {
+        "/v1/traces" | "/v1/logs" => Face::Otlp,
+        path if path.ends_with("/_bulk") => Face::Elastic,
         path if path.starts_with("/v1/") => Face::Api,
         path if path.starts_with("/services/") => Face::Splunk,
         path if path.starts_with("/elastic/") => Face::Elastic,

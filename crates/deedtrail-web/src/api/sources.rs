@@ -134,7 +134,18 @@ pub(super) async fn record(
     Path((name, sequence)): Path<(String, Sequence)>,
 ) -> Result<Response, Problem> {
     let read = move |app: &deedtrail_app::App| -> Result<_, Problem> {
-        delivered_or_known(app, &principal, &name)?;
+        let source = delivered_or_known(app, &principal, &name)?;
+        let first = app
+            .ports
+            .store
+            .quarantined_from(Some(&source), sequence, 1)?;
+        if first
+            .first()
+            .is_none_or(|waiting| waiting.sequence != sequence)
+        {
+            let detail = "No record of this number waits in this source's quarantine.";
+            return Err(Problem::not_found(detail));
+        }
         Ok(app.quarantined_record(&principal, sequence)?)
     };
     let record = shared.attempt(read).await?;

@@ -1,4 +1,4 @@
-//! Whether anything is under way on a connection.
+//! Whether anything goes on on a connection: a request is worked on, or its answer is being taken.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,7 +9,8 @@ use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::watch;
 
-/// Number of requests of one connection whose answer is not sent yet.
+/// Number of requests of one connection that are worked on; changes too with every piece of an
+/// answer that is taken.
 #[derive(Clone, Debug)]
 pub(super) struct Activity(watch::Sender<usize>);
 
@@ -20,13 +21,14 @@ impl Default for Activity {
 }
 
 impl Activity {
-    /// Counts a request until what it returns is dropped.
+    /// Counts a request until its answer begins.
     pub(super) fn begin(&self) -> UnderWay {
         self.0.send_modify(|requests| *requests += 1);
         UnderWay(self.0.clone())
     }
 
-    /// Ends when nothing was under way for `limit`.
+    /// Ends when for `limit` nothing was worked on, and nothing of an answer was taken: somebody who
+    /// asks and never reads is idle.
     pub(super) async fn idle_for(&self, limit: Duration) {
         let mut requests = self.0.subscribe();
         loop {
@@ -40,17 +42,15 @@ impl Activity {
     }
 }
 
-/// One request.
+/// One request that is worked on.
 #[derive(Debug)]
 pub(super) struct UnderWay(watch::Sender<usize>);
 
 impl UnderWay {
-    /// The request is under way until the last byte of the answer is taken.
-    pub(super) fn until_sent(self, response: Response) -> Response<Sending> {
-        response.map(|body| Sending {
-            body,
-            _request: self,
-        })
+    /// The answer, which tells whenever a piece of it is taken.
+    pub(super) fn answered(self, response: Response) -> Response<Sending> {
+        let taken = self.0.clone();
+        response.map(|body| Sending { body, taken })
     }
 }
 
@@ -64,7 +64,7 @@ impl Drop for UnderWay {
 #[derive(Debug)]
 pub(super) struct Sending {
     body: Body,
-    _request: UnderWay,
+    taken: watch::Sender<usize>,
 }
 
 impl HttpBody for Sending {
@@ -75,6 +75,7 @@ impl HttpBody for Sending {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.taken.send_modify(|_| {});
         Pin::new(&mut self.body).poll_frame(context)
     }
 

@@ -160,7 +160,7 @@ impl Serving {
                 router
                     .oneshot(request)
                     .await
-                    .map(|response| under_way.until_sent(response))
+                    .map(|response| under_way.answered(response))
             }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use deedtrail_app::intake::{Fate, Taken};
+use deedtrail_app::intake::{Fate, IngestAnswer, Taken};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::decode::{Action, Operation};
 use crate::feed::Took;
@@ -45,36 +45,98 @@ impl From<&Operation<'_>> for Asked {
     }
 }
 
-/// Answer to a bulk request: one item for each operation, in order.
-pub(super) fn bulk(took_ms: u128, took: Took<Vec<Asked>>) -> Value {
-    let mut taken = took.taken.into_iter();
-    let mut has_errors = false;
-    let items: Vec<Value> = took
-        .memory
-        .iter()
-        .map(|asked| {
-            let taken = if asked.has_record { taken.next() } else { None };
-            let (is_error, item) = item(asked, taken.as_ref());
-            has_errors |= is_error;
-            json!({ asked.action.name(): item })
-        })
-        .collect();
-    json!({ "took": took_ms, "errors": has_errors, "items": items, "deedtrail": took.answer })
+/// Answer to a bulk request.
+#[derive(Debug, Serialize)]
+pub(super) struct Bulk {
+    took: u128,
+    errors: bool,
+    /// One for each operation, in order.
+    items: Vec<Item>,
+    deedtrail: IngestAnswer,
 }
 
-/// The item of one operation, and whether it says that something is wrong.
-fn item(asked: &Asked, taken: Option<&Taken>) -> (bool, Value) {
+/// The item of one operation, under the operation's name.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Item {
+    Create(Outcome),
+    Index(Outcome),
+    Update(Outcome),
+    Delete(Outcome),
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Stored {
+        #[serde(rename = "_index")]
+        index: String,
+        #[serde(rename = "_id")]
+        id: String,
+        #[serde(rename = "_version")]
+        version: u8,
+        result: &'static str,
+        #[serde(rename = "_shards")]
+        shards: Shards,
+        #[serde(rename = "_seq_no")]
+        seq_no: u64,
+        #[serde(rename = "_primary_term")]
+        primary_term: u8,
+        status: u16,
+    },
+    Failed {
+        #[serde(rename = "_index")]
+        index: String,
+        #[serde(rename = "_id")]
+        id: Option<String>,
+        status: u16,
+        error: Failure,
+    },
+}
+
+#[derive(Debug, Serialize)]
+struct Shards {
+    total: u8,
+    successful: u8,
+    failed: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct Failure {
+    r#type: &'static str,
+    reason: &'static str,
+}
+
+/// Answer to a bulk request.
+pub(super) fn bulk(took_ms: u128, took: Took<Vec<Asked>>) -> Bulk {
+    let mut taken = took.taken.into_iter();
+    let mut errors = false;
+    let items = took.memory.into_iter().map(|asked| {
+        let taken = if asked.has_record { taken.next() } else { None };
+        let action = asked.action;
+        let outcome = outcome(asked, taken.as_ref());
+        errors |= matches!(outcome, Outcome::Failed { .. });
+        match action {
+            Action::Create => Item::Create(outcome),
+            Action::Index => Item::Index(outcome),
+            Action::Update => Item::Update(outcome),
+            Action::Delete => Item::Delete(outcome),
+        }
+    });
+    let items = items.collect();
+    Bulk {
+        took: took_ms,
+        errors,
+        items,
+        deedtrail: took.answer,
+    }
+}
+
+fn outcome(asked: Asked, taken: Option<&Taken>) -> Outcome {
     let Some(taken) = taken else {
         let reason = "evidence is never changed or removed: use `create` or `index`";
-        return (
-            true,
-            failed(
-                asked,
-                StatusCode::BAD_REQUEST,
-                "illegal_argument_exception",
-                reason,
-            ),
-        );
+        let kind = "illegal_argument_exception";
+        return failed(asked, StatusCode::BAD_REQUEST, kind, reason);
     };
     let is_created = asked.action == Action::Create;
     let (status, result) = match taken.fate {
@@ -84,35 +146,37 @@ fn item(asked: &Asked, taken: Option<&Taken>) -> (bool, Value) {
             let reason =
                 "a document of this id has other content; both are kept, this one as a conflict";
             let kind = "version_conflict_engine_exception";
-            return (true, failed(asked, StatusCode::CONFLICT, kind, reason));
+            return failed(asked, StatusCode::CONFLICT, kind, reason);
         }
         Fate::Conflict if is_created => (StatusCode::CREATED, "created"),
         Fate::Conflict => (StatusCode::OK, "updated"),
     };
-    let id = asked
-        .id
-        .clone()
-        .unwrap_or_else(|| taken.sequence.to_string());
-    let item = json!({
-        "_index": asked.index,
-        "_id": id,
-        "_version": 1,
-        "result": result,
-        "_shards": { "total": 1, "successful": 1, "failed": 0 },
-        "_seq_no": taken.sequence,
-        "_primary_term": 1,
-        "status": status.as_u16(),
-    });
-    (false, item)
+    Outcome::Stored {
+        index: asked.index,
+        id: asked.id.unwrap_or_else(|| taken.sequence.to_string()),
+        version: 1,
+        result,
+        shards: Shards {
+            total: 1,
+            successful: 1,
+            failed: 0,
+        },
+        seq_no: taken.sequence,
+        primary_term: 1,
+        status: status.as_u16(),
+    }
 }
 
-fn failed(asked: &Asked, status: StatusCode, kind: &str, reason: &str) -> Value {
-    json!({
-        "_index": asked.index,
-        "_id": asked.id,
-        "status": status.as_u16(),
-        "error": { "type": kind, "reason": reason },
-    })
+fn failed(asked: Asked, status: StatusCode, kind: &'static str, reason: &'static str) -> Outcome {
+    Outcome::Failed {
+        index: asked.index,
+        id: asked.id,
+        status: status.as_u16(),
+        error: Failure {
+            r#type: kind,
+            reason,
+        },
+    }
 }
 
 /// A refusal of a whole request.

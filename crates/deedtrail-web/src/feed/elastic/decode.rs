@@ -12,19 +12,6 @@ pub(super) enum Action {
     Delete,
 }
 
-impl Action {
-    const ALL: [Self; 4] = [Self::Create, Self::Index, Self::Update, Self::Delete];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Index => "index",
-            Self::Update => "update",
-            Self::Delete => "delete",
-        }
-    }
-}
-
 /// One operation. Evidence is only ever added: what is not `create` or `index` has no record.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Operation<'a> {
@@ -103,12 +90,23 @@ pub(super) fn operations<'a>(
     Ok(operations)
 }
 
+/// One operation with what is said of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Create(Meta),
+    Index(Meta),
+    Update(Meta),
+    Delete(Meta),
+}
+
 fn action(line: &[u8]) -> Option<(Action, Meta)> {
-    let value: Value = serde_json::from_slice(line).ok()?;
-    let object = value.as_object().filter(|object| object.len() == 1)?;
-    let (name, meta) = object.iter().next()?;
-    let action = Action::ALL.into_iter().find(|one| one.name() == name)?;
-    Some((action, serde_json::from_value(meta.clone()).ok()?))
+    Some(match serde_json::from_slice(line).ok()? {
+        Line::Create(meta) => (Action::Create, meta),
+        Line::Index(meta) => (Action::Index, meta),
+        Line::Update(meta) => (Action::Update, meta),
+        Line::Delete(meta) => (Action::Delete, meta),
+    })
 }
 
 #[cfg(test)]
@@ -135,20 +133,20 @@ not json
                 .record
                 .as_ref()
                 .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-            (one.action.name(), one.index.clone(), one.id.clone(), record)
+            (one.action, one.index.clone(), one.id.clone(), record)
         };
         let text = |text: &str| Some(text.to_owned());
         let expected = [
             (
-                "create",
+                Action::Create,
                 "logs-okta.system-default",
                 text("7"),
                 text("{\"a\": 1.50}"),
             ),
-            ("index", "named", None, text("{\"b\":2}")),
-            ("update", "named", text("x"), None),
-            ("delete", "i", text("y"), None),
-            ("index", "own", None, text("not json")),
+            (Action::Index, "named", None, text("{\"b\":2}")),
+            (Action::Update, "named", text("x"), None),
+            (Action::Delete, "i", text("y"), None),
+            (Action::Index, "own", None, text("not json")),
         ];
         let expected =
             expected.map(|(action, index, id, record)| (action, index.to_owned(), id, record));

@@ -74,10 +74,12 @@ impl Export {
         let response = grpc.unary(service, request).await;
         // What the library says of a message over the limit would make clients send it for ever.
         let status = Status::from_header_map(response.headers());
-        if status.is_some_and(|status| status.code() == Code::OutOfRange) {
-            return Err(delivery::over_limit(limit).into());
+        match status.map(|status| status.code()) {
+            Some(Code::OutOfRange) => Err(delivery::over_limit(limit).into()),
+            // The body stopped arriving, or the client went away: it may be sent again.
+            Some(Code::Unknown) => Err(Problem::busy(1).into()),
+            _ => Ok(response.map(Body::new)),
         }
-        Ok(response.map(Body::new))
     }
 
     async fn take(self, message: Bytes, turn: delivery::Turn) -> Result<Vec<u8>, Refusal> {

@@ -6,7 +6,11 @@ use std::borrow::Cow;
 use deedtrail_app::intake::{IngestError, Shipped};
 use deedtrail_core::port::mapper::Mapper;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Form, unreadable};
@@ -25,8 +29,8 @@ pub(super) fn records<'a>(
     match form {
         Form::Protobuf => {
             let request = ExportLogsServiceRequest::decode(body).map_err(|e| unreadable(&e))?;
-            let request = serde_json::to_value(&request).map_err(|_| Problem::internal())?;
-            Ok(numbered(request_records(&request)))
+            let records = message_records(&request).map_err(|_| Problem::internal())?;
+            Ok(numbered(records))
         }
         Form::Json => match serde_json::from_slice::<Value>(body) {
             Ok(request) if request.is_object() => Ok(numbered(request_records(&request))),
@@ -37,6 +41,55 @@ pub(super) fn records<'a>(
                 Ok(records.collect())
             }
         },
+    }
+}
+
+/// A log record with its resource, as it is kept where nothing understands its body.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    log_record: &'a LogRecord,
+    resource: Option<&'a Resource>,
+}
+
+/// Labels and bytes of every log record of a message.
+fn message_records(
+    request: &ExportLogsServiceRequest,
+) -> serde_json::Result<Vec<(Vec<String>, Vec<u8>)>> {
+    let mut records = Vec::new();
+    for of_resource in &request.resource_logs {
+        let resource = of_resource.resource.as_ref();
+        let scopes = of_resource.scope_logs.iter();
+        for log_record in scopes.flat_map(|scope| &scope.log_records) {
+            let document = Document {
+                log_record,
+                resource,
+            };
+            let bytes = serde_json::to_vec(&document)?;
+            records.push((message_labels(log_record, resource), bytes));
+        }
+    }
+    Ok(records)
+}
+
+/// As [`labels`], of a message.
+fn message_labels(record: &LogRecord, resource: Option<&Resource>) -> Vec<String> {
+    let of_resource = resource.map_or(&[][..], |resource| &resource.attributes);
+    let said = [
+        text(&record.attributes, SOURCE),
+        text(of_resource, SOURCE),
+        Some(record.event_name.as_str()),
+        text(of_resource, "service.name"),
+    ];
+    let said = said.into_iter().flatten().filter(|label| !label.is_empty());
+    said.map(str::to_owned).collect()
+}
+
+fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
+    let found = attributes.iter().find(|attribute| attribute.key == key)?;
+    match found.value.as_ref()?.value.as_ref()? {
+        any_value::Value::StringValue(text) => Some(text),
+        _ => None,
     }
 }
 
