@@ -48,7 +48,7 @@ const fn folded(name: &'static str, uniqueness: Uniqueness, kind: ActorKind) -> 
 }
 
 /// Every namespace with facts of its own, by name.
-pub const NAMESPACES: [Namespace; 51] = [
+pub const NAMESPACES: [Namespace; 58] = [
     folded("acct", Person, Unknown),
     namespace("agent.id", Account, AiAgent),
     namespace("agent.name", Shared, AiAgent),
@@ -62,20 +62,24 @@ pub const NAMESPACES: [Namespace; 51] = [
     namespace("aws.service", Shared, ActorKind::System),
     namespace("aws.source_identity", Shared, Unknown),
     namespace("aws.unique_id", Account, Unknown),
+    folded("cyberark.user", Account, Unknown),
     namespace("defender.account_upn", Account, Unknown),
     namespace("did", Person, Unknown),
+    folded("duo.username", Account, Human),
     folded("email", Person, Unknown),
     folded("entra.app_id", Account, OauthApp),
     folded("entra.object_id", Account, Unknown),
     folded("entra.service_principal", Account, ServiceAccount),
     folded("entra.upn", Account, Human),
     folded("gcp.email", Account, Unknown),
+    folded("gcp.principal", Account, Unknown),
     namespace("gcp.unique_id", Account, Unknown),
     folded("github.app", Account, OauthApp),
     namespace("github.id", Account, Unknown),
     folded("github.login", Account, Unknown),
     namespace("google.id", Account, Unknown),
     namespace("ip", Shared, Unknown),
+    namespace("jira.user_key", Account, Unknown),
     namespace("k8s.serviceaccount", Account, ServiceAccount),
     namespace("k8s.uid", Account, Unknown),
     namespace("k8s.user", Account, Unknown),
@@ -87,6 +91,7 @@ pub const NAMESPACES: [Namespace; 51] = [
     namespace("okta.id", Account, Unknown),
     folded("okta.login", Account, Unknown),
     namespace("phone", Shared, Unknown),
+    folded("salesforce.username", Account, Unknown),
     namespace("slack.id", Account, Unknown),
     namespace("spiffe.id", Person, Workload),
     namespace("ssf.issuer", Account, ActorKind::System),
@@ -99,6 +104,8 @@ pub const NAMESPACES: [Namespace; 51] = [
     namespace("vault.entity", Account, Unknown),
     namespace("vault.username", Account, Unknown),
     namespace("vault.workload", Account, Workload),
+    folded("windows.account", Account, Unknown),
+    namespace("windows.security_id", Account, Unknown),
     namespace("workload", Shared, Workload),
 ];
 

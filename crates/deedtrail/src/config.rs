@@ -2,6 +2,7 @@
 
 mod pull;
 mod signal;
+mod target;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use pull::{BucketConfig, BucketLayout, FolderConfig, NatsConfig};
 pub(crate) use signal::{SignalConfig, SignalDelivery};
+pub(crate) use target::{TargetRuleConfig, TargetsConfig};
 
 /// Settings of one installation. Every field has a default; the file may be empty or missing.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -59,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) segment_mib: u64,
     /// Deliveries processed at the same time; further ones are answered 429 with Retry-After.
     pub(crate) ingest_concurrency: usize,
+    /// What is said of targets.
+    pub(crate) targets: TargetsConfig,
     /// Thresholds of the code detectors.
     pub(crate) detection: Settings,
 }
@@ -140,6 +144,7 @@ impl Default for Config {
             query_timeout_s: 30,
             segment_mib: 64,
             ingest_concurrency: 64,
+            targets: TargetsConfig::default(),
             detection: Settings::default(),
         }
     }
@@ -231,6 +236,7 @@ impl Config {
             *path = folder.join(&*path);
         }
         self.signals.values_mut().for_each(|one| one.anchor(folder));
+        self.targets.anchor(folder);
         self.folders.values_mut().for_each(|one| one.anchor(folder));
         self.buckets.values_mut().for_each(|one| one.anchor(folder));
         self.nats.values_mut().for_each(|one| one.anchor(folder));

@@ -24,6 +24,7 @@ use crate::listeners;
 use crate::rules;
 use crate::signals;
 use crate::system::{SystemClock, SystemEntropy};
+use crate::targets;
 use crate::webhooks;
 
 /// File of the data folder that holds the version of its layout.
@@ -86,11 +87,13 @@ impl Instance {
         };
         let app = Arc::new(app);
         let settings = config.detection.clone();
+        let said = targets::load(config)?;
         let detection = Detection {
             rules: Arc::new(loaded.rules),
             settings,
+            targets: Arc::new(said.targets),
         };
-        record_what_is_in_force(&app, &detection, loaded.fingerprint)?;
+        record_what_is_in_force(&app, &detection, loaded.fingerprint, said.fingerprint)?;
         let pipeline = Pipeline::open(ports, detection, event_key)?.fed_by(&app.handover);
         let worker = Worker::start(pipeline, &app.processing)?;
         Ok(Self {
@@ -221,7 +224,12 @@ fn event_key(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
 }
 
 /// Detection is a function of the log: the rules and mappings in force are entries of it.
-fn record_what_is_in_force(app: &App, detection: &Detection, rules: String) -> anyhow::Result<()> {
+fn record_what_is_in_force(
+    app: &App,
+    detection: &Detection,
+    rules: String,
+    targets: String,
+) -> anyhow::Result<()> {
     let local = Principal::local();
     let mappings: Vec<String> = app
         .ports
@@ -237,6 +245,7 @@ fn record_what_is_in_force(app: &App, detection: &Detection, rules: String) -> a
             mappings.concat().into_bytes(),
         )?;
         app.record_configuration(&local, configuration::RULES, rules.into_bytes())?;
+        app.record_configuration(&local, configuration::TARGETS, targets.into_bytes())?;
         let settings = serde_json::to_vec(&detection.settings)?;
         app.record_configuration(&local, configuration::DETECTION, settings)?;
     }

@@ -13,6 +13,7 @@ mod server;
 mod signals;
 mod socket;
 mod system;
+mod targets;
 mod tls;
 mod webhooks;
 

@@ -200,10 +200,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         limit: usize,
     ) -> Result<Vec<Quarantined>, StoreError>;
     /// Why records of a source wait, the most frequent reason first.
-    fn quarantine_reasons(
-        &self,
-        source: &SourceName,
-    ) -> Result<Vec<QuarantineReason>, StoreError>;
+    fn quarantine_reasons(&self, source: &SourceName) -> Result<Vec<QuarantineReason>, StoreError>;
 
     /// Newest first.
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;

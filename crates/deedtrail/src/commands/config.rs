@@ -14,7 +14,7 @@ use crate::args::ConfigCommand;
 use crate::config::Config;
 use crate::output::{Console, causes, counted};
 use crate::tls::Certificate;
-use crate::{listeners, pullers, rules, signals, webhooks};
+use crate::{listeners, pullers, rules, signals, targets, webhooks};
 
 /// What is wrong: `file:line: what`.
 type Mistake = (ProblemSeverity, String);
@@ -97,6 +97,9 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
         mistakes.push(error(text.to_owned()));
     }
     if let Some(Err(problem)) = config.tls.as_ref().map(Certificate::load) {
+        mistakes.push(error(causes(&problem)));
+    }
+    if let Err(problem) = targets::load(config) {
         mistakes.push(error(causes(&problem)));
     }
     let loaded = match &config.sources {

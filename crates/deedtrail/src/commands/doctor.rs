@@ -1,8 +1,13 @@
 //! `doctor`: every source, the disk, the clock, the keys, the checkpoint.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use deedtrail_app::App;
+use deedtrail_app::feed_health::PlaneCoverage;
+use deedtrail_core::event::Plane;
+use deedtrail_core::health::SourceHealth;
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::EvidenceLog as _;
-use deedtrail_core::port::store::SourceHealth;
 use deedtrail_core::time::Timestamp;
 use serde::Serialize;
 
@@ -11,8 +16,6 @@ use crate::output::counted;
 
 /// Free space below which the disk is reported, bytes.
 const FREE_BYTES_MIN: u64 = 1 << 30;
-/// Silence after which a source is reported, µs.
-const SILENT_US: i64 = Timestamp::DAY_US;
 /// Share of quarantined records above which a source is reported, per thousand.
 const QUARANTINE_PER_MILLE_MAX: u64 = 10;
 
@@ -38,6 +41,9 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
     checks.push(processing(context)?);
     checks.push(rules(context.app()));
+    checks.extend(feeds(context.app()));
+    checks.extend(listeners(context.app()));
+    checks.extend(unseen_planes(context)?);
     checks.extend(sources(context)?);
     let sick = checks.iter().any(|check| !check.ok);
     if context.console.json {
@@ -165,6 +171,16 @@ fn rules(app: &App) -> Check {
     }
 }
 
+/// Feeds that this server fetches; none without a server.
+fn feeds(app: &App) -> Vec<Check> {
+    let states = app.feeds.all().into_iter();
+    let check = states.map(|(name, state)| {
+        let is_well = state.last_error.is_none() && state.refused == 0;
+        Check::new(name, is_well, state.summary())
+    });
+    check.collect()
+}
+
 fn sources(context: &Context<'_>) -> anyhow::Result<Vec<Check>> {
     let now = context.app().ports.clock.now();
     let healths = context.app().ports.store.source_health()?;
@@ -175,13 +191,64 @@ fn sources(context: &Context<'_>) -> anyhow::Result<Vec<Check>> {
     Ok(healths.iter().map(|health| source(health, now)).collect())
 }
 
+/// Listeners that refused or lost something since the start.
+fn listeners(app: &App) -> Vec<Check> {
+    let listeners = app.listeners.iter().map(|(name, counters)| {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (refused, denied) = (count(&counters.refused), count(&counters.denied));
+        let lost = count(&counters.lost);
+        let detail = format!(
+            "{} records since the start; {refused} messages refused, {denied} senders denied, \
+             {lost} datagrams lost",
+            count(&counters.records)
+        );
+        Check::new(
+            format!("listeners.{name}"),
+            refused + denied + lost == 0,
+            detail,
+        )
+    });
+    listeners.collect()
+}
+
+/// Planes of systems that a source could show and none does: one line, not an alarm.
+fn unseen_planes(context: &Context<'_>) -> anyhow::Result<Option<Check>> {
+    let coverage = context.app().coverage(&context.principal)?;
+    let missing = coverage.iter().flat_map(|system| {
+        let planes = system.planes.iter().zip(Plane::ALL);
+        planes.filter_map(|(plane, name)| match plane {
+            PlaneCoverage::Missing { sources } => {
+                let sources: Vec<&str> = sources.iter().map(SourceName::as_str).collect();
+                let (system, plane) = (&system.system, name.name());
+                Some(format!("{system} {plane} ({})", sources.join(", ")))
+            }
+            PlaneCoverage::Seen { .. } | PlaneCoverage::Unknown => None,
+        })
+    });
+    let missing: Vec<String> = missing.collect();
+    Ok((!coverage.is_empty()).then(|| {
+        let detail = match missing.as_slice() {
+            [] => "every plane that a source can show is seen".to_owned(),
+            some => format!("not seen: {}", some.join("; ")),
+        };
+        Check::new("coverage", true, detail)
+    }))
+}
+
 fn source(health: &SourceHealth, now: Timestamp) -> Check {
-    let silence = health.last_received.map(|at| now.micros_since(at));
     let mut trouble = Vec::new();
-    if silence.is_some_and(|us| us > SILENT_US) {
+    if health.is_silent(now) {
+        let silence = health.last_received.map(|at| now.micros_since(at));
         let hours = silence.unwrap_or_default() / Timestamp::HOUR_US;
         trouble.push(format!(
-            "silent for {hours} h: check the shipper and its token"
+            "silent for {hours} h against its rhythm: check the shipper and its token, and whether \
+             the vendor still writes"
+        ));
+    }
+    if !health.watched.degraded.is_empty() {
+        let degraded = health.watched.degraded.join(", ");
+        trouble.push(format!(
+            "events no longer say: {degraded}; compare a new record with an older one"
         ));
     }
     if health.quarantined * 1000 > health.records * QUARANTINE_PER_MILLE_MAX {
@@ -194,8 +261,16 @@ fn source(health: &SourceHealth, now: Timestamp) -> Check {
     let last = health
         .last_event
         .map_or_else(|| "none".to_owned(), |at| at.to_string());
+    let lag = health.lag.within_s(95);
+    let lag = lag.map_or(String::new(), |seconds| {
+        format!(", 95 % within {seconds} s")
+    });
+    let gaps = match health.watched.gaps.as_slice() {
+        [] => String::new(),
+        [.., last] => format!(", last gap {} to {}", last.from, last.to),
+    };
     let well = format!(
-        "{} events, grades A {a} B {b} C {c} D {d}, last event {last}",
+        "{} events, grades A {a} B {b} C {c} D {d}, last event {last}{lag}{gaps}",
         health.events
     );
     let ok = trouble.is_empty();

@@ -2,6 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 
+use serde_json::json;
+
 use crate::command::{Folder, cloudtrail};
 
 const RULE: &str = "title: T\nid: 5c2b2ba4-5a1c-4b4e-9d0a-0d7c1c1f0a11\nlogsource:\n  \
@@ -194,4 +196,47 @@ fn the_source_and_the_rule_of_the_guides_work_as_written() {
     for who in ["ana@example.com", "acme.badge_id:7731"] {
         assert_eq!(folder.json(&["timeline", who]).len(), 2, "{who}");
     }
+}
+
+#[test]
+fn what_is_said_of_targets_is_in_their_events() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    let settings = |inventory: &str, rule: &str| {
+        folder.write("data/tags.csv", inventory);
+        let text = format!("[targets]\ninventory = \"tags.csv\"\n[[targets.rules]]\n{rule}\n");
+        folder.write("data/deedtrail.toml", text);
+        let checked = folder.run(&["config", "check"]);
+        (
+            checked.status.success(),
+            String::from_utf8(checked.stdout).unwrap(),
+        )
+    };
+    let (ok, told) = settings(
+        "target,environment\nben,prod\n",
+        "environment = \"production\"",
+    );
+    assert!(
+        !ok && told.contains("line 2: `prod` is no environment"),
+        "{told}"
+    );
+    let (ok, told) = settings("target,environment\nben,staging\n", "system = \"aws\"");
+    assert!(!ok && told.contains("number 1: it says nothing"), "{told}");
+    let rule = "system = \"aws\"\nnames = [\"b*\"]\nenvironment = \"production\"\nsensitivity = \"confidential\"";
+    let (ok, told) = settings("target,environment\nben,staging\n", rule);
+    assert!(ok, "{told}");
+    let records = format!(
+        "{}\n{}\n",
+        cloudtrail("e-1", "DeleteUser"),
+        cloudtrail("e-2", "DeleteUser").replace("\"ben\"", "\"bea\"")
+    );
+    let done = folder.with_input(
+        &["ingest", "--source", "aws.cloudtrail", "-"],
+        records.as_bytes(),
+    );
+    assert!(done.status.success());
+    let sql = "SELECT target, target_environment, target_sensitivity FROM events ORDER BY 1";
+    let row = |target: &str, environment: &str| json!({ "target": target, "target_environment": environment, "target_sensitivity": "confidential" });
+    let rows = folder.json(&["query", sql]);
+    assert_eq!(rows, [row("bea", "production"), row("ben", "staging")]);
 }

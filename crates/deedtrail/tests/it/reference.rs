@@ -96,26 +96,35 @@ fn the_configuration_page_is_current() {
             let meaning = below["description"].as_str().unwrap();
             write!(text, "\n## [{name}]\n\n{meaning}\n").unwrap();
             table(&mut text, below);
+            for (within, list) in below["properties"].as_object().unwrap() {
+                if let Some(row) = named(&list["items"], &schema) {
+                    let meaning = row["description"].as_str().unwrap();
+                    write!(text, "\n## [[{name}.{within}]]\n\n{meaning}\n").unwrap();
+                    table(&mut text, row);
+                }
+            }
         }
     }
     assert_current("configuration.md", &text);
 }
 
+/// The table that a reference within the schema leads to.
+fn named<'a>(reference: &Value, schema: &'a Value) -> Option<&'a Value> {
+    let path = reference["$ref"].as_str()?.strip_prefix('#')?;
+    schema
+        .pointer(path)
+        .filter(|it| it["properties"].is_object())
+}
+
 /// The table that stands for a setting, with its name in the file.
 fn below<'a>(name: &str, setting: &'a Value, schema: &'a Value) -> Option<(String, &'a Value)> {
-    let named = |reference: &Value| {
-        let path = reference["$ref"].as_str()?.strip_prefix('#')?;
-        schema
-            .pointer(path)
-            .filter(|it| it["properties"].is_object())
-    };
     if setting["properties"].is_object() {
         return Some((name.to_owned(), setting));
     }
-    if let Some(of_each) = named(&setting["additionalProperties"]) {
+    if let Some(of_each) = named(&setting["additionalProperties"], schema) {
         return Some((format!("{name}.NAME"), of_each));
     }
-    Some((name.to_owned(), named(&setting["anyOf"][0])?))
+    Some((name.to_owned(), named(&setting["anyOf"][0], schema)?))
 }
 
 /// Settings of one table of the file. Folders below the home folder depend on the machine.
