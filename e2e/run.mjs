@@ -99,6 +99,8 @@ async function addresses(state) {
     ["identities", "/identities", 200],
     ["identities-none", "/identities?text=nobody+is+called+this", 200],
     ["sources", "/sources", 200],
+    ["coverage", "/coverage", 200],
+    ["grades", "/grades", 200],
     ["not-found", "/no-such-page", 404],
   ];
   const follow = async (name, list, selector, limit) => {

@@ -59,10 +59,7 @@ impl Program {
             let hand = hand(record).ok_or("the struct reads every record")?;
             let text = |name: &str| field(&event, name).and_then(|value| value.to_str_lossy());
             let time = field(&event, "time").and_then(Value::as_timestamp);
-            let first = hand
-                .actor_aliases
-                .first()
-                .map(|alias| alias.value.as_str());
+            let first = hand.actor_aliases.first().map(|alias| alias.value.as_str());
             let aliases = field(&event, "actor_aliases").and_then(Value::as_array);
             let mut named = aliases
                 .into_iter()
