@@ -16,7 +16,7 @@ use deedtrail_core::port::mapper::SigmaLogsource;
 use super::error::MappingError;
 use super::fields::{self, CLOSED};
 use super::path;
-use super::plan::{Choices, Field, Interest, Party, Path, Plan, TimeFormat, Value};
+use super::plan::{Choices, Field, Interest, ListedField, Party, Path, Plan, TimeFormat, Value};
 use super::rules::Rules;
 use super::spec::{AnswerSpec, ChoicesSpec, MappingFile, OneOrMany, TimeSpec, ValueSpec};
 use crate::record::Shapes;
@@ -84,12 +84,7 @@ type Compiled<T> = Result<T, MappingError>;
 
 impl Compiler<'_> {
     fn plan(mut self, spec: &MappingFile, each: Vec<Path>) -> Compiled<Plan> {
-        let mut listed = Vec::new();
-        for field in CLOSED {
-            if let Some(choices) = (field.spec)(&spec.event) {
-                listed.push(self.closed(field, choices)?);
-            }
-        }
+        let listed = self.listed(spec)?;
         let mut plain = Vec::new();
         for field in fields::plain() {
             if let Some(value) = (field.spec)(&spec.event) {
@@ -154,6 +149,17 @@ impl Compiler<'_> {
             shapes: self.shapes,
             named: self.named,
         })
+    }
+
+    /// Fields with a closed list of values.
+    fn listed(&mut self, spec: &MappingFile) -> Compiled<Vec<ListedField>> {
+        let mut listed = Vec::new();
+        for field in CLOSED {
+            if let Some(choices) = (field.spec)(&spec.event) {
+                listed.push(self.closed(field, choices)?);
+            }
+        }
+        Ok(listed)
     }
 
     fn all<S, P>(
