@@ -94,9 +94,9 @@ pub enum PlaneCoverage {
         /// None of them delivers any more.
         silent: bool,
     },
-    /// Nothing came, although these sources of the vendor can show it.
+    /// Nothing came, although these sources of the vendor can show it; they never delivered.
     Missing { sources: Vec<SourceName> },
-    /// No source that is known shows it.
+    /// No source that is known shows it, or one that delivers had nothing to tell of it.
     Unknown,
 }
 
@@ -202,9 +202,17 @@ fn coverage(reports: &[SourceReport]) -> Vec<SystemCoverage> {
             }
         }
     }
+    let many = reports.iter().filter(|report| {
+        let systems = report.health.iter().map(|health| health.systems.len());
+        systems.sum::<usize>() > 1
+    });
+    let many: BTreeSet<&SourceName> = many.map(|report| &report.name).collect();
     let systems = seen.into_iter().map(|(system, seen)| {
         let sources = seen.values().flat_map(|cell| cell.sources.keys());
-        let vendors: BTreeSet<&str> = sources.map(|name| vendor(name)).collect();
+        // A source that tells of several systems is a form of many vendors, and says of none of them
+        // what else it could show.
+        let of_one = sources.filter(|name| !many.contains(*name));
+        let vendors: BTreeSet<&str> = of_one.map(|name| vendor(name)).collect();
         let planes = Plane::ALL.iter().map(|plane| {
             if let Some(cell) = seen.get(plane.name()) {
                 let mut states = cell.sources.values();
@@ -214,9 +222,10 @@ fn coverage(reports: &[SourceReport]) -> Vec<SystemCoverage> {
                     sources: cell.sources.keys().copied().cloned().collect(),
                 };
             }
-            let of_vendor = reports
-                .iter()
-                .filter(|report| vendors.contains(vendor(&report.name)));
+            let of_vendor = reports.iter().filter(|report| {
+                let is_idle = report.state == SourceState::NeverDelivered;
+                is_idle && vendors.contains(vendor(&report.name))
+            });
             let able = of_vendor.filter(|report| shows(report, *plane));
             let sources: Vec<SourceName> = able.map(|report| report.name.clone()).collect();
             if sources.is_empty() {
@@ -242,4 +251,76 @@ fn shows(report: &SourceReport, plane: Plane) -> bool {
 fn vendor(name: &SourceName) -> &str {
     let name = name.as_str();
     name.split_once('.').map_or(name, |(vendor, _)| vendor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(name: &str, planes: &[&str], seen: &[(&str, &str)]) -> SourceReport {
+        let name = SourceName::new(name).unwrap();
+        let facts = SourceFacts {
+            name: name.clone(),
+            title: String::new(),
+            sigma: Vec::new(),
+            mapping_version: String::new(),
+            planes: planes.iter().map(|plane| (*plane).to_owned()).collect(),
+            field_aliases: Vec::new(),
+        };
+        let mut health = SourceHealth::new(name.clone());
+        for (system, plane) in seen {
+            let plane = Plane::from_name(plane).unwrap();
+            health.count_plane(&Text::new(system), plane.name());
+        }
+        let delivered = !seen.is_empty();
+        SourceReport {
+            name,
+            facts: Some(facts),
+            health: delivered.then_some(health),
+            quiet_us: None,
+            state: if delivered {
+                SourceState::Live
+            } else {
+                SourceState::NeverDelivered
+            },
+        }
+    }
+
+    #[test]
+    fn a_plane_is_missing_where_a_source_of_the_vendor_never_delivered() {
+        let reports = [
+            report("acme.audit", &["control", "data"], &[("acme", "control")]),
+            report("acme.sign_ins", &["identity_provider"], &[]),
+            report("other.audit", &["mail"], &[]),
+            report("form.span", &["agent"], &[("a", "agent"), ("b", "agent")]),
+            report("form.log", &["application"], &[]),
+        ];
+        let found = coverage(&reports);
+        let of = |system: &str, plane: Plane| {
+            let row = found.iter().find(|row| row.system == system).unwrap();
+            let place = Plane::ALL.iter().position(|one| *one == plane).unwrap();
+            row.planes[place].clone()
+        };
+        let seen = PlaneCoverage::Seen {
+            events: 1,
+            sources: vec![SourceName::new("acme.audit").unwrap()],
+            silent: false,
+        };
+        assert_eq!(of("acme", Plane::Control), seen);
+        let missing = PlaneCoverage::Missing {
+            sources: vec![SourceName::new("acme.sign_ins").unwrap()],
+        };
+        assert_eq!(of("acme", Plane::IdentityProvider), missing);
+        for (system, plane) in [
+            ("acme", Plane::Data),
+            ("acme", Plane::Mail),
+            ("a", Plane::Application),
+        ] {
+            assert_eq!(
+                of(system, plane),
+                PlaneCoverage::Unknown,
+                "{system} {plane:?}"
+            );
+        }
+    }
 }

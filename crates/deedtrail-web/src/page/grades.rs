@@ -60,7 +60,7 @@ const MEANINGS: [(&str, &str, &str); FACTS.len()] = [
     (
         "action",
         "what was done",
-        "Add the operation to the mapping's actions: `deedtrail source test` lists those without one.",
+        "Add the operation to the mapping's actions; deedtrail source test lists those without one.",
     ),
     (
         "target",
