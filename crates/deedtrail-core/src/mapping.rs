@@ -21,6 +21,11 @@ pub struct MappedRecord {
 pub type FieldPaths = Vec<(String, String)>;
 
 impl MappedRecord {
+    /// Does every event say when it happened?
+    pub fn is_timed(&self) -> bool {
+        self.events.iter().all(|event| event.time.is_some())
+    }
+
     /// Bytes of text in all events: about what they take in memory.
     pub fn text_bytes(&self) -> usize {
         self.events.iter().map(text_bytes).sum()

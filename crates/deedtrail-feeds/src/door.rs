@@ -155,6 +155,7 @@ impl Door {
             labels: self.labels(message),
             id: None,
             bytes: Cow::Borrowed(message),
+            around: None,
         });
         let shipped = shipped.collect();
         let (app, principal) = (&self.app, &self.principal);

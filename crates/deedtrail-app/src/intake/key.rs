@@ -65,8 +65,7 @@ impl KeyMaker {
         if let Some(id) = shipper_id {
             return key_of("s", id);
         }
-        let is_timed = |record: &MappedRecord| record.events.iter().all(|one| one.time.is_some());
-        let hash = self.content(bytes, mapped.is_some_and(is_timed));
+        let hash = self.content(bytes, mapped.is_some_and(MappedRecord::is_timed));
         let mut short = [0_u8; 16];
         short.copy_from_slice(&hash.as_bytes()[..16]);
         let occurrence = self.occurrence(short);

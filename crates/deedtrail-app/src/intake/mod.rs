@@ -26,7 +26,7 @@ pub use answer::{IngestAnswer, QUARANTINE_NOTES_MAX, QuarantineNote};
 pub use key::KeyMaker;
 pub(crate) use key::vendor_key;
 pub(crate) use shipped::Understood;
-pub use shipped::{Fate, Shipped, Taken};
+pub use shipped::{Around, Fate, Shipped, Taken};
 pub use syslog::SyslogMessage;
 
 use entry::entry;
@@ -65,6 +65,7 @@ struct Arrival<'a> {
     /// Shipper's id of the record.
     id: Option<Text>,
     bytes: Cow<'a, [u8]>,
+    around: Option<Around<'a>>,
 }
 
 /// What is said about where a record comes from.
@@ -83,18 +84,18 @@ struct Read<'a> {
     source: SourceName,
     mapped: Result<MappedRecord, MapError>,
     bytes: Cow<'a, [u8]>,
-    /// The record with whatever was around it.
-    document: &'a [u8],
+    /// The record with what was around it, if anything was.
+    document: Option<Cow<'a, [u8]>>,
 }
 
 impl Read<'_> {
     /// What tells a record without an id from others: two that are alike but for what was around
     /// them are one record only if they say themselves when they happened.
     fn content(&self) -> &[u8] {
-        let is_timed = |record: &MappedRecord| record.events.iter().all(|one| one.time.is_some());
-        match &self.mapped {
-            Ok(record) if is_timed(record) => &self.bytes,
-            _ => self.document,
+        match (&self.mapped, &self.document) {
+            (_, None) => &self.bytes,
+            (Ok(record), _) if record.is_timed() => &self.bytes,
+            (_, Some(document)) => document,
         }
     }
 }
@@ -136,6 +137,7 @@ impl App {
             origin: Origin::Source(delivery.source.clone()),
             id: None,
             bytes: record.bytes,
+            around: None,
         });
         let mut intake = Intake::new(self, principal, keys);
         intake.take(&arrivals.collect::<Vec<_>>())?;
@@ -219,10 +221,10 @@ impl<'a> Intake<'a> {
                 source: source.clone(),
                 mapped: self.app.ports.mapper.map(source, &record.bytes),
                 bytes: Cow::Borrowed(&record.bytes),
-                document: &record.bytes,
+                document: None,
             },
             Origin::Shipped { protocol, labels } => {
-                shipped::read(self.app, protocol, labels, &record.bytes)
+                shipped::read(self.app, protocol, labels, record)
             }
         }
     }
@@ -289,6 +291,7 @@ mod tests {
             origin: Origin::Source(SourceName::new("test.log").unwrap()),
             id: None,
             bytes: vec![0; bytes].into(),
+            around: None,
         };
         let sizes = |bytes: &[usize]| {
             let records: Vec<_> = bytes.iter().map(|bytes| record(*bytes)).collect();

@@ -1,6 +1,7 @@
 //! Records of a protocol that carries those of several sources at once.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use deedtrail_core::Text;
 use deedtrail_core::id::SourceName;
@@ -18,7 +19,7 @@ use crate::access::Principal;
 const LABEL_CHARS_MAX: usize = 64;
 
 /// A record with what its shipper says about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Shipped<'a> {
     /// 1-based number within the delivery, for messages.
     pub line: u64,
@@ -27,7 +28,30 @@ pub struct Shipped<'a> {
     pub labels: Vec<String>,
     /// The shipper's id of it; stands in for the vendor's where the record has none.
     pub id: Option<Text>,
+    /// The record, or a document with the record somewhere in it.
     pub bytes: Cow<'a, [u8]>,
+    /// What is around `bytes`, where the protocol says where in its document the record is.
+    pub around: Option<Around<'a>>,
+}
+
+/// Writes the document around a record, whose bytes it is given. That is needed only where nothing
+/// understands the record, or where the record does not tell itself from others.
+pub struct Around<'a>(Box<dyn Fn(&[u8]) -> Vec<u8> + Send + 'a>);
+
+impl<'a> Around<'a> {
+    pub fn new(document: impl Fn(&[u8]) -> Vec<u8> + Send + 'a) -> Self {
+        Self(Box::new(document))
+    }
+
+    pub fn document(&self, record: &[u8]) -> Vec<u8> {
+        (self.0)(record)
+    }
+}
+
+impl fmt::Debug for Around<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Around")
+    }
 }
 
 impl<'a> Shipped<'a> {
@@ -39,6 +63,7 @@ impl<'a> Shipped<'a> {
             labels,
             id: None,
             bytes,
+            around: None,
         }
     }
 }
@@ -105,6 +130,7 @@ impl App {
             },
             id: record.id,
             bytes: record.bytes,
+            around: record.around,
         });
         let arrivals: Vec<_> = arrivals.collect();
         let mut intake = Intake::new(self, principal, keys);
@@ -154,20 +180,37 @@ pub(crate) struct Understood {
     pub(crate) inner: Option<Vec<u8>>,
 }
 
-/// Reads a shipper's document. What nothing understands is kept whole, as of the source that is
-/// named or of the protocol.
+/// Reads a shipper's record. What nothing understands is kept with all that is around it, as of the
+/// source that is named or of the protocol.
 pub(super) fn read<'a>(
     app: &App,
     protocol: &SourceName,
     labels: &[String],
-    document: &'a [u8],
+    record: &'a Arrival<'_>,
 ) -> Read<'a> {
+    let mapper = &app.ports.mapper;
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-    let named = app.ports.mapper.recognize(&labels, b"");
-    if let Some(understood) = app.understand(named.as_ref(), document) {
-        let bytes = match understood.inner {
-            Some(inner) => Cow::Owned(inner),
-            None => Cow::Borrowed(document),
+    let named = mapper.recognize(&labels, b"");
+    let bytes = &record.bytes;
+    if let (Some(source), Some(around)) = (&named, &record.around)
+        && let Ok(mapped) = mapper.map(source, bytes)
+    {
+        let document = (!mapped.is_timed()).then(|| around.document(bytes).into());
+        return Read {
+            source: source.clone(),
+            mapped: Ok(mapped),
+            bytes: Cow::Borrowed(bytes),
+            document,
+        };
+    }
+    let document = match &record.around {
+        Some(around) => Cow::Owned(around.document(bytes)),
+        None => Cow::Borrowed(&**bytes),
+    };
+    if let Some(understood) = app.understand(named.as_ref(), &document) {
+        let (bytes, document) = match understood.inner {
+            Some(inner) => (Cow::Owned(inner), Some(document)),
+            None => (document, None),
         };
         return Read {
             source: understood.source,
@@ -178,7 +221,7 @@ pub(super) fn read<'a>(
     }
     let (source, error) = match named {
         Some(source) => {
-            let error = app.ports.mapper.map(&source, document).err();
+            let error = mapper.map(&source, &document).err();
             (source, error)
         }
         None => (protocol.clone(), None),
@@ -186,8 +229,8 @@ pub(super) fn read<'a>(
     Read {
         source,
         mapped: Err(error.unwrap_or_else(|| unrecognized(&labels))),
-        bytes: Cow::Borrowed(document),
-        document,
+        bytes: document,
+        document: None,
     }
 }
 

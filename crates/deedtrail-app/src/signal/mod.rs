@@ -248,6 +248,7 @@ impl App {
             labels: vec![SOURCE.to_owned()],
             id: Some(one.id),
             bytes: one.record.into(),
+            around: None,
         });
         self.ingest_shipped(&principal, &source, records.collect())?;
         Ok(())

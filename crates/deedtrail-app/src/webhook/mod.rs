@@ -166,6 +166,7 @@ impl App {
                 }
             }),
             bytes,
+            around: None,
         });
         let (answer, _) = self.ingest_shipped(&principal, source, records.collect())?;
         Ok(Delivered::Taken(answer))

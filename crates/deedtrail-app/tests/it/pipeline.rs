@@ -180,6 +180,7 @@ fn a_replay_gives_events_to_records_that_came_by_a_protocol() {
         labels: vec!["main".to_owned()],
         id: None,
         bytes: record.into_bytes().into(),
+        around: None,
     });
     let protocol = SourceName::new("test.protocol").unwrap();
     let app = App::new(knows_nothing);

@@ -22,6 +22,7 @@ fn shipped(label: &str, record: &str) -> Shipped<'static> {
         labels: vec![label.to_owned()],
         id: None,
         bytes: Cow::Owned(record.as_bytes().to_vec()),
+        around: None,
     }
 }
 

@@ -77,6 +77,7 @@ fn records(operations: Vec<Operation<'_>>) -> Vec<Shipped<'_>> {
                     .id
                     .map(|id| format!("{}:{}/{id}", operation.index.len(), operation.index).into()),
                 bytes: Cow::Borrowed(operation.record?),
+                around: None,
             })
         });
     records.collect()

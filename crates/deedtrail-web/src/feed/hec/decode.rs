@@ -1,8 +1,11 @@
 //! From a collector's body to records.
 
-use deedtrail_app::intake::Shipped;
-use deedtrail_core::port::mapper::{Encoding, FrameError, Mapper};
+use std::borrow::Cow;
+
+use deedtrail_app::intake::{Around, Shipped};
+use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// What the address says about events that do not say it themselves.
 #[derive(Debug, Default, Deserialize)]
@@ -22,10 +25,15 @@ impl Said {
 /// What an envelope says about its event:
 /// <https://help.splunk.com/en/data-management/collect-http-event-data>.
 #[derive(Deserialize)]
-struct Envelope {
-    sourcetype: Option<String>,
-    source: Option<String>,
-    index: Option<String>,
+struct Envelope<'a> {
+    #[serde(borrow)]
+    sourcetype: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    source: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    index: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    event: Option<&'a RawValue>,
 }
 
 /// Records of `/services/collector/event`, in their envelopes.
@@ -35,23 +43,48 @@ pub(super) fn events<'a>(
     said: &Said,
 ) -> Result<Vec<Shipped<'a>>, FrameError> {
     let pieces = mapper.pieces(body)?;
-    let records = pieces.into_iter().map(|piece| {
-        let labels = labels(&piece.bytes, said);
-        Shipped::labelled(piece, labels)
-    });
-    Ok(records.collect())
+    let records = pieces.into_iter();
+    Ok(records.map(|piece| record(piece, said)).collect())
 }
 
-fn labels(piece: &[u8], said: &Said) -> Vec<String> {
-    let Ok(envelope) = serde_json::from_slice::<Envelope>(piece) else {
+/// An event that is an object is the record.
+fn record<'a>(piece: Framed<'a>, said: &Said) -> Shipped<'a> {
+    let Cow::Borrowed(bytes) = piece.bytes else {
+        let labels = labels(read(&piece.bytes).as_ref(), said);
+        return Shipped::labelled(piece, labels);
+    };
+    let envelope = read(bytes);
+    let labels = labels(envelope.as_ref(), said);
+    let event = envelope.and_then(|envelope| envelope.event);
+    match event.filter(|event| event.get().starts_with('{')) {
+        Some(event) => Shipped {
+            line: piece.line,
+            labels,
+            id: None,
+            bytes: Cow::Borrowed(event.get().as_bytes()),
+            around: Some(Around::new(|_| bytes.to_vec())),
+        },
+        None => Shipped::labelled(piece, labels),
+    }
+}
+
+fn read(piece: &[u8]) -> Option<Envelope<'_>> {
+    serde_json::from_slice(piece).ok()
+}
+
+fn labels(envelope: Option<&Envelope<'_>>, said: &Said) -> Vec<String> {
+    let Some(envelope) = envelope else {
         return said.labels();
     };
     let own = [
-        envelope.sourcetype.as_ref().or(said.sourcetype.as_ref()),
-        envelope.source.as_ref().or(said.source.as_ref()),
-        envelope.index.as_ref().or(said.index.as_ref()),
+        (&envelope.sourcetype, &said.sourcetype),
+        (&envelope.source, &said.source),
+        (&envelope.index, &said.index),
     ];
-    own.into_iter().flatten().cloned().collect()
+    let own = own
+        .into_iter()
+        .filter_map(|(own, said)| own.as_deref().or(said.as_deref()));
+    own.map(str::to_owned).collect()
 }
 
 /// Records of `/services/collector/raw`: framed as those of the source that the address names, if
@@ -94,7 +127,11 @@ mod tests {
             (r#"{"sourcetype":7,"event":{}}"#, &["aws:cloudtrail"]),
             ("text", &["aws:cloudtrail"]),
         ] {
-            assert_eq!(labels(piece.as_bytes(), &said), expected, "{piece}");
+            assert_eq!(
+                labels(read(piece.as_bytes()).as_ref(), &said),
+                expected,
+                "{piece}"
+            );
         }
     }
 }

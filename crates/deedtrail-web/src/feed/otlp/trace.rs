@@ -26,8 +26,11 @@ pub(super) fn records<'a>(
             let request = ExportTraceServiceRequest::decode(body).map_err(|e| unreadable(&e))?;
             let json = serde_json::to_vec(&request).map_err(|_| Problem::internal())?;
             let owned = cut(mapper, &json)?.map(|record| Shipped {
+                line: record.line,
+                labels: record.labels,
+                id: None,
                 bytes: Cow::Owned(record.bytes.into_owned()),
-                ..record
+                around: None,
             });
             Ok(owned.collect())
         }

@@ -1,8 +1,10 @@
 //! Kills the real server again and again and checks what clients were promised.
 //!
-//! Sixteen clients send batches, by three protocols; each remembers what was acknowledged. The server is killed with
+//! Sixteen clients send batches, by every protocol over HTTP that acknowledges; each remembers what was acknowledged. The server is killed with
 //! SIGKILL at a random moment and started again; clients repeat what was not acknowledged. In the
 //! end: every acknowledged record is in the log exactly once, byte-equal, with a valid proof.
+
+mod protocol;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -16,6 +18,8 @@ use anyhow::Context as _;
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _};
 
 use crate::process::{Tally, say};
+
+use protocol::Protocol;
 
 const CLIENTS: u64 = 16;
 const BATCH_RECORDS_MAX: u64 = 200;
@@ -38,6 +42,7 @@ struct Field {
 
 pub(crate) fn run(binary: &Path, cycles: u32, seed: u64) -> anyhow::Result<Tally> {
     let data = tempfile::tempdir()?;
+    protocol::configure(data.path())?;
     let mut random = fastrand::Rng::with_seed(seed);
     let mut server = start(binary, data.path())?;
     let token = create_token(binary, data.path())?;
@@ -114,6 +119,8 @@ fn deedtrail(binary: &Path, data: &Path) -> Command {
     command
         .arg("--data")
         .arg(data.join("data"))
+        .arg("--config")
+        .arg(data.join(protocol::CONFIGURATION))
         .env("XDG_STATE_HOME", data.join("state"));
     command
 }
@@ -197,45 +204,6 @@ fn client(field: &Field, number: u64, seed: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a client speaks.
-#[derive(Clone, Copy)]
-enum Protocol {
-    Own,
-    /// Splunk's HTTP Event Collector.
-    Collector,
-    /// Elasticsearch's bulk interface.
-    Bulk,
-}
-
-impl Protocol {
-    fn of(client: u64) -> Self {
-        match client % 3 {
-            0 => Self::Own,
-            1 => Self::Collector,
-            _ => Self::Bulk,
-        }
-    }
-
-    fn path(self) -> &'static str {
-        match self {
-            Self::Own => "/v1/ingest/aws.cloudtrail",
-            Self::Collector => "/services/collector/event",
-            Self::Bulk => "/aws.cloudtrail/_bulk",
-        }
-    }
-
-    fn body(self, records: &[&str]) -> String {
-        let lines = records.iter().map(|record| match self {
-            Self::Own => format!("{record}\n"),
-            Self::Collector => {
-                format!("{{\"sourcetype\":\"aws:cloudtrail\",\"event\":{record}}}\n")
-            }
-            Self::Bulk => format!("{{\"create\":{{}}}}\n{record}\n"),
-        });
-        lines.collect()
-    }
-}
-
 fn send_until_promised(
     field: &Field,
     agent: &ureq::Agent,
@@ -249,10 +217,11 @@ fn send_until_promised(
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let answer = agent
-            .post(format!("http://{address}{}", protocol.path()))
-            .header("Authorization", format!("Bearer {token}"))
-            .send(body);
+        let mut request = agent.post(format!("http://{address}{}", protocol.path()));
+        for (name, value) in protocol.headers(&token, body) {
+            request = request.header(name, value);
+        }
+        let answer = request.send(body);
         match answer {
             Ok(_) => return Ok(()),
             Err(ureq::Error::StatusCode(status)) if !matches!(status, 429 | 503) => {
