@@ -9,6 +9,8 @@ mod hostile;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod readmes;
+#[cfg(test)]
 mod registries;
 #[cfg(test)]
 mod source_page;
