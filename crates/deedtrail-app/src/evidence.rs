@@ -9,7 +9,7 @@ use deedtrail_core::time::Timestamp;
 
 use crate::App;
 use crate::access::Principal;
-use crate::timeline::{ReadingError, alias_uids};
+use crate::timeline::{IdentityFile, ReadingError, alias_uids};
 
 /// Most events one bundle holds; a narrower time range is asked for beyond it.
 pub const BUNDLE_EVENTS_MAX: usize = 20_000;
@@ -19,6 +19,8 @@ pub const BUNDLE_EVENTS_MAX: usize = 20_000;
 pub struct Selection {
     /// What the bundle is about, one line.
     pub title: String,
+    /// Whose events they are; `None` for a finding's.
+    pub identity: Option<IdentityFile>,
     pub events: Vec<Event>,
 }
 
@@ -37,9 +39,16 @@ impl App {
             Secrets::Included => (Scope::Admin, "evidence exported with secrets"),
         };
         principal.require(scope)?;
-        let (title, filter) = match subject.parse::<FindingId>() {
-            Ok(id) if self.ports.store.finding(id)?.is_some() => self.finding_events(id)?,
-            _ => self.identity_events(principal, subject)?,
+        let (title, identity, filter) = match subject.parse::<FindingId>() {
+            Ok(id) if self.ports.store.finding(id)?.is_some() => {
+                let (title, filter) = self.finding_events(id)?;
+                (title, None, filter)
+            }
+            _ => {
+                let file = self.find_identity(principal, subject)?;
+                let (title, filter) = identity_events(&file);
+                (title, Some(file), filter)
+            }
         };
         let mut events = self.all_events(&EventFilter {
             tenant: principal.tenant.clone(),
@@ -52,7 +61,11 @@ impl App {
             events = self.cleared(events)?;
         }
         self.audit(principal, what, &title)?;
-        Ok(Selection { title, events })
+        Ok(Selection {
+            title,
+            identity,
+            events,
+        })
     }
 
     /// Events, sorted by their records, without what their records keep apart.
@@ -108,20 +121,14 @@ impl App {
             },
         ))
     }
+}
 
-    fn identity_events(
-        &self,
-        principal: &Principal,
-        subject: &str,
-    ) -> Result<(String, EventFilter), ReadingError> {
-        let file = self.find_identity(principal, subject)?;
-        let title = format!("Identity {} ({})", file.identity.name, file.identity.id);
-        Ok((
-            title,
-            EventFilter {
-                aliases: alias_uids(&file),
-                ..EventFilter::default()
-            },
-        ))
-    }
+fn identity_events(file: &IdentityFile) -> (String, EventFilter) {
+    let identity = &file.identity;
+    let title = format!("Identity {} ({})", identity.name, identity.id);
+    let filter = EventFilter {
+        aliases: alias_uids(file),
+        ..EventFilter::default()
+    };
+    (title, filter)
 }

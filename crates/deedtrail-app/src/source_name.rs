@@ -5,7 +5,13 @@ use std::fmt;
 use deedtrail_core::id::SourceName;
 
 /// Names this similar to what was asked for are suggested (0 to 1, Jaro-Winkler).
-const SIMILARITY_MIN: f64 = 0.7;
+const SIMILARITY_MIN: f64 = 0.8;
+/// Similarity of a name to a part of it, such as `cloudtrail`.
+const PART_SIMILARITY: f64 = 0.95;
+/// Names this much less similar than the nearest are not suggested.
+const SIMILARITY_GAP: f64 = 0.1;
+/// Fewest characters that count as a part of a name.
+const PART_CHARACTERS_MIN: usize = 3;
 /// Most names suggested.
 const SUGGESTIONS_MAX: usize = 3;
 /// Most characters of what was asked for that are compared and repeated.
@@ -43,11 +49,53 @@ pub fn known_source(
         if source.as_str() == name {
             return Ok(source);
         }
-        near.push((strsim::jaro_winkler(&name, source.as_str()), source));
+        near.push((similarity(&name, source.as_str()), source));
     }
-    near.retain(|(score, _)| *score >= SIMILARITY_MIN);
+    let best = near.iter().map(|(score, _)| *score).fold(0.0, f64::max);
+    near.retain(|(score, _)| *score >= SIMILARITY_MIN.max(best - SIMILARITY_GAP));
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     let near = near.into_iter().take(SUGGESTIONS_MAX);
     let near = near.map(|(_, source)| source).collect();
     Err(UnknownSource { name, near })
+}
+
+fn similarity(typed: &str, name: &str) -> f64 {
+    let folded = typed.to_lowercase();
+    if folded.chars().count() >= PART_CHARACTERS_MIN && name.contains(&folded) {
+        return PART_SIMILARITY;
+    }
+    strsim::jaro_winkler(&folded, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_come_close_are_suggested() {
+        let known = [
+            "aws.cloudtrail",
+            "aws.guardduty",
+            "okta.system",
+            "github.audit",
+        ];
+        let suggested = |typed: &str| {
+            let known = known.map(|name| SourceName::new(name).unwrap());
+            known_source(typed, known).unwrap_err().to_string()
+        };
+        for (typed, meant) in [
+            ("aws.cloudtral", "; did you mean `aws.cloudtrail`?"),
+            ("AWS.CloudTrail", "; did you mean `aws.cloudtrail`?"),
+            ("cloudtrail", "; did you mean `aws.cloudtrail`?"),
+            ("okta", "; did you mean `okta.system`?"),
+            ("github.adit", "; did you mean `github.audit`?"),
+            ("foo", ""),
+            ("", ""),
+        ] {
+            assert_eq!(
+                suggested(typed),
+                format!("no source is called `{typed}`{meant}")
+            );
+        }
+    }
 }

@@ -6,7 +6,7 @@ use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::archive::{ArchiveError, Cursor, EventFilter};
 use deedtrail_core::port::log::{AppendError, EntryProof, PartClass, ReadError, Sequence};
-use deedtrail_core::port::store::{Scope, StoreError};
+use deedtrail_core::port::store::{IdentityFilter, Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 
 use crate::App;
@@ -33,7 +33,7 @@ pub enum ReadingError {
     Nobody(String),
     #[error("say who: an e-mail, ARN, login, name or id")]
     Unnamed,
-    #[error("`{who}` means {count} identities: {names}; use one of these names or ids")]
+    #[error("`{who}` may be {count} identities: {names}; use one of these names or ids")]
     Ambiguous {
         who: String,
         count: usize,
@@ -70,6 +70,19 @@ pub struct IdentityFile {
     pub credentials: Vec<CredentialRecord>,
 }
 
+impl IdentityFile {
+    /// Whether `who` is its id, its name or a whole alias, not just a part of one.
+    pub fn is_called(&self, who: &str) -> bool {
+        let folded = who.to_lowercase();
+        let is = |text: &str| text.to_lowercase() == folded;
+        self.identity.id.to_string() == folded
+            || is(&self.identity.name)
+            || self.aliases.iter().any(|alias| {
+                is(&alias.value) || is(&format!("{}:{}", alias.namespace, alias.value))
+            })
+    }
+}
+
 /// An event with the record it was made from.
 #[derive(Clone, Debug)]
 pub struct EventFile {
@@ -96,32 +109,48 @@ impl App {
         {
             return self.identity_file(identity);
         }
-        let value = who
-            .split_once(':')
-            .filter(|(n, _)| is_namespace(n))
-            .map_or(who, |(_, v)| v);
-        let mut ids: Vec<IdentityId> = store
-            .find_alias(value)?
-            .iter()
-            .map(|alias| alias.identity)
-            .collect();
+        let named = who.split_once(':').filter(|(n, _)| is_namespace(n));
+        let (namespace, value) = named.map_or((None, who), |(n, value)| (Some(n), value));
+        let mut aliases = store.find_alias(value)?;
+        if aliases.iter().any(|a| Some(&*a.namespace) == namespace) {
+            aliases.retain(|a| Some(&*a.namespace) == namespace);
+        }
+        let mut ids: Vec<IdentityId> = aliases.iter().map(|alias| alias.identity).collect();
         if ids.is_empty() {
-            let filter = deedtrail_core::port::store::IdentityFilter {
-                text: Some(who.to_owned()),
-                ..Default::default()
-            };
-            let named = store.identities(&filter)?;
-            let exact: Vec<_> = named.iter().filter(|i| i.name == who).collect();
-            let chosen = if exact.is_empty() {
-                named.iter().collect()
-            } else {
-                exact
-            };
-            ids = chosen.into_iter().map(|identity| identity.id).collect();
+            ids = self.called_like(who)?;
         }
         ids.sort_unstable();
         ids.dedup();
         self.only_identity(who, &ids)
+    }
+
+    /// Those with exactly this name, else those with it in their name or an alias. Whose owner has
+    /// it is somebody else.
+    fn called_like(&self, who: &str) -> Result<Vec<IdentityId>, StoreError> {
+        let filter = IdentityFilter {
+            text: Some(who.to_owned()),
+            ..IdentityFilter::default()
+        };
+        let mut found = self.ports.store.identities(&filter)?;
+        let folded = who.to_lowercase();
+        if found.iter().any(|one| one.name.to_lowercase() == folded) {
+            found.retain(|one| one.name.to_lowercase() == folded);
+        }
+        let mut ids = Vec::with_capacity(found.len());
+        for identity in found {
+            if identity.name.to_lowercase().contains(&folded)
+                || self.has_alias_like(identity.id, &folded)?
+            {
+                ids.push(identity.id);
+            }
+        }
+        Ok(ids)
+    }
+
+    fn has_alias_like(&self, id: IdentityId, folded: &str) -> Result<bool, StoreError> {
+        let aliases = self.ports.store.aliases_of(id)?;
+        let mut values = aliases.iter().map(|alias| alias.value.to_lowercase());
+        Ok(values.any(|value| value.contains(folded)))
     }
 
     fn only_identity(&self, who: &str, ids: &[IdentityId]) -> Result<IdentityFile, ReadingError> {

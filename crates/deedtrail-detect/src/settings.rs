@@ -9,44 +9,64 @@ use serde::{Deserialize, Serialize};
 #[schemars(inline)]
 pub struct Settings {
     /// Silence after which a use is a reactivation, days.
+    #[schemars(range(min = 1, max = 36_500))]
     pub dormant_days: i64,
     /// Periods of its own cadence an identity must have been silent for, beside `dormant_days`.
+    #[schemars(range(min = 0, max = 1_000))]
     pub dormant_periods: i64,
     /// Active days of history before a departure from the pattern is claimed.
+    #[schemars(range(min = 0, max = 36_500))]
     pub history_days_min: i64,
     /// Age at which an unrotated credential is old, days.
+    #[schemars(range(min = 1, max = 36_500))]
     pub credential_age_days_max: i64,
     /// Time for which a workload must be gone before its credential is a zombie, days.
+    #[schemars(range(min = 1, max = 36_500))]
     pub zombie_days: i64,
     /// Sign-ins without any work that make an account login-only.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub login_only_sign_ins: u64,
     /// Time those sign-ins must span, days.
+    #[schemars(range(min = 1, max = 36_500))]
     pub login_only_days: i64,
     /// Time within which failures follow a click, minutes.
+    #[schemars(range(min = 1, max = 525_600))]
     pub click_failure_minutes: i64,
     /// Failed sign-ins after a click that make it credential harvesting.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub click_failures_min: usize,
     /// Time within which other actions follow a click, minutes.
+    #[schemars(range(min = 1, max = 525_600))]
     pub click_follow_minutes: i64,
     /// Time within which a rotation or change ticket belongs to a secret read, minutes.
+    #[schemars(range(min = 1, max = 525_600))]
     pub secret_pair_minutes: i64,
     /// Listings of roles, policies or identities within an hour that make an enumeration.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub enumeration_min: usize,
     /// Time within which write attempts follow a failed change, hours.
+    #[schemars(range(min = 1, max = 8_760))]
     pub control_gap_hours: i64,
     /// Distinct targets of one credential that make a burst.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub burst_targets_min: usize,
     /// Time within which they are touched, seconds.
+    #[schemars(range(min = 1, max = 86_400))]
     pub burst_seconds: i64,
     /// Time within which an escalation follows a sign-in, minutes.
+    #[schemars(range(min = 1, max = 525_600))]
     pub escalation_minutes: i64,
     /// Smallest volume of one event that can be exfiltration, bytes.
+    #[schemars(range(min = 0, max = 1_125_899_906_842_624_i64))]
     pub exfiltration_bytes_min: i64,
     /// Times the largest earlier volume it must reach.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub exfiltration_factor: i64,
     /// A source is silent when its own rhythm makes so long a silence rarer than one in this many.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
     pub source_silence_one_in: u32,
     /// Time for which a source must be known before its silence says anything, days.
+    #[schemars(range(min = 0, max = 36_500))]
     pub source_history_days: i64,
 }
 

@@ -1,6 +1,8 @@
 //! Configuration: flag > `DEEDTRAIL_*` variable > file (TOML) > default.
 
+mod mistake;
 mod pull;
+mod range;
 mod signal;
 mod target;
 
@@ -54,12 +56,16 @@ pub(crate) struct Config {
     /// data folder is noticed.
     pub(crate) checkpoints: PathBuf,
     /// Memory a single query may use, MiB.
+    #[schemars(range(min = 1, max = 1_048_576))]
     pub(crate) query_memory_mib: usize,
     /// Time a single query may take, seconds.
+    #[schemars(range(min = 1, max = 86_400))]
     pub(crate) query_timeout_s: u64,
     /// Size of one segment of the evidence log, MiB.
+    #[schemars(range(min = 1, max = 4_096))]
     pub(crate) segment_mib: u64,
     /// Deliveries processed at the same time; further ones are answered 429 with Retry-After.
+    #[schemars(range(min = 1, max = 65_536))]
     pub(crate) ingest_concurrency: usize,
     /// What is said of targets.
     pub(crate) targets: TargetsConfig,
@@ -168,47 +174,11 @@ impl Config {
     /// Every mistake of a file, setting by setting, as `file:line: what`; [`Self::load`] stops at
     /// the first. A missing file has none.
     pub(crate) fn mistakes(path: &Path) -> Vec<String> {
-        let mistake =
-            |line: usize, text: &str| format!("{}:{line}: {}", path.display(), text.trim_end());
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
-            Err(error) => return vec![mistake(1, &error.to_string())],
-        };
-        let table: toml::Table = match text.parse() {
-            Ok(table) => table,
-            Err(error) => {
-                let at = error.span().map_or(0, |span| span.start);
-                let before = text.as_bytes().get(..at).unwrap_or_default();
-                let line = before.split(|byte| *byte == b'\n').count();
-                return vec![mistake(line, error.message())];
-            }
-        };
-        let mut mistakes = Vec::new();
-        let mut check = |name: &String, error: Option<toml::de::Error>| {
-            let Some(error) = error else { return };
-            let said = |line: &str| {
-                line.trim_start_matches([' ', '\t', '[', '"'])
-                    .starts_with(name)
-            };
-            let line = text.lines().position(said).map_or(1, |line| line + 1);
-            mistakes.push(mistake(line, &format!("`{name}`: {}", error.message())));
-        };
-        for (name, value) in table {
-            match value {
-                toml::Value::Table(table) if name == "detection" => {
-                    for (name, value) in table {
-                        check(&name, Settings::deserialize(alone(&name, value)).err());
-                    }
-                }
-                value => check(&name, Self::deserialize(alone(&name, value)).err()),
-            }
-        }
-        mistakes
+        mistake::of_file(path)
     }
 
     /// Reads the file and the environment; `data` and `file` are the command line's flags.
-    pub(crate) fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Self, figment::Error> {
+    pub(crate) fn load(file: Option<&Path>, data: Option<&Path>) -> anyhow::Result<Self> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         let path = Self::path(file, data);
         figment = match file {
@@ -219,7 +189,17 @@ impl Config {
         if let Some(folder) = data {
             figment = figment.merge(Serialized::default("data", folder));
         }
-        let mut config: Self = figment.extract()?;
+        let values: serde_json::Value = figment.extract()?;
+        let out_of_range = range::out_of_range(&values, &Self::schema());
+        let extracted = match out_of_range.first() {
+            Some(number) => Err(anyhow::anyhow!("{number}")),
+            None => figment.extract::<Self>().map_err(anyhow::Error::from),
+        };
+        let mut config = extracted.map_err(|error| match Self::mistakes(&path) {
+            // It stands in a variable.
+            mistakes if mistakes.is_empty() => error,
+            mistakes => anyhow::anyhow!(mistakes.join("\n")),
+        })?;
         config.anchor(path.parent().unwrap_or(Path::new("")));
         Ok(config)
     }
@@ -246,11 +226,6 @@ impl Config {
     pub(crate) fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
     }
-}
-
-/// A table of one setting.
-fn alone(name: &str, value: toml::Value) -> toml::Table {
-    toml::Table::from_iter([(name.to_owned(), value)])
 }
 
 /// `DEEDTRAIL_LOG` steers our own log output and is not a setting.

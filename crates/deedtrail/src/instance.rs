@@ -135,7 +135,7 @@ impl Instance {
 /// The sources of this build and of the operator's folder.
 pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
     Ok(match &config.sources {
-        Some(folder) => Registry::load(folder)?,
+        Some(folder) => Registry::load(folder).context("`sources`")?,
         None => Registry::built_in()?,
     })
 }
@@ -146,7 +146,7 @@ pub(crate) fn known_source(
     known: impl IntoIterator<Item = SourceName>,
 ) -> anyhow::Result<SourceName> {
     let known = deedtrail_app::source_name::known_source(name, known);
-    known.map_err(|error| anyhow::anyhow!("{error}; `deedtrail source list` lists them all"))
+    known.map_err(|error| anyhow::anyhow!("{error} (`deedtrail source list` lists them all)"))
 }
 
 /// Where this configuration keeps its evidence log.

@@ -97,7 +97,6 @@ fn bucket(
         let begins = Timestamp::parse_rfc3339(&format!("{day}T00:00:00Z"));
         begins.with_context(|| format!("`since`: `{day}` is no day; write 2026-11-01"))
     });
-    anyhow::ensure!(config.every_s > 0, "`every_s` is 0");
     let s3 = S3 {
         bucket: bucket.to_owned(),
         region: config.region.clone(),
@@ -149,8 +148,6 @@ fn one(setting: &str, file: Option<&PathBuf>) -> anyhow::Result<Option<String>> 
 fn queue(name: &str, config: &NatsConfig, sources: &[SourceName]) -> anyhow::Result<QueueSettings> {
     SourceName::new(name)?;
     anyhow::ensure!(!config.servers.is_empty(), "`servers` names none");
-    anyhow::ensure!(config.in_flight > 0, "`in_flight` is 0");
-    anyhow::ensure!(config.ack_wait_s > 0, "`ack_wait_s` is 0");
     let mut subjects = Vec::new();
     for (pattern, source) in &config.subjects {
         if let Some(mistake) = subject_mistake(pattern) {

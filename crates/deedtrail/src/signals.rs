@@ -98,7 +98,6 @@ fn poll(name: &str, signal: &SignalConfig, client: Client) -> anyhow::Result<Pol
     let token = secret::read("authorization_file", token_file)?;
     anyhow::ensure!(!token.trim().is_empty(), "`authorization_file` is empty");
     let interval_s = signal.interval_s.unwrap_or(INTERVAL_S);
-    anyhow::ensure!(interval_s > 0, "`interval_s` is 0");
     Ok(PollSettings {
         name: name.to_owned(),
         endpoint: endpoint.clone(),

@@ -22,6 +22,9 @@ pub struct IngestAnswer {
     pub records: u64,
     pub accepted: u64,
     pub duplicates: u64,
+    /// Of the duplicates, those that are still not understood: they wait in quarantine since they
+    /// came first.
+    pub waiting: u64,
     /// Accepted, but another content is known under the same vendor id.
     pub conflicts: u64,
     /// Stored, but not understood; kept for replay after the mapping is fixed.
@@ -34,7 +37,10 @@ impl IngestAnswer {
     pub(super) fn add(&mut self, outcome: Outcome, quarantine: Option<QuarantineNote>) {
         self.records += 1;
         match (outcome, quarantine) {
-            (Outcome::Duplicate(_), _) => self.duplicates += 1,
+            (Outcome::Duplicate(_), note) => {
+                self.duplicates += 1;
+                self.waiting += u64::from(note.is_some());
+            }
             (_, Some(note)) => {
                 self.quarantined += 1;
                 if self.quarantine.len() < QUARANTINE_NOTES_MAX {
@@ -51,6 +57,7 @@ impl IngestAnswer {
         self.records += other.records;
         self.accepted += other.accepted;
         self.duplicates += other.duplicates;
+        self.waiting += other.waiting;
         self.conflicts += other.conflicts;
         self.quarantined += other.quarantined;
         let room = QUARANTINE_NOTES_MAX.saturating_sub(self.quarantine.len());

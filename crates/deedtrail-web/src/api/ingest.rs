@@ -45,5 +45,5 @@ async fn take(
 pub(super) fn known_source(name: &str, mapper: &dyn Mapper) -> Result<SourceName, Problem> {
     let names = mapper.sources().into_iter().map(|facts| facts.name);
     let known = deedtrail_app::source_name::known_source(name, names);
-    known.map_err(|error| unknown_source(format!("{error}; GET /v1/sources lists them all")))
+    known.map_err(|error| unknown_source(format!("{error} (GET /v1/sources lists them all)")))
 }

@@ -211,7 +211,29 @@ const CLOUD_EVENTS: Document = Document {
         schema: None,
     }),
     answer: Answer::Json("IngestAnswer"),
-    refusals: WEBHOOK.refusals,
+    refusals: &[
+        (
+            400,
+            "No CloudEvent: an attribute is missing or is no text; nothing was stored.",
+        ),
+        (
+            408,
+            "The body stopped arriving, or the answer took too long; send again.",
+        ),
+        (
+            413,
+            "The body or a record is over its limit; nothing was stored.",
+        ),
+        (
+            429,
+            "Too many deliveries at once; send again after `Retry-After`.",
+        ),
+        (
+            503,
+            "The log takes nothing at the moment; send again after `Retry-After`.",
+        ),
+        (507, "The disk is full; send again after `Retry-After`."),
+    ],
 };
 const CLOUD_EVENTS_ASKED: Document = Document {
     summary: "CloudEvents: are deliveries wanted",

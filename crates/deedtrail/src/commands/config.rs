@@ -106,24 +106,28 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
         Some(folder) => Registry::load_sound(folder),
         None => Registry::built_in().map(|registry| (registry, Vec::new())),
     };
+    // What names a source can be judged only once it is known which there are.
     let sources = match loaded {
         Ok((registry, problems)) => {
             mistakes.extend(problems.iter().map(|problem| error(problem.to_string())));
-            registry.sources()
+            Some(registry.sources())
         }
         Err(problem) => {
             mistakes.push(error(format!("`sources`: {problem}")));
-            Vec::new()
+            None
         }
     };
-    let names: Vec<SourceName> = sources.iter().map(|one| one.name.clone()).collect();
-    mistakes.extend(webhooks::mistakes(config, &names).into_iter().map(error));
+    if let Some(sources) = &sources {
+        let names: Vec<SourceName> = sources.iter().map(|one| one.name.clone()).collect();
+        mistakes.extend(webhooks::mistakes(config, &names).into_iter().map(error));
+        mistakes.extend(listeners::mistakes(config, &names).into_iter().map(error));
+        mistakes.extend(pullers::mistakes(config, &names).into_iter().map(error));
+    }
     mistakes.extend(signals::mistakes(config).into_iter().map(error));
-    mistakes.extend(listeners::mistakes(config, &names).into_iter().map(error));
-    mistakes.extend(pullers::mistakes(config, &names).into_iter().map(error));
     match rules::load(config.rules.as_deref()) {
         Ok(loaded) => {
-            let without_source = loaded.rules.check_sources(&sources, &BTreeMap::new());
+            let check = |sources: &Vec<_>| loaded.rules.check_sources(sources, &BTreeMap::new());
+            let without_source = sources.as_ref().map(check).unwrap_or_default();
             let problems = loaded.problems.iter().chain(&without_source);
             mistakes.extend(problems.map(|problem| (problem.severity, rules::describe(problem))));
         }

@@ -16,7 +16,7 @@ use super::{Context, Ended};
 use crate::args::EvidenceCommand;
 use crate::config::Config;
 use crate::instance::{ensure_installed, log_config};
-use crate::output::Console;
+use crate::output::{Console, counted};
 use crate::system::{SystemClock, SystemEntropy};
 
 /// Most characters of a subject that the default name of its bundle holds; with four bytes each
@@ -51,6 +51,9 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
                 context
                     .app()
                     .select_evidence(&context.principal, subject, range, secrets)?;
+            if let Some(file) = &selection.identity {
+                context.say_who(subject, file)?;
+            }
             anyhow::ensure!(
                 !selection.events.is_empty(),
                 "{}: no events in range",
@@ -122,8 +125,10 @@ fn export(
         )?;
     } else {
         context.console.line(format_args!(
-            "{}: {events} events with proofs",
-            path.display()
+            "{}: {}, {} with proofs",
+            path.display(),
+            request.title,
+            counted(events, "event")
         ))?;
     }
     context

@@ -80,6 +80,7 @@ fn list(context: &mut Context<'_>, filter: &IdentityFilter) -> anyhow::Result<En
 
 fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
     let file = context.app().find_identity(&context.principal, who)?;
+    context.say_who(who, &file)?;
     if context.console.json {
         context.console.object(&serde_json::json!({
             "id": file.identity.id,

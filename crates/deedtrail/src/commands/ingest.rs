@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{Context, Ended};
 use crate::args::Ingest;
 use crate::instance::known_source;
-use crate::output::Progress;
+use crate::output::{Progress, counted};
 
 /// Most quarantine reasons printed for one file.
 const REASONS_MAX: usize = 5;
@@ -48,12 +48,30 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
     if failed {
         return Ok(Ended::Found);
     }
-    if all.records > 0 && all.quarantined == all.records {
+    finish(context, &source, &all)
+}
+
+/// Says what is left to do.
+fn finish(
+    context: &mut Context<'_>,
+    source: &SourceName,
+    all: &IngestAnswer,
+) -> anyhow::Result<Ended> {
+    if all.records > 0 && all.quarantined + all.waiting == all.records {
         context.console.say(format_args!(
             "nothing was understood as {source}: every record is kept and waits in quarantine; is \
-             it the right source? See `deedtrail quarantine list --source {source}`"
+             it the right source? `deedtrail source detect FILE` tells, `deedtrail quarantine list \
+             --source {source}` says why"
         ))?;
         return Ok(Ended::NothingUnderstood);
+    }
+    if all.waiting > 0 {
+        context.console.say(format_args!(
+            "{} that came before still wait in quarantine, sending them again does not help: \
+             `deedtrail quarantine list --source {source}` says why; mend the mapping, then \
+             `deedtrail replay --source {source}`",
+            counted(usize::try_from(all.waiting)?, "record")
+        ))?;
     }
     Ok(Ended::Done)
 }
@@ -123,8 +141,12 @@ fn report(
         context.console.object(&Line { file, answer })?;
         return Ok(());
     }
+    let waiting = match answer.waiting {
+        0 => String::new(),
+        waiting => format!(" ({waiting} of them still in quarantine)"),
+    };
     context.console.line(format_args!(
-        "{file}: {} records, {} accepted, {} duplicates, {} id conflicts, {} quarantined",
+        "{file}: {} records, {} accepted, {} duplicates{waiting}, {} id conflicts, {} quarantined",
         answer.records, answer.accepted, answer.duplicates, answer.conflicts, answer.quarantined,
     ))?;
     let shown = answer.quarantine.iter().take(REASONS_MAX);

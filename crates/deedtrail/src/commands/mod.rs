@@ -26,6 +26,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
+use deedtrail_app::timeline::IdentityFile;
 
 use crate::args::{Args, Command, EvidenceCommand};
 use crate::config::Config;
@@ -50,6 +51,24 @@ impl Context<'_> {
     /// A path as typed, made absolute.
     pub(crate) fn path(&self, typed: impl AsRef<Path>) -> PathBuf {
         self.folder.join(typed)
+    }
+
+    /// Says whom a command is about when `who` was only a part of a name.
+    fn say_who(&mut self, who: &str, file: &IdentityFile) -> std::io::Result<()> {
+        if file.is_called(who) {
+            return Ok(());
+        }
+        let (identity, aliases) = (&file.identity, &file.aliases);
+        let first = aliases
+            .first()
+            .map(|a| format!(", {}:{}", a.namespace, a.value));
+        self.console.say(format_args!(
+            "nobody is called exactly `{who}`; taken: {} ({}, id {}{})",
+            identity.name,
+            identity.kind.name(),
+            identity.id,
+            first.unwrap_or_default()
+        ))
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) fn run(context: &mut Context<'_>, timeline: &Timeline) -> anyhow::Res
     let file = context
         .app()
         .find_identity(&context.principal, &timeline.who)?;
+    context.say_who(&timeline.who, &file)?;
     let range = parse_range(&timeline.range)?;
     let limit = timeline.limit;
     let asked = limit.saturating_add(1);

@@ -42,9 +42,11 @@ pub(crate) struct BucketConfig {
     pub(crate) session_token_file: Option<PathBuf>,
     /// Objects may appear this many hours after newer ones; later ones are missed.
     #[serde(default = "day")]
+    #[schemars(range(min = 0, max = 8_760))]
     pub(crate) look_back_h: u64,
     /// Time from one listing to the next, seconds.
     #[serde(default = "minute")]
+    #[schemars(range(min = 1, max = 86_400))]
     pub(crate) every_s: u64,
     /// Objects that the store got before this day (UTC, `2026-11-01`) are left.
     pub(crate) since: Option<String>,
@@ -81,9 +83,11 @@ pub(crate) struct NatsConfig {
     pub(crate) subjects: BTreeMap<String, String>,
     /// Messages that may be unacknowledged at a time.
     #[serde(default = "in_flight")]
+    #[schemars(range(min = 1, max = 100_000))]
     pub(crate) in_flight: usize,
     /// How long one may be before it is delivered again, seconds; of a consumer that is made.
     #[serde(default = "minute")]
+    #[schemars(range(min = 1, max = 86_400))]
     pub(crate) ack_wait_s: u64,
     /// File of credentials, as `nsc` makes it.
     pub(crate) credentials_file: Option<PathBuf>,

@@ -26,6 +26,7 @@ pub(crate) struct SignalConfig {
     /// Polled: the stream's address at the transmitter.
     pub(crate) endpoint: Option<String>,
     /// Polled: pause between two questions that bring nothing, seconds; 30 unless said.
+    #[schemars(range(min = 1, max = 86_400))]
     pub(crate) interval_s: Option<u64>,
     /// Certificates in PEM of the authorities that vouch for the transmitter, when it is not those
     /// the system knows.

@@ -93,10 +93,10 @@ fn every_mistake_of_the_file_is_told_with_its_line() {
     let (code, text) = check(&folder);
     assert_eq!(code, Some(1));
     for says in [
-        "deedtrail.toml:1: `ruels`: unknown field `ruels`, expected one of `data`",
+        "deedtrail.toml:1: `ruels`: unknown field `ruels`; did you mean `rules`?",
         "deedtrail.toml:2: `listen`: ",
-        "deedtrail.toml:5: `dormant_day`: ",
-        "deedtrail.toml:6: `zombie_days`: ",
+        "deedtrail.toml:5: `detection.dormant_day`: unknown field `dormant_day`; did you mean `dormant_days`",
+        "deedtrail.toml:6: `detection.zombie_days`: ",
     ] {
         assert!(text.contains(says), "{says}: {text}");
     }
@@ -108,6 +108,81 @@ fn every_mistake_of_the_file_is_told_with_its_line() {
     let (code, text) = check(&folder);
     assert_eq!(code, Some(1));
     assert!(text.contains("`public_url`"), "{text}");
+}
+
+#[test]
+fn mistakes_within_tables_are_told_with_their_own_line() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    folder.write(
+        "data/deedtrail.toml",
+        "[webhooks.github]\nsource = 'github.audit'\nscheme = 'github'\nsecrt_file = 'x'\n\n\
+         [webhooks.okta]\nsource = 'okta.system'\nscheme = 'octa'\nsecret_file = 'x'\n\n\
+         [[targets.rules]]\nnames = ['a']\n\n[[targets.rules]]\nnamez = ['a']\n\n\
+         [nats.one]\nservers = ['nats://n']\n",
+    );
+    let (code, text) = check(&folder);
+    assert_eq!(code, Some(1));
+    for says in [
+        "deedtrail.toml:4: `webhooks.github`: unknown field `secrt_file`; did you mean `secret_file`?",
+        "deedtrail.toml:8: `webhooks.okta`: unknown variant `octa`, expected one of",
+        "deedtrail.toml:15: `targets.rules`: unknown field `namez`; did you mean `names`?",
+        "deedtrail.toml:17: `nats.one`: missing field `stream`",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    assert_eq!(text.lines().count(), 4, "{text}");
+    let started = folder.run(&["doctor"]);
+    let said = String::from_utf8(started.stderr).unwrap();
+    assert!(
+        said.contains("deedtrail.toml:4: `webhooks.github`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_number_outside_its_range_is_told_with_the_range() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    folder.write(
+        "data/deedtrail.toml",
+        "ingest_concurrency = -1\nsegment_mib = 0\n\n[detection]\nzombie_days = 99999999\n\n\
+         [nats.one]\nservers = ['nats://n']\nstream = 's'\nin_flight = 0\n",
+    );
+    let (code, text) = check(&folder);
+    assert_eq!(code, Some(1));
+    for says in [
+        "deedtrail.toml:1: `ingest_concurrency` is -1; write a whole number from 1 to 65536",
+        "deedtrail.toml:2: `segment_mib` is 0; write a whole number from 1 to 4096",
+        "deedtrail.toml:5: `detection.zombie_days` is 99999999; write a whole number from 1 to 36500",
+        "deedtrail.toml:10: `nats.one.in_flight` is 0; write a whole number from 1 to 100000",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    assert_eq!(text.lines().count(), 4, "{text}");
+    folder.write("data/deedtrail.toml", "");
+    let mut command = folder.command();
+    command.env("DEEDTRAIL_QUERY_TIMEOUT_S", "0");
+    let output = command.arg("doctor").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("`query_timeout_s` is 0; write"), "{said}");
+}
+
+#[test]
+fn a_folder_of_sources_that_is_not_there_is_the_one_mistake_told() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    folder.write(
+        "data/deedtrail.toml",
+        "sources = '/nowhere'\n[folders.door]\nfiles = ['/var/log/door/*']\nsource = 'acme.door'\n",
+    );
+    let (code, text) = check(&folder);
+    assert_eq!((code, text.lines().count()), (Some(1), 1), "{text}");
+    assert!(text.contains("`sources`: cannot read /nowhere"), "{text}");
+    let started = folder.run(&["source", "list"]);
+    let said = String::from_utf8(started.stderr).unwrap();
+    assert!(said.contains("`sources`: cannot read /nowhere"), "{said}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod configuration;
 mod demo;
 #[cfg(test)]
 mod encrypted;
+mod first_steps;
 mod listeners;
 mod people;
 mod pullers;

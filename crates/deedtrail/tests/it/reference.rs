@@ -142,7 +142,12 @@ fn table(text: &mut String, schema: &Value) {
             _ if setting["default"].is_null() => "none".to_owned(),
             _ => format!("`{}`", setting["default"]),
         };
-        let meaning = setting["description"].as_str().unwrap().replace('\n', " ");
+        let mut meaning = setting["description"].as_str().unwrap().replace('\n', " ");
+        if let (Some(least), Some(most)) =
+            (setting["minimum"].as_i64(), setting["maximum"].as_i64())
+        {
+            write!(meaning, " From {least} to {most}.").unwrap();
+        }
         writeln!(text, "| `{name}` | {default} | {meaning} |").unwrap();
     }
 }
