@@ -97,6 +97,8 @@ pub enum MapError {
          `deedtrail source list`"
     )]
     Unrecognized { labels: String },
+    #[error("who sent it is not proven: {detail}")]
+    Unproven { detail: String },
 }
 
 impl MapError {
@@ -113,6 +115,7 @@ impl MapError {
             Self::TooMuchText { .. } => "too_much_text",
             Self::UnknownSource { .. } => "unknown_source",
             Self::Unrecognized { .. } => "unrecognized",
+            Self::Unproven { .. } => "unproven",
         }
     }
 }

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
 use deedtrail_core::Text;
-use deedtrail_core::id::SourceName;
+use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::limits::{BATCH_RECORDS_MAX, RECORD_BYTES_MAX};
 use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{AppendError, Outcome};
@@ -66,6 +66,14 @@ struct Arrival<'a> {
     id: Option<Text>,
     bytes: Cow<'a, [u8]>,
     around: Option<Around<'a>>,
+}
+
+/// A record of which nothing is to be made, and why.
+pub(crate) struct Unread<'a> {
+    /// Stands in for the vendor's.
+    pub(crate) id: Text,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) reason: MapError,
 }
 
 /// What is said about where a record comes from.
@@ -142,6 +150,27 @@ impl App {
         let mut intake = Intake::new(self, principal, keys);
         intake.take(&arrivals.collect::<Vec<_>>())?;
         Ok(intake.answer)
+    }
+
+    /// Keeps records in quarantine; returns after they are durable. At most what one append takes.
+    pub(crate) fn keep_unread(
+        &self,
+        tenant: &TenantId,
+        source: &SourceName,
+        records: &[Unread<'_>],
+    ) -> Result<(), IngestError> {
+        let now = self.ports.clock.now();
+        let mut keys = KeyMaker::default();
+        let entries = records.iter().map(|record| {
+            let key = keys.make(None, Some(&record.id), record.bytes);
+            let parts = parts(record.bytes, self.ports.mapper.sensitive(record.bytes));
+            entry((tenant, source, now), Some(&record.reason), key, parts)
+        });
+        self.ports.log.append(entries.collect())?;
+        let count = records.len() as u64;
+        self.counters.records.fetch_add(count, Relaxed);
+        self.counters.quarantined.fetch_add(count, Relaxed);
+        Ok(())
     }
 
     /// Lets `keys` count what is in a part that was taken in before, so that the next parts get

@@ -21,7 +21,7 @@ const FRESH_US: i64 = Timestamp::HOUR_US;
 /// While they cannot be looked up, the known ones count for so long, µs.
 const STALE_US: i64 = Timestamp::DAY_US;
 /// Keys are looked up at most this often, whatever is sent, µs.
-const LOOK_EVERY_US: i64 = Timestamp::MINUTE_US;
+pub(super) const LOOK_EVERY_US: i64 = Timestamp::MINUTE_US;
 /// Bits of an RSA modulus.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
@@ -265,6 +265,11 @@ impl Keyring {
         }
     }
 
+    /// When the keys known now were looked up.
+    pub(super) fn looked_up(&self) -> Option<Timestamp> {
+        lock(&self.known).keys.as_ref().map(|(_, at)| *at)
+    }
+
     fn look(&self, now: Timestamp) -> Result<Arc<KeySet>, FetchError> {
         let looking = lock(&self.looking);
         let text = self.source.fetch()?;
@@ -317,6 +322,6 @@ fn seconds(us: i64) -> u32 {
     u32::try_from(whole).unwrap_or(u32::MAX)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

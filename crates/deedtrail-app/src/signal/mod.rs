@@ -8,6 +8,7 @@ mod key;
 mod set;
 #[cfg(test)]
 mod tests;
+mod unproven;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use deedtrail_core::Text;
 use deedtrail_core::id::{BadName, SourceName, TenantId};
+use deedtrail_core::mapping::MapError;
 use deedtrail_core::port::store::Scope;
 use deedtrail_core::time::Timestamp;
 
@@ -22,12 +24,14 @@ use crate::App;
 use crate::access::Principal;
 use crate::configuration::ConfigurationError;
 use crate::feeds::FeedError;
-use crate::intake::{IngestError, Shipped};
+use crate::intake::{IngestError, Shipped, Unread};
 
 pub use key::{BadKeys, FetchError, KEYS_BYTES_MAX, KeySet, KeySource, Keyring};
 pub use set::{BadSet, Parties, SET_BYTES_MAX, Set};
+pub use unproven::UNPROVEN_TRIES_MAX;
 
 use key::NoKey;
+use unproven::{Fate, Unproven};
 
 /// Source of the records.
 pub const SOURCE: &str = "ssf.event";
@@ -42,6 +46,7 @@ pub struct Stream {
     pub parties: Parties,
     pub delivery: Delivery,
     pub keys: Keyring,
+    unproven: Unproven,
 }
 
 /// How SETs come.
@@ -77,6 +82,7 @@ impl Stream {
             parties,
             delivery,
             keys: Keyring::new(source),
+            unproven: Unproven::default(),
         }
     }
 }
@@ -99,10 +105,12 @@ pub enum SignalError {
 /// What became of the SETs of a poll.
 #[derive(Debug, Default)]
 pub struct Polled {
-    /// Durable: to be acknowledged.
+    /// Durable, as signals or in quarantine: to be acknowledged.
     pub taken: Vec<String>,
     /// To be reported.
     pub refused: BTreeMap<String, BadSet>,
+    /// Not proven yet, which may change: left with the transmitter, to be asked for again.
+    pub waiting: BTreeMap<String, BadSet>,
     /// Why others are left with the transmitter, to be asked for again.
     pub postponed: Option<SignalError>,
 }
@@ -115,6 +123,23 @@ struct Proven {
 }
 
 impl App {
+    /// Refuses what cannot be pushed to a stream, by its name and header alone.
+    pub fn expect_pushed_signal(
+        &self,
+        name: &str,
+        authorization: Option<&str>,
+    ) -> Result<&Stream, BadSet> {
+        let Some((stream, agreed)) = self.signals.get(name).and_then(pushed) else {
+            return Err(self.refuse_signal(name, BadSet::NoStream));
+        };
+        let told = authorization.map(|told| blake3::hash(told.trim().as_bytes()));
+        // Equality of these hashes does not depend on where they differ.
+        if agreed.is_some() && agreed != told {
+            return Err(self.refuse_signal(name, BadSet::Authorization));
+        }
+        Ok(stream)
+    }
+
     /// Takes a pushed SET in. Returns after it is durable.
     pub fn ingest_pushed_signal(
         &self,
@@ -122,14 +147,7 @@ impl App {
         authorization: Option<&str>,
         body: &[u8],
     ) -> Result<(), SignalError> {
-        let Some((stream, agreed)) = self.signals.get(name).and_then(pushed) else {
-            return Err(self.refuse_signal(name, BadSet::NoStream).into());
-        };
-        let told = authorization.map(|told| blake3::hash(told.trim().as_bytes()));
-        // Equality of these hashes does not depend on where they differ.
-        if agreed.is_some() && agreed != told {
-            return Err(self.refuse_signal(name, BadSet::Authorization).into());
-        }
+        let stream = self.expect_pushed_signal(name, authorization)?;
         match self.take_signals(name, stream, vec![(None, body)]) {
             Polled {
                 postponed: Some(error),
@@ -162,18 +180,27 @@ impl App {
         let mut polled = Polled::default();
         let mut ids = Vec::with_capacity(sets.len());
         let mut proven = Vec::with_capacity(sets.len());
+        let mut aside = Vec::new();
         for (id, set) in sets {
             let told = id.unwrap_or_default().to_owned();
-            match self.prove(name, stream, (id, set), now) {
+            let error = match self.prove(name, stream, (id, set), now) {
                 Ok(one) => {
                     ids.push(told);
                     proven.push(one);
+                    continue;
                 }
-                Err(SignalError::Refused(refused)) => {
+                Err(error) => error,
+            };
+            match Fate::of(stream, id, error, now) {
+                Fate::Refused(refused) => {
                     self.refuse_signal(name, refused);
                     polled.refused.insert(told, refused);
                 }
-                Err(error) => polled.postponed = Some(error),
+                Fate::Waits(reason) => {
+                    polled.waiting.insert(told, reason);
+                }
+                Fate::Kept(reason) => aside.push((told, set, reason)),
+                Fate::Postponed(error) => polled.postponed = Some(error),
             }
         }
         let bytes: usize = proven.iter().map(|one| one.record.len()).sum();
@@ -181,6 +208,26 @@ impl App {
             Ok(()) => polled.taken = ids,
             Err(error) => polled.postponed = Some(error),
         }
+        match self.set_aside(name, stream, &aside) {
+            Ok(()) => {
+                let ids = aside.into_iter().map(|(id, ..)| id);
+                polled.taken.extend(ids);
+            }
+            Err(error) => polled.postponed = Some(error),
+        }
+        for id in polled.taken.iter().chain(polled.refused.keys()) {
+            stream.unproven.settle(id);
+        }
+        self.note_signals(name, &polled, bytes, now);
+        polled
+    }
+
+    fn note_signals(&self, name: &str, polled: &Polled, bytes: usize, now: Timestamp) {
+        let waits = polled.waiting.values().next().map(|reason| {
+            let count = polled.waiting.len();
+            format!("{count} SETs cannot be proven and are asked for again: {reason}")
+        });
+        let error = polled.postponed.as_ref().map(ToString::to_string).or(waits);
         self.feeds.update(&feed(name), |state| {
             if !polled.taken.is_empty() {
                 state.last_success = Some(now);
@@ -189,12 +236,36 @@ impl App {
                 state.bytes += bytes as u64;
             }
             state.refused += polled.refused.len() as u64;
-            if let Some(error) = &polled.postponed {
-                let text = error.to_string();
+            if let Some(text) = error {
                 state.last_error = Some(FeedError { at: now, text });
             }
         });
-        polled
+    }
+
+    /// Keeps SETs of polls that were not proven in time as evidence, in quarantine.
+    fn set_aside(
+        &self,
+        name: &str,
+        stream: &Stream,
+        sets: &[(String, &[u8], BadSet)],
+    ) -> Result<(), SignalError> {
+        if sets.is_empty() {
+            return Ok(());
+        }
+        let source = SourceName::new(SOURCE)?;
+        let records = sets.iter().map(|(id, set, reason)| {
+            tracing::warn!(?name, id, %reason, "a signal is kept unproven, in quarantine");
+            let content = blake3::hash(set).to_hex();
+            Unread {
+                id: format!("unproven {} {id} {content}", stream.parties.issuer).into(),
+                bytes: set,
+                reason: MapError::Unproven {
+                    detail: reason.to_string(),
+                },
+            }
+        });
+        let records: Vec<_> = records.collect();
+        Ok(self.keep_unread(&TenantId::default(), &source, &records)?)
     }
 
     /// Checks one SET, and sees to it that the log holds the key that proves it.

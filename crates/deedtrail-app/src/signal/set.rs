@@ -48,8 +48,10 @@ pub enum BadSet {
     Id,
     #[error("`jti` is not the one under which the SET was delivered")]
     OtherId,
-    #[error("`iat` is missing, or more than 5 minutes in the future")]
+    #[error("`iat` is missing, or no time")]
     IssuedAt,
+    #[error("`iat` is more than 5 minutes in the future: compare the clocks")]
+    Ahead,
     #[error("`sub` and `exp` must not be in a SET (Shared Signals Framework 1.0, section 4)")]
     NotASignal,
     #[error("`events` holds one event, or one under several URIs that end alike")]
@@ -275,8 +277,10 @@ impl Claims {
         }
         #[expect(clippy::cast_precision_loss, reason = "exact for the next 200 years")]
         let latest_s = now.plus_micros(AHEAD_US_MAX).as_micros() as f64 / 1e6;
-        if !self.iat.is_some_and(|iat| iat > 0.0 && iat <= latest_s) {
-            return Err(BadSet::IssuedAt);
+        match self.iat {
+            Some(iat) if iat > latest_s => return Err(BadSet::Ahead),
+            Some(iat) if iat > 0.0 => {}
+            Some(_) | None => return Err(BadSet::IssuedAt),
         }
         let id = self.jti.unwrap_or_default();
         if id.is_empty() || id.len() > ID_BYTES_MAX {

@@ -17,6 +17,8 @@ mod sensitive;
 #[cfg(test)]
 mod shipped;
 #[cfg(test)]
+mod signal;
+#[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod spray;

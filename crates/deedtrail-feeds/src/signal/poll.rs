@@ -117,13 +117,11 @@ struct Question<'a> {
     owed: &'a Owed,
 }
 
+/// What it says of more to come is not needed: it is asked again until nothing new comes.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Answer {
     #[serde(default)]
     sets: BTreeMap<String, Value>,
-    #[serde(default)]
-    more_available: bool,
 }
 
 impl Owed {
@@ -145,8 +143,11 @@ impl Owed {
         self.ack.is_empty() && self.set_errs.is_empty()
     }
 
-    fn tells(&self, id: &String) -> bool {
-        self.ack.contains(id) || self.set_errs.contains_key(id)
+    /// Whether it tells of a SET that `told` did not: there may be more. A transmitter that repeats
+    /// what it was told, or what waits with it, has nothing new.
+    fn goes_beyond(&self, told: &Self) -> bool {
+        let mut ids = self.ack.iter().chain(self.set_errs.keys());
+        ids.any(|id| !told.ack.contains(id) && !told.set_errs.contains_key(id))
     }
 }
 
@@ -162,18 +163,19 @@ impl Poll {
             };
             let pause = match answer {
                 Ok(answer) => {
-                    // A transmitter that repeats what it was told has nothing new.
-                    let is_new = answer.sets.keys().any(|id| !owed.tells(id));
                     let polled = self.take(answer.sets).await;
-                    owed = Owed::of(&polled);
+                    let told = std::mem::replace(&mut owed, Owed::of(&polled));
                     if polled.postponed.is_some() {
                         failures += 1;
                         backoff(failures)
                     } else {
                         failures = 0;
-                        let goes_on = is_new || answer.more_available;
                         let left = self.settings.interval.saturating_sub(asked.elapsed());
-                        if goes_on { Duration::ZERO } else { left }
+                        if owed.goes_beyond(&told) {
+                            Duration::ZERO
+                        } else {
+                            left
+                        }
                     }
                 }
                 Err(error) => {
@@ -229,7 +231,6 @@ impl Poll {
         if body.trim_ascii().is_empty() {
             return Ok(Answer {
                 sets: BTreeMap::new(),
-                more_available: false,
             });
         }
         serde_json::from_slice(&body).map_err(|error| HttpError::Answer(error.to_string()))
@@ -284,5 +285,39 @@ fn retry_after(error: &HttpError) -> Duration {
             ..
         } => Duration::from_secs(*seconds).min(PAUSE_MAX),
         _ => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deedtrail_app::signal::BadSet;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_or_was_told_makes_nobody_ask_again_at_once() {
+        let polled = |taken: &[&str], refused: &[&str], waiting: &[&str]| {
+            let ids =
+                |ids: &[&str], why: BadSet| ids.iter().map(|id| (String::from(*id), why)).collect();
+            Owed::of(&Polled {
+                taken: taken.iter().map(|id| String::from(*id)).collect(),
+                refused: ids(refused, BadSet::Signature),
+                waiting: ids(waiting, BadSet::UnknownKey),
+                postponed: None,
+            })
+        };
+        let told = polled(&["a"], &["b"], &["c"]);
+        for (next, goes_on) in [
+            (polled(&[], &[], &[]), false),
+            (polled(&[], &[], &["c", "d"]), false),
+            (polled(&["a"], &["b"], &["c"]), false),
+            (polled(&["c"], &[], &[]), true),
+            (polled(&[], &["c"], &[]), true),
+            (polled(&["d"], &[], &["c"]), true),
+        ] {
+            assert_eq!(next.goes_beyond(&told), goes_on, "{next:?}");
+        }
+        let empty = polled(&[], &[], &["c"]);
+        assert!(empty.is_nothing(), "what waits is told nobody: {empty:?}");
     }
 }
