@@ -7,6 +7,11 @@ use std::time::Duration;
 pub const HEADER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Longest pause within a request body. Beyond it: 408, nothing stored.
 pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Least that has to come of a request body, bytes a second on average, once [`BODY_RATE_GRACE`] is
+/// over. Below it: 408, nothing stored.
+pub const BODY_BYTES_PER_SECOND_MIN: u64 = 16 << 10;
+/// How long a request body may come more slowly than that.
+pub const BODY_RATE_GRACE: Duration = Duration::from_secs(10);
 /// Largest request body after decompression, bytes. Beyond it: 413, nothing stored.
 pub const REQUEST_BYTES_MAX: usize = 64 << 20;
 /// Largest single record, bytes. Beyond it the record is refused (413), its path, offset and hash logged.

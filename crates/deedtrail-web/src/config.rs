@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deedtrail_core::limits::{BODY_PAUSE_MAX, REQUEST_BYTES_MAX};
+use deedtrail_core::limits::{BODY_PAUSE_MAX, BODY_RATE_GRACE, REQUEST_BYTES_MAX};
 
 /// How browsers reach the server; decides the name and the attributes of the session cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct WebConfig {
     pub ingest_bytes_max: usize,
     /// Longest pause within a body. Beyond it: 408, nothing of it stored.
     pub body_pause_max: Duration,
+    /// After this time a body has to have come at `BODY_BYTES_PER_SECOND_MIN`. Beyond it: 408.
+    pub body_rate_grace: Duration,
     /// An answer takes at most this long. Beyond it: 408; a delivery may be sent again safely.
     pub request_time_max: Duration,
     /// `/readyz` fails while more log entries than this wait for the pipeline.
@@ -41,14 +43,18 @@ impl Default for WebConfig {
             ingest_wait_max: Duration::from_millis(500),
             ingest_bytes_max: REQUEST_BYTES_MAX,
             body_pause_max: BODY_PAUSE_MAX,
+            body_rate_grace: BODY_RATE_GRACE,
             request_time_max: Duration::from_mins(1),
             ready_lag_max: 1_000_000,
         }
     }
 }
 
-/// Webhooks that are read and appended at the same time.
-pub(crate) const WEBHOOKS_CONCURRENT_MAX: usize = 8;
+/// Deliveries to one webhook, or signals to one stream, that are taken in at the same time.
+pub(crate) const PUSHES_CONCURRENT_MAX: usize = 8;
+/// What may be read of such a delivery without a turn, bytes: most are no longer, and who sends is
+/// not proven before the end. One that has outgrown it waits for a turn.
+pub(crate) const PUSH_BYTES_SMALL: usize = 64 << 10;
 /// Largest body of any request that is not a delivery, bytes. Beyond it: 413.
 pub(crate) const FORM_BYTES_MAX: usize = 64 << 10;
 /// Most rows one list answers with; a larger `limit` is cut to it.

@@ -6,14 +6,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest as _, Request};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
+use deedtrail_core::limits::BODY_BYTES_PER_SECOND_MIN;
 use deedtrail_core::port::mapper::Encoding;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower_http::timeout::TimeoutError;
 
 use crate::api::shortened;
+use crate::config::PUSH_BYTES_SMALL;
+use crate::pace::TooSlow;
 use crate::problem::Problem;
 use crate::state::Shared;
 
@@ -41,39 +43,88 @@ pub(crate) async fn body(
     })
 }
 
-async fn read(shared: &Shared, mut request: Request, limit: usize) -> Result<Bytes, Problem> {
+async fn read(shared: &Shared, request: Request, limit: usize) -> Result<Bytes, Problem> {
+    declared(&request, limit)?;
+    let whole = Limited::new(request.into_body(), limit).collect().await;
+    let whole = whole.map_err(|error| broken(shared, &*error, limit))?;
+    Ok(whole.to_bytes())
+}
+
+/// As [`body`], of somebody who is not proven yet to be who they say, with a turn for it. A body
+/// that stays small needs none while it arrives: slow senders keep nobody waiting.
+pub(crate) async fn pushed(
+    shared: &Shared,
+    turns: Option<&Arc<Semaphore>>,
+    request: Request,
+    limit: usize,
+) -> Result<(Turn, Bytes), Problem> {
+    let turns = turns.ok_or_else(Problem::internal)?;
+    let read = read_pushed(shared, turns, request, limit).await;
+    read.inspect_err(|_| {
+        shared.app.counters.refused.fetch_add(1, Relaxed);
+    })
+}
+
+async fn read_pushed(
+    shared: &Shared,
+    turns: &Arc<Semaphore>,
+    request: Request,
+    limit: usize,
+) -> Result<(Turn, Bytes), Problem> {
+    let mut turn_held = None;
+    if declared(&request, limit)? > PUSH_BYTES_SMALL {
+        turn_held = Some(turn(shared, turns).await?);
+    }
+    let mut body = Limited::new(request.into_body(), limit);
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken(shared, &*error, limit))?;
+        read.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if read.len() > PUSH_BYTES_SMALL && turn_held.is_none() {
+            turn_held = Some(turn(shared, turns).await?);
+        }
+    }
+    let turn = match turn_held {
+        Some(turn) => turn,
+        None => turn(shared, turns).await?,
+    };
+    Ok((turn, read.into()))
+}
+
+/// The length that a body is said to have, 0 if nothing is said; an error if that is over `limit`.
+fn declared(request: &Request, limit: usize) -> Result<usize, Problem> {
     let declared = request.headers().get(header::CONTENT_LENGTH);
     let declared = declared
         .and_then(|v| v.to_str().ok())
         .and_then(|v| v.parse::<usize>().ok());
-    if declared.is_some_and(|bytes| bytes > limit) {
-        return Err(over_limit(limit));
+    match declared {
+        Some(bytes) if bytes > limit => Err(over_limit(limit)),
+        declared => Ok(declared.unwrap_or(0)),
     }
-    DefaultBodyLimit::max(limit).apply(&mut request);
-    let read = Bytes::from_request(request, shared).await;
-    read.map_err(|refusal| {
-        if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            return over_limit(limit);
-        }
-        if stopped(&refusal) {
-            return paused(shared.config.body_pause_max);
-        }
-        Problem::bad_request(format!("the body did not arrive: {}", refusal.body_text()))
-    })
 }
 
-/// Whether a body was given up because nothing more of it came.
-fn stopped(refusal: &BytesRejection) -> bool {
-    let mut causes = std::iter::successors(Some(refusal as &dyn Error), |error| (**error).source());
-    causes.any(<dyn Error>::is::<TimeoutError>)
+fn broken(shared: &Shared, error: &(dyn Error + 'static), limit: usize) -> Problem {
+    if is_caused_by::<LengthLimitError>(error) {
+        return over_limit(limit);
+    }
+    if is_caused_by::<TooSlow>(error) {
+        return too_slow(shared.config.body_pause_max);
+    }
+    Problem::bad_request(format!("The body did not arrive: {error}"))
 }
 
-fn paused(limit: Duration) -> Problem {
+fn is_caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| (**error).source());
+    causes.any(<dyn Error>::is::<E>)
+}
+
+fn too_slow(pause_max: Duration) -> Problem {
     let detail = format!(
-        "Nothing more of the body came for {limit:?}. Send it again; nothing of it was stored."
+        "Nothing more of the body came for {pause_max:?}, or less than {BODY_BYTES_PER_SECOND_MIN} \
+         bytes a second. Send it again, or smaller batches; nothing of it was stored."
     );
     let status = StatusCode::REQUEST_TIMEOUT;
-    Problem::new(status, "paused", "The body stopped arriving", detail)
+    Problem::new(status, "slow", "The body arrived too slowly", detail)
 }
 
 pub(crate) fn over_limit(limit: usize) -> Problem {

@@ -13,6 +13,7 @@ mod endpoint;
 mod feed;
 mod guard;
 mod header;
+mod pace;
 mod page;
 mod problem;
 pub mod reference;

@@ -11,12 +11,12 @@ use deedtrail_app::App;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
-use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::config::{FORM_BYTES_MAX, WebConfig};
 use crate::endpoint::{Endpoint, Face};
 use crate::guard::guard;
 use crate::header::{entity_tag, observe, secure};
+use crate::pace::pace;
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::{api, feed, page};
@@ -39,7 +39,7 @@ pub fn router(app: Arc<App>, config: WebConfig) -> Router {
         .fallback(nothing_there)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-        .layer(RequestBodyTimeoutLayer::new(config.body_pause_max))
+        .layer(from_fn_with_state(shared.clone(), pace))
         .layer(CsrfLayer::new().with_rejection_response(|_| from_elsewhere()))
         .layer(from_fn(entity_tag))
         .layer(CatchPanicLayer::custom(|_| {

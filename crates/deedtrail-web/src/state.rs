@@ -1,13 +1,17 @@
 //! What every handler shares: the use cases, the settings, and the turnstile of intake.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deedtrail_app::App;
 use tokio::sync::Semaphore;
 
 use crate::api::ReportGate;
-use crate::config::{WEBHOOKS_CONCURRENT_MAX, WebConfig};
+use crate::config::{PUSHES_CONCURRENT_MAX, WebConfig};
 use crate::problem::Problem;
+
+/// Turns of each webhook, or each stream of signals.
+type Turns = Arc<BTreeMap<String, Arc<Semaphore>>>;
 
 /// Shared by all requests; cloning is cheap.
 #[derive(Clone, Debug)]
@@ -15,18 +19,22 @@ pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) config: WebConfig,
     pub(crate) ingest_turns: Arc<Semaphore>,
-    /// Of their own, so that strangers cannot keep those with a token waiting.
-    pub(crate) webhook_turns: Arc<Semaphore>,
+    /// By name. Of their own, so that whoever knows one cannot keep others waiting.
+    pub(crate) webhook_turns: Turns,
+    pub(crate) signal_turns: Turns,
     pub(crate) reports: Arc<ReportGate>,
 }
 
 impl Shared {
     pub(crate) fn new(app: Arc<App>, config: WebConfig) -> Self {
+        let webhook_turns = turns(app.webhooks.keys());
+        let signal_turns = turns(app.signals.keys());
         Self {
             app,
             config,
             ingest_turns: Arc::new(Semaphore::new(config.ingest_concurrent_max)),
-            webhook_turns: Arc::new(Semaphore::new(WEBHOOKS_CONCURRENT_MAX)),
+            webhook_turns,
+            signal_turns,
             reports: Arc::default(),
         }
     }
@@ -56,4 +64,9 @@ impl Shared {
     {
         self.run(work).await?.map_err(Into::into)
     }
+}
+
+fn turns<'a>(names: impl Iterator<Item = &'a String>) -> Turns {
+    let turns = || Arc::new(Semaphore::new(PUSHES_CONCURRENT_MAX));
+    Arc::new(names.map(|name| (name.clone(), turns())).collect())
 }

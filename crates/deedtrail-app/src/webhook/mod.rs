@@ -21,6 +21,7 @@ pub use signature::BadSignature;
 
 /// Longest name of a webhook that is repeated, characters.
 const NAME_CHARS_MAX: usize = 64;
+const NO_WEBHOOK: &str = "the configuration has none of this name";
 /// Shortest secret, bytes.
 pub const SECRET_BYTES_MIN: usize = 16;
 
@@ -124,12 +125,12 @@ impl App {
 
     /// Refuses what cannot be a delivery, by its name and headers alone.
     pub fn expect_webhook(&self, name: &str, header: Header<'_>) -> Result<(), WebhookError> {
+        let refused = |reason: &dyn fmt::Display| self.refuse_webhook(name, reason);
         let webhook = self.webhooks.get(name);
-        let scheme = webhook.map(|webhook| webhook.scheme);
-        if scheme.is_some_and(|scheme| header(signature::header_of(scheme)).is_some()) {
-            return Ok(());
-        }
-        Err(self.refuse_webhook(name, &"there is none of this name, or nothing is signed"))
+        let webhook = webhook.ok_or_else(|| refused(&NO_WEBHOOK))?;
+        let now = self.ports.clock.now();
+        let signed = signature::expect(webhook.scheme, &webhook.key, header, now);
+        signed.map_err(|reason| refused(&reason))
     }
 
     /// Takes a vendor's delivery in, if it is signed.
@@ -181,7 +182,7 @@ impl App {
     ) -> Result<(&Webhook, Option<String>), WebhookError> {
         let refused = |reason: &dyn fmt::Display| self.refuse_webhook(name, reason);
         let webhook = self.webhooks.get(name);
-        let webhook = webhook.ok_or_else(|| refused(&"the configuration has none of this name"))?;
+        let webhook = webhook.ok_or_else(|| refused(&NO_WEBHOOK))?;
         let now = self.ports.clock.now();
         let id = signature::verify(webhook.scheme, &webhook.key, header, body, now);
         let id = id.map_err(|reason| refused(&reason))?;

@@ -23,15 +23,27 @@ pub enum BadSignature {
     Late,
 }
 
-/// The header that every delivery of a scheme has.
-pub(super) const fn header_of(scheme: Scheme) -> &'static str {
-    match scheme {
-        Scheme::Github => "x-hub-signature-256",
-        Scheme::Okta => "authorization",
-        Scheme::Slack => "x-slack-signature",
-        Scheme::Standard => "webhook-signature",
-        Scheme::Zoom => "x-zm-signature",
-    }
+/// Refuses by its headers alone what cannot be a signed delivery.
+pub(super) fn expect(
+    scheme: Scheme,
+    key: &[u8],
+    header: Header<'_>,
+    now: Timestamp,
+) -> Result<(), BadSignature> {
+    let time = match scheme {
+        // All that proves it is in the header.
+        Scheme::Okta => return verify(scheme, key, header, b"", now).map(|_| ()),
+        Scheme::Github => {
+            header("x-hub-signature-256").ok_or(BadSignature::Missing)?;
+            return Ok(());
+        }
+        Scheme::Slack => header("x-slack-signature").and(header("x-slack-request-timestamp")),
+        Scheme::Standard => header("webhook-id")
+            .and(header("webhook-signature"))
+            .and(header("webhook-timestamp")),
+        Scheme::Zoom => header("x-zm-signature").and(header("x-zm-request-timestamp")),
+    };
+    timely(time.ok_or(BadSignature::Missing)?, now)
 }
 
 /// The sender's id of the delivery, if it has one. Comparisons take the same time whatever differs.

@@ -41,12 +41,12 @@ pub(super) async fn take(
     let authorization = request.headers().get(header::AUTHORIZATION);
     let authorization = authorization.and_then(|value| value.to_str().ok());
     let authorization = authorization.map(str::to_owned);
-    // Whoever names none is answered before the body is read.
-    if !shared.app.signals.contains_key(&name) {
-        return Err(BadSet::NoStream.into());
-    }
-    let turn = delivery::turn(&shared, &shared.webhook_turns).await?;
-    let body = delivery::body(&shared, request, BODY_BYTES_MAX).await?;
+    // Whoever names none, or has not the header that was agreed, is answered before the body is read.
+    shared
+        .app
+        .expect_pushed_signal(&name, authorization.as_deref())?;
+    let turns = shared.signal_turns.get(&name);
+    let (turn, body) = delivery::pushed(&shared, turns, request, BODY_BYTES_MAX).await?;
     let ingest = move |app: &App| -> Result<(), SignalError> {
         let taken = app.ingest_pushed_signal(&name, authorization.as_deref(), &body);
         drop(turn);

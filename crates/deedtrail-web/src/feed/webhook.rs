@@ -37,12 +37,12 @@ pub(super) async fn take(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Json<Delivered>, Problem> {
-    // Whoever names none, or signs nothing, is answered before the body is read.
+    // Whoever names none, or has not what a delivery has, is answered before the body is read.
     let headers = request.headers().clone();
     let header = |name: &str| headers.get(name)?.to_str().ok();
     shared.app.expect_webhook(&name, &header)?;
-    let turn = delivery::turn(&shared, &shared.webhook_turns).await?;
-    let body = delivery::body(&shared, request, WEBHOOK_BYTES_MAX).await?;
+    let turns = shared.webhook_turns.get(&name);
+    let (turn, body) = delivery::pushed(&shared, turns, request, WEBHOOK_BYTES_MAX).await?;
     let ingest = move |app: &App| -> Result<Delivered, WebhookError> {
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let answer = app.ingest_webhook(&name, &header, &body);

@@ -1,7 +1,14 @@
 //! Clients that keep a connection and never finish what they began.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
+use deedtrail_app::App;
+use deedtrail_app::signal::{Delivery, FetchError, KeySource, Parties, Stream};
+use deedtrail_app::webhook::{Scheme, Webhook};
+use deedtrail_core::id::SourceName;
+use deedtrail_core::limits::{BODY_BYTES_PER_SECOND_MIN, BODY_PAUSE_MAX, BODY_RATE_GRACE};
 use deedtrail_core::port::store::Scope;
 use deedtrail_testkit::sample::Sample;
 use deedtrail_web::{WebConfig, serve_within};
@@ -9,8 +16,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, with_headers};
+
+const SECRET: &str = "0123456789abcdef";
+/// `printf '{"id":"1"}' | openssl dgst -sha256 -hmac 0123456789abcdef`
+const SIGNED: &str = "4883735ecc1a7c87abe469367b9a53985bc6659fdf34419bf61569c2a176a20e";
 
 /// What a test waits for at most before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +45,38 @@ async fn served() -> Served {
 }
 
 async fn served_with(config: WebConfig) -> Served {
-    let caller = Caller::with_config(Sample::empty(), config);
+    serve(Caller::with(Sample::empty(), config, pushed_to)).await
+}
+
+/// Webhooks `a` and `b` of one secret, and a stream of signals that are pushed with another.
+fn pushed_to(app: App) -> App {
+    let webhook = || {
+        let source = SourceName::new("github.audit").unwrap();
+        Webhook::new(source, Scheme::Github, SECRET).unwrap()
+    };
+    let parties = Parties {
+        issuer: "https://idp.example.com/".to_owned(),
+        audience: "https://rp.example.com".to_owned(),
+    };
+    let delivery = Delivery::push(Some(SECRET));
+    let stream = Stream::new(parties, delivery, Box::new(NoKeys));
+    App {
+        webhooks: BTreeMap::from([("a".to_owned(), webhook()), ("b".to_owned(), webhook())]),
+        signals: BTreeMap::from([("idp".to_owned(), stream)]),
+        ..app
+    }
+}
+
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeySource for NoKeys {
+    fn fetch(&self) -> Result<Vec<u8>, FetchError> {
+        Err(FetchError("gone".to_owned()))
+    }
+}
+
+async fn serve(caller: Caller) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -102,24 +145,113 @@ async fn a_body_that_stops_arriving_is_answered_408_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn strangers_are_answered_before_they_send_a_webhooks_body() {
-    let served = served_with(WebConfig {
-        ingest_concurrent_max: 1,
-        ..WebConfig::default()
-    })
-    .await;
-    let mut stranger = TcpStream::connect(served.address).await.unwrap();
-    let begun = "POST /v1/webhooks/x HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\
-                 expect: 100-continue\r\n\r\n";
-    stranger.write_all(begun.as_bytes()).await.unwrap();
-    let mut answered = [0; 12];
-    stranger.read_exact(&mut answered).await.unwrap();
-    assert_eq!(&answered, b"HTTP/1.1 401");
-    let token = served.caller.token(&[Scope::Ingest]);
-    let delivery = format!(
-        "POST /v1/ingest/okta.system HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
-         authorization: Bearer {token}\r\ncontent-length: 10\r\n\r\n{{\"id\":\"1\"}}"
+async fn strangers_are_answered_before_they_send_a_body() {
+    let served = served_with(WebConfig::default()).await;
+    for (path, headers, answer) in [
+        ("webhooks/x", "x-hub-signature-256: sha256=00\r\n", "401"),
+        ("webhooks/a", "", "401"),
+        (
+            "signals/x",
+            "content-type: application/secevent+jwt\r\n",
+            "400",
+        ),
+        (
+            "signals/idp",
+            "content-type: application/secevent+jwt\r\n",
+            "400",
+        ),
+    ] {
+        let mut stranger = TcpStream::connect(served.address).await.unwrap();
+        let begun = format!(
+            "POST /v1/{path} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n{headers}\
+             expect: 100-continue\r\n\r\n"
+        );
+        stranger.write_all(begun.as_bytes()).await.unwrap();
+        let mut answered = [0; 12];
+        stranger.read_exact(&mut answered).await.unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&answered),
+            format!("HTTP/1.1 {answer}"),
+            "{path}"
+        );
+    }
+}
+
+/// Connections on which a delivery to a webhook began, signed as anybody may, and goes no further.
+/// The server waits for each of these bodies when this returns.
+async fn begun(served: &Served, webhook: &str, length: usize, count: usize) -> Vec<TcpStream> {
+    let head = format!(
+        "POST /v1/webhooks/{webhook} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\
+         x-hub-signature-256: sha256=00\r\nexpect: 100-continue\r\n\r\n"
     );
-    let answer = until_cut_off(served.address, &delivery).await;
+    let mut connections = Vec::new();
+    for _ in 0..count {
+        let mut connection = TcpStream::connect(served.address).await.unwrap();
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut goes_on = [0; 25];
+        connection.read_exact(&mut goes_on).await.unwrap();
+        assert_eq!(&goes_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+        connections.push(connection);
+    }
+    connections
+}
+
+async fn deliver(served: &Served, webhook: &str) -> String {
+    let delivery = format!(
+        "POST /v1/webhooks/{webhook} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+         x-hub-signature-256: sha256={SIGNED}\r\ncontent-length: 10\r\n\r\n{{\"id\":\"1\"}}"
+    );
+    until_cut_off(served.address, &delivery).await
+}
+
+#[tokio::test]
+async fn strangers_with_slow_bodies_keep_no_delivery_waiting() {
+    let served = served_with(WebConfig::default()).await;
+    let _small = begun(&served, "a", 1_000, 20).await;
+    let answer = deliver(&served, "a").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // Long ones need turns while they arrive: those of that webhook alone.
+    let long = begun(&served, "a", 100_000, 8).await;
+    let answer = deliver(&served, "b").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let answer = deliver(&served, "a").await;
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+    drop(long);
+}
+
+/// Bytes that come one piece a second.
+fn trickling(piece: usize, pieces: usize) -> Body {
+    let pieces = (0..pieces).map(move |_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; piece])));
+    let pieces = futures::stream::iter(pieces);
+    Body::from_stream(futures::StreamExt::then(pieces, |piece| async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        piece
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_trickles_is_answered_408_in_bounded_time() {
+    let caller = Caller::with(Sample::empty(), WebConfig::default(), pushed_to);
+    let token = caller.token(&[Scope::Ingest]);
+    let bearer = format!("Bearer {token}");
+    let ingest = ("/v1/ingest/okta.system", ("authorization", bearer.as_str()));
+    let webhook = ("/v1/webhooks/a", ("x-hub-signature-256", "sha256=00"));
+    let least = usize::try_from(BODY_BYTES_PER_SECOND_MIN).unwrap();
+    for (path, header) in [ingest, webhook] {
+        for piece in [1, least / 2] {
+            let begun = Instant::now();
+            let body = trickling(piece, 1_000);
+            let answer = caller
+                .send(with_headers("POST", path, &[header], body))
+                .await;
+            assert_eq!(answer.status, 408, "{path} {}", answer.text());
+            assert!(begun.elapsed() <= 2 * BODY_RATE_GRACE + BODY_PAUSE_MAX);
+        }
+    }
+    let (path, header) = ingest;
+    let body = trickling(least + 1, 30);
+    let answer = caller
+        .send(with_headers("POST", path, &[header], body))
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }
