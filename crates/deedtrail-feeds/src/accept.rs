@@ -9,9 +9,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::door::Door;
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, HANDSHAKE_TIME_MAX};
@@ -46,7 +48,7 @@ pub(crate) enum Speech {
 pub(crate) struct Gate {
     pub(crate) speech: Speech,
     pub(crate) allowed: Allowed,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     pub(crate) door: Door,
     pub(crate) present: Present,
 }
@@ -150,6 +152,7 @@ impl Gate {
         let Some(tls) = self.tls else {
             return speak(self.speech, Box::new(stream), peer, self.door).await;
         };
+        let tls = TlsAcceptor::from(Arc::clone(&tls.borrow()));
         match timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
             Ok(Ok(stream)) => speak(self.speech, Box::new(stream), peer, self.door).await,
             Ok(Err(error)) => self.door.deny(peer, error),

@@ -13,10 +13,9 @@ use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::AppendError;
 use tokio::sync::Semaphore;
 
-use crate::limits::{
-    BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, CONTENTS_REMEMBERED, LAST_APPEND_TIME_MAX, RETRY_PAUSE_MAX,
-};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, LAST_APPEND_TIME_MAX, RETRY_PAUSE_MAX};
 use crate::stop::Stop;
+use crate::unheard::Unheard;
 
 /// First pause before an append is tried again.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -35,6 +34,8 @@ pub(crate) struct Door {
     pub(crate) appends: Arc<Semaphore>,
     /// Large messages being received, over all listeners.
     pub(crate) large: Arc<Semaphore>,
+    /// What senders may send again, over all listeners.
+    pub(crate) unheard: Unheard,
     pub(crate) stop: Stop,
 }
 
@@ -66,11 +67,6 @@ pub(crate) type Answer = Result<(), String>;
 /// The listener ended before the log took the messages.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Untaken;
-
-/// Memory of what one sender sent, so that copies are told from repetitions.
-pub(crate) fn keys() -> KeyMaker {
-    KeyMaker::over_window(CONTENTS_REMEMBERED)
-}
 
 impl Door {
     /// Appends, and returns after everything is durable: one answer for each message. Waits as long

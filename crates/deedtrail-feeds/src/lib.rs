@@ -17,5 +17,6 @@ mod stop;
 pub mod syslog;
 #[cfg(test)]
 mod tests;
+mod unheard;
 
 pub use listener::{BindError, Listener, Listeners, Protocol};

@@ -46,3 +46,10 @@ pub const DATAGRAM_BUFFER_BYTES: usize = 4 << 20;
 pub const DROPS_EVERY: Duration = Duration::from_secs(5);
 /// Different contents of one sender that are remembered, to tell copies from repetitions.
 pub const CONTENTS_REMEMBERED: usize = 2_048;
+/// Entries at the end of the log that are looked through at the start, for what senders may send
+/// again. What is before them is stored twice if it is sent again.
+pub const UNHEARD_ENTRIES: u64 = 4_096;
+/// Peers of which it is remembered; with more it is forgotten of all.
+pub const UNHEARD_PEERS_MAX: usize = 4_096;
+/// How long after its beginning a session may send again what an earlier one sent.
+pub const SENT_AGAIN_TIME_MAX: Duration = Duration::from_secs(30);

@@ -13,7 +13,6 @@ use ipnet::IpNet;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::accept::{self, Allowed, Gate, Present, Speech};
@@ -21,6 +20,7 @@ use crate::door::Door;
 use crate::limits::{APPENDS_MAX, DATAGRAM_BUFFER_BYTES, LARGE_MESSAGES_MAX};
 use crate::stop::Stop;
 use crate::syslog;
+use crate::unheard::Unheard;
 
 /// Under this name records wait of which no source can be told.
 const QUARANTINE: &str = "syslog";
@@ -52,8 +52,8 @@ pub struct Listener {
     pub source: Option<SourceName>,
     /// Networks that may send.
     pub allowed: Vec<IpNet>,
-    /// With it connections are encrypted; ignored for datagrams.
-    pub tls: Option<Arc<ServerConfig>>,
+    /// With it connections are encrypted, the next one as it says then; ignored for datagrams.
+    pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,7 @@ impl Listeners {
         let (stopper, stop) = Stop::new();
         let appends = Arc::new(Semaphore::new(APPENDS_MAX));
         let large = Arc::new(Semaphore::new(LARGE_MESSAGES_MAX));
+        let unheard = unheard(app, &listeners).await;
         let mut bound = Vec::with_capacity(listeners.len());
         for settings in listeners {
             let (socket, address) =
@@ -113,6 +114,7 @@ impl Listeners {
                 counters: app.listener_counters(&settings.name),
                 appends: Arc::clone(&appends),
                 large: Arc::clone(&large),
+                unheard: unheard.clone(),
                 stop: stop.clone(),
             };
             bound.push(Bound {
@@ -154,6 +156,15 @@ impl Listeners {
             );
         }
     }
+}
+
+async fn unheard(app: &Arc<App>, listeners: &[Listener]) -> Unheard {
+    if listeners.iter().all(|one| one.protocol != Protocol::Relp) {
+        return Unheard::default();
+    }
+    let app = Arc::clone(app);
+    let read = tokio::task::spawn_blocking(move || Unheard::at_start(&app)).await;
+    read.unwrap_or_default()
 }
 
 impl Listener {
@@ -200,7 +211,7 @@ impl Bound {
                         Protocol::Syslog | Protocol::SyslogUdp => Speech::Syslog,
                     },
                     allowed,
-                    tls: self.settings.tls.map(TlsAcceptor::from),
+                    tls: self.settings.tls,
                     door: self.door,
                     present: Present::default(),
                 };

@@ -10,6 +10,7 @@ use deedtrail_core::id::SourceName;
 use deedtrail_feeds::{Listener, Listeners, Protocol};
 use ipnet::IpNet;
 use rustls::ServerConfig;
+use tokio::sync::watch;
 
 use crate::config::{Config, ListenerConfig, ListenerProtocol};
 use crate::instance::{Instance, known_source};
@@ -106,7 +107,7 @@ fn network(text: &str) -> anyhow::Result<IpNet> {
 fn encryption(
     listener: &ListenerConfig,
     certificate: Option<&Arc<Certificate>>,
-) -> anyhow::Result<Option<Arc<ServerConfig>>> {
+) -> anyhow::Result<Option<watch::Receiver<Arc<ServerConfig>>>> {
     if !listener.tls {
         let authority = listener.client_ca_file.as_ref();
         anyhow::ensure!(
@@ -120,8 +121,7 @@ fn encryption(
         "`tls`: datagrams are not encrypted; take `protocol = \"syslog\"`"
     );
     let certificate = certificate.context("`tls` needs the server's certificate: `[tls]`")?;
-    match &listener.client_ca_file {
-        Some(file) => certificate.server_of_clients(file).map(Some),
-        None => certificate.server(&[]).map(Some),
-    }
+    certificate
+        .listener(listener.client_ca_file.as_deref())
+        .map(Some)
 }

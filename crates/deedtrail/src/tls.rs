@@ -1,8 +1,9 @@
-//! The server's certificate: read at the start, and again whenever its files change.
+//! The server's certificate, and whose clients it serves: read at the start, and again whenever the
+//! files change.
 
 use std::fs;
-use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
@@ -13,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::sync::watch;
 
 use crate::config::TlsConfig;
 
@@ -24,6 +26,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Certificate {
     files: TlsConfig,
     current: RwLock<Arc<CertifiedKey>>,
+    /// Listeners that serve the clients of some authorities alone.
+    closed: Mutex<Vec<Closed>>,
+}
+
+/// A listener whose clients the authorities in a file vouch for.
+#[derive(Debug)]
+struct Closed {
+    file: PathBuf,
+    changed: Option<SystemTime>,
+    serving: watch::Sender<Arc<ServerConfig>>,
 }
 
 impl Certificate {
@@ -32,6 +44,7 @@ impl Certificate {
         Ok(Arc::new(Self {
             files: files.clone(),
             current: RwLock::new(read(files)?),
+            closed: Mutex::default(),
         }))
     }
 
@@ -45,11 +58,32 @@ impl Certificate {
         Ok(Arc::new(config))
     }
 
-    /// As [`Self::server`], for clients alone that one of the authorities in `file` vouches for.
-    pub(crate) fn server_of_clients(
+    /// As [`Self::server`] for a listener; with a file for clients alone that one of the authorities
+    /// in it vouches for. When the file changes the next connection is checked against the new ones,
+    /// also if it goes on with a session of before.
+    pub(crate) fn listener(
         self: &Arc<Self>,
-        file: &Path,
-    ) -> anyhow::Result<Arc<ServerConfig>> {
+        clients: Option<&Path>,
+    ) -> anyhow::Result<watch::Receiver<Arc<ServerConfig>>> {
+        let Some(file) = clients else {
+            return Ok(watch::Sender::new(self.server(&[])?).subscribe());
+        };
+        let changed = changed_at(file);
+        let serving = watch::Sender::new(self.server_of_clients(file)?);
+        let served = serving.subscribe();
+        let closed = Closed {
+            file: file.to_owned(),
+            changed,
+            serving,
+        };
+        self.closed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(closed);
+        Ok(served)
+    }
+
+    fn server_of_clients(self: &Arc<Self>, file: &Path) -> anyhow::Result<Arc<ServerConfig>> {
         let mut authorities = RootCertStore::empty();
         for authority in certificates(file, "client_ca_file")? {
             authorities.add(authority)?;
@@ -76,7 +110,8 @@ impl Certificate {
     }
 
     /// Reads the files again if they changed since `known`; gives when they did.
-    fn look(&self, known: Changed) -> Changed {
+    fn look(self: &Arc<Self>, known: Changed) -> Changed {
+        self.look_at_clients();
         let now = changed(&self.files);
         if now == known {
             return known;
@@ -95,6 +130,34 @@ impl Certificate {
             }
         }
         now
+    }
+}
+
+impl Certificate {
+    /// Reads the authorities of clients again whose files changed.
+    fn look_at_clients(self: &Arc<Self>) {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in &mut *closed {
+            let now = changed_at(&one.file);
+            if now == one.changed {
+                continue;
+            }
+            one.changed = now;
+            let file = one.file.display();
+            match self.server_of_clients(&one.file) {
+                Ok(read) => {
+                    one.serving.send_replace(read);
+                    tracing::info!(%file, "the authorities of clients were read again and count from now on");
+                }
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(
+                        error,
+                        "the new authorities of clients are not used; the old ones go on"
+                    );
+                }
+            }
+        }
     }
 }
 
@@ -136,8 +199,11 @@ pub(crate) fn client(
 type Changed = [Option<SystemTime>; 2];
 
 fn changed(files: &TlsConfig) -> Changed {
-    let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
-    [changed(&files.certificate_file), changed(&files.key_file)]
+    [&files.certificate_file, &files.key_file].map(|file| changed_at(file))
+}
+
+fn changed_at(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|data| data.modified()).ok()
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use deedtrail_core::Text;
 use deedtrail_core::mapping::MappedRecord;
 
+use super::ConnectionKeys;
+
 /// Longest id used as an idempotency key as it is, bytes; longer ones are hashed.
 const ID_BYTES_MAX: usize = 256;
 /// Most different contents whose copies within a delivery are counted. Beyond it the copies of
@@ -26,6 +28,8 @@ pub struct KeyMaker {
     window: Option<usize>,
     /// Of a file: what tells records apart that say no time, which is what was before them.
     context: Option<[u8; 32]>,
+    /// Of a connection: what tells such records apart there.
+    connection: Option<ConnectionKeys>,
 }
 
 impl KeyMaker {
@@ -34,6 +38,16 @@ impl KeyMaker {
     pub fn over_window(window: usize) -> Self {
         Self {
             window: Some(window),
+            ..Self::default()
+        }
+    }
+
+    /// As [`Self::over_window`], for a connection: records without id and time are those of another
+    /// one only if they are sent again.
+    pub fn of_connection(window: usize, connection: ConnectionKeys) -> Self {
+        Self {
+            window: Some(window),
+            connection: Some(connection),
             ..Self::default()
         }
     }
@@ -53,6 +67,19 @@ impl KeyMaker {
         self.seen.len() + self.before.len()
     }
 
+    /// The newest keys of a connection's records without id and time, oldest first.
+    pub fn made(&self) -> Vec<Text> {
+        let connection = self.connection.as_ref();
+        connection.map_or_else(Vec::new, ConnectionKeys::made)
+    }
+
+    /// From now on the peer sends nothing again.
+    pub fn expect_new(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.expect_new();
+        }
+    }
+
     pub(super) fn make(
         &mut self,
         mapped: Option<&MappedRecord>,
@@ -65,9 +92,13 @@ impl KeyMaker {
         if let Some(id) = shipper_id {
             return key_of("s", id);
         }
-        let hash = self.content(bytes, mapped.is_some_and(MappedRecord::is_timed));
+        let is_timed = mapped.is_some_and(MappedRecord::is_timed);
+        let hash = self.content(bytes, is_timed);
         let mut short = [0_u8; 16];
         short.copy_from_slice(&hash.as_bytes()[..16]);
+        if let Some(connection) = self.connection.as_mut().filter(|_| !is_timed) {
+            return connection.make(short);
+        }
         let occurrence = self.occurrence(short);
         format!("h:{:032x}:{occurrence}", u128::from_be_bytes(short)).into()
     }

@@ -1,6 +1,7 @@
 //! Intake: a delivery is framed, mapped for its ids, appended, and answered with counts.
 
 mod answer;
+mod connection;
 mod entry;
 mod key;
 mod shipped;
@@ -23,6 +24,7 @@ use crate::App;
 use crate::access::{Denied, Principal};
 
 pub use answer::{IngestAnswer, QUARANTINE_NOTES_MAX, QuarantineNote};
+pub use connection::ConnectionKeys;
 pub use key::KeyMaker;
 pub(crate) use key::vendor_key;
 pub(crate) use shipped::Understood;
@@ -174,14 +176,16 @@ impl App {
     }
 
     /// Lets `keys` count what is in a part that was taken in before, so that the next parts get
-    /// the keys they would have had.
+    /// the keys they would have had. What could not be taken in as a part is no part here either.
     pub fn recall_part(
         &self,
         delivery: Delivery<'_>,
         keys: &mut KeyMaker,
     ) -> Result<(), FrameError> {
         let mapper = &self.ports.mapper;
-        for record in mapper.frame(delivery.source, delivery.encoding, delivery.body)? {
+        let framed = mapper.frame(delivery.source, delivery.encoding, delivery.body)?;
+        refuse_oversized(framed.iter().map(|record| (record.line, &*record.bytes)))?;
+        for record in framed {
             let mapped = mapper.map(delivery.source, &record.bytes).ok();
             keys.make(mapped.as_ref(), None, &record.bytes);
         }
@@ -202,7 +206,7 @@ impl<'a> Intake<'a> {
     }
 
     fn take(&mut self, arrivals: &[Arrival<'_>]) -> Result<(), IngestError> {
-        refuse_oversized(arrivals)?;
+        refuse_oversized(arrivals.iter().map(|one| (one.line, &*one.bytes)))?;
         let mut rest = arrivals;
         while !rest.is_empty() {
             let (chunk, after) = rest.split_at(append_size(rest));
@@ -284,13 +288,12 @@ impl<'a> Intake<'a> {
     }
 }
 
-fn refuse_oversized(arrivals: &[Arrival<'_>]) -> Result<(), FrameError> {
-    match arrivals
-        .iter()
-        .find(|record| record.bytes.len() > RECORD_BYTES_MAX)
-    {
-        Some(record) => Err(FrameError::RecordTooLarge {
-            line: record.line,
+fn refuse_oversized<'a>(
+    mut records: impl Iterator<Item = (u64, &'a [u8])>,
+) -> Result<(), FrameError> {
+    match records.find(|(_, bytes)| bytes.len() > RECORD_BYTES_MAX) {
+        Some((line, _)) => Err(FrameError::RecordTooLarge {
+            line,
             limit_bytes: RECORD_BYTES_MAX,
         }),
         None => Ok(()),

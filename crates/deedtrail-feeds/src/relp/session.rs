@@ -8,8 +8,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::{Frame, Framer};
-use crate::door::{Answer, Batch, Door, keys};
-use crate::limits::{MESSAGE_BYTES_MAX, MESSAGE_TIME_MAX, SMALL_MESSAGE_BYTES};
+use crate::door::{Answer, Batch, Door};
+use crate::limits::{
+    MESSAGE_BYTES_MAX, MESSAGE_TIME_MAX, SENT_AGAIN_TIME_MAX, SMALL_MESSAGE_BYTES,
+};
 use crate::pace::{Connection, Ended, Read, Reader};
 
 /// What the server can do, as the answer to `open`.
@@ -19,20 +21,30 @@ const TEXT_CHARS_MAX: usize = 80;
 /// Tells the client that the server is about to close.
 const SERVER_CLOSE: &[u8] = b"0 serverclose 0\n";
 
+/// The peer said that it is done, and has seen every answer.
+const CLOSED: &str = "closed";
+
 /// Takes messages from a connection until it ends.
 pub(crate) async fn serve(connection: Box<dyn Connection>, peer: SocketAddr, door: Door) {
+    let listener = &door.principal.name;
+    let keys = door.unheard.keys_of_session(&door.app, listener, peer.ip());
     let mut session = Session {
         reader: Reader::new(connection, door.stop.clone()),
         framer: Framer::default(),
         batch: Batch::default(),
         owed: Vec::new(),
         is_open: false,
-        keys: keys(),
+        keys,
+        begun: Instant::now(),
         large: None,
         peer,
         door,
     };
     let ended = session.run().await;
+    if ended != CLOSED {
+        let Session { door, keys, .. } = &session;
+        door.unheard.leave(&door.principal.name, peer.ip(), keys);
+    }
     session.reader.close().await;
     tracing::debug!(listener = %session.door.principal.name, %peer, ended, "a session ended");
 }
@@ -45,6 +57,7 @@ struct Session {
     owed: Vec<(u32, Owed)>,
     is_open: bool,
     keys: KeyMaker,
+    begun: Instant,
     /// Held while a large message is being received.
     large: Option<OwnedSemaphorePermit>,
     peer: SocketAddr,
@@ -71,9 +84,9 @@ impl Session {
                 self.large = None;
             }
             match ended {
-                _ if is_closing => return "closed",
+                _ if is_closing => return CLOSED,
                 None => {}
-                Some(Ended::Closed) => return "closed",
+                Some(Ended::Closed) => return "its connection was closed",
                 Some(Ended::CutOff(reason)) => return reason,
                 Some(Ended::Idle | Ended::Stopped) => {
                     self.reader.answer(SERVER_CLOSE).await;
@@ -145,6 +158,9 @@ impl Session {
     /// Appends what was gathered, then answers; false when the session cannot go on.
     async fn settle(&mut self) -> bool {
         let batch = std::mem::take(&mut self.batch);
+        if self.begun.elapsed() > SENT_AGAIN_TIME_MAX {
+            self.keys.expect_new();
+        }
         let answers = if batch.is_empty() {
             Vec::new()
         } else {

@@ -11,8 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::accept::Allowed;
-use crate::door::{Batch, Door, keys};
+use crate::door::{Batch, Door};
 use crate::limits::{BATCH_WAIT_MAX, DATAGRAMS_KIB_MAX, DROPS_EVERY};
+use crate::unheard::keys_of_stream;
 
 /// Longest datagram, bytes.
 const DATAGRAM_BYTES_MAX: usize = 64 << 10;
@@ -134,7 +135,7 @@ fn kib(bytes: usize) -> u32 {
 }
 
 async fn append(door: &Door, mut receiver: UnboundedReceiver<Waiting>) {
-    let mut keys = keys();
+    let mut keys = keys_of_stream(&door.app, &door.principal.name);
     while let Some((message, share)) = receiver.recv().await {
         let (mut batch, mut shares) = (Batch::default(), vec![share]);
         batch.push(message);

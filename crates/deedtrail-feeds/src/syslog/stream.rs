@@ -7,9 +7,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::{Framer, Piece};
-use crate::door::{Batch, Door, keys};
+use crate::door::{Batch, Door};
 use crate::limits::{BATCH_WAIT_MAX, MESSAGE_BYTES_MAX, MESSAGE_TIME_MAX, SMALL_MESSAGE_BYTES};
 use crate::pace::{Connection, Ended, Read, Reader};
+use crate::unheard::keys_of_stream;
 
 /// Takes messages from a connection until it ends.
 pub(crate) async fn serve(connection: Box<dyn Connection>, peer: SocketAddr, door: Door) {
@@ -17,7 +18,7 @@ pub(crate) async fn serve(connection: Box<dyn Connection>, peer: SocketAddr, doo
         reader: Reader::new(connection, door.stop.clone()),
         framer: Framer::default(),
         batch: Batch::default(),
-        keys: keys(),
+        keys: keys_of_stream(&door.app, &door.principal.name),
         large: None,
         peer,
         door,

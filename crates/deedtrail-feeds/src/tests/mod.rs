@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::door::Door;
 use crate::pace::Connection;
 use crate::stop::Stop;
+use crate::unheard::Unheard;
 
 /// Bytes that are under way between a sender and the listener.
 const WIRE_BYTES: usize = 4 << 10;
@@ -58,6 +59,7 @@ impl Bench {
             counters: Arc::default(),
             appends: Arc::new(Semaphore::new(4)),
             large: Arc::new(Semaphore::new(4)),
+            unheard: Unheard::default(),
             stop,
         };
         Self {
@@ -81,6 +83,11 @@ impl Bench {
         let mut tasks = JoinSet::new();
         tasks.spawn(served);
         (ours, tasks)
+    }
+
+    /// The server dies and starts again: all that is left is the log.
+    fn restart(&mut self) {
+        self.door.unheard = Unheard::at_start(&self.door.app);
     }
 
     fn refuse(&self, refusal: Option<Refusal>) {

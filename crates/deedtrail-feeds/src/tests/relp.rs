@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::time::{Instant, timeout};
 
 use super::Bench;
-use crate::limits::{ANSWER_TIME_MAX, MESSAGE_BYTES_MAX, MESSAGE_TIME_MAX};
+use crate::limits::{ANSWER_TIME_MAX, MESSAGE_BYTES_MAX, MESSAGE_TIME_MAX, SENT_AGAIN_TIME_MAX};
 use crate::relp::session::serve;
 
 const OPEN: &str = "1 open 30 relp_version=0\ncommands=syslog\n";
@@ -107,6 +107,55 @@ async fn what_is_sent_again_after_a_break_is_stored_once() {
         tasks.join_next().await.unwrap().unwrap();
     }
     assert_eq!(bench.stored(), ["<1>same", "<1>same", "<1>other"]);
+}
+
+/// A whole session: whether it ended in order is up to its last frame.
+async fn session(bench: &Bench, frames: &[String]) {
+    let (mut client, mut tasks) = bench.connect(serve);
+    client.write_all(OPEN.as_bytes()).await.unwrap();
+    client.write_all(frames.concat().as_bytes()).await.unwrap();
+    client.shutdown().await.unwrap();
+    rest(&mut client).await;
+    tasks.join_next().await.unwrap().unwrap();
+}
+
+fn frames(messages: &[&str]) -> Vec<String> {
+    let frame = |(number, message): (usize, &&str)| {
+        format!("{} syslog {} {message}\n", number + 2, message.len())
+    };
+    messages.iter().enumerate().map(frame).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_again_after_the_server_died_is_stored_once_and_twins_are_two() {
+    let mut bench = Bench::new();
+    session(&bench, &frames(&["<1>a", "<1>b", "<1>b"])).await;
+    bench.restart();
+    // The last two were not answered.
+    session(&bench, &frames(&["<1>b", "<1>b", "<1>c", "<1>b"])).await;
+    assert_eq!(bench.stored(), ["<1>a", "<1>b", "<1>b", "<1>c", "<1>b"]);
+    // Another sender, and one that ended in order, sent nothing before.
+    let closed = [&frames(&["<1>c"])[..], &["9 close 0\n".to_owned()]].concat();
+    session(&bench, &closed).await;
+    assert_eq!(bench.stored().len(), 5, "<1>c came again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_alike_is_two_after_a_session_that_ended_in_order() {
+    let bench = Bench::new();
+    let mut sent = frames(&["<1>same"]);
+    sent.push("9 close 0\n".to_owned());
+    for count in 1..4 {
+        session(&bench, &sent).await;
+        assert_eq!(bench.stored().len(), count);
+    }
+    // Also late in one after a break.
+    session(&bench, &frames(&["<1>same"])).await;
+    let (mut client, _tasks) = bench.connect(serve);
+    check(&mut client, OPEN, OPENED).await;
+    tokio::time::sleep(SENT_AGAIN_TIME_MAX * 2).await;
+    check(&mut client, "2 syslog 7 <1>same\n", "2 rsp 6 200 OK\n").await;
+    assert_eq!(bench.stored().len(), 5);
 }
 
 #[tokio::test(start_paused = true)]
