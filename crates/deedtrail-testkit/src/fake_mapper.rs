@@ -1,11 +1,11 @@
-//! A mapper of three sources whose records are JSON lines `{"id":…,"operation":…}`.
+//! A mapper of six sources whose records are JSON lines `{"id":…,"operation":…}`.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use deedtrail_core::event::{Alias, MappedEvent, OutcomeClass};
 use deedtrail_core::id::SourceName;
-use deedtrail_core::limits::REQUEST_BYTES_MAX;
+use deedtrail_core::limits::{RECORD_BYTES_MAX, REQUEST_BYTES_MAX};
 use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
 use deedtrail_core::port::log::PartClass;
 use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
@@ -32,6 +32,9 @@ const PLACES: [(&str, &str, &str); 9] = [
     ("outcome", "/outcome", "outcome"),
     ("src_ip", "/sourceIPAddress", "sourceIPAddress"),
 ];
+
+/// A line that stands for a record over the limit.
+const OVER_LIMIT: &[u8] = b"over the limit";
 
 /// Knows six sources and reads one simple record format for all of them.
 #[derive(Debug, Default)]
@@ -73,7 +76,14 @@ impl Mapper for FakeMapper {
                 limit_bytes: REQUEST_BYTES_MAX,
             });
         }
-        Ok(lines(body))
+        let lines = lines(body);
+        match lines.iter().find(|line| *line.bytes == *OVER_LIMIT) {
+            Some(Framed { line, .. }) => Err(FrameError::RecordTooLarge {
+                line: *line,
+                limit_bytes: RECORD_BYTES_MAX,
+            }),
+            None => Ok(lines),
+        }
     }
 
     fn unpack<'a>(&self, encoding: Encoding, body: &'a [u8]) -> Result<Cow<'a, [u8]>, FrameError> {

@@ -7,7 +7,8 @@ pub const PART_BYTES: usize = 4 << 20;
 /// Longest row of a table with newlines between quotes, bytes. At a longer one the quote is taken
 /// for an ordinary character.
 pub const TABLE_ROW_BYTES_MAX: usize = 64 << 10;
-/// Most bytes that a compressed input of this many bytes may unpack to: what is more is refused.
+/// Most bytes that each byte of a compressed input may unpack to, beyond 64 MiB. At more reading ends,
+/// which is told as long as the input is there: it may be put there unpacked.
 pub const UNPACKED_RATIO_MAX: u64 = 200;
 /// Parts of one file taken before the next file has its turn.
 pub const PARTS_PER_TURN: usize = 16;
@@ -44,6 +45,8 @@ pub const FAILING_MAX: usize = 10_000;
 pub const RETRY_OBJECT: [Duration; 2] = [Duration::from_secs(30), Duration::from_hours(1)];
 /// Shortest and longest pause after a failure.
 pub const RETRY_PAUSE: [Duration; 2] = [Duration::from_millis(500), Duration::from_mins(1)];
+/// Trying a file again that cannot be read takes at most one part in this many of the time.
+pub const RETRY_SHARE: u32 = 20;
 /// Most messages of a queue taken with one append.
 pub const MESSAGES_PER_BATCH: usize = 1_000;
 /// Most bytes of messages asked for at a time: more than NATS lets one message have.

@@ -5,13 +5,12 @@ use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 
 use deedtrail_app::App;
-use deedtrail_app::intake::{Delivery, IngestError, KeyMaker};
+use deedtrail_app::intake::KeyMaker;
 use deedtrail_core::id::SourceName;
-use deedtrail_core::port::mapper::Encoding;
 use serde::{Deserialize, Serialize};
 
 use super::part::{End, first_line, read_part, skip_line};
-use super::way::Untaken;
+use super::way::{Form, Records, Untaken, recall};
 
 /// Bytes of a mark at most.
 const MARK_BYTES: u64 = 1 << 10;
@@ -91,30 +90,27 @@ impl Lines {
         reader.seek(SeekFrom::Start(0))?;
         let mut reader = BufReader::with_capacity(1 << 20, reader).take(self.offset);
         let mut body = Vec::new();
+        let mut is_first = true;
         loop {
-            let before = body.len();
+            body.clear();
             let cut = read_part(&mut reader, &mut body, header.is_some())?;
             if cut.end == End::TooLong {
                 skip_line(&mut reader)?;
                 body.truncate(cut.whole);
             }
-            if body.len() > before {
-                let delivery = Delivery {
+            if !body.is_empty() {
+                let records = Records {
                     source,
-                    encoding: Encoding::Identity,
+                    // At the beginning it is among the lines.
+                    header: header.filter(|_| !is_first).unwrap_or_default(),
                     body: &body,
+                    form: Form::Lines,
                 };
-                let recalled = app.recall_part(delivery, &mut keys);
-                recalled.map_err(IngestError::from)?;
+                recall(app, records, &mut keys);
             }
+            is_first = false;
             if cut.end == End::Ended {
                 return Ok(keys);
-            }
-            // The rows of every further part stand behind the header line.
-            body.clear();
-            if let Some(header) = header.filter(|header| !header.is_empty()) {
-                body.extend_from_slice(header);
-                body.push(b'\n');
             }
         }
     }

@@ -63,7 +63,8 @@ struct Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
-        let bomb = "it unpacks to more than 200 times its size";
+        let bomb = "it unpacks to more than 200 times its size, and is taken up to there; put it there \
+                    unpacked if it is sound";
         let left = self.left.checked_sub(read as u64);
         self.left = left.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, bomb))?;
         Ok(read)

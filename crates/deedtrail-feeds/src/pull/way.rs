@@ -1,5 +1,6 @@
 //! The way of what a puller reads into the log.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
@@ -159,6 +160,39 @@ pub(crate) struct Refused<'a> {
     pub(crate) reason: &'a dyn Display,
 }
 
+impl Records<'_> {
+    /// The rows with their header line.
+    fn with_header(&self) -> Cow<'_, [u8]> {
+        if self.header.is_empty() {
+            Cow::Borrowed(self.body)
+        } else {
+            Cow::Owned([self.header, b"\n", self.body].concat())
+        }
+    }
+
+    /// Two parts of them; none of one line, or of what may not be cut.
+    fn halves(self) -> Option<[Self; 2]> {
+        let is_document = self.form == Form::Document;
+        let middle = middle(self.body).filter(|_| !is_document)?;
+        let (first, second) = self.body.split_at(middle);
+        Some([first, second].map(|body| Self { body, ..self }))
+    }
+}
+
+/// Lets `keys` count records that [`take`] took, and those alone.
+pub(crate) fn recall(app: &App, records: Records<'_>, keys: &mut KeyMaker) {
+    let delivery = Delivery {
+        source: records.source,
+        encoding: Encoding::Identity,
+        body: &records.with_header(),
+    };
+    if app.recall_part(delivery, keys).is_err() {
+        for half in records.halves().into_iter().flatten() {
+            recall(app, half, keys);
+        }
+    }
+}
+
 /// Takes records in. Of those that cannot be taken together the ones are found that cannot be
 /// taken at all.
 pub(crate) fn take(
@@ -168,25 +202,16 @@ pub(crate) fn take(
     keys: &mut KeyMaker,
     refuse: &dyn Fn(&Refused<'_>),
 ) -> Result<IngestAnswer, IngestError> {
-    let both;
-    let body = if records.header.is_empty() {
-        records.body
-    } else {
-        both = [records.header, b"\n", records.body].concat();
-        &both
-    };
     let delivery = Delivery {
         source: records.source,
         encoding: Encoding::Identity,
-        body,
+        body: &records.with_header(),
     };
     let error = match app.ingest_part(principal, delivery, keys) {
         Err(error) if !is_passing(&error) => error,
         taken => return taken,
     };
-    let is_document = records.form == Form::Document;
-    let middle = middle(records.body).filter(|_| !is_document);
-    let Some(middle) = middle else {
+    let Some([first, second]) = records.halves() else {
         refuse(&Refused {
             bytes: records.body.len() as u64,
             hash: blake3::hash(records.body),
@@ -194,10 +219,8 @@ pub(crate) fn take(
         });
         return Ok(IngestAnswer::default());
     };
-    let (first, second) = records.body.split_at(middle);
-    let half = |body| Records { body, ..records };
-    let mut answer = take(app, principal, half(first), keys, refuse)?;
-    answer.absorb(take(app, principal, half(second), keys, refuse)?);
+    let mut answer = take(app, principal, first, keys, refuse)?;
+    answer.absorb(take(app, principal, second, keys, refuse)?);
     Ok(answer)
 }
 

@@ -16,7 +16,8 @@ use super::growing::{Growing, Rest, Turn};
 use super::known::{Extent, Inode, Known, Memory, Taken};
 use crate::pull::book::Book;
 use crate::pull::limits::{
-    CONTENTS_KEPT, FORMER_MAX, HEAD_BYTES, OPEN_FILES_MAX, REMEMBERED_H, RETRY_PAUSE, SETTLED,
+    CONTENTS_KEPT, FORMER_MAX, HEAD_BYTES, OPEN_FILES_MAX, REMEMBERED_H, RETRY_PAUSE, RETRY_SHARE,
+    SETTLED,
 };
 use crate::pull::lines::{Lines, Mark};
 use crate::pull::part::{first_line, is_document};
@@ -185,7 +186,7 @@ impl Folder {
                 report.fail(format!("{}: {error}", file.shown()));
                 if let Some(watched) = watched {
                     let pause = watched.retry.map_or(RETRY_PAUSE[0], |(_, pause)| pause * 2);
-                    let pause = pause.min(RETRY_PAUSE[1]);
+                    let pause = pause.min(RETRY_PAUSE[1]).max(now.elapsed() * RETRY_SHARE);
                     watched.retry = Some((now + pause, pause));
                 }
                 if let Some(open) = self.open.get_mut(&file.inode) {

@@ -203,6 +203,67 @@ fn a_line_over_the_limit_is_passed_over() {
 }
 
 #[test]
+fn a_record_over_the_limit_changes_no_key_of_those_after_it() {
+    let mut scene = Scene::new();
+    scene.append("a.log", "begin\nx\nover the limit\nx\nx\n");
+    scene.look(SETTLED);
+    assert_eq!(scene.records(), ["begin", "x", "x", "x"]);
+    assert_eq!(scene.app.feeds.all()["folders.test"].refused, 1);
+    // The keys are found again by reading, or made anew from the beginning.
+    for noted in [None, Some(&b"{"[..])] {
+        scene.crash(noted);
+        scene.append("a.log", "x\n");
+        scene.look(SETTLED);
+        assert_eq!(scene.error(), None);
+    }
+    assert_eq!(scene.records(), ["begin", "x", "x", "x", "x", "x"]);
+}
+
+#[test]
+fn several_members_in_one_file_are_one_content() {
+    let mut scene = Scene::new();
+    let packed = |text: &str| {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    };
+    let frame = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+    let texts = ["one\ntw", "o\n", "three\n"];
+    fs::write(scene.path("a.gz"), texts.map(packed).concat()).unwrap();
+    scene.look(Duration::ZERO);
+    assert_eq!(scene.records(), ["one", "two", "three"]);
+    let texts = ["four\nfi", "ve\n"];
+    fs::write(scene.path("b.zst"), texts.map(frame).concat()).unwrap();
+    scene.look(Duration::ZERO);
+    assert_eq!(scene.records()[3..], ["four", "five"]);
+    assert_eq!(scene.error(), None);
+}
+
+#[test]
+fn what_unpacks_to_too_much_is_told_until_it_is_gone_and_keeps_no_other_file_waiting() {
+    let mut scene = Scene::new();
+    let line = format!("{{\"id\":\"1\",\"text\":\"{}\"}}\n", " ".repeat(1 << 20));
+    let mut packer = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    for _ in 0..70 {
+        packer.write_all(line.as_bytes()).unwrap();
+    }
+    fs::write(scene.path("a.zst"), packer.finish().unwrap()).unwrap();
+    scene.append("b.log", "{\"id\":\"2\"}\n");
+    for _ in 0..2 {
+        scene.look(Duration::ZERO);
+        let error = scene.error().unwrap();
+        assert!(
+            error.contains("a.zst") && error.contains("200 times"),
+            "{error}"
+        );
+        assert_eq!(scene.records().len(), 2);
+    }
+    fs::remove_file(scene.path("a.zst")).unwrap();
+    scene.look(Duration::ZERO);
+    assert_eq!(scene.error(), None);
+}
+
+#[test]
 fn progress_of_another_log_is_not_believed() {
     let mut scene = Scene::new();
     scene.append("a.log", "{\"id\":\"1\"}\n");
