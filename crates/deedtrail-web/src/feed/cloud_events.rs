@@ -75,14 +75,20 @@ pub(super) async fn wanted(headers: HeaderMap) -> Response {
 /// The attributes in the headers of binary mode; none in the other modes.
 fn attributes(headers: &HeaderMap) -> Result<Option<Map<String, Value>>, Problem> {
     let mut attributes = Map::new();
-    for (name, value) in headers {
-        let Some(name) = name.as_str().strip_prefix("ce-") else {
+    for (header, value) in headers {
+        let Some(name) = header.as_str().strip_prefix("ce-") else {
             continue;
         };
-        let value = value.to_str().map_err(|_| {
-            Problem::bad_request("A header `ce-…` holds other than ASCII; encode it in percents.")
-        })?;
-        attributes.insert(name.to_owned(), value.into());
+        let is_reserved = matches!(name, "" | "data" | "data_base64");
+        let value = attribute(value).filter(|_| !is_reserved);
+        let Some(value) = value else {
+            let detail = format!("The header `{header}` is no attribute, or no UTF-8 in percents.");
+            return Err(Problem::bad_request(detail));
+        };
+        if attributes.insert(name.to_owned(), value.into()).is_some() {
+            let detail = format!("The header `{header}` stands there twice; which one counts?");
+            return Err(Problem::bad_request(detail));
+        }
     }
     if attributes.is_empty() {
         return Ok(None);
@@ -94,30 +100,72 @@ fn attributes(headers: &HeaderMap) -> Result<Option<Map<String, Value>>, Problem
         }
     }
     if let Some(kind) = headers.get(header::CONTENT_TYPE) {
-        let kind = kind.to_str().unwrap_or_default();
+        let kind = String::from_utf8_lossy(kind.as_bytes());
         attributes.insert("datacontenttype".to_owned(), kind.into());
     }
     Ok(Some(attributes))
 }
 
+/// What a header says (section 3.1.3.2 of the binding): without quotes around it, and with one
+/// round of percents decoded; `None` if that is no UTF-8.
+fn attribute(value: &HeaderValue) -> Option<String> {
+    let value = value.as_bytes();
+    let quoted = value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""));
+    let mut bytes = quoted.unwrap_or(value).iter().copied();
+    let mut decoded = Vec::with_capacity(value.len());
+    while let Some(byte) = bytes.next() {
+        let next = match byte {
+            b'\\' if quoted.is_some() => bytes.next().unwrap_or(byte),
+            b'%' => escaped(&mut bytes).unwrap_or(byte),
+            byte => byte,
+        };
+        decoded.push(next);
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// The byte that two hexadecimal digits stand for, which are taken; any other text is left.
+fn escaped(bytes: &mut (impl Iterator<Item = u8> + Clone)) -> Option<u8> {
+    let mut ahead = bytes.clone();
+    let mut digit = || char::from(ahead.next()?).to_digit(16);
+    let byte = digit()? * 16 + digit()?;
+    *bytes = ahead;
+    u8::try_from(byte).ok()
+}
+
 /// An event whose data are the body, as the JSON format of the specification writes it.
 fn binary<'a>(attributes: Map<String, Value>, body: &[u8]) -> Result<Shipped<'a>, Problem> {
-    let (name, data) = match (
-        serde_json::from_slice::<&RawValue>(body),
-        str::from_utf8(body),
-    ) {
-        (Ok(json), _) => ("data", json.to_owned()),
-        (Err(_), Ok(text)) => ("data", raw(text)?),
-        (Err(_), Err(_)) => ("data_base64", raw(&STANDARD.encode(body))?),
+    let kind = attributes.get("datacontenttype").and_then(Value::as_str);
+    let json = kind
+        .is_none_or(is_json)
+        .then(|| serde_json::from_slice::<&RawValue>(body).ok())
+        .flatten();
+    let data = match (json, str::from_utf8(body)) {
+        _ if body.is_empty() => None,
+        (Some(json), _) => Some(("data", json.to_owned())),
+        (None, Ok(text)) => Some(("data", raw(text)?)),
+        (None, Err(_)) => Some(("data_base64", raw(&STANDARD.encode(body))?)),
     };
-    let attributes = Value::Object(attributes).to_string();
-    let attributes = attributes.trim_end_matches('}');
-    let event = format!("{attributes},\"{name}\":{}}}", data.get());
+    let mut event = Value::Object(attributes).to_string();
+    if let Some((name, data)) = data {
+        event.pop();
+        event = format!("{event},\"{name}\":{}}}", data.get());
+    }
     let piece = Framed {
         line: 1,
         bytes: Cow::Owned(event.into_bytes()),
     };
     Ok(labelled(piece))
+}
+
+/// `*/json` and `*/*+json`, as the JSON format of the specification says (section 3.1).
+fn is_json(media_type: &str) -> bool {
+    let name = media_type.split(';').next().unwrap_or_default().trim();
+    let (_, kind) = name.split_once('/').unwrap_or_default();
+    let kind = kind.to_ascii_lowercase();
+    kind == "json" || kind.ends_with("+json")
 }
 
 fn raw(text: &str) -> Result<Box<RawValue>, Problem> {

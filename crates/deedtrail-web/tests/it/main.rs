@@ -7,6 +7,8 @@ mod api;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod cloud_events;
+#[cfg(test)]
 mod feed;
 #[cfg(test)]
 mod feed_property;
