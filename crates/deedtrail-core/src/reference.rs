@@ -1,9 +1,14 @@
-//! Reference pages made from the code: docs/reference/findings.md and docs/reference/controls.md.
+//! Reference pages made from the code: findings.md, controls.md and actions.md of docs/reference.
 //! `cargo run -p deedtrail-core --example reference` writes them; a test compares them.
 
 use std::fmt::Write as _;
 
+use crate::action::ACTIONS;
 use crate::control::{self, CROSSWALK, Framework};
+use crate::event::{
+    ActorKind, CredentialKind, DeviceTrust, Environment, EventKind, OutcomeClass, Plane,
+    Sensitivity, Verdict,
+};
 use crate::finding::{FindingType, TelemetryKind, registry};
 
 const KINDS: [TelemetryKind; 4] = [
@@ -92,6 +97,69 @@ fn finding(page: &mut String, kind: &FindingType) {
     );
 }
 
+/// The page on closed lists of values: actions, kinds, planes and the like.
+pub fn actions_page() -> String {
+    let mut page = String::from(
+        "# Actions, kinds and planes\n\nThe closed lists of values an event has, which a mapping answers \
+         with. This page is made from `crates/deedtrail-core/src/action.rs` and `event.rs`.\n\n## Actions\n\n\
+         What an operation does, in security terms; one list for all vendors. OCSF 1.8 class and activity \
+         in brackets.\n\n| action | meaning | examples | OCSF |\n|---|---|---|---|\n",
+    );
+    for facts in ACTIONS {
+        push(
+            &mut page,
+            format_args!(
+                "| `{}` | {} | {} | {} ({}) |\n",
+                facts.name, facts.meaning, facts.examples, facts.class_uid, facts.activity_id
+            ),
+        );
+    }
+    page.push_str("\n## Other lists\n\n| field | values |\n|---|---|\n");
+    list(&mut page, "kind", EventKind::ALL, EventKind::name);
+    list(&mut page, "plane", Plane::ALL, Plane::name);
+    list(
+        &mut page,
+        "kind of an actor",
+        ActorKind::ALL,
+        ActorKind::name,
+    );
+    list(&mut page, "outcome", OutcomeClass::ALL, OutcomeClass::name);
+    list(
+        &mut page,
+        "credential_kind",
+        CredentialKind::ALL,
+        CredentialKind::name,
+    );
+    list(
+        &mut page,
+        "device_trust",
+        DeviceTrust::ALL,
+        DeviceTrust::name,
+    );
+    list(&mut page, "verdict", Verdict::ALL, Verdict::name);
+    list(
+        &mut page,
+        "environment of a target",
+        Environment::ALL,
+        Environment::name,
+    );
+    list(
+        &mut page,
+        "sensitivity of a target",
+        Sensitivity::ALL,
+        Sensitivity::name,
+    );
+    page
+}
+
+fn list<T: Copy>(page: &mut String, field: &str, values: &[T], name: fn(T) -> &'static str) {
+    let values: Vec<String> = values
+        .iter()
+        .map(|value| format!("`{}`", name(*value)))
+        .collect();
+    push(page, format_args!("| {field} | {} |\n", values.join(", ")));
+}
+
 const fn heading(telemetry: TelemetryKind) -> &'static str {
     match telemetry {
         TelemetryKind::Click => "Click",
@@ -117,5 +185,7 @@ mod tests {
         assert!(findings == findings_page(), "findings.md: {again}");
         let controls = include_str!("../../../docs/reference/controls.md");
         assert!(controls == controls_page(), "controls.md: {again}");
+        let actions = include_str!("../../../docs/reference/actions.md");
+        assert!(actions == actions_page(), "actions.md: {again}");
     }
 }

@@ -47,6 +47,12 @@ pub struct DetectedRow {
     pub candidates: Vec<SourceName>,
 }
 
+/// Share of events with action `other` above which a mapping needs work.
+const OTHER_SHARE_MAX: f64 = 0.05;
+
+/// Fields that a mapping which reads them at all reads from some record of every file.
+const ALWAYS_FILLED: [&str; 2] = ["time", "operation"];
+
 /// How much of a log a mapping uses.
 #[derive(Debug, Default, Serialize)]
 pub struct Coverage {
@@ -70,6 +76,40 @@ impl Coverage {
         #[expect(clippy::cast_precision_loss, reason = "a share for people")]
         let share = self.other.values().sum::<u64>() as f64 / self.events.max(1) as f64;
         share
+    }
+
+    /// Why a file needs work, one sentence each. `mapped`: the fields that the mapping reads;
+    /// `is_refused`: none of its records may map.
+    pub fn faults(&self, mapped: &BTreeSet<String>, is_refused: bool) -> Vec<String> {
+        let quarantined = self.quarantined.values().sum::<u64>();
+        if is_refused {
+            let understood = self.records - quarantined;
+            let fault = format!("{understood} of its records map, and none should");
+            return (understood > 0).then_some(fault).into_iter().collect();
+        }
+        let mut faults = Vec::new();
+        if quarantined > 0 {
+            let codes: Vec<&str> = self.quarantined.keys().map(String::as_str).collect();
+            faults.push(format!(
+                "{quarantined} records do not map ({}); a file whose name begins with `refused` holds those that must not",
+                codes.join(", ")
+            ));
+        }
+        let share = self.other_share();
+        if share > OTHER_SHARE_MAX {
+            faults.push(format!(
+                "{:.1} % of the events have no action of their own, at most {:.0} % may",
+                share * 100.0,
+                OTHER_SHARE_MAX * 100.0
+            ));
+        }
+        let missing = ALWAYS_FILLED.into_iter().filter(|name| {
+            self.events > 0 && mapped.contains(*name) && !self.fields.contains_key(*name)
+        });
+        faults.extend(missing.map(|name| {
+            format!("no event has a value for {name}: do its path and format fit the records?")
+        }));
+        faults
     }
 }
 
@@ -156,6 +196,22 @@ impl Registry {
             source,
         });
         Ok(rows.collect())
+    }
+
+    /// The canonical fields that the mapping of a source reads.
+    pub fn mapped_fields(&self, source: &SourceName) -> Result<BTreeSet<String>, RowsError> {
+        let plan = self.plan(source)?;
+        let plain = plan.fields.iter().map(|field| field.name);
+        let listed = plan.listed.iter().map(|field| field.name);
+        let mut names: BTreeSet<String> = plain.chain(listed).map(str::to_owned).collect();
+        names.insert("operation".to_owned());
+        if plan.time.is_some() {
+            names.insert("time".to_owned());
+        }
+        if plan.outcome.0.iter().any(|choice| choice.lookup.is_some()) {
+            names.insert("outcome".to_owned());
+        }
+        Ok(names)
     }
 
     /// What of the records in `body` the mapping uses.

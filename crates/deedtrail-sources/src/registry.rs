@@ -41,6 +41,8 @@ pub enum LoadError {
         path: PathBuf,
         source: deedtrail_core::id::BadName,
     },
+    #[error("{found}: the folder has no mapping.toml; is this meant to be it?")]
+    Misnamed { found: PathBuf },
 }
 
 /// Every source by name.
@@ -274,7 +276,12 @@ fn read_source(
     let file = folder.join("mapping.toml");
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return match misnamed(folder) {
+                Some(found) => Err(LoadError::Misnamed { found }),
+                None => Ok(None),
+            };
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(None),
         Err(error) => return Err(failed(&file)(error)),
     };
@@ -283,6 +290,14 @@ fn read_source(
     let plan = compile(&file.display().to_string(), &text, shared)?;
     let readme = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
     Ok(Some((name, Source { plan, readme })))
+}
+
+/// What may be meant to be the mapping of a folder without one.
+fn misnamed(folder: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let paths = files.map(|file| file.path());
+    let mut tables = paths.filter(|path| path.extension().is_some_and(|end| end == "toml"));
+    tables.next()
 }
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> LoadError {

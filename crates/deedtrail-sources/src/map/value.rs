@@ -112,7 +112,7 @@ pub(crate) fn time(text: &str, formats: &[TimeFormat]) -> Result<Timestamp, BadT
         let read = match format {
             TimeFormat::Rfc3339 => rfc3339(text).ok_or(BadTime::Unreadable),
             TimeFormat::Unix(units) => unix(text, *units),
-            TimeFormat::Pattern(pattern) => by_pattern(pattern, text).ok_or(BadTime::Unreadable),
+            TimeFormat::Pattern(pattern) => pattern.read(text).ok_or(BadTime::Unreadable),
         };
         match read {
             Ok(at) => return Ok(at),
@@ -205,20 +205,6 @@ fn unix(text: &str, units_per_second: i64) -> Result<Timestamp, BadTime> {
     Ok(Timestamp::from_micros(micros))
 }
 
-fn by_pattern(pattern: &str, text: &str) -> Option<Timestamp> {
-    let broken_down = jiff::fmt::strtime::parse(pattern, text).ok()?;
-    let at = match broken_down.to_timestamp() {
-        Ok(at) => at,
-        Err(_) => broken_down
-            .to_datetime()
-            .ok()?
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .ok()?
-            .timestamp(),
-    };
-    Some(Timestamp::from_micros(at.as_microsecond()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,7 +272,10 @@ mod tests {
         );
         assert_eq!(time("99999999999999999999", &ms), Err(BadTime::Absurd));
         assert_eq!(time("0", &ms), Err(BadTime::Unreadable));
-        let pattern = [TimeFormat::Pattern("%Y-%m-%d %H:%M:%S".into())];
+        let pattern = [TimeFormat::Pattern(crate::mapping::time::TimePattern::new(
+            "%Y-%m-%d %H:%M:%S",
+            jiff::tz::TimeZone::UTC,
+        ))];
         assert_eq!(
             time("2026-11-18 14:02:11", &pattern).unwrap().to_string(),
             "2026-11-18T14:02:11.000000Z"

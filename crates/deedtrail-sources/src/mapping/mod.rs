@@ -9,6 +9,7 @@ pub(crate) mod plan;
 pub(crate) mod rules;
 mod schema;
 pub mod spec;
+pub(crate) mod time;
 
 pub(crate) use compile::{SharedTables, compile};
 pub use error::MappingError;

@@ -12,6 +12,7 @@ use regex::Regex;
 use super::pattern::{Lookup, Patterns};
 use super::rules::Rules;
 use super::spec::{Conversion, Unlabelled};
+use super::time::TimePattern;
 use crate::framing::{Envelope, Framing};
 use crate::record::line::Form;
 use crate::record::{Asker, Memo, ShapeId, Shapes};
@@ -313,6 +314,5 @@ pub(crate) enum TimeFormat {
     Rfc3339,
     /// Units per second.
     Unix(i64),
-    /// `strptime` pattern; without a zone in it, UTC.
-    Pattern(String),
+    Pattern(TimePattern),
 }

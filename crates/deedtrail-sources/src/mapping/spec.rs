@@ -221,6 +221,9 @@ pub struct FormattedTime {
     pub from: ValueSpec,
     /// `rfc3339`, `unix_s`, `unix_ms`, `unix_us`, `unix_ns`, or a `strptime` pattern; first that fits.
     pub format: OneOrMany,
+    /// IANA name of the zone of times written without one; UTC if it is not given. A time that a
+    /// change of the clocks makes twice is the first of the two.
+    pub zone: Option<String>,
 }
 
 /// Where a value comes from: a path, a `'constant'`, a `template {path}`, a list of these of which

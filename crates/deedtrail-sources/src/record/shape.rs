@@ -295,6 +295,15 @@ impl Shapes {
         id
     }
 
+    /// A place that some paths take for a list of objects and others for an object.
+    pub(crate) fn mixed(&self) -> Option<&Shape> {
+        self.all.iter().find(|shape| {
+            let element = shape.element.map(|id| self.get(id));
+            let lists_objects = element.is_some_and(|element| element.child_count() > 0);
+            lists_objects && shape.child_count() > 0 && !shape.whole
+        })
+    }
+
     pub(crate) fn keep_whole(&mut self, id: ShapeId) {
         self.all[id.0 as usize].whole = true;
     }

@@ -7,10 +7,7 @@ use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::{Encoding, Mapper as _};
 use serde_json::Value;
 
-use crate::registries::{registry, source};
-
-/// Share of fixture events whose action may be `other`.
-const OTHER_SHARE_MAX: f64 = 0.05;
+use crate::registries::{registry, registry_with, source};
 
 pub(crate) fn folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sources");
@@ -78,19 +75,42 @@ fn fixtures_are_understood() {
         for file in fixtures(&folder) {
             let body = fs::read(&file).unwrap();
             let coverage = registry.coverage(&source(&name), &body).unwrap();
-            if name_of(&file).starts_with("refused") {
-                assert_eq!(coverage.events, 0, "{}", file.display());
-                continue;
-            }
-            assert_eq!(coverage.quarantined, [].into(), "{}", file.display());
+            let mapped = registry.mapped_fields(&source(&name)).unwrap();
+            let is_refused = name_of(&file).starts_with("refused");
+            let faults = coverage.faults(&mapped, is_refused);
             assert!(
-                coverage.other_share() <= OTHER_SHARE_MAX,
-                "{}: no action for {:?}",
+                faults.is_empty(),
+                "{}: {faults:?} {:?}",
                 file.display(),
                 coverage.other
             );
         }
     }
+}
+
+#[test]
+fn what_a_file_of_fixtures_lacks_is_told() {
+    let mapping = "title = \"T\"\n[identify]\na = \"*\"\n[event]\nsystem = \"'x'\"\noperation = \"a\"\n\
+                   time = \"at\"\n[[action]]\nis = { read = \"r\" }\n";
+    let registry = registry_with("test.log", mapping);
+    let name = source("test.log");
+    let mapped = registry.mapped_fields(&name).unwrap();
+    let faults = |records: &str, is_refused| {
+        let coverage = registry.coverage(&name, records.as_bytes()).unwrap();
+        coverage.faults(&mapped, is_refused)
+    };
+    let good = r#"{"a":"r","at":"2026-11-01T00:00:00Z"}"#;
+    assert_eq!(faults(good, false), [""; 0]);
+    assert_eq!(
+        faults(good, true),
+        ["1 of its records map, and none should"]
+    );
+    assert_eq!(faults(r#"{"b":1}"#, true), [""; 0]);
+    let told = faults("{\"b\":1}\n{\"a\":\"new\"}", false);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with("1 records do not map (wrong_source)"));
+    assert!(told[1].starts_with("100.0 % of the events have no action"));
+    assert!(told[2].starts_with("no event has a value for time"));
 }
 
 #[test]

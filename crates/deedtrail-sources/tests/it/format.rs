@@ -69,6 +69,26 @@ fn mistakes_have_a_place_and_a_way_out() {
         "mapping.toml:7: `unix_m` is none of rfc3339, unix_s, unix_ms, unix_us, unix_ns, or a pattern such as `%Y-%m-%d %H:%M:%S`",
     );
     check(
+        "time = { from = \"b\", format = \"%Y-%m-%d %H:%M %Z\" }",
+        "mapping.toml:7: `%Y-%m-%d %H:%M %Z`: strptime parsing failed: parsing time zone abbreviation is not allowed",
+    );
+    check(
+        "time = { from = \"b\", format = \"%H:%M\" }",
+        "mapping.toml:7: `%H:%M`: a time in this pattern does not say its year, month and day",
+    );
+    check(
+        "time = { from = \"b\", format = \"%Y-%m-%d %H:%M\", zone = \"Europe/Berln\" }",
+        "mapping.toml:7: `Europe/Berln` is no time zone; write one of the IANA names, such as `Europe/Berlin`",
+    );
+    check(
+        "account = \"l.x\"\nsrc_ip = \"l[type=User].ip\"",
+        "mapping.toml:8: `l` is read with brackets (`l[].x`) and without (`l.x`); write all its paths with brackets, a single object is then a list of one",
+    );
+    check(
+        "[[actor]]\nkind = \"human\"\naliases = [{ \"Acme Person\" = \"b\" }]",
+        "mapping.toml:9: `Acme Person` is no namespace; write one such as `email` or `acme.badge_id`: lower-case letters, digits, `_` and `.`",
+    );
+    check(
         "[[action]]\nis = { raed = \"x\" }",
         "mapping.toml:8: `raed` is not an action; did you mean `read`?",
     );
@@ -83,6 +103,19 @@ fn mistakes_have_a_place_and_a_way_out() {
     check(
         "[records]\neach = \"a[].b\"",
         "mapping.toml:8: `each = \"a[].b\"` must end with `[]`",
+    );
+}
+
+#[test]
+fn a_mapping_by_another_name_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("x.y");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("maping.toml"), HEAD).unwrap();
+    let error = Registry::load(folder.path()).unwrap_err().to_string();
+    assert!(
+        error.ends_with("maping.toml: the folder has no mapping.toml; is this meant to be it?"),
+        "{error}"
     );
 }
 

@@ -1,6 +1,6 @@
 //! `source`: list, test, map, detect. Needs no data folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -15,9 +15,6 @@ use crate::args::SourceCommand;
 use crate::config::Config;
 use crate::instance::{known_source, registry};
 use crate::output::{Console, Data};
-
-/// Share of events with action `other` above which a mapping needs work.
-const OTHER_SHARE_MAX: f64 = 0.05;
 
 pub(super) fn run(
     command: &SourceCommand,
@@ -114,8 +111,12 @@ fn test(folder: &Path, console: &mut Console) -> anyhow::Result<Ended> {
         .context("a source is a folder in a folder of sources")?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let source = SourceName::new(&name)?;
+    anyhow::ensure!(
+        folder.join("mapping.toml").is_file(),
+        "{} has no mapping.toml; give the folder of one source",
+        folder.display()
+    );
     let registry = Registry::load(parent)?;
-    let mut well = true;
     let fixtures = folder.join("fixtures");
     let entries = std::fs::read_dir(&fixtures);
     let mut files: Vec<_> = entries
@@ -128,29 +129,56 @@ fn test(folder: &Path, console: &mut Console) -> anyhow::Result<Ended> {
     });
     files.sort();
     anyhow::ensure!(!files.is_empty(), "{} has no *.ndjson", fixtures.display());
+    let mapped = registry.mapped_fields(&source)?;
+    let mut filled = BTreeSet::new();
+    let mut well = true;
     for file in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
         let coverage = registry.coverage(&source, &std::fs::read(&file)?)?;
-        well &= report(&file, &coverage, console)?;
+        let faults = coverage.faults(&mapped, name.starts_with("refused"));
+        report(&file, &coverage, &faults, console)?;
+        well &= faults.is_empty();
+        filled.extend(coverage.fields.into_keys());
+    }
+    let empty: Vec<&String> = mapped.difference(&filled).collect();
+    if console.json {
+        console.object(&json!({ "id": source, "well": well, "never_filled": empty }))?;
+    } else if !empty.is_empty() {
+        console.line(format_args!(
+            "mapped, but filled by no fixture ({})",
+            empty.len()
+        ))?;
+        for name in empty {
+            console.line(format_args!("            {name}"))?;
+        }
     }
     Ok(if well { Ended::Done } else { Ended::Found })
 }
 
-fn report(file: &Path, coverage: &Coverage, console: &mut Console) -> anyhow::Result<bool> {
-    let share = coverage.other_share();
-    let well = coverage.quarantined.is_empty() && share <= OTHER_SHARE_MAX;
+fn report(
+    file: &Path,
+    coverage: &Coverage,
+    faults: &[String],
+    console: &mut Console,
+) -> anyhow::Result<()> {
+    let well = faults.is_empty();
     if console.json {
-        console.object(&json!({ "id": file, "well": well, "coverage": coverage }))?;
-        return Ok(well);
+        console
+            .object(&json!({ "id": file, "well": well, "faults": faults, "coverage": coverage }))?;
+        return Ok(());
     }
     console.line(format_args!(
         "{}: {} records, {} events, {:.1} % other, {} quarantined: {}",
         file.display(),
         coverage.records,
         coverage.events,
-        share * 100.0,
+        coverage.other_share() * 100.0,
         coverage.quarantined.values().sum::<u64>(),
         if well { "ok" } else { "needs work" }
     ))?;
+    for fault in faults {
+        console.line(format_args!("  {fault}"))?;
+    }
     for (title, counts) in [
         ("canonical fields filled", &coverage.fields),
         ("raw paths used", &coverage.used),
@@ -163,5 +191,5 @@ fn report(file: &Path, coverage: &Coverage, console: &mut Console) -> anyhow::Re
             console.line(format_args!("    {count:>6}  {name}"))?;
         }
     }
-    Ok(well)
+    Ok(())
 }

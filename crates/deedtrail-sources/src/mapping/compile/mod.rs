@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use deedtrail_core::action::{ACTIONS, Action};
 use deedtrail_core::event::OutcomeClass;
 use deedtrail_core::port::mapper::SigmaLogsource;
+use jiff::tz::TimeZone;
 
 use super::error::MappingError;
 use super::fields::{self, CLOSED};
@@ -19,6 +20,7 @@ use super::path;
 use super::plan::{Choices, Field, Interest, ListedField, Party, Path, Plan, TimeFormat, Value};
 use super::rules::Rules;
 use super::spec::{AnswerSpec, ChoicesSpec, MappingFile, OneOrMany, TimeSpec, ValueSpec};
+use super::time::{self, TimePattern};
 use crate::record::Shapes;
 
 /// Named tables: name, then answer = patterns.
@@ -102,7 +104,7 @@ impl Compiler<'_> {
         self.levels = levels;
         let actors = self.all(&spec.actor, Self::actor)?;
         let targets = self.all(&spec.target, Self::target)?;
-        Ok(Plan {
+        let mut plan = Plan {
             title: spec.title.clone(),
             sigma: sigma(spec),
             field_aliases: spec.field_aliases.clone().into_iter().collect(),
@@ -146,9 +148,28 @@ impl Compiler<'_> {
             changes: self.all(&spec.changes, Self::change)?,
             tool_arguments: self.whole(spec.event.tool_arguments.as_ref())?,
             policy: self.policy(spec)?,
-            shapes: self.shapes,
-            named: self.named,
-        })
+            shapes: Shapes::default(),
+            named: Vec::new(),
+        };
+        self.refuse_mixed()?;
+        plan.shapes = self.shapes;
+        plan.named = self.named;
+        Ok(plan)
+    }
+
+    /// A list is read with brackets by every path or by none.
+    fn refuse_mixed(&self) -> Compiled<()> {
+        let Some(shape) = self.shapes.mixed() else {
+            return Ok(());
+        };
+        let path = &shape.path;
+        let tail = path.rsplit('.').next().unwrap_or(path);
+        self.wrong(
+            &format!("{tail}["),
+            format!(
+                "`{path}` is read with brackets (`{path}[].x`) and without (`{path}.x`); write all its paths with brackets, a single object is then a list of one"
+            ),
+        )
     }
 
     /// Fields with a closed list of values.
@@ -180,19 +201,25 @@ impl Compiler<'_> {
     }
 
     fn time(&mut self, spec: &TimeSpec) -> Compiled<(Value, Vec<TimeFormat>)> {
-        let (from, formats) = match spec {
+        let time = match spec {
             TimeSpec::Plain(from) => return Ok((self.value(from)?, vec![TimeFormat::Rfc3339])),
-            TimeSpec::Formatted(time) => (&time.from, &time.format),
+            TimeSpec::Formatted(time) => time,
         };
+        let zone = self.zone(time.zone.as_deref())?;
         let mut parsed = Vec::new();
-        for format in formats.as_slice() {
+        for format in time.format.as_slice() {
             parsed.push(match format.as_str() {
                 "rfc3339" => TimeFormat::Rfc3339,
                 "unix_s" => TimeFormat::Unix(1),
                 "unix_ms" => TimeFormat::Unix(1_000),
                 "unix_us" => TimeFormat::Unix(1_000_000),
                 "unix_ns" => TimeFormat::Unix(1_000_000_000),
-                pattern if pattern.contains('%') => TimeFormat::Pattern(pattern.to_owned()),
+                pattern if pattern.contains('%') => {
+                    if let Err(reason) = TimePattern::check(pattern) {
+                        return self.wrong(pattern, format!("`{pattern}`: {reason}"));
+                    }
+                    TimeFormat::Pattern(TimePattern::new(pattern, zone.clone()))
+                }
                 other => {
                     return self.wrong(
                         other,
@@ -201,7 +228,21 @@ impl Compiler<'_> {
                 }
             });
         }
-        Ok((self.value(from)?, parsed))
+        Ok((self.value(&time.from)?, parsed))
+    }
+
+    fn zone(&self, name: Option<&str>) -> Compiled<TimeZone> {
+        let Some(name) = name else {
+            return Ok(TimeZone::UTC);
+        };
+        time::zones().get(name).or_else(|_| {
+            self.wrong(
+                name,
+                format!(
+                    "`{name}` is no time zone; write one of the IANA names, such as `Europe/Berlin`"
+                ),
+            )
+        })
     }
 
     fn policy(&mut self, spec: &MappingFile) -> Compiled<Option<(Choices<bool>, Option<Value>)>> {

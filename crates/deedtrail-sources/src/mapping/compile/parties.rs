@@ -16,9 +16,26 @@ impl Compiler<'_> {
     pub(super) fn aliases(&mut self, specs: &[AliasSpec]) -> Compiled<Vec<(Text, Value)>> {
         let mut aliases = Vec::new();
         for (namespace, value) in specs.iter().flatten() {
+            self.check_namespace(namespace)?;
             aliases.push((namespace.into(), self.value(value)?));
         }
         Ok(aliases)
+    }
+
+    /// `email`, `acme.badge_id`: what an alias is of.
+    fn check_namespace(&self, namespace: &str) -> Compiled<()> {
+        let is_part = |part: &str| {
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            !part.is_empty() && part.bytes().all(plain)
+        };
+        if namespace.split('.').all(is_part) {
+            return Ok(());
+        }
+        self.wrong(
+            namespace,
+            format!("`{namespace}` is no namespace; write one such as `email` or `acme.badge_id`: lower-case letters, digits, `_` and `.`"),
+        )
     }
 
     pub(super) fn labels(&mut self, specs: &BTreeMap<String, ValueSpec>) -> Compiled<Vec<Label>> {
@@ -75,6 +92,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn delegation(&mut self, spec: &DelegationSpec) -> Compiled<DelegationPlan> {
+        self.check_namespace(&spec.namespace)?;
         Ok(DelegationPlan {
             interest: Interest::ALWAYS,
             when: self.when(spec.when.as_ref())?,
