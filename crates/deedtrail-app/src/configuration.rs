@@ -1,5 +1,6 @@
 //! What detection depends on besides records is in the log: imports, rules, mappings.
 
+use deedtrail_core::id::TenantId;
 use deedtrail_core::port::log::{
     AppendError, EntryKind, NewEntry, Outcome, Part, PartClass, Sequence,
 };
@@ -13,6 +14,8 @@ pub const IDENTITY_IMPORT: &str = "identity import";
 /// Note of an entry that takes records out of quarantine because their events are there; its part
 /// lists their sequences, one in a line.
 pub const QUARANTINE_SETTLED: &str = "quarantine settled";
+/// Note of an entry that says how many records were sent again: an object of numbers by source.
+pub const REPEATS: &str = "records sent again";
 /// Note of an entry that names the rules in force; its part lists them with their hashes.
 pub const RULES: &str = "rules";
 /// Note of an entry that names the mappings in force; its part lists them with their versions.
@@ -43,9 +46,27 @@ impl App {
         content: Vec<u8>,
     ) -> Result<Sequence, ConfigurationError> {
         principal.require(Scope::Write)?;
-        let appended = self.ports.log.append(vec![NewEntry {
+        Ok(self.append_plain(principal, note, content)?)
+    }
+
+    /// The same for a use case that has asked what the principal may do.
+    pub(crate) fn append_plain(
+        &self,
+        principal: &Principal,
+        note: &str,
+        content: Vec<u8>,
+    ) -> Result<Sequence, AppendError> {
+        let entry = self.configuration(&principal.tenant, note, content);
+        let appended = self.ports.log.append(vec![entry])?;
+        let end = self.ports.log.end();
+        let at = appended.outcomes.first().map(Outcome::sequence);
+        Ok(at.map_or(end, |sequence| sequence + 1))
+    }
+
+    pub(crate) fn configuration(&self, of: &TenantId, note: &str, content: Vec<u8>) -> NewEntry {
+        NewEntry {
             kind: EntryKind::Configuration,
-            tenant: principal.tenant.clone(),
+            tenant: of.clone(),
             source: None,
             received: self.ports.clock.now(),
             idempotency_key: None,
@@ -55,10 +76,7 @@ impl App {
                 key_id: 0,
                 bytes: content,
             }],
-        }])?;
-        let end = self.ports.log.end();
-        let at = appended.outcomes.first().map(Outcome::sequence);
-        Ok(at.map_or(end, |sequence| sequence + 1))
+        }
     }
 
     /// Appends a configuration entry when its content differs from the last one of that name.
@@ -77,11 +95,13 @@ impl App {
         Ok(self.ports.store.put_setting(&name, &hash)?)
     }
 
-    /// Appends a tick: detection notices absence by them. Called once a minute by the server.
+    /// Appends a tick: detection notices absence by them. Called once a minute by the server. What
+    /// was sent again since the last one is noted before it.
     pub fn tick(&self) -> Result<(), AppendError> {
+        self.note_repeats()?;
         self.ports.log.append(vec![NewEntry {
             kind: EntryKind::Tick,
-            tenant: deedtrail_core::id::TenantId::default(),
+            tenant: TenantId::default(),
             source: None,
             received: self.ports.clock.now(),
             idempotency_key: None,
@@ -89,5 +109,26 @@ impl App {
             parts: Vec::new(),
         }])?;
         Ok(())
+    }
+
+    /// Notes in the log how many records of each source were sent again since this was last done:
+    /// a duplicate itself leaves nothing there.
+    pub fn note_repeats(&self) -> Result<(), AppendError> {
+        let repeats = self.repeats.take();
+        let entries = repeats.iter().map(|(tenant, of_tenant)| {
+            let content = serde_json::json!(of_tenant).to_string();
+            self.configuration(tenant, REPEATS, content.into_bytes())
+        });
+        let entries: Vec<NewEntry> = entries.collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.ports.log.append(entries).map(drop).inspect_err(|_| {
+            for (tenant, of_tenant) in repeats {
+                for (source, records) in of_tenant {
+                    self.repeats.count(&tenant, &source, records);
+                }
+            }
+        })
     }
 }

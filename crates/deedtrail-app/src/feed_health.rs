@@ -7,7 +7,7 @@ use deedtrail_core::event::Plane;
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::SourceFacts;
-use deedtrail_core::port::store::{QuarantineReason, Scope};
+use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 use serde::Serialize;
 
@@ -17,6 +17,8 @@ use crate::timeline::ReadingError;
 
 /// After so much silence a source without a rhythm of its own is shown as quiet, µs.
 const QUIET_AFTER_US: i64 = Timestamp::DAY_US;
+/// So long after records turned out to be missing a source is shown as one that says less, µs.
+const MISSING_FOR_US: i64 = Timestamp::DAY_US;
 /// Longest time over which a day's amount is averaged, µs.
 const AVERAGED_US_MAX: i64 = 400 * Timestamp::DAY_US;
 /// Retentions a cost is given for, days.
@@ -44,7 +46,8 @@ pub enum SourceState {
     Live,
     /// Nothing for a day; its rhythm is not known, so that may be as it should be.
     Quiet,
-    /// Events lack facts that they used to have, or records are no longer understood.
+    /// Events lack facts that they used to have, records are no longer understood, or numbers of
+    /// records were skipped within a day.
     Degraded,
     /// Nothing for longer than its own rhythm makes likely.
     Silent,
@@ -53,9 +56,11 @@ pub enum SourceState {
 impl SourceState {
     fn of(health: &SourceHealth, now: Timestamp) -> Self {
         let quiet = health.last_received.map(|at| now.micros_since(at));
-        if health.is_silent(now) {
+        let missing = health.watched.missing.last();
+        let misses = missing.is_some_and(|it| now.micros_since(it.noticed) < MISSING_FOR_US);
+        if health.watched.silent {
             Self::Silent
-        } else if !health.watched.degraded.is_empty() {
+        } else if misses || !health.watched.degraded.is_empty() {
             Self::Degraded
         } else if health.watched.overdue_at.is_none() && quiet > Some(QUIET_AFTER_US) {
             Self::Quiet
@@ -83,6 +88,21 @@ pub struct SystemCoverage {
     pub planes: Vec<PlaneCoverage>,
 }
 
+/// Which planes of which system are seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    pub systems: Vec<SystemCoverage>,
+    /// Sources that tell of more systems than are told apart, and the events of further systems.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Events whose system is in no row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    pub source: SourceName,
+    pub events: u64,
+}
+
 /// What is seen of one plane of a system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
@@ -90,8 +110,10 @@ pub enum PlaneCoverage {
     /// Events came, by these sources.
     Seen {
         events: u64,
+        /// When the newest of them was received.
+        last: Option<Timestamp>,
         sources: Vec<SourceName>,
-        /// None of them delivers any more.
+        /// All of them are silent against their own rhythm.
         silent: bool,
     },
     /// Nothing came, although these sources of the vendor can show it; they never delivered.
@@ -118,7 +140,7 @@ impl App {
             report.facts = Some(facts);
             reports.insert(report.name.clone(), report);
         }
-        for health in self.ports.store.source_health()? {
+        for health in self.source_health(principal)? {
             let name = health.source.clone();
             let report = reports.entry(name.clone()).or_insert_with(|| empty(name));
             report.quiet_us = health.last_received.map(|at| now.micros_since(at));
@@ -128,14 +150,11 @@ impl App {
         Ok(reports.into_values().collect())
     }
 
-    /// Why records of a source wait in quarantine, the most frequent reason first.
-    pub fn quarantine_reasons(
-        &self,
-        principal: &Principal,
-        source: &SourceName,
-    ) -> Result<Vec<QuarantineReason>, ReadingError> {
-        principal.require(Scope::Read)?;
-        Ok(self.ports.store.quarantine_reasons(source)?)
+    /// Counters of the sources of the principal's tenant.
+    fn source_health(&self, principal: &Principal) -> Result<Vec<SourceHealth>, StoreError> {
+        let mut healths = self.ports.store.source_health()?;
+        healths.retain(|health| health.tenant == principal.tenant);
+        Ok(healths)
     }
 
     /// What a source costs: its share of the space that everything takes.
@@ -156,7 +175,7 @@ impl App {
     }
 
     /// Which planes of which system are seen, by system.
-    pub fn coverage(&self, principal: &Principal) -> Result<Vec<SystemCoverage>, ReadingError> {
+    pub fn coverage(&self, principal: &Principal) -> Result<Coverage, ReadingError> {
         Ok(coverage(&self.sources(principal)?))
     }
 }
@@ -187,44 +206,57 @@ fn days(health: &SourceHealth) -> u64 {
 #[derive(Default)]
 struct Cell<'a> {
     events: u64,
+    last: Option<Timestamp>,
     sources: BTreeMap<&'a SourceName, SourceState>,
 }
 
-fn coverage(reports: &[SourceReport]) -> Vec<SystemCoverage> {
+fn coverage(reports: &[SourceReport]) -> Coverage {
+    let left_out = reports.iter().filter_map(|report| {
+        let events = report.health.as_ref()?.systems_over;
+        let source = report.name.clone();
+        (events > 0).then_some(LeftOut { source, events })
+    });
+    Coverage {
+        systems: systems(reports),
+        left_out: left_out.collect(),
+    }
+}
+
+fn systems(reports: &[SourceReport]) -> Vec<SystemCoverage> {
     let mut seen: BTreeMap<&Text, BTreeMap<&str, Cell<'_>>> = BTreeMap::new();
     for report in reports {
         for (system, planes) in report.health.iter().flat_map(|health| &health.systems) {
-            for (plane, events) in planes {
+            for (plane, one) in planes {
                 let planes = seen.entry(system).or_default();
                 let cell = planes.entry(plane.as_str()).or_default();
-                cell.events += events;
+                cell.events += one.events;
+                cell.last = cell.last.max(one.last);
                 cell.sources.insert(&report.name, report.state);
             }
         }
     }
-    let many = reports.iter().filter(|report| {
-        let systems = report.health.iter().map(|health| health.systems.len());
-        systems.sum::<usize>() > 1
-    });
-    let many: BTreeSet<&SourceName> = many.map(|report| &report.name).collect();
+    let of_one: BTreeSet<&SourceName> = reports
+        .iter()
+        .filter(|report| is_of_one_system(report))
+        .map(|report| &report.name)
+        .collect();
     let systems = seen.into_iter().map(|(system, seen)| {
         let sources = seen.values().flat_map(|cell| cell.sources.keys());
-        // A source that tells of several systems is a form of many vendors, and says of none of them
-        // what else it could show.
-        let of_one = sources.filter(|name| !many.contains(*name));
-        let vendors: BTreeSet<&str> = of_one.map(|name| vendor(name)).collect();
+        let sources = sources.filter(|name| of_one.contains(*name));
+        let vendors: BTreeSet<&str> = sources.map(|name| vendor(name)).collect();
         let planes = Plane::ALL.iter().map(|plane| {
             if let Some(cell) = seen.get(plane.name()) {
                 let mut states = cell.sources.values();
                 return PlaneCoverage::Seen {
                     events: cell.events,
+                    last: cell.last,
                     silent: states.all(|state| *state == SourceState::Silent),
                     sources: cell.sources.keys().copied().cloned().collect(),
                 };
             }
             let of_vendor = reports.iter().filter(|report| {
                 let is_idle = report.state == SourceState::NeverDelivered;
-                is_idle && vendors.contains(vendor(&report.name))
+                is_idle && is_of_one_system(report) && vendors.contains(vendor(&report.name))
             });
             let able = of_vendor.filter(|report| shows(report, *plane));
             let sources: Vec<SourceName> = able.map(|report| report.name.clone()).collect();
@@ -242,6 +274,13 @@ fn coverage(reports: &[SourceReport]) -> Vec<SystemCoverage> {
     systems.collect()
 }
 
+/// Whether a source is the log of one system. One in which several systems write is a form of many
+/// vendors: it says of none of them what else it could show, and could show any of them.
+fn is_of_one_system(report: &SourceReport) -> bool {
+    let fixed = report.facts.as_ref();
+    fixed.is_some_and(|facts| facts.system.is_some())
+}
+
 fn shows(report: &SourceReport, plane: Plane) -> bool {
     let facts = report.facts.as_ref();
     facts.is_some_and(|facts| facts.planes.iter().any(|name| name == plane.name()))
@@ -255,6 +294,8 @@ fn vendor(name: &SourceName) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use deedtrail_core::id::TenantId;
+
     use super::*;
 
     fn report(name: &str, planes: &[&str], seen: &[(&str, &str)]) -> SourceReport {
@@ -264,13 +305,18 @@ mod tests {
             title: String::new(),
             sigma: Vec::new(),
             mapping_version: String::new(),
+            system: name
+                .as_str()
+                .starts_with("acme.")
+                .then(|| "acme".to_owned()),
             planes: planes.iter().map(|plane| (*plane).to_owned()).collect(),
             field_aliases: Vec::new(),
         };
-        let mut health = SourceHealth::new(name.clone());
+        let mut health = SourceHealth::new(TenantId::default(), name.clone());
+        let at = Timestamp::from_micros(5);
         for (system, plane) in seen {
             let plane = Plane::from_name(plane).unwrap();
-            health.count_plane(&Text::new(system), plane.name());
+            health.count_plane(&Text::new(system), plane.name(), at);
         }
         let delivered = !seen.is_empty();
         SourceReport {
@@ -292,10 +338,10 @@ mod tests {
             report("acme.audit", &["control", "data"], &[("acme", "control")]),
             report("acme.sign_ins", &["identity_provider"], &[]),
             report("other.audit", &["mail"], &[]),
-            report("form.span", &["agent"], &[("a", "agent"), ("b", "agent")]),
+            report("form.span", &["agent"], &[("a", "agent")]),
             report("form.log", &["application"], &[]),
         ];
-        let found = coverage(&reports);
+        let found = systems(&reports);
         let of = |system: &str, plane: Plane| {
             let row = found.iter().find(|row| row.system == system).unwrap();
             let place = Plane::ALL.iter().position(|one| *one == plane).unwrap();
@@ -303,6 +349,7 @@ mod tests {
         };
         let seen = PlaneCoverage::Seen {
             events: 1,
+            last: Some(Timestamp::from_micros(5)),
             sources: vec![SourceName::new("acme.audit").unwrap()],
             silent: false,
         };

@@ -52,6 +52,10 @@ pub struct App {
     pub ports: Ports,
     /// Counters since start, for `/metrics`.
     pub counters: figures::Counters,
+    /// Records that were sent again, until the next tick notes them.
+    pub repeats: intake::Repeats,
+    /// Thresholds of detection in force.
+    pub detection: deedtrail_detect::Settings,
     /// How far the pipeline's thread is.
     pub processing: Arc<pipeline::Processing>,
     /// Records that intake has mapped, for the pipeline.
@@ -73,6 +77,8 @@ impl App {
         Self {
             ports,
             counters: figures::Counters::default(),
+            repeats: intake::Repeats::default(),
+            detection: deedtrail_detect::Settings::default(),
             processing: Arc::default(),
             handover: Arc::default(),
             rules_left_out: Vec::new(),

@@ -1,13 +1,12 @@
-//! Lists: events, identities, sources and what waits in quarantine.
+//! Lists: events and identities.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::event::Event;
-use deedtrail_core::id::{AliasUid, IdentityId, SourceName};
+use deedtrail_core::id::{AliasUid, IdentityId};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::port::archive::{Cursor, EventFilter};
-use deedtrail_core::port::log::{EntryKind, Sequence};
-use deedtrail_core::port::store::{IdentityFilter, Quarantined, Scope};
+use deedtrail_core::port::store::{IdentityFilter, Scope};
 
 use crate::App;
 use crate::access::Principal;
@@ -90,34 +89,6 @@ impl App {
             }
         }
         Ok(names)
-    }
-
-    /// Records that wait for their mapping to be fixed, newest first.
-    pub fn quarantine(
-        &self,
-        principal: &Principal,
-        source: Option<&SourceName>,
-        limit: usize,
-    ) -> Result<Vec<Quarantined>, ReadingError> {
-        principal.require(Scope::Read)?;
-        Ok(self.ports.store.quarantined(source, limit)?)
-    }
-
-    /// A record that was quarantined as entry `sequence`, its secrets masked: what a mapping for it
-    /// is written from.
-    pub fn quarantined_record(
-        &self,
-        principal: &Principal,
-        sequence: Sequence,
-    ) -> Result<Vec<u8>, ReadingError> {
-        principal.require(Scope::Read)?;
-        let stored = self.ports.log.read(sequence, 1)?.into_iter().next();
-        let stored = stored.filter(|stored| {
-            let entry = &stored.entry;
-            entry.kind == EntryKind::Quarantined && entry.tenant == principal.tenant
-        });
-        let stored = stored.ok_or(ReadingError::NotQuarantined(sequence))?;
-        Ok(self.masked(&stored.bytes()))
     }
 }
 

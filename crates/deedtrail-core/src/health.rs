@@ -5,21 +5,30 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
-use crate::id::SourceName;
+use crate::id::{SourceName, TenantId};
 use crate::time::Timestamp;
 
-/// Systems of one source whose planes are counted; events of further ones count in no system.
+/// Systems of one source whose planes are counted; events of further ones are only summed up.
 pub const SYSTEMS_MAX: usize = 64;
-/// Gaps of one source that are remembered; beyond it the oldest is forgotten.
+/// Gaps of either kind of one source that are remembered; beyond it the oldest is forgotten.
 pub const GAPS_MAX: usize = 16;
 
-/// Health of one source; a record sent again leaves nothing in the log and counts nowhere.
+/// Health of one source of one tenant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceHealth {
+    #[serde(default)]
+    pub tenant: TenantId,
     pub source: SourceName,
     pub records: u64,
     pub events: u64,
+    /// Records that wait in quarantine.
     pub quarantined: u64,
+    /// Records in quarantine that somebody dismissed.
+    #[serde(default)]
+    pub dismissed: u64,
+    /// Records that came again; they are not stored anew. Noted in the log once a minute.
+    #[serde(default)]
+    pub duplicates: u64,
     pub conflicts: u64,
     pub bytes: u64,
     #[serde(default)]
@@ -44,7 +53,10 @@ pub struct SourceHealth {
     pub lag: Lag,
     /// Events by system and plane.
     #[serde(default)]
-    pub systems: BTreeMap<Text, BTreeMap<Text, u64>>,
+    pub systems: BTreeMap<Text, BTreeMap<Text, Seen>>,
+    /// Events of systems beyond [`SYSTEMS_MAX`].
+    #[serde(default)]
+    pub systems_over: u64,
     /// What its own history says of it.
     #[serde(default)]
     pub watched: Watched,
@@ -52,12 +64,15 @@ pub struct SourceHealth {
 
 impl SourceHealth {
     /// Of a source that nothing came from yet.
-    pub fn new(source: SourceName) -> Self {
+    pub fn new(tenant: TenantId, source: SourceName) -> Self {
         Self {
+            tenant,
             source,
             records: 0,
             events: 0,
             quarantined: 0,
+            dismissed: 0,
+            duplicates: 0,
             conflicts: 0,
             bytes: 0,
             first_received: None,
@@ -70,36 +85,95 @@ impl SourceHealth {
             hours: Hours::default(),
             lag: Lag::default(),
             systems: BTreeMap::new(),
+            systems_over: 0,
             watched: Watched::default(),
         }
     }
 
-    /// Nothing has come for longer than its own rhythm makes likely.
-    pub fn is_silent(&self, now: Timestamp) -> bool {
-        self.watched.overdue_at.is_some_and(|at| now >= at)
+    /// Counts an event on a plane of a system, received at `at`.
+    pub fn count_plane(&mut self, system: &Text, plane: &'static str, at: Timestamp) {
+        let known = self.systems.len();
+        let planes = match self.systems.get_mut(system) {
+            Some(planes) => planes,
+            None if known < SYSTEMS_MAX => self.systems.entry(system.clone()).or_default(),
+            None => {
+                self.systems_over += 1;
+                return;
+            }
+        };
+        let seen = planes.entry(Text::new_static(plane)).or_default();
+        seen.events += 1;
+        seen.last = seen.last.max(Some(at));
     }
+}
 
-    /// Counts an event on a plane of a system.
-    pub fn count_plane(&mut self, system: &Text, plane: &'static str) {
-        if let Some(planes) = self.systems.get_mut(system) {
-            *planes.entry(Text::new_static(plane)).or_default() += 1;
-        } else if self.systems.len() < SYSTEMS_MAX {
-            let planes = BTreeMap::from([(Text::new_static(plane), 1)]);
-            self.systems.insert(system.clone(), planes);
+/// What came of one plane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredSeen")]
+pub struct Seen {
+    pub events: u64,
+    /// When the newest of them was received.
+    pub last: Option<Timestamp>,
+}
+
+/// As it may be stored: counts of earlier versions have no time.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredSeen {
+    Events(u64),
+    Seen {
+        events: u64,
+        last: Option<Timestamp>,
+    },
+}
+
+impl From<StoredSeen> for Seen {
+    fn from(stored: StoredSeen) -> Self {
+        match stored {
+            StoredSeen::Events(events) => Self { events, last: None },
+            StoredSeen::Seen { events, last } => Self { events, last },
         }
     }
 }
 
 /// What detection knows of a source from how it was before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Watched {
-    /// From then on silence is a finding, if nothing comes before; `None` while the rhythm is not
-    /// known, or has no such moment within two weeks.
+    /// Its silence is a finding: the server listened for longer than its own rhythm makes likely,
+    /// and nothing came.
+    pub silent: bool,
+    /// From then on silence is a finding, if nothing comes before and the server listens; `None`
+    /// while the rhythm is not known, or has no such moment within two weeks.
     pub overdue_at: Option<Timestamp>,
     /// Silences that were findings and ended, oldest first.
     pub gaps: Vec<Gap>,
     /// What events used to say and no longer do: `outcome of read`.
     pub degraded: Vec<Text>,
+    /// Whether the source numbers its records.
+    pub numbered: bool,
+    /// Numbers that never came, oldest first.
+    pub missing: Vec<MissingNumbers>,
+    /// How many numbers never came, those that are forgotten in `missing` included.
+    pub missing_total: u64,
+}
+
+/// Numbers that a source gave to records of which none came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingNumbers {
+    /// The stream in which the source counts.
+    pub within: Text,
+    pub first: u64,
+    pub last: u64,
+    /// When a later number was received.
+    pub noticed: Timestamp,
+}
+
+impl MissingNumbers {
+    /// How many they are.
+    pub const fn count(&self) -> u64 {
+        (self.last - self.first).saturating_add(1)
+    }
 }
 
 /// A time in which nothing came although something should have.
@@ -210,6 +284,41 @@ mod tests {
         assert_eq!(hours.at(at(1_003))[20..], [3, 1, 0, 0]);
         assert_eq!(hours.at(at(5_000)), [0; 24]);
         assert_eq!(hours.at(at(0)), counts, "a clock that went back");
+    }
+
+    #[test]
+    fn further_systems_are_summed_up_and_counts_of_before_are_read() {
+        let source = SourceName::new("a.log").unwrap();
+        let mut health = SourceHealth::new(TenantId::default(), source);
+        for number in 0..SYSTEMS_MAX + 3 {
+            health.count_plane(&Text::new(&number.to_string()), "data", at(1));
+        }
+        health.count_plane(&Text::new_static("0"), "data", at(3));
+        health.count_plane(&Text::new_static("0"), "data", at(2));
+        let seen = Seen {
+            events: 3,
+            last: Some(at(3)),
+        };
+        assert_eq!(health.systems["0"]["data"], seen);
+        assert_eq!(
+            (health.systems.len(), health.systems_over),
+            (SYSTEMS_MAX, 3)
+        );
+        let stored = serde_json::json!(health);
+        assert_eq!(
+            serde_json::from_value::<SourceHealth>(stored.clone()).unwrap(),
+            health
+        );
+        let mut before = stored;
+        before["systems"] = serde_json::json!({"0": {"data": 7}});
+        let read: SourceHealth = serde_json::from_value(before).unwrap();
+        assert_eq!(
+            read.systems["0"]["data"],
+            Seen {
+                events: 7,
+                last: None
+            }
+        );
     }
 
     #[test]

@@ -10,10 +10,20 @@ use crate::event::MappedEvent;
 pub struct MappedRecord {
     /// The vendor's own id of the record, if it has one: the idempotency key.
     pub source_uid: Option<Text>,
+    /// Its place in a stream that the vendor numbers without gaps.
+    pub number: Option<RecordNumber>,
     /// Hash of the mapping that made this, hex.
     pub mapping_version: Text,
     /// At least one.
     pub events: Vec<MappedEvent>,
+}
+
+/// A vendor's number of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordNumber {
+    /// The stream in which it counts; empty if the source has only one.
+    pub within: Text,
+    pub number: u64,
 }
 
 /// Where one event's fields come from: canonical field and a path of the raw record, in the order

@@ -41,6 +41,7 @@ fn main() {
         }],
         mapping_version: "1".to_owned(),
         planes: Vec::new(),
+        system: None,
         field_aliases: Vec::new(),
     };
     let identities = (0..IDENTITIES).map(identity).collect::<Vec<_>>();

@@ -8,6 +8,7 @@ use deedtrail_core::event::OutcomeClass;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::health::Watched;
 use deedtrail_core::id::{CredentialUid, IdentityId, SourceName, TenantId};
+use deedtrail_core::mapping::RecordNumber;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.3\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.4\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -139,6 +140,23 @@ impl Detector {
     ) -> Vec<FindingDraft> {
         let sources = &mut self.state.sources;
         sources.record(tenant, source, received, understood)
+    }
+
+    /// Takes note of the number that a vendor gave to a record, which happened at `time`.
+    pub fn number(
+        &mut self,
+        of: (&TenantId, &SourceName),
+        record: &RecordNumber,
+        time: Timestamp,
+        received: Timestamp,
+    ) {
+        self.state.sources.number(of, record, time, received);
+    }
+
+    /// The hour under way by records and ticks, counted from 1970: what its own history says of a
+    /// source changes with it too.
+    pub fn hour(&self) -> Option<i64> {
+        self.state.sources.hour()
     }
 
     /// What its own history says of a source.

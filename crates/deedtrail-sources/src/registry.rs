@@ -188,6 +188,7 @@ impl Mapper for Registry {
             sigma: source.plan.sigma.clone(),
             mapping_version: source.plan.version.to_string(),
             planes: source.plan.planes.clone(),
+            system: source.plan.system.clone(),
             field_aliases: source.plan.field_aliases.clone(),
         });
         facts.collect()

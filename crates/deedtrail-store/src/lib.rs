@@ -16,12 +16,12 @@ use std::path::Path;
 
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SourceName};
+use deedtrail_core::id::{AliasUid, FindingId, IdentityId, TenantId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, QuarantineReason, Quarantined, SignInLink, Store,
-    StoreError, TokenRecord, WebSession,
+    FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason, Quarantined,
+    SignInLink, Store, StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::time::Timestamp;
 
@@ -104,22 +104,26 @@ impl Store for SqliteStore {
     fn source_health(&self) -> Stored<Vec<SourceHealth>> {
         self.connections.read(sources::health)
     }
-    fn quarantined(&self, source: Option<&SourceName>, limit: usize) -> Stored<Vec<Quarantined>> {
+    fn quarantined(&self, filter: &QuarantineFilter, limit: usize) -> Stored<Vec<Quarantined>> {
         self.connections
-            .read(|db| sources::quarantined(db, source, limit))
-    }
-    fn quarantine_reasons(&self, source: &SourceName) -> Stored<Vec<QuarantineReason>> {
-        self.connections
-            .read(|db| sources::quarantine_reasons(db, source))
+            .read(|db| sources::quarantined(db, filter, limit))
     }
     fn quarantined_from(
         &self,
-        source: Option<&SourceName>,
+        filter: &QuarantineFilter,
         from: Sequence,
         limit: usize,
     ) -> Stored<Vec<Quarantined>> {
         self.connections
-            .read(|db| sources::quarantined_from(db, source, from, limit))
+            .read(|db| sources::quarantined_from(db, filter, from, limit))
+    }
+    fn quarantined_at(&self, tenant: &TenantId, sequence: Sequence) -> Stored<Option<Quarantined>> {
+        self.connections
+            .read(|db| sources::quarantined_at(db, tenant, sequence))
+    }
+    fn quarantine_reasons(&self, filter: &QuarantineFilter) -> Stored<Vec<QuarantineReason>> {
+        self.connections
+            .read(|db| sources::quarantine_reasons(db, filter))
     }
 
     fn tokens(&self) -> Stored<Vec<TokenRecord>> {

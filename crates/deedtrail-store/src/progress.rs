@@ -42,6 +42,12 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     for sequence in &progress.released {
         sources::release(tx, *sequence)?;
     }
+    for (sequence, dismissal) in &progress.dismissed {
+        sources::dismiss(tx, *sequence, dismissal)?;
+    }
+    for sequence in &progress.restored {
+        sources::restore(tx, *sequence)?;
+    }
     tx.execute(
         "UPDATE position SET processed = ?1",
         [integer(progress.through)],

@@ -1,11 +1,11 @@
 //! Health of the sources and the quarantine.
 
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::SourceName;
+use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::log::Sequence;
-use deedtrail_core::port::store::{QuarantineReason, Quarantined};
+use deedtrail_core::port::store::{Dismissal, QuarantineFilter, QuarantineReason, Quarantined};
 
 use crate::columns::{count, from_json, integer, json, named, row_limit, text, time};
 
@@ -20,92 +20,162 @@ pub(crate) fn health(db: &Connection) -> rusqlite::Result<Vec<SourceHealth>> {
             Ok(None)
         }
     };
-    db.prepare_cached("SELECT body, source FROM sources ORDER BY source")?
+    db.prepare_cached("SELECT body, source FROM sources ORDER BY source, tenant")?
         .query_map((), readable)?
         .filter_map(Result::transpose)
         .collect()
 }
 
 pub(crate) fn put_health(tx: &Transaction<'_>, health: &SourceHealth) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO sources VALUES (?1, ?2) ON CONFLICT (source) DO UPDATE SET body = ?2";
+    let sql = "INSERT INTO sources VALUES (?1, ?2, ?3) \
+        ON CONFLICT (tenant, source) DO UPDATE SET body = ?3";
+    let names = [health.tenant.as_str(), health.source.as_str()];
     tx.prepare_cached(sql)?
-        .execute(params![health.source.as_str(), json(health)?])?;
+        .execute(params![names[0], names[1], json(health)?])?;
     Ok(())
+}
+
+/// What a filter asks for; `?1` to `?4` are its [`values`].
+const ASKED: &str = "tenant = ?1 AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR code = ?3) \
+    AND (dismissed_at IS NOT NULL) = ?4";
+const COLUMNS: &str = "sequence, tenant, source, code, reason, received, bytes, dismissed_by, \
+    dismissed_at, dismissed_reason";
+
+type Values<'a> = (&'a str, Option<&'a str>, Option<&'a str>, bool);
+
+fn values(filter: &QuarantineFilter) -> Values<'_> {
+    let source = filter.source.as_ref().map(SourceName::as_str);
+    let tenant = filter.tenant.as_str();
+    (tenant, source, filter.code.as_deref(), filter.dismissed)
 }
 
 pub(crate) fn quarantined(
     db: &Connection,
-    source: Option<&SourceName>,
+    filter: &QuarantineFilter,
     limit: usize,
 ) -> rusqlite::Result<Vec<Quarantined>> {
-    let sql = "SELECT sequence, source, code, reason, received, bytes FROM quarantine \
-        WHERE ?1 IS NULL OR source = ?1 ORDER BY sequence DESC LIMIT ?2";
-    let values = params![source.map(SourceName::as_str), row_limit(limit)];
-    db.prepare_cached(sql)?
-        .query_map(values, waiting)?
-        .collect()
+    let sql =
+        format!("SELECT {COLUMNS} FROM quarantine WHERE {ASKED} ORDER BY sequence DESC LIMIT ?5");
+    let (tenant, source, code, dismissed) = values(filter);
+    let values = params![tenant, source, code, dismissed, row_limit(limit)];
+    let mut statement = db.prepare_cached(&sql)?;
+    statement.query_map(values, one)?.collect()
 }
 
 pub(crate) fn quarantine_reasons(
     db: &Connection,
-    source: &SourceName,
+    filter: &QuarantineFilter,
 ) -> rusqlite::Result<Vec<QuarantineReason>> {
-    let sql = "SELECT code, count(*), max(sequence), max(received) FROM quarantine \
-        WHERE source = ?1 GROUP BY code ORDER BY 2 DESC, code";
+    let sql = format!(
+        "SELECT source, code, count(*), max(sequence), max(received) FROM quarantine \
+         WHERE {ASKED} GROUP BY source, code ORDER BY 4 DESC, source, code"
+    );
     let reason = |row: &Row<'_>| {
         Ok(QuarantineReason {
-            code: text(row, 0)?,
-            records: count(row, 1)?,
-            newest: count(row, 2)?,
-            received: time(row, 3)?,
+            source: source_of(row, 0)?,
+            code: text(row, 1)?,
+            records: count(row, 2)?,
+            newest: count(row, 3)?,
+            received: time(row, 4)?,
         })
     };
-    db.prepare_cached(sql)?
-        .query_map([source.as_str()], reason)?
-        .collect()
+    let mut statement = db.prepare_cached(&sql)?;
+    statement.query_map(values(filter), reason)?.collect()
 }
 
 pub(crate) fn quarantined_from(
     db: &Connection,
-    source: Option<&SourceName>,
+    filter: &QuarantineFilter,
     from: Sequence,
     limit: usize,
 ) -> rusqlite::Result<Vec<Quarantined>> {
-    let sql = "SELECT sequence, source, code, reason, received, bytes FROM quarantine \
-        WHERE (?1 IS NULL OR source = ?1) AND sequence >= ?2 ORDER BY sequence LIMIT ?3";
-    let source = source.map(SourceName::as_str);
-    let values = params![source, integer(from), row_limit(limit)];
-    db.prepare_cached(sql)?
-        .query_map(values, waiting)?
-        .collect()
+    let sql = format!(
+        "SELECT {COLUMNS} FROM quarantine WHERE {ASKED} AND sequence >= ?5 \
+         ORDER BY sequence LIMIT ?6"
+    );
+    let (tenant, source, code, dismissed) = values(filter);
+    let (from, limit) = (integer(from), row_limit(limit));
+    let values = params![tenant, source, code, dismissed, from, limit];
+    let mut statement = db.prepare_cached(&sql)?;
+    statement.query_map(values, one)?.collect()
 }
 
-fn waiting(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
+pub(crate) fn quarantined_at(
+    db: &Connection,
+    tenant: &TenantId,
+    sequence: Sequence,
+) -> rusqlite::Result<Option<Quarantined>> {
+    let sql = format!("SELECT {COLUMNS} FROM quarantine WHERE tenant = ?1 AND sequence = ?2");
+    let mut statement = db.prepare_cached(&sql)?;
+    let values = params![tenant.as_str(), integer(sequence)];
+    statement.query_row(values, one).optional()
+}
+
+fn source_of(row: &Row<'_>, column: usize) -> rusqlite::Result<SourceName> {
+    named(row, column, |name| SourceName::new(name).ok())
+}
+
+fn one(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
+    let by: Option<String> = row.get(7)?;
+    let dismissal = by.map(|by| {
+        Ok::<_, rusqlite::Error>(Dismissal {
+            by: by.into(),
+            at: time(row, 8)?,
+            reason: text(row, 9)?,
+        })
+    });
     Ok(Quarantined {
         sequence: count(row, 0)?,
-        source: named(row, 1, |name| SourceName::new(name).ok())?,
-        code: text(row, 2)?,
-        reason: text(row, 3)?,
-        received: time(row, 4)?,
-        bytes: count(row, 5)?,
+        tenant: named(row, 1, |name| TenantId::new(name).ok())?,
+        source: source_of(row, 2)?,
+        code: text(row, 3)?,
+        reason: text(row, 4)?,
+        received: time(row, 5)?,
+        bytes: count(row, 6)?,
+        dismissal: dismissal.transpose()?,
     })
 }
 
 pub(crate) fn put_quarantined(tx: &Transaction<'_>, record: &Quarantined) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql =
+        "INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL, NULL)";
     tx.prepare_cached(sql)?.execute(params![
         integer(record.sequence),
+        record.tenant.as_str(),
         record.source.as_str(),
         record.code.as_str(),
         record.reason.as_str(),
         record.received.as_micros(),
         integer(record.bytes),
     ])?;
-    Ok(())
+    match &record.dismissal {
+        Some(dismissal) => dismiss(tx, record.sequence, dismissal),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn release(tx: &Transaction<'_>, sequence: Sequence) -> rusqlite::Result<()> {
     let sql = "DELETE FROM quarantine WHERE sequence = ?1";
+    tx.prepare_cached(sql)?.execute([integer(sequence)])?;
+    Ok(())
+}
+
+pub(crate) fn dismiss(
+    tx: &Transaction<'_>,
+    sequence: Sequence,
+    dismissal: &Dismissal,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE quarantine SET dismissed_by = ?2, dismissed_at = ?3, dismissed_reason = ?4 \
+        WHERE sequence = ?1";
+    let Dismissal { by, at, reason } = dismissal;
+    let values = params![integer(sequence), &**by, at.as_micros(), &**reason];
+    tx.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+pub(crate) fn restore(tx: &Transaction<'_>, sequence: Sequence) -> rusqlite::Result<()> {
+    let sql = "UPDATE quarantine SET dismissed_by = NULL, dismissed_at = NULL, \
+        dismissed_reason = NULL WHERE sequence = ?1";
     tx.prepare_cached(sql)?.execute([integer(sequence)])?;
     Ok(())
 }

@@ -55,6 +55,7 @@ impl Mapper for FakeMapper {
                 sigma: Vec::new(),
                 mapping_version: "f".repeat(64),
                 planes: vec![(*plane).to_owned()],
+                system: None,
                 field_aliases: Vec::new(),
             })
         };
@@ -120,6 +121,7 @@ impl Mapper for FakeMapper {
             ..MappedEvent::default()
         };
         Ok(MappedRecord {
+            number: None,
             source_uid: text("id").map(Into::into),
             mapping_version: "f".repeat(64).into(),
             events: vec![event],

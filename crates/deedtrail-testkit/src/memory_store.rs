@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use deedtrail_core::Text;
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceName};
+use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceName, TenantId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, QuarantineReason, Quarantined, SignInLink, Store,
-    StoreError, TokenRecord, WebSession,
+    FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason, Quarantined,
+    SignInLink, Store, StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::time::Timestamp;
 
@@ -40,7 +40,7 @@ struct Derived {
     credentials: BTreeMap<CredentialUid, CredentialRecord>,
     merges: BTreeMap<(IdentityId, IdentityId), Merge>,
     findings: BTreeMap<FindingId, Finding>,
-    sources: BTreeMap<SourceName, SourceHealth>,
+    sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
     quarantine: BTreeMap<Sequence, Quarantined>,
     snapshots: BTreeMap<String, (Sequence, Vec<u8>)>,
 }
@@ -65,13 +65,24 @@ impl Derived {
             self.findings.insert(finding.id, finding.clone());
         }
         for health in &progress.sources {
-            self.sources.insert(health.source.clone(), health.clone());
+            let key = (health.source.clone(), health.tenant.clone());
+            self.sources.insert(key, health.clone());
         }
         for record in &progress.quarantined {
             self.quarantine.insert(record.sequence, record.clone());
         }
         for sequence in &progress.released {
             self.quarantine.remove(sequence);
+        }
+        for (sequence, dismissal) in &progress.dismissed {
+            if let Some(record) = self.quarantine.get_mut(sequence) {
+                record.dismissal = Some(dismissal.clone());
+            }
+        }
+        for sequence in &progress.restored {
+            if let Some(record) = self.quarantine.get_mut(sequence) {
+                record.dismissal = None;
+            }
         }
     }
 
@@ -349,44 +360,52 @@ impl Store for MemoryStore {
         Ok(self.tables().derived.sources.values().cloned().collect())
     }
 
-    fn quarantined(&self, source: Option<&SourceName>, limit: usize) -> Stored<Vec<Quarantined>> {
+    fn quarantined(&self, filter: &QuarantineFilter, limit: usize) -> Stored<Vec<Quarantined>> {
         let tables = self.tables();
         let newest_first = tables.derived.quarantine.values().rev();
-        let wanted = newest_first.filter(|record| source.is_none_or(|s| record.source == *s));
+        let wanted = newest_first.filter(|record| is_asked(record, filter));
         Ok(wanted.take(limit).cloned().collect())
-    }
-
-    fn quarantine_reasons(&self, source: &SourceName) -> Stored<Vec<QuarantineReason>> {
-        let tables = self.tables();
-        let mut reasons: BTreeMap<Text, QuarantineReason> = BTreeMap::new();
-        let waiting = tables.derived.quarantine.values();
-        for record in waiting.filter(|record| record.source == *source) {
-            let reason = reasons.entry(record.code.clone());
-            let reason = reason.or_insert_with(|| QuarantineReason {
-                code: record.code.clone(),
-                records: 0,
-                newest: record.sequence,
-                received: record.received,
-            });
-            reason.records += 1;
-            (reason.newest, reason.received) = (record.sequence, record.received);
-        }
-        let mut reasons: Vec<_> = reasons.into_values().collect();
-        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.records));
-        Ok(reasons)
     }
 
     fn quarantined_from(
         &self,
-        source: Option<&SourceName>,
+        filter: &QuarantineFilter,
         from: Sequence,
         limit: usize,
     ) -> Stored<Vec<Quarantined>> {
         let tables = self.tables();
         let oldest_first = tables.derived.quarantine.range(from..);
         let records = oldest_first.map(|(_, record)| record);
-        let wanted = records.filter(|record| source.is_none_or(|s| record.source == *s));
+        let wanted = records.filter(|record| is_asked(record, filter));
         Ok(wanted.take(limit).cloned().collect())
+    }
+
+    fn quarantined_at(&self, tenant: &TenantId, sequence: Sequence) -> Stored<Option<Quarantined>> {
+        let tables = self.tables();
+        let record = tables.derived.quarantine.get(&sequence);
+        Ok(record.filter(|record| record.tenant == *tenant).cloned())
+    }
+
+    fn quarantine_reasons(&self, filter: &QuarantineFilter) -> Stored<Vec<QuarantineReason>> {
+        let tables = self.tables();
+        let mut reasons: BTreeMap<(SourceName, Text), QuarantineReason> = BTreeMap::new();
+        let asked = tables.derived.quarantine.values();
+        for record in asked.filter(|record| is_asked(record, filter)) {
+            let reason = reasons.entry((record.source.clone(), record.code.clone()));
+            let reason = reason.or_insert_with(|| QuarantineReason {
+                source: record.source.clone(),
+                code: record.code.clone(),
+                records: 0,
+                newest: record.sequence,
+                received: record.received,
+            });
+            reason.records += 1;
+            reason.newest = record.sequence;
+            reason.received = reason.received.max(record.received);
+        }
+        let mut reasons: Vec<_> = reasons.into_values().collect();
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.received));
+        Ok(reasons)
     }
 
     fn tokens(&self) -> Stored<Vec<TokenRecord>> {
@@ -495,4 +514,11 @@ mod tests {
     fn keeps_the_contract() {
         crate::store_contract::check(&|| Box::new(MemoryStore::default()));
     }
+}
+
+fn is_asked(record: &Quarantined, filter: &QuarantineFilter) -> bool {
+    record.tenant == filter.tenant
+        && filter.source.as_ref().is_none_or(|it| record.source == *it)
+        && filter.code.as_ref().is_none_or(|it| record.code == *it)
+        && record.dismissal.is_some() == filter.dismissed
 }

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deedtrail_app::access::{AccessError, Denied};
 use deedtrail_app::intake::IngestError;
-use deedtrail_app::quarantine::ReplayError;
+use deedtrail_app::quarantine::QuarantineError;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_app::webhook::WebhookError;
 use deedtrail_core::port::log::{AppendError, ReadError};
@@ -166,15 +166,16 @@ impl From<AccessError> for Problem {
     }
 }
 
-impl From<ReplayError> for Problem {
-    fn from(error: ReplayError) -> Self {
+impl From<QuarantineError> for Problem {
+    fn from(error: QuarantineError) -> Self {
         let detail = error.to_string();
         match error {
-            ReplayError::Denied(denied) => denied.into(),
-            ReplayError::Store(error) => error.into(),
-            ReplayError::Read(error) => ReadingError::from(error).into(),
-            ReplayError::Append(error) => append_problem(&error),
-            ReplayError::UnknownSource(_) => Self::not_found(detail),
+            QuarantineError::Denied(denied) => denied.into(),
+            QuarantineError::Store(error) => error.into(),
+            QuarantineError::Read(error) => ReadingError::from(error).into(),
+            QuarantineError::Append(error) => append_problem(&error),
+            QuarantineError::UnknownSource(_) => Self::not_found(detail),
+            QuarantineError::NoReason => Self::invalid(detail),
         }
     }
 }

@@ -320,6 +320,9 @@ pub(crate) enum QuarantineCommand {
         /// Only of this source
         #[arg(long, short)]
         source: Option<String>,
+        /// Those that were dismissed, instead of those that wait
+        #[arg(long)]
+        dismissed: bool,
         /// Most records printed
         #[arg(long, default_value_t = 100)]
         limit: usize,
@@ -330,6 +333,34 @@ pub(crate) enum QuarantineCommand {
         #[arg(value_name = "ENTRY")]
         entry: String,
     },
+    /// Take records out of the counts that nobody needs; they stay evidence
+    Dismiss {
+        #[command(flatten)]
+        which: Quarantined,
+        /// Why, for whoever looks next
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let dismissed records wait again
+    Restore {
+        #[command(flatten)]
+        which: Quarantined,
+    },
+}
+
+/// One record, or all of a source.
+#[derive(Clone, Debug, ClapArgs)]
+#[group(required = true)]
+pub(crate) struct Quarantined {
+    /// Its number in the list, with or without `#`
+    #[arg(value_name = "ENTRY")]
+    pub(crate) entry: Option<String>,
+    /// All of this source
+    #[arg(long, short, conflicts_with = "entry")]
+    pub(crate) source: Option<String>,
+    /// Only those of the source that wait for this reason, e.g. `not_json`
+    #[arg(long, requires = "source")]
+    pub(crate) code: Option<String>,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -80,6 +80,7 @@ impl Instance {
         };
         let app = App {
             rules_left_out: loaded.left_out(),
+            detection: config.detection.clone(),
             webhooks,
             signals,
             listeners: listeners::counters(config),
@@ -127,6 +128,9 @@ impl Instance {
 
     /// Finishes processing and closes the log with a checkpoint.
     pub(crate) fn close(&self) -> anyhow::Result<()> {
+        if let Err(error) = self.app.note_repeats() {
+            tracing::warn!(%error, "records that were sent again in the last minute are not counted");
+        }
         self.worker.stop()?;
         Ok(self.log.close()?)
     }

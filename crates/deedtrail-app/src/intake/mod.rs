@@ -4,6 +4,7 @@ mod answer;
 mod connection;
 mod entry;
 mod key;
+mod repeats;
 mod shipped;
 mod syslog;
 mod wrapped;
@@ -27,6 +28,7 @@ pub use answer::{IngestAnswer, QUARANTINE_NOTES_MAX, QuarantineNote};
 pub use connection::ConnectionKeys;
 pub use key::KeyMaker;
 pub(crate) use key::vendor_key;
+pub use repeats::Repeats;
 pub(crate) use shipped::Understood;
 pub use shipped::{Around, Fate, Shipped, Taken};
 pub use syslog::SyslogMessage;
@@ -234,13 +236,14 @@ impl<'a> Intake<'a> {
             let parts = parts(&read.bytes, ports.mapper.sensitive(&read.bytes));
             let from = (&self.principal.tenant, &read.source, self.now);
             entries.push(entry(from, read.mapped.as_ref().err(), key, parts));
-            understood.push(match read.mapped {
+            let mapped = match read.mapped {
                 Ok(record) => {
                     text_bytes += record.text_bytes();
                     Ok((text_bytes <= HANDED_TEXT_BYTES_MAX).then_some(record))
                 }
                 Err(error) => Err(QuarantineNote::new(record.line, &error)),
-            });
+            };
+            understood.push((read.source, mapped));
         }
         let appended = ports.log.append(entries)?;
         self.settle(&appended.outcomes, understood);
@@ -266,10 +269,14 @@ impl<'a> Intake<'a> {
     fn settle(
         &mut self,
         outcomes: &[Outcome],
-        understood: Vec<Result<Option<MappedRecord>, QuarantineNote>>,
+        understood: Vec<(SourceName, Result<Option<MappedRecord>, QuarantineNote>)>,
     ) {
         let mut fresh = Vec::with_capacity(outcomes.len());
-        for (outcome, mapped) in outcomes.iter().zip(understood) {
+        for (outcome, (source, mapped)) in outcomes.iter().zip(understood) {
+            if matches!(outcome, Outcome::Duplicate(_)) {
+                let tenant = &self.principal.tenant;
+                self.app.repeats.count(tenant, &source, 1);
+            }
             let quarantine = match mapped {
                 Err(note) => Some(note),
                 Ok(record) => {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use deedtrail_core::Text;
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::{Finding, FindingDraft};
-use deedtrail_core::id::{FindingId, SourceName, TenantId};
+use deedtrail_core::id::{FindingId, SourceName};
 use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{EntryKind, NewEntry, ReadError, Sequence, StoredEntry};
 use deedtrail_core::port::mapper::SourceFacts;
-use deedtrail_core::port::store::{Progress, Quarantined};
+use deedtrail_core::port::store::{Dismissal, Progress, Quarantined};
 use deedtrail_detect::Observation;
 
 use super::ahead::Mapped;
@@ -18,6 +18,7 @@ use super::snapshot::State;
 use super::{Pipeline, PipelineError};
 use crate::configuration;
 use crate::identity::{IDENTITY_MERGE, Place, parse_import, seal_event};
+use crate::quarantine::{QUARANTINE_DECISION, QuarantineDecision, Verdict};
 
 /// What a step has gathered so far.
 pub(super) struct Batch<'p> {
@@ -25,6 +26,8 @@ pub(super) struct Batch<'p> {
     rows: Vec<Event>,
     findings: BTreeMap<FindingId, Finding>,
     progress: Progress,
+    /// A tick is among the entries.
+    ticked: bool,
 }
 
 impl<'p> Batch<'p> {
@@ -34,6 +37,7 @@ impl<'p> Batch<'p> {
             rows: Vec::new(),
             findings: BTreeMap::new(),
             progress: Progress::default(),
+            ticked: false,
         }
     }
 
@@ -47,6 +51,7 @@ impl<'p> Batch<'p> {
             EntryKind::Quarantined => self.quarantined(entry),
             EntryKind::Remap => self.remap(entry),
             EntryKind::Tick => {
+                self.ticked = true;
                 let drafts = self.pipeline.state.detector.advance(entry.entry.received);
                 if self.is_fresh(entry) {
                     self.keep(drafts)?;
@@ -68,9 +73,10 @@ impl<'p> Batch<'p> {
         self.progress.merges = changes.merges;
         self.progress.declared = changes.declared;
         self.progress.findings = self.findings.into_values().collect();
-        let detector = &self.pipeline.state.detector;
-        let watched = |source: &SourceName| detector.watched(&TenantId::default(), source);
-        self.progress.sources = self.pipeline.health.take_changed(watched);
+        if through > self.pipeline.stored {
+            let (health, state) = (&mut self.pipeline.health, &self.pipeline.state);
+            self.progress.sources = health.take_changed(&state.detector, self.ticked);
+        }
         (self.rows, self.progress)
     }
 
@@ -108,6 +114,13 @@ impl<'p> Batch<'p> {
         let Some(facts) = self.pipeline.sources.get(source).map(Arc::clone) else {
             return Ok(());
         };
+        if let Some(number) = &record.number {
+            let received = entry.entry.received;
+            let time = record.events.first().and_then(|event| event.time);
+            let of = (&entry.entry.tenant, source);
+            let detector = &mut self.pipeline.state.detector;
+            detector.number(of, number, time.unwrap_or(received), received);
+        }
         let source_uid = record.source_uid;
         for (ordinal, mut mapped) in (0_u32..).zip(record.events) {
             self.pipeline.detection.targets.classify(&mut mapped);
@@ -213,9 +226,11 @@ impl<'p> Batch<'p> {
         if !self.is_fresh(entry) {
             return;
         }
-        self.pipeline.health.quarantine(source);
+        let tenant = &entry.entry.tenant;
+        self.pipeline.health.quarantine(tenant, source);
         self.progress.quarantined.push(Quarantined {
             sequence: entry.sequence,
+            tenant: tenant.clone(),
             source: source.clone(),
             code: Text::new(code),
             reason: reason.into(),
@@ -226,6 +241,7 @@ impl<'p> Batch<'p> {
                 .iter()
                 .map(|part| part.bytes.len() as u64)
                 .sum(),
+            dismissal: None,
         });
     }
 
@@ -260,7 +276,8 @@ impl<'p> Batch<'p> {
         let Ok(record) = mapped else { return Ok(()) };
         self.pipeline.state.set_aside.remove(&sequence);
         if self.is_fresh(entry) {
-            self.pipeline.health.release(&waited_as);
+            let tenant = &entry.entry.tenant;
+            self.pipeline.health.release(tenant, &waited_as);
             self.progress.released.push(sequence);
         }
         self.events(
@@ -289,8 +306,68 @@ impl<'p> Batch<'p> {
             resolver.apply_decision(&entry.bytes(), at);
         } else if entry.entry.note == configuration::QUARANTINE_SETTLED {
             self.settle(entry)?;
+        } else if entry.entry.note == QUARANTINE_DECISION
+            && let Ok(decision) = serde_json::from_slice(&entry.bytes())
+        {
+            self.decide(entry, decision);
+        } else if entry.entry.note == configuration::REPEATS
+            && self.is_fresh(entry)
+            && let Ok(repeats) = serde_json::from_slice(&entry.bytes())
+        {
+            let repeats: BTreeMap<SourceName, u64> = repeats;
+            for (source, records) in repeats {
+                let health = &mut self.pipeline.health;
+                health.again(&entry.entry.tenant, &source, records);
+            }
         }
         Ok(())
+    }
+
+    /// Carries out what somebody decided about records in quarantine.
+    fn decide(&mut self, entry: &StoredEntry, decision: QuarantineDecision) {
+        let (fresh, tenant) = (self.is_fresh(entry), &entry.entry.tenant);
+        let QuarantineDecision {
+            source,
+            sequences,
+            by,
+            verdict,
+        } = decision;
+        let State {
+            set_aside,
+            dismissed,
+            ..
+        } = &mut self.pipeline.state;
+        let (from, to) = match verdict {
+            Verdict::Dismissed(_) => (set_aside, dismissed),
+            Verdict::Restored => (dismissed, set_aside),
+        };
+        let (health, progress) = (&mut self.pipeline.health, &mut self.progress);
+        for sequence in sequences {
+            if !from.remove(&sequence) {
+                continue;
+            }
+            to.insert(sequence);
+            if !fresh {
+                continue;
+            }
+            match &verdict {
+                Verdict::Dismissed(reason) => {
+                    let dismissal = Dismissal {
+                        by: by.clone(),
+                        at: entry.entry.received,
+                        reason: reason.clone(),
+                    };
+                    health.dismiss(tenant, &source);
+                    progress.restored.retain(|restored| *restored != sequence);
+                    progress.dismissed.push((sequence, dismissal));
+                }
+                Verdict::Restored => {
+                    health.restore(tenant, &source);
+                    progress.dismissed.retain(|(gone, _)| *gone != sequence);
+                    progress.restored.push(sequence);
+                }
+            }
+        }
     }
 
     /// Takes records out of quarantine whose events are there already.
@@ -309,7 +386,8 @@ impl<'p> Batch<'p> {
                 .into_iter()
                 .next();
             if let Some(source) = original.and_then(|original| original.entry.source) {
-                self.pipeline.health.release(&source);
+                let tenant = &entry.entry.tenant;
+                self.pipeline.health.release(tenant, &source);
             }
             self.progress.released.push(sequence);
         }

@@ -1,21 +1,26 @@
 //! Health of each source, counted from the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::Text;
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{Event, EvidenceGrade};
-use deedtrail_core::health::{SourceHealth, Watched};
-use deedtrail_core::id::SourceName;
+use deedtrail_core::health::SourceHealth;
+use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::log::StoredEntry;
 use deedtrail_core::port::store::{Store, StoreError};
+use deedtrail_detect::Detector;
 
 /// Counters of every source, and which of them changed since the last save.
 #[derive(Debug, Default)]
 pub(super) struct Health {
-    sources: BTreeMap<SourceName, SourceHealth>,
-    changed: Vec<SourceName>,
+    sources: BTreeMap<Key, SourceHealth>,
+    changed: Vec<Key>,
+    /// The hour under way when it was last looked at what detection knows of all of them.
+    hour: Option<i64>,
 }
+
+type Key = (TenantId, SourceName);
 
 impl Health {
     pub(super) fn load(store: &dyn Store) -> Result<Self, StoreError> {
@@ -23,9 +28,9 @@ impl Health {
         Ok(Self {
             sources: sources
                 .into_iter()
-                .map(|health| (health.source.clone(), health))
+                .map(|health| ((health.tenant.clone(), health.source.clone()), health))
                 .collect(),
-            changed: Vec::new(),
+            ..Self::default()
         })
     }
 
@@ -37,7 +42,7 @@ impl Health {
             .iter()
             .map(|part| part.bytes.len() as u64)
             .sum();
-        let health = self.of(source);
+        let health = self.of(&entry.entry.tenant, source);
         health.records += 1;
         health.bytes += bytes;
         health.conflicts += u64::from(entry.id_conflict);
@@ -47,21 +52,40 @@ impl Health {
         health.hours.count(received);
     }
 
+    /// Counts records that were sent again.
+    pub(super) fn again(&mut self, tenant: &TenantId, source: &SourceName, records: u64) {
+        self.of(tenant, source).duplicates += records;
+    }
+
     /// Counts a record that waits in quarantine.
-    pub(super) fn quarantine(&mut self, source: &SourceName) {
-        self.of(source).quarantined += 1;
+    pub(super) fn quarantine(&mut self, tenant: &TenantId, source: &SourceName) {
+        self.of(tenant, source).quarantined += 1;
     }
 
     /// Takes a record out of quarantine.
-    pub(super) fn release(&mut self, source: &SourceName) {
-        let health = self.of(source);
+    pub(super) fn release(&mut self, tenant: &TenantId, source: &SourceName) {
+        let health = self.of(tenant, source);
         health.quarantined = health.quarantined.saturating_sub(1);
+    }
+
+    /// A record that waited waits no longer.
+    pub(super) fn dismiss(&mut self, tenant: &TenantId, source: &SourceName) {
+        let health = self.of(tenant, source);
+        health.quarantined = health.quarantined.saturating_sub(1);
+        health.dismissed += 1;
+    }
+
+    /// A record that was dismissed waits again.
+    pub(super) fn restore(&mut self, tenant: &TenantId, source: &SourceName) {
+        let health = self.of(tenant, source);
+        health.dismissed = health.dismissed.saturating_sub(1);
+        health.quarantined += 1;
     }
 
     /// Counts one derived event.
     pub(super) fn event(&mut self, event: &Event) {
         let missing = event.mapped.missing_facts(event.source_uid.as_ref());
-        let health = self.of(&event.source);
+        let health = self.of(&event.tenant, &event.source);
         health.events += 1;
         health.last_event = health.last_event.max(event.mapped.time);
         health.grades[grade_place(event.evidence_grade)] += 1;
@@ -73,34 +97,38 @@ impl Health {
             health.first_event = Some(health.first_event.map_or(time, |first| first.min(time)));
             health.lag.count(event.time_received.micros_since(time));
         }
-        health.count_plane(&event.mapped.system, event.mapped.plane.name());
+        let plane = event.mapped.plane.name();
+        health.count_plane(&event.mapped.system, plane, event.time_received);
     }
 
-    /// What changed since the last call, with what detection knows of it.
-    pub(super) fn take_changed(
-        &mut self,
-        watched: impl Fn(&SourceName) -> Watched,
-    ) -> Vec<SourceHealth> {
-        let mut names = std::mem::take(&mut self.changed);
-        names.sort_unstable();
-        names.dedup();
-        let mut changed = Vec::with_capacity(names.len());
-        for name in names {
-            if let Some(health) = self.sources.get_mut(&name) {
-                health.watched = watched(&name);
-                changed.push(health.clone());
+    /// What changed since the last call, with what `detector` knows of it. As time passes, that
+    /// changes of every source: with an hour, or with a tick.
+    pub(super) fn take_changed(&mut self, detector: &Detector, ticked: bool) -> Vec<SourceHealth> {
+        let mut changed: BTreeSet<Key> = std::mem::take(&mut self.changed).into_iter().collect();
+        if ticked || self.hour != detector.hour() {
+            self.hour = detector.hour();
+            let moved = self.sources.iter().filter(|((tenant, source), health)| {
+                health.watched != detector.watched(tenant, source)
+            });
+            changed.extend(moved.map(|(key, _)| key.clone()));
+        }
+        let mut healths = Vec::with_capacity(changed.len());
+        for key in changed {
+            if let Some(health) = self.sources.get_mut(&key) {
+                health.watched = detector.watched(&key.0, &key.1);
+                healths.push(health.clone());
             }
         }
-        changed
+        healths
     }
 
-    fn of(&mut self, source: &SourceName) -> &mut SourceHealth {
-        if self.changed.last() != Some(source) {
-            self.changed.push(source.clone());
+    fn of(&mut self, tenant: &TenantId, source: &SourceName) -> &mut SourceHealth {
+        let key = (tenant.clone(), source.clone());
+        if self.changed.last() != Some(&key) {
+            self.changed.push(key.clone());
         }
-        self.sources
-            .entry(source.clone())
-            .or_insert_with(|| SourceHealth::new(source.clone()))
+        let new = || SourceHealth::new(tenant.clone(), source.clone());
+        self.sources.entry(key).or_insert_with(new)
     }
 }
 

@@ -17,15 +17,17 @@ use crate::identity::Resolver;
 /// Name in the store.
 const NAME: &str = "pipeline";
 /// First bytes, with the version of the layout as the last.
-const HEADER: &[u8; 4] = b"DTP\x01";
+const HEADER: &[u8; 4] = b"DTP\x02";
 
 /// A function of the log below a position, of the rules and of the settings.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) resolver: Resolver,
     pub(super) detector: Detector,
-    /// Entries that are in quarantine.
+    /// Entries that wait in quarantine.
     pub(super) set_aside: BTreeSet<Sequence>,
+    /// Entries in quarantine that somebody dismissed.
+    pub(super) dismissed: BTreeSet<Sequence>,
 }
 
 /// A state in the form it is stored in.
@@ -49,19 +51,16 @@ impl State {
             resolver: Resolver::default(),
             detector: detection.start(),
             set_aside: BTreeSet::new(),
+            dismissed: BTreeSet::new(),
         }
     }
 
     /// The state as it is now, which covers everything below `position`.
     pub(super) fn snapshot(&self, position: Sequence) -> Result<Snapshot, PipelineError> {
         let mut bytes = HEADER.to_vec();
-        let set_aside: Vec<u8> = self
-            .set_aside
-            .iter()
-            .flat_map(|s| s.to_be_bytes())
-            .collect();
+        let (set_aside, dismissed) = (listed(&self.set_aside), listed(&self.dismissed));
         let resolver = self.resolver.to_bytes().map_err(PipelineError::State)?;
-        for section in [&set_aside, &resolver] {
+        for section in [&set_aside, &dismissed, &resolver] {
             bytes.extend((section.len() as u64).to_be_bytes());
             bytes.extend_from_slice(section);
         }
@@ -94,19 +93,30 @@ impl State {
     fn parse(bytes: &[u8], detection: &Detection) -> Result<Self, String> {
         let body = bytes.strip_prefix(HEADER).ok_or("another format")?;
         let (set_aside, rest) = section(body).ok_or("cut off")?;
+        let (dismissed, rest) = section(rest).ok_or("cut off")?;
         let (resolver, detector) = section(rest).ok_or("cut off")?;
         let rules = Arc::clone(&detection.rules);
         let detector = Detector::restore(rules, detection.settings.clone(), detector);
-        let (set_aside, _) = set_aside.as_chunks::<8>();
         Ok(Self {
             resolver: Resolver::from_bytes(resolver).map_err(|error| error.to_string())?,
             detector: detector.map_err(|error| error.to_string())?,
-            set_aside: set_aside
-                .iter()
-                .map(|s| Sequence::from_be_bytes(*s))
-                .collect(),
+            set_aside: unlisted(set_aside),
+            dismissed: unlisted(dismissed),
         })
     }
+}
+
+fn listed(sequences: &BTreeSet<Sequence>) -> Vec<u8> {
+    let bytes = sequences.iter().flat_map(|sequence| sequence.to_be_bytes());
+    bytes.collect()
+}
+
+fn unlisted(bytes: &[u8]) -> BTreeSet<Sequence> {
+    let (sequences, _) = bytes.as_chunks::<8>();
+    let sequences = sequences
+        .iter()
+        .map(|bytes| Sequence::from_be_bytes(*bytes));
+    sequences.collect()
 }
 
 fn section(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

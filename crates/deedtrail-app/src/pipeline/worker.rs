@@ -111,6 +111,15 @@ impl Processing {
         }
     }
 
+    /// Waits until everything below `sequence` is processed, or for `time`.
+    pub fn wait_at_most(&self, sequence: Sequence, time: Duration) {
+        let waits = |state: &mut Reached| state.error.is_none() && state.position < sequence;
+        let waited = self
+            .moved
+            .wait_timeout_while(lock(&self.state), time, waits);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// What keeps the thread from processing, if anything does.
     pub fn error(&self) -> Option<WorkerError> {
         lock(&self.state).error.clone()

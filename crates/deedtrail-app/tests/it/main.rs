@@ -11,6 +11,8 @@ mod pipeline;
 #[cfg(test)]
 mod provenance;
 #[cfg(test)]
+mod quarantine;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod sensitive;

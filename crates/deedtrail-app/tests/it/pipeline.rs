@@ -14,7 +14,9 @@ use deedtrail_core::identity::Identity;
 use deedtrail_core::port::archive::{Archive as _, EventFilter};
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry};
 use deedtrail_core::port::mapper::Encoding;
-use deedtrail_core::port::store::{FindingFilter, IdentityFilter, Quarantined, Store as _};
+use deedtrail_core::port::store::{
+    FindingFilter, IdentityFilter, QuarantineFilter, Quarantined, Store as _,
+};
 use deedtrail_detect::Settings;
 use deedtrail_testkit::FakeMapper;
 use deedtrail_testkit::sample::Sample;
@@ -90,7 +92,7 @@ fn derived(sample: &Sample) -> (Vec<Event>, Vec<Finding>, Vec<Identity>, Vec<Qua
             .unwrap(),
         store.findings(&FindingFilter::default(), 99).unwrap(),
         store.identities(&IdentityFilter::default()).unwrap(),
-        store.quarantined(None, 99).unwrap(),
+        store.quarantined(&QuarantineFilter::default(), 99).unwrap(),
     )
 }
 
@@ -135,7 +137,10 @@ fn a_record_released_twice_has_its_events_once() {
     ingest(&sample, "github.audit", &change(0));
     let mut pipeline = open(&sample);
     catch_up(&mut pipeline);
-    let waiting = sample.store.quarantined(None, 9).unwrap();
+    let waiting = sample
+        .store
+        .quarantined(&QuarantineFilter::default(), 9)
+        .unwrap();
     assert_eq!(waiting.len(), 1);
     let original = sample.log.read(waiting[0].sequence, 1).unwrap().remove(0);
     // As after its mapping was fixed: here the right source of the same record.
@@ -188,7 +193,14 @@ fn a_replay_gives_events_to_records_that_came_by_a_protocol() {
         .unwrap();
     let mut pipeline = open(&sample);
     catch_up(&mut pipeline);
-    assert_eq!(sample.store.quarantined(None, 9).unwrap().len(), 2);
+    assert_eq!(
+        sample
+            .store
+            .quarantined(&QuarantineFilter::default(), 9)
+            .unwrap()
+            .len(),
+        2
+    );
     let app = App::new(ports(&sample));
     let answer = app.replay_quarantine(&Principal::local(), None).unwrap();
     assert_eq!((answer.tried, answer.released), (2, 2));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::{Fate, Shipped};
 use deedtrail_app::{App, Ports};
-use deedtrail_core::id::SourceName;
+use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::log::{EntryKind, Sequence, StoredEntry};
 use deedtrail_core::port::store::{Progress, Quarantined, Store as _};
 use deedtrail_testkit::FakeMapper;
@@ -184,6 +184,8 @@ fn replayed(sample: &Sample, sequence: Sequence) -> StoredEntry {
 /// As [`replayed`], of a record that waits as of `source`.
 fn replayed_of(sample: &Sample, sequence: Sequence, source: SourceName) -> StoredEntry {
     let waiting = Quarantined {
+        tenant: TenantId::default(),
+        dismissal: None,
         sequence,
         source,
         code: "unrecognized".into(),

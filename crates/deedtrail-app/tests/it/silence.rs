@@ -21,21 +21,22 @@ use crate::installation::ports;
 
 const DAYS: i64 = 10;
 
+fn open(sample: &Sample) -> Pipeline {
+    let detection = Detection {
+        rules: Arc::new(RuleSet::default()),
+        settings: Settings::default(),
+        targets: Arc::default(),
+    };
+    Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
+}
+
 /// A record an hour for ten days, then a day of nothing, then one more; the pipeline is opened anew
 /// after `restart_every` hours.
 fn lived(restart_every: i64) -> (Sample, Vec<Finding>, SourceHealth) {
     let sample = Sample::empty();
     let app = App::new(ports(&sample));
-    let open = || {
-        let detection = Detection {
-            rules: Arc::new(RuleSet::default()),
-            settings: Settings::default(),
-            targets: Arc::default(),
-        };
-        Pipeline::open(ports(&sample), detection, [7; 32]).unwrap()
-    };
     let source = SourceName::new("vault.audit").unwrap();
-    let mut pipeline = open();
+    let mut pipeline = open(&sample);
     for hour in 0..DAYS * 24 + 25 {
         app.tick().unwrap();
         if hour < DAYS * 24 || hour == DAYS * 24 + 24 {
@@ -50,7 +51,7 @@ fn lived(restart_every: i64) -> (Sample, Vec<Finding>, SourceHealth) {
             app.ingest(&Principal::local(), delivery).unwrap();
         }
         if hour % restart_every == 0 {
-            pipeline = open();
+            pipeline = open(&sample);
         }
         while pipeline.step().unwrap() {}
         sample.clock.advance(Timestamp::HOUR_US);
@@ -88,7 +89,20 @@ fn a_feed_that_stops_is_a_finding_however_often_the_server_starts() {
     };
     assert_eq!(state(&app), SourceState::Live);
     sample.clock.advance(2 * Timestamp::DAY_US);
-    assert_eq!(state(&app), SourceState::Silent);
+    assert_eq!(state(&app), SourceState::Live, "nobody listened");
+    let mut pipeline = open(&sample);
+    let silent_after = (0..24).find(|_| {
+        app.tick().unwrap();
+        while pipeline.step().unwrap() {}
+        sample.clock.advance(Timestamp::HOUR_US);
+        state(&app) == SourceState::Silent
+    });
+    assert!(
+        silent_after > Some(2),
+        "{silent_after:?}: it is new that somebody listens"
+    );
+    let told = sample.store.findings(&FindingFilter::default(), 9).unwrap();
+    assert_eq!(told.len(), findings.len() + 1, "page and finding agree");
 
     let (_, restarted, same) = lived(7);
     assert_eq!(restarted, findings);

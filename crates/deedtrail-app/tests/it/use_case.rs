@@ -237,6 +237,8 @@ fn a_replay_of_much_appends_little_at_a_time() {
     entries.push(entry("still broken".to_owned()));
     sample.log.append(entries).unwrap();
     let waiting = |sequence| Quarantined {
+        tenant: TenantId::default(),
+        dismissal: None,
         sequence,
         source: source.clone(),
         code: "x".into(),

@@ -55,6 +55,8 @@ pub struct SourceFacts {
     pub mapping_version: String,
     /// Planes its events lie on, by name.
     pub planes: Vec<String>,
+    /// The system all its events are of; `None` for a form in which several systems write.
+    pub system: Option<String>,
     /// Aliases for the field names public rules use where they differ: (rule's name, raw path).
     pub field_aliases: Vec<(String, String)>,
 }

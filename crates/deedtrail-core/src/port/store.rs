@@ -45,12 +45,25 @@ pub struct Progress {
     pub quarantined: Vec<Quarantined>,
     /// Quarantined sequences that have since been mapped.
     pub released: Vec<Sequence>,
+    /// Quarantined sequences that somebody dismissed.
+    pub dismissed: Vec<(Sequence, Dismissal)>,
+    /// Dismissed sequences that wait again.
+    pub restored: Vec<Sequence>,
 }
 
-/// A record waiting in quarantine.
+/// That a record in quarantine needs nobody's attention any more. It stays evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dismissal {
+    pub by: Text,
+    pub at: Timestamp,
+    pub reason: Text,
+}
+
+/// A record in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
     pub sequence: Sequence,
+    pub tenant: TenantId,
     pub source: SourceName,
     /// Short name of the reason.
     pub code: Text,
@@ -58,11 +71,27 @@ pub struct Quarantined {
     pub reason: Text,
     pub received: Timestamp,
     pub bytes: u64,
+    /// `None` while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dismissal: Option<Dismissal>,
 }
 
-/// Records of one source that wait in quarantine for the same reason.
+/// Which records of quarantine are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuarantineFilter {
+    /// Whose: there is no "any". Use cases set it from the principal.
+    pub tenant: TenantId,
+    pub source: Option<SourceName>,
+    /// Short name of the reason.
+    pub code: Option<Text>,
+    /// Those that were dismissed; else those that wait.
+    pub dismissed: bool,
+}
+
+/// Records of one source that are in quarantine for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineReason {
+    pub source: SourceName,
     /// Short name of the reason.
     pub code: Text,
     pub records: u64,
@@ -189,18 +218,27 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Newest first.
     fn quarantined(
         &self,
-        source: Option<&SourceName>,
+        filter: &QuarantineFilter,
         limit: usize,
     ) -> Result<Vec<Quarantined>, StoreError>;
     /// Oldest first, from the sequence `from` on.
     fn quarantined_from(
         &self,
-        source: Option<&SourceName>,
+        filter: &QuarantineFilter,
         from: Sequence,
         limit: usize,
     ) -> Result<Vec<Quarantined>, StoreError>;
-    /// Why records of a source wait, the most frequent reason first.
-    fn quarantine_reasons(&self, source: &SourceName) -> Result<Vec<QuarantineReason>, StoreError>;
+    /// One record of quarantine, whether it waits or was dismissed.
+    fn quarantined_at(
+        &self,
+        tenant: &TenantId,
+        sequence: Sequence,
+    ) -> Result<Option<Quarantined>, StoreError>;
+    /// How many there are by source and reason, the newest first.
+    fn quarantine_reasons(
+        &self,
+        filter: &QuarantineFilter,
+    ) -> Result<Vec<QuarantineReason>, StoreError>;
 
     /// Newest first.
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;

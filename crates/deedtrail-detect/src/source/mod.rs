@@ -4,6 +4,7 @@
 //! without a record is one in which nobody listened; nothing is concluded from it.
 
 mod facts;
+mod numbers;
 mod rhythm;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,9 @@ use deedtrail_core::Text;
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{Event, FACTS};
 use deedtrail_core::finding::{FindingDraft, FindingEvent};
-use deedtrail_core::health::{GAPS_MAX, Gap, Watched};
+use deedtrail_core::health::{GAPS_MAX, Gap, MissingNumbers, Watched};
 use deedtrail_core::id::{AliasUid, IdentityId, SourceName, TenantId};
+use deedtrail_core::mapping::RecordNumber;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,7 @@ use crate::detector::draft::{UNATTRIBUTED, severity_of};
 use crate::limits::SOURCES_MAX;
 use crate::{Settings, profile};
 use facts::{Share, Worse};
+use numbers::Numbers;
 use rhythm::Rhythm;
 
 /// Rule of the findings.
@@ -36,6 +39,8 @@ pub(crate) struct Sources {
     watches: BTreeMap<(TenantId, SourceName), Watch>,
     /// The hour under way, counted from 1970.
     hour: Option<i64>,
+    /// An hour ended since the last tick.
+    ended: bool,
 }
 
 /// One source.
@@ -55,6 +60,12 @@ struct Watch {
     understood: Share,
     /// One share for each of [`FACTS`].
     facts: BTreeMap<Action, [Share; FACTS.len()]>,
+    numbers: Numbers,
+    /// Numbers that never came, as many as are remembered, and how many in all.
+    missing: Vec<MissingNumbers>,
+    missing_total: u64,
+    /// Those that are in no finding yet.
+    untold: Vec<MissingNumbers>,
 }
 
 impl Watch {
@@ -70,6 +81,10 @@ impl Watch {
             gaps: Vec::new(),
             understood: Share::default(),
             facts: BTreeMap::new(),
+            numbers: Numbers::default(),
+            missing: Vec::new(),
+            missing_total: 0,
+            untold: Vec::new(),
         }
     }
 
@@ -97,20 +112,45 @@ impl Watch {
             self.rhythm.learn(hour, self.delivered);
         }
         self.delivered = false;
+        let missing = self.numbers.end_hour();
+        self.missing_total += missing.iter().map(MissingNumbers::count).sum::<u64>();
+        self.untold.extend(missing.iter().cloned());
+        self.missing.extend(missing);
+        for list in [&mut self.untold, &mut self.missing] {
+            let over = list.len().saturating_sub(GAPS_MAX);
+            list.drain(..over);
+        }
     }
 
-    /// When silence becomes a finding if nothing comes and the server runs.
-    fn overdue_at(&self, settings: &Settings) -> Option<Timestamp> {
-        let from = number(self.last) + 1;
+    fn count(&mut self, record: &RecordNumber, time: Timestamp, received: Timestamp) {
+        let waited_for = sum(&self.missing);
+        self.numbers
+            .count(record, time, received, &mut self.missing);
+        self.missing_total -= waited_for - sum(&self.missing);
+    }
+
+    /// When silence becomes a finding if nothing comes and the server runs on from the hour under
+    /// way; `None` when it is one.
+    fn overdue_at(&self, under_way: i64, settings: &Settings) -> Option<Timestamp> {
+        if self.told {
+            return None;
+        }
+        let from = under_way.max(number(self.last) + 1);
         let known = number(self.first) + settings.source_history_days * 24;
-        let mut surprise = 0;
-        let passed = (from..from + FORETOLD_HOURS).find(|hour| {
-            surprise += self.rhythm.surprise(*hour);
+        let mut surprise = self.surprise;
+        let passed = (from - 1..from + FORETOLD_HOURS).find(|hour| {
+            if *hour >= from {
+                surprise = surprise.saturating_add(self.rhythm.surprise(*hour));
+            }
             surprise >= threshold(settings)
         })?;
         let at = (passed + 1).max(known).saturating_mul(Timestamp::HOUR_US);
         Some(Timestamp::from_micros(at))
     }
+}
+
+fn sum(missing: &[MissingNumbers]) -> u64 {
+    missing.iter().map(MissingNumbers::count).sum()
 }
 
 fn number(at: Timestamp) -> i64 {
@@ -208,9 +248,30 @@ impl Sources {
         drafts
     }
 
-    /// Takes a tick: tells which source is silent against its own rhythm.
+    /// Takes note of the number that a record has, which happened at `time`.
+    pub(crate) fn number(
+        &mut self,
+        (tenant, source): (&TenantId, &SourceName),
+        record: &RecordNumber,
+        time: Timestamp,
+        received: Timestamp,
+    ) {
+        let key = (tenant.clone(), source.clone());
+        if let Some(watch) = self.watches.get_mut(&key) {
+            watch.count(record, time, received);
+        }
+    }
+
+    /// The hour under way, counted from 1970.
+    pub(crate) fn hour(&self) -> Option<i64> {
+        self.hour
+    }
+
+    /// Takes a tick: tells which source is silent against its own rhythm, and where records are
+    /// missing.
     pub(crate) fn tick(&mut self, now: Timestamp, settings: &Settings) -> Vec<FindingDraft> {
-        if !self.move_to(now) {
+        self.move_to(now);
+        if !std::mem::take(&mut self.ended) {
             return Vec::new();
         }
         let history_us = settings
@@ -218,6 +279,12 @@ impl Sources {
             .saturating_mul(Timestamp::DAY_US);
         let mut drafts = Vec::new();
         for ((tenant, source), watch) in &mut self.watches {
+            let untold = std::mem::take(&mut watch.untold);
+            if !untold.is_empty() {
+                let mut draft = missing(tenant, source, &untold, now);
+                draft.events = watch.last_event.iter().cloned().collect();
+                drafts.push(draft);
+            }
             let young = now.micros_since(watch.first) < history_us;
             if watch.told || young || watch.surprise < threshold(settings) {
                 continue;
@@ -261,28 +328,66 @@ impl Sources {
             worse.map(|(fact, _)| format!("{fact} of {}", action.name()).into())
         });
         Watched {
-            overdue_at: watch.overdue_at(settings),
+            silent: watch.told,
+            overdue_at: watch.overdue_at(self.hour.unwrap_or_default(), settings),
             gaps: watch.gaps.clone(),
             degraded: understood.into_iter().chain(facts).collect(),
+            numbered: !watch.numbers.is_empty(),
+            missing: watch.missing.clone(),
+            missing_total: watch.missing_total,
         }
     }
 
-    /// Ends the hour under way if `at` is in a later one; true then.
-    fn move_to(&mut self, at: Timestamp) -> bool {
+    /// Ends the hour under way if `at` is in a later one.
+    fn move_to(&mut self, at: Timestamp) {
         let hour = number(at);
         let ended = self.hour.filter(|under_way| hour > *under_way);
         if let Some(ended) = ended {
             self.watches
                 .values_mut()
                 .for_each(|watch| watch.end_hour(ended));
+            self.ended = true;
         }
         self.hour = Some(self.hour.map_or(hour, |under_way| under_way.max(hour)));
-        ended.is_some()
     }
 }
 
 fn is_later(event: &Event, than: &FindingEvent) -> bool {
     event.log_seq > than.log_seq
+}
+
+/// Numbers that never came.
+fn missing(
+    tenant: &TenantId,
+    source: &SourceName,
+    gaps: &[MissingNumbers],
+    at: Timestamp,
+) -> FindingDraft {
+    let mut draft = about(tenant, source, "evidence_degraded", DEGRADED, at);
+    draft.pattern = Text::new_static("records missing");
+    draft.title = match sum(gaps) {
+        1 => format!("one record of {source} never came: its number is skipped"),
+        count => format!("{count} records of {source} never came: their numbers are skipped"),
+    };
+    let named = gaps.iter().map(|gap| {
+        let stream = match gap.within.as_str() {
+            "" => String::new(),
+            within => format!(" of {within}"),
+        };
+        let MissingNumbers { first, last, .. } = gap;
+        if first == last {
+            format!("number {first}{stream} is missing")
+        } else {
+            format!("numbers {first} to {last}{stream} are missing")
+        }
+    });
+    draft.reasons = named.collect();
+    draft.reasons.push(
+        "the vendor numbers them without gaps, and they were waited for: they were lost on the way, \
+         held back, or wait in quarantine because their number cannot be read"
+            .to_owned(),
+    );
+    draft
 }
 
 fn before(worse: Worse, what: &str, lacked: &str) -> String {

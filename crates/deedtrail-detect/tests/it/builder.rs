@@ -55,6 +55,7 @@ pub(crate) fn source(name: &str, product: &str, service: &str) -> SourceFacts {
         }],
         mapping_version: "1".to_owned(),
         planes: Vec::new(),
+        system: None,
         field_aliases: Vec::new(),
     }
 }

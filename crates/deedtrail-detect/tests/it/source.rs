@@ -173,3 +173,39 @@ fn records_that_are_no_longer_understood_are_told() {
         told[0].title
     );
 }
+
+#[test]
+fn a_busy_server_tells_of_silence_although_records_begin_every_hour() {
+    let mut detector = detector();
+    run(&mut detector, 0..3 * WEEK, |_| true);
+    let busy = SourceName::new("okta.system").unwrap();
+    let mut told = Vec::new();
+    for hour in 3 * WEEK..3 * WEEK + 48 {
+        // A record of another source is the first that comes in the hour, and a tick follows.
+        let (begins, tick) = (at(0, hour * 60), at(0, hour * 60 + 1));
+        told.extend(detector.record(&TenantId::default(), &busy, begins, true));
+        told.extend(detector.advance(tick));
+    }
+    let told: Vec<&str> = told.iter().map(|it| it.kind.as_str()).collect();
+    assert_eq!(told, ["source_silent"]);
+    let watched = detector.watched(&TenantId::default(), &name());
+    assert!(watched.silent && watched.overdue_at.is_none());
+}
+
+#[test]
+fn time_in_which_nobody_listened_is_not_counted_as_silence() {
+    let mut detector = detector();
+    run(&mut detector, 0..3 * WEEK, |_| true);
+    let foretold = |detector: &Detector| {
+        let watched = detector.watched(&TenantId::default(), &name());
+        assert!(!watched.silent);
+        watched.overdue_at.unwrap()
+    };
+    let before = foretold(&detector);
+    let started = 3 * WEEK + 48;
+    detector.advance(hour(started, 0));
+    let after = foretold(&detector);
+    assert!(after > hour(started, 0), "{before} became {after}");
+    let told = run(&mut detector, started..started + 24, |_| false);
+    assert_eq!(told[0].at, after, "as was foretold");
+}

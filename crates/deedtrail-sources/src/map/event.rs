@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use deedtrail_core::Text;
 use deedtrail_core::event::{Alias, Change, Delegation, MappedEvent, PolicyDecision};
 use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, RECORD_TEXT_BYTES_MAX, UNMAPPED_PATHS_MAX};
-use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord, text_bytes};
+use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord, RecordNumber, text_bytes};
 
 use super::argument;
 use super::read::Reader;
@@ -53,6 +53,13 @@ pub(crate) fn map(
         let named = |path: &Text| ("source_uid".to_owned(), path.to_string());
         event.extend(paths.borrow().iter().map(named));
     }
+    reader.trace = None;
+    let number = plan.number.as_ref().and_then(|(value, within)| {
+        Some(RecordNumber {
+            number: text(&reader, Some(value))?.parse().ok()?,
+            within: text(&reader, within.as_ref()).unwrap_or_default(),
+        })
+    });
     let mut events = filling.events;
     let unmapped = view.unmapped(&plan.shapes, UNMAPPED_PATHS_MAX);
     if let Some((last, others)) = events.split_last_mut() {
@@ -63,6 +70,7 @@ pub(crate) fn map(
     }
     Ok(MappedRecord {
         source_uid,
+        number,
         mapping_version: plan.version.clone(),
         events,
     })

@@ -43,6 +43,10 @@ pub(crate) struct Plan {
     pub(crate) named: Vec<Value>,
     pub(crate) identify: Condition,
     pub(crate) id: Option<Value>,
+    /// Number, and the stream in which it counts.
+    pub(crate) number: Option<(Value, Option<Value>)>,
+    /// The system, where it is the same for all events.
+    pub(crate) system: Option<String>,
     pub(crate) time: Option<(Value, Vec<TimeFormat>)>,
     pub(crate) operation: Value,
     pub(crate) action: Choices<Action>,

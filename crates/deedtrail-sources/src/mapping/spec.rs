@@ -155,6 +155,8 @@ pub struct TextTable {
 pub struct EventSpec {
     /// Vendor's id of the record: the idempotency key.
     pub id: Option<ValueSpec>,
+    /// The vendor's number of the record, where it counts without gaps.
+    pub sequence: Option<SequenceSpec>,
     pub time: Option<TimeSpec>,
     pub system: ValueSpec,
     pub account: Option<ValueSpec>,
@@ -204,6 +206,17 @@ pub struct EventSpec {
     pub trace_uid: Option<ValueSpec>,
     pub span_uid: Option<ValueSpec>,
     pub parent_uid: Option<ValueSpec>,
+}
+
+/// A number that the vendor gives to each record, one more than to the record before. Only where
+/// the vendor documents that: a number that is skipped is told as a record that was lost.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SequenceSpec {
+    /// The number.
+    pub value: ValueSpec,
+    /// What it counts in: a session, a process, a host. Nothing if the whole log has one count.
+    pub within: Option<ValueSpec>,
 }
 
 /// When it happened.

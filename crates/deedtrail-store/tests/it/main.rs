@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::SourceName;
+use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::port::store::{IdentityFilter, Progress, Store as _, StoreError};
 use deedtrail_core::time::Timestamp;
@@ -56,7 +56,7 @@ fn counters_that_cannot_be_read_count_as_absent() {
         last_received: Some(Timestamp::from_micros(7)),
         last_event: Some(Timestamp::from_micros(i64::MAX)),
         grades: [0, 0, 0, 3],
-        ..SourceHealth::new(SourceName::new(name).unwrap())
+        ..SourceHealth::new(TenantId::default(), SourceName::new(name).unwrap())
     };
     let progress = Progress {
         sources: vec![health("a.log"), health("b.log")],

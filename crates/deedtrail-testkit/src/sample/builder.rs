@@ -13,7 +13,7 @@ use deedtrail_core::id::{AliasUid, CredentialUid, EventUid, IdentityId, SourceNa
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, IdentityStatus};
 use deedtrail_core::port::archive::Archive as _;
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry, Part, PartClass};
-use deedtrail_core::port::store::{Progress, Quarantined, Store as _};
+use deedtrail_core::port::store::{Dismissal, Progress, Quarantined, Store as _};
 use deedtrail_core::time::Timestamp;
 
 use super::{NOW, Sample};
@@ -162,7 +162,8 @@ impl Builder {
                 *health.missing.entry(fact.into()).or_default() += 1;
             }
             health.other_actions += u64::from(event.mapped.action == Action::Other);
-            health.count_plane(&event.mapped.system, event.mapped.plane.name());
+            let plane = event.mapped.plane.name();
+            health.count_plane(&event.mapped.system, plane, event.time_received);
             health.hours.count(received);
         }
         let rests_on = FindingEvent {
@@ -197,7 +198,7 @@ impl Builder {
     /// Health of a source, created on first use.
     pub(super) fn health(&mut self, source: &str, at: Timestamp) -> Option<&mut SourceHealth> {
         let name = SourceName::new(source).ok()?;
-        let empty = SourceHealth::new(name.clone());
+        let empty = SourceHealth::new(TenantId::default(), name.clone());
         let health = self.health.entry(name).or_insert(empty);
         health.last_event = health.last_event.max(Some(at));
         health.last_received = health.last_event.map(|at| at.plus_micros(4_000_000));
@@ -225,12 +226,31 @@ impl Builder {
         );
         self.progress.quarantined.push(Quarantined {
             sequence,
+            tenant: TenantId::default(),
             source: name,
             code: code.into(),
             reason: reason.into(),
             received,
             bytes,
+            dismissal: None,
         });
+    }
+
+    /// Somebody dismisses the last record that nobody understood.
+    pub(super) fn dismiss_last(&mut self, by: &str, reason: &str) {
+        let Some(record) = self.progress.quarantined.last_mut() else {
+            return;
+        };
+        record.dismissal = Some(Dismissal {
+            by: by.into(),
+            at: NOW,
+            reason: reason.into(),
+        });
+        let source = record.source.clone();
+        if let Some(health) = self.health.get_mut(&source) {
+            health.quarantined -= 1;
+            health.dismissed += 1;
+        }
     }
 
     pub(super) fn finding(&mut self, draft: FindingDraft) {

@@ -3,6 +3,7 @@
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{ActorKind, Environment, OutcomeClass};
 use deedtrail_core::finding::{FindingEvent, Hypothesis, Severity};
+use deedtrail_core::health::MissingNumbers;
 use deedtrail_core::identity::Declared;
 use deedtrail_core::time::Timestamp;
 
@@ -475,6 +476,8 @@ fn feeds(builder: &mut Builder) {
         "not JSON at byte 912: end of file in a string",
     );
     builder.quarantined("github.audit", "duplicate_key", "duplicate key `actor`");
+    builder.quarantined("github.audit", "not_json", "not JSON at byte 0");
+    builder.dismiss_last("ana@example.com", "cut by the load test of 1 November");
     let three_days_ago = NOW.plus_micros(-3 * Timestamp::DAY_US);
     if let Some(silent) = builder.health("proofpoint.tap", three_days_ago) {
         silent.records = 18_204;
@@ -483,6 +486,15 @@ fn feeds(builder: &mut Builder) {
         silent.grades = [11_204, 6_000, 1_000, 0];
         silent.missing = [("target".into(), 6_400), ("source_uid".into(), 1_600)].into();
         silent.other_actions = 41;
-        silent.watched.overdue_at = Some(three_days_ago.plus_micros(5 * Timestamp::HOUR_US));
+        silent.duplicates = 1_204;
+        silent.watched.silent = true;
+        silent.watched.numbered = true;
+        silent.watched.missing = vec![MissingNumbers {
+            within: "cluster-1".into(),
+            first: 412,
+            last: 431,
+            noticed: three_days_ago,
+        }];
+        silent.watched.missing_total = 20;
     }
 }

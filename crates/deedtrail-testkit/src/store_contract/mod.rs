@@ -17,7 +17,7 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 15] = [
+    let rules: [(&str, Rule); 16] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
@@ -45,6 +45,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
             progress::a_rebuild_keeps_what_people_did,
         ),
         ("quarantine is released", progress::quarantine_is_released),
+        ("quarantine is dismissed", progress::quarantine_is_dismissed),
         ("tokens", access::tokens),
         ("sign-in and sessions", access::sign_in_and_sessions),
         ("hostile text", progress::hostile_text),

@@ -3,10 +3,11 @@
 use deedtrail_core::event::CredentialKind;
 use deedtrail_core::finding::{Decision, FindingStatus, Severity};
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::{CredentialUid, SourceName};
+use deedtrail_core::id::{CredentialUid, SourceName, TenantId};
 use deedtrail_core::identity::{CredentialRecord, Declared, Identity};
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, QuarantineReason, Quarantined, Store,
+    Dismissal, FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason,
+    Quarantined, Store,
 };
 
 use super::access::token;
@@ -40,12 +41,17 @@ pub(super) fn progress_comes_back(store: &dyn Store) -> Outcome {
         grades: [1, 1, 1, 0],
         other_actions: 1,
         missing: [("outcome".into(), 2)].into(),
-        ..SourceHealth::new(source("okta.system"))
+        ..SourceHealth::new(TenantId::default(), source("okta.system"))
+    };
+    let of_other = SourceHealth {
+        tenant: other(),
+        records: 7,
+        ..health.clone()
     };
     store.save(Progress {
         through: 42,
         credentials: vec![key.clone()],
-        sources: vec![health.clone()],
+        sources: vec![health.clone(), of_other.clone()],
         ..batch([(ana.clone(), alias.clone())])
     })?;
     store.put_snapshot("detection", 42, &[0, 159, 146, 150])?;
@@ -60,7 +66,7 @@ pub(super) fn progress_comes_back(store: &dyn Store) -> Outcome {
     assert_eq!(store.find_alias("ana")?, []);
     assert_eq!(store.credentials()?, std::slice::from_ref(&key));
     assert_eq!(store.credentials_of(ana.id)?, [key]);
-    assert_eq!(store.source_health()?, [health]);
+    assert_eq!(store.source_health()?, [health, of_other]);
     assert_eq!(
         store.snapshot("detection")?,
         Some((42, vec![0, 159, 146, 150]))
@@ -124,46 +130,113 @@ pub(super) fn a_rebuild_keeps_what_people_did(store: &dyn Store) -> Outcome {
     Ok(())
 }
 
-pub(super) fn quarantine_is_released(store: &dyn Store) -> Outcome {
-    let record = |sequence, name: &str| Quarantined {
+fn other() -> TenantId {
+    TenantId::new("other").unwrap_or_default()
+}
+
+fn quarantined(sequence: u64, name: &str) -> Quarantined {
+    Quarantined {
         sequence,
+        tenant: TenantId::default(),
         source: source(name),
         code: "not_json".into(),
         reason: "not JSON at byte 3".into(),
         received: second(1),
         bytes: 12,
+        dismissal: None,
+    }
+}
+
+pub(super) fn quarantine_is_released(store: &dyn Store) -> Outcome {
+    let (all, record) = (QuarantineFilter::default(), quarantined);
+    let of = |name: &str| QuarantineFilter {
+        source: Some(source(name)),
+        ..QuarantineFilter::default()
+    };
+    let elsewhere = Quarantined {
+        tenant: other(),
+        ..record(4, "a.x")
     };
     let quarantined = vec![record(1, "a.x"), record(2, "b.x"), record(3, "a.x")];
     store.save(Progress {
-        quarantined,
+        quarantined: [quarantined, vec![elsewhere.clone()]].concat(),
         ..Progress::default()
     })?;
     let newest_first = [record(3, "a.x"), record(2, "b.x"), record(1, "a.x")];
-    assert_eq!(store.quarantined(None, 9)?, newest_first);
-    assert_eq!(store.quarantined(None, 1)?, newest_first[..1]);
+    assert_eq!(store.quarantined(&all, 9)?, newest_first);
+    assert_eq!(store.quarantined(&all, 1)?, newest_first[..1]);
     let (first, rest) = ([record(1, "a.x")], [record(2, "b.x"), record(3, "a.x")]);
-    assert_eq!(store.quarantined_from(None, 0, 1)?, first);
-    assert_eq!(store.quarantined_from(None, 2, 9)?, rest);
-    let reason = QuarantineReason {
-        code: record(1, "a.x").code,
-        records: 2,
-        newest: 3,
+    assert_eq!(store.quarantined_from(&all, 0, 1)?, first);
+    assert_eq!(store.quarantined_from(&all, 2, 9)?, rest);
+    let reason = |name, records, newest| QuarantineReason {
+        source: source(name),
+        code: record(1, name).code,
+        records,
+        newest,
         received: second(1),
     };
-    assert_eq!(store.quarantine_reasons(&source("a.x"))?, [reason]);
-    assert_eq!(store.quarantine_reasons(&source("c.x"))?, []);
-    let of_a = Some(&source("a.x"));
-    assert_eq!(store.quarantined_from(of_a, 2, 9)?, rest[1..]);
-    assert_eq!(store.quarantined_from(None, 4, 9)?, []);
+    let reasons = [reason("a.x", 2, 3), reason("b.x", 1, 2)];
+    assert_eq!(store.quarantine_reasons(&all)?, reasons);
+    assert_eq!(store.quarantine_reasons(&of("a.x"))?, reasons[..1]);
+    assert_eq!(store.quarantine_reasons(&of("c.x"))?, []);
+    assert_eq!(store.quarantined_from(&of("a.x"), 2, 9)?, rest[1..]);
+    assert_eq!(store.quarantined_from(&all, 4, 9)?, []);
+    assert_eq!(store.quarantined(&of("b.x"), 9)?, newest_first[1..2]);
+    let theirs = QuarantineFilter {
+        tenant: elsewhere.tenant.clone(),
+        ..QuarantineFilter::default()
+    };
     assert_eq!(
-        store.quarantined(Some(&source("b.x")), 9)?,
-        newest_first[1..2]
+        store.quarantined(&theirs, 9)?,
+        std::slice::from_ref(&elsewhere)
     );
+    assert_eq!(store.quarantined_at(&all.tenant, 4)?, None);
+    assert_eq!(store.quarantined_at(&theirs.tenant, 4)?, Some(elsewhere));
     store.save(Progress {
         released: vec![2, 3, 77],
         ..Progress::default()
     })?;
-    assert_eq!(store.quarantined(None, 9)?, newest_first[2..]);
+    assert_eq!(store.quarantined(&all, 9)?, newest_first[2..]);
+    Ok(())
+}
+
+pub(super) fn quarantine_is_dismissed(store: &dyn Store) -> Outcome {
+    let dismissal = Dismissal {
+        by: "ana".into(),
+        at: second(9),
+        reason: "test records".into(),
+    };
+    store.save(Progress {
+        quarantined: vec![quarantined(1, "a.x"), quarantined(2, "a.x")],
+        ..Progress::default()
+    })?;
+    store.save(Progress {
+        dismissed: vec![(2, dismissal.clone()), (77, dismissal.clone())],
+        ..Progress::default()
+    })?;
+    let waiting = QuarantineFilter::default();
+    let gone = Quarantined {
+        dismissal: Some(dismissal),
+        ..quarantined(2, "a.x")
+    };
+    let dismissed = QuarantineFilter {
+        dismissed: true,
+        code: Some("not_json".into()),
+        ..QuarantineFilter::default()
+    };
+    assert_eq!(store.quarantined(&waiting, 9)?, [quarantined(1, "a.x")]);
+    assert_eq!(
+        store.quarantined(&dismissed, 9)?,
+        std::slice::from_ref(&gone)
+    );
+    assert_eq!(store.quarantined_at(&waiting.tenant, 2)?, Some(gone));
+    assert_eq!(store.quarantine_reasons(&dismissed)?[0].records, 1);
+    store.save(Progress {
+        restored: vec![2, 77],
+        ..Progress::default()
+    })?;
+    assert_eq!(store.quarantined(&dismissed, 9)?, []);
+    assert_eq!(store.quarantined(&waiting, 9)?.len(), 2);
     Ok(())
 }
 

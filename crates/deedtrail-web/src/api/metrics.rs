@@ -13,6 +13,7 @@ use deedtrail_app::figures::{Figures, ListenerCounters};
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_core::finding::Severity;
 use deedtrail_core::health::SourceHealth;
+use deedtrail_core::id::TenantId;
 
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -45,11 +46,8 @@ impl Page {
     ) {
         self.family(name, kind, help);
         for health in sources {
-            self.line(&format!(
-                "{name}{{source=\"{}\"}} {}",
-                health.source,
-                value(health)
-            ));
+            let (labels, value) = (labels(health), value(health));
+            self.line(&format!("{name}{{{labels}}} {value}"));
         }
     }
 }
@@ -234,6 +232,16 @@ fn positions(page: &mut Page, figures: &Figures) {
     }
 }
 
+/// The source, and its tenant where that is another than the usual one.
+fn labels(health: &SourceHealth) -> String {
+    let (tenant, source) = (health.tenant.as_str(), &health.source);
+    if tenant == TenantId::DEFAULT {
+        format!("source=\"{source}\"")
+    } else {
+        format!("source=\"{source}\",tenant=\"{tenant}\"")
+    }
+}
+
 fn sources(page: &mut Page, sources: &[SourceHealth]) {
     let records = (
         "deedtrail_source_records_total",
@@ -253,6 +261,18 @@ fn sources(page: &mut Page, sources: &[SourceHealth]) {
         "Records in quarantine by source.",
     );
     page.by_source(quarantined, sources, |health| health.quarantined);
+    let duplicates = (
+        "deedtrail_source_duplicates_total",
+        "counter",
+        "Records sent again by source, noted once a minute.",
+    );
+    page.by_source(duplicates, sources, |health| health.duplicates);
+    let missing = (
+        "deedtrail_source_missing_numbers",
+        "gauge",
+        "Records whose number was skipped and that never came, by source.",
+    );
+    page.by_source(missing, sources, |health| health.watched.missing_total);
     let bytes = (
         "deedtrail_source_bytes_total",
         "counter",
@@ -264,14 +284,14 @@ fn sources(page: &mut Page, sources: &[SourceHealth]) {
     for health in sources {
         if let Some(at) = health.last_received {
             let seconds = at.as_micros().div_euclid(1_000_000);
-            page.line(&format!("{name}{{source=\"{}\"}} {seconds}", health.source));
+            page.line(&format!("{name}{{{}}} {seconds}", labels(health)));
         }
     }
     let name = "deedtrail_source_grade_events";
     page.family(name, "gauge", "Events by source and evidence grade.");
     for health in sources {
         for (grade, count) in ["A", "B", "C", "D"].iter().zip(health.grades) {
-            let labels = format!("source=\"{}\",grade=\"{grade}\"", health.source);
+            let labels = format!("{},grade=\"{grade}\"", labels(health));
             page.line(&format!("{name}{{{labels}}} {count}"));
         }
     }

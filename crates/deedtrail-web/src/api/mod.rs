@@ -8,6 +8,7 @@ mod health;
 mod identities;
 mod ingest;
 mod metrics;
+mod quarantine;
 mod sources;
 mod table;
 

@@ -7,10 +7,11 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use deedtrail_app::access::Principal;
-use deedtrail_app::feed_health::{SourceReport, SourceState, SystemCoverage};
+use deedtrail_app::feed_health::{Coverage, SourceReport, SourceState};
+use deedtrail_app::quarantine::Wanted;
 use deedtrail_core::Text;
 use deedtrail_core::event::Plane;
-use deedtrail_core::health::{Gap, SourceHealth};
+use deedtrail_core::health::{Gap, MissingNumbers, SourceHealth};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::Quarantined;
@@ -44,7 +45,11 @@ struct SourceAnswer {
 struct Health {
     records: u64,
     events: u64,
+    /// That wait in quarantine, and that were dismissed there.
     quarantined: u64,
+    dismissed: u64,
+    /// That were sent again and are not stored anew; noted once a minute.
+    duplicates: u64,
     conflicts: u64,
     bytes: u64,
     first_received: Option<Timestamp>,
@@ -59,6 +64,10 @@ struct Health {
     lag_s: [Option<u64>; 2],
     overdue_at: Option<Timestamp>,
     gaps: Vec<Gap>,
+    /// Whether the source numbers its records, the numbers that never came, and how many they are.
+    numbered: bool,
+    missing_numbers: Vec<MissingNumbers>,
+    missing_numbers_total: u64,
     degraded: Vec<Text>,
 }
 
@@ -68,6 +77,8 @@ impl Health {
             records: health.records,
             events: health.events,
             quarantined: health.quarantined,
+            dismissed: health.dismissed,
+            duplicates: health.duplicates,
             conflicts: health.conflicts,
             bytes: health.bytes,
             first_received: health.first_received,
@@ -80,6 +91,9 @@ impl Health {
             missing: health.missing,
             overdue_at: health.watched.overdue_at,
             gaps: health.watched.gaps,
+            numbered: health.watched.numbered,
+            missing_numbers: health.watched.missing,
+            missing_numbers_total: health.watched.missing_total,
             degraded: health.watched.degraded,
         }
     }
@@ -90,7 +104,8 @@ impl Health {
 pub(super) struct CoverageAnswer {
     /// Names of the planes, in the order of each system's list.
     planes: Vec<&'static str>,
-    systems: Vec<SystemCoverage>,
+    #[serde(flatten)]
+    coverage: Coverage,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -123,7 +138,7 @@ pub(super) async fn coverage(
     let covered = move |app: &deedtrail_app::App| app.coverage(&principal);
     Ok(Json(CoverageAnswer {
         planes: Plane::ALL.iter().map(|plane| plane.name()).collect(),
-        systems: shared.attempt(covered).await?,
+        coverage: shared.attempt(covered).await?,
     }))
 }
 
@@ -135,15 +150,9 @@ pub(super) async fn record(
 ) -> Result<Response, Problem> {
     let read = move |app: &deedtrail_app::App| -> Result<_, Problem> {
         let source = delivered_or_known(app, &principal, &name)?;
-        let first = app
-            .ports
-            .store
-            .quarantined_from(Some(&source), sequence, 1)?;
-        if first
-            .first()
-            .is_none_or(|waiting| waiting.sequence != sequence)
-        {
-            let detail = "No record of this number waits in this source's quarantine.";
+        let found = app.quarantined(&principal, sequence)?;
+        if found.is_none_or(|record| record.source != source) {
+            let detail = "No record of this number is in this source's quarantine.";
             return Err(Problem::not_found(detail));
         }
         Ok(app.quarantined_record(&principal, sequence)?)
@@ -174,7 +183,7 @@ pub(super) async fn quarantine(
     let limit = ask::limit(asked.limit);
     let read = move |app: &deedtrail_app::App| -> Result<_, Problem> {
         let source = delivered_or_known(app, &principal, &name)?;
-        Ok(app.quarantine(&principal, Some(&source), limit)?)
+        Ok(app.quarantine(&principal, &Wanted::of(Some(&source)), limit)?)
     };
     let quarantined = shared.attempt(read).await?;
     Ok(Json(QuarantineList { quarantined }))

@@ -4,7 +4,7 @@ use axum::routing::{get, patch, post};
 use deedtrail_core::action::ACTIONS;
 use deedtrail_core::port::store::Scope;
 
-use super::{events, evidence, findings, health, identities, ingest, metrics, sources};
+use super::{events, evidence, findings, health, identities, ingest, metrics, quarantine, sources};
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 
 const fn parameter(name: &'static str, meaning: &'static str, shape: Shape) -> Parameter {
@@ -264,7 +264,7 @@ const QUARANTINE: Document = Document {
 };
 
 const QUARANTINED: Document = Document {
-    summary: "A record that was quarantined, as it came in, secrets masked",
+    summary: "A record in quarantine, as it came in, secrets masked",
     parameters: &[
         SOURCE_PATH,
         Parameter {
@@ -276,8 +276,71 @@ const QUARANTINED: Document = Document {
     answer: Answer::Text("The record's bytes."),
     refusals: &[(
         404,
-        "No such source, or no record of that number was quarantined.",
+        "No such source, or no record of that number is in its quarantine.",
     )],
+    ..PLAIN
+};
+
+const QUARANTINE_ALL: Document = Document {
+    summary: "Records in quarantine over all sources, newest first, and how many for which reason",
+    parameters: &[
+        EVENT_SOURCE,
+        parameter(
+            "code",
+            "Only for this reason, e.g. `not_json`.",
+            Shape::Text,
+        ),
+        parameter(
+            "dismissed",
+            "Those that somebody dismissed, instead of those that wait.",
+            Shape::Flag,
+        ),
+        LIMIT,
+    ],
+    answer: Answer::Json("QuarantineOverview"),
+    refusals: &[(400, "A parameter is not understood.")],
+    ..PLAIN
+};
+
+const QUARANTINE_REPLAY: Document = Document {
+    summary: "Read waiting records once more, with the mappings of now",
+    detail: "`tried = released + waiting`. Without source and code: everything that waits.",
+    body: Some(Body {
+        media_types: &["application/json"],
+        schema: Some("QuarantineChoice"),
+    }),
+    answer: Answer::Json("ReplayAnswer"),
+    refusals: &[
+        (
+            404,
+            "No source of that name; the detail suggests the nearest.",
+        ),
+        (422, "The body is not understood."),
+    ],
+    ..PLAIN
+};
+
+const QUARANTINE_DISMISS: Document = Document {
+    summary: "Take waiting records out of the counts, with a reason",
+    detail: "The decision is an entry of the evidence log, with who and why; the records stay \
+             evidence and can be restored.",
+    body: Some(Body {
+        media_types: &["application/json"],
+        schema: Some("QuarantineDismissal"),
+    }),
+    answer: Answer::Json("QuarantineDecided"),
+    refusals: &[(422, "The body is not understood, or gives no reason.")],
+    ..PLAIN
+};
+
+const QUARANTINE_RESTORE: Document = Document {
+    summary: "Let dismissed records wait again",
+    body: Some(Body {
+        media_types: &["application/json"],
+        schema: Some("QuarantineChoice"),
+    }),
+    answer: Answer::Json("QuarantineDecided"),
+    refusals: &[(422, "The body is not understood.")],
     ..PLAIN
 };
 
@@ -325,6 +388,12 @@ const READ: Endpoint = Endpoint {
     face: Face::Api,
     route: || get(health::alive),
     document: None,
+};
+
+const WRITE: Endpoint = Endpoint {
+    method: "POST",
+    needs: Needs::Scope(Scope::Write),
+    ..READ
 };
 
 /// Every endpoint of the API.
@@ -404,6 +473,30 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         route: || get(sources::record),
         document: Some(QUARANTINED),
         ..READ
+    },
+    Endpoint {
+        path: "/v1/quarantine",
+        route: || get(quarantine::list),
+        document: Some(QUARANTINE_ALL),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/quarantine/replay",
+        route: || post(quarantine::replay),
+        document: Some(QUARANTINE_REPLAY),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/quarantine/dismiss",
+        route: || post(quarantine::dismiss),
+        document: Some(QUARANTINE_DISMISS),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/quarantine/restore",
+        route: || post(quarantine::restore),
+        document: Some(QUARANTINE_RESTORE),
+        ..WRITE
     },
     Endpoint {
         path: "/v1/coverage",

@@ -6,20 +6,24 @@ use axum::extract::State;
 use axum::response::Response;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::feed_health::PlaneCoverage;
+use deedtrail_app::feed_health::{Coverage, PlaneCoverage};
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_core::event::Plane;
+use deedtrail_core::health::SYSTEMS_MAX;
+use deedtrail_core::time::Timestamp;
 
 use super::source_view::Tab;
 use super::{Chrome, Failure, Section, show};
 use crate::state::Shared;
-use crate::view::{Shown, grouped};
+use crate::view::{Moment, Shown, ago, grouped};
 
 #[derive(Debug)]
 struct Cell {
     badge: Option<(&'static str, &'static str)>,
     events: String,
     sources: Vec<String>,
+    /// When the newest event was received.
+    last: Option<(Moment, String)>,
 }
 
 #[derive(Debug)]
@@ -36,6 +40,8 @@ struct CoveragePage {
     planes: Vec<String>,
     rows: Vec<SystemRow>,
     missing: usize,
+    left_out: Vec<(String, String)>,
+    systems_max: usize,
 }
 
 pub(super) async fn page(
@@ -47,7 +53,9 @@ pub(super) async fn page(
 }
 
 fn load(app: &App, principal: &Principal) -> Result<CoveragePage, ReadingError> {
-    let systems = app.coverage(principal)?;
+    let Coverage { systems, left_out } = app.coverage(principal)?;
+    let now = app.ports.clock.now();
+    let cell = |plane: &PlaneCoverage| cell(plane, now);
     let cells = systems.iter().flat_map(|system| &system.planes);
     let missing = cells.filter(|cell| matches!(cell, PlaneCoverage::Missing { .. }));
     let planes = Plane::ALL.iter();
@@ -56,6 +64,11 @@ fn load(app: &App, principal: &Principal) -> Result<CoveragePage, ReadingError> 
         tab: Tab::Coverage,
         planes: planes.map(|plane| plane.name().replace('_', " ")).collect(),
         missing: missing.count(),
+        left_out: left_out
+            .iter()
+            .map(|one| (one.source.to_string(), grouped(one.events)))
+            .collect(),
+        systems_max: SYSTEMS_MAX,
         rows: systems
             .iter()
             .map(|system| SystemRow {
@@ -66,12 +79,13 @@ fn load(app: &App, principal: &Principal) -> Result<CoveragePage, ReadingError> 
     })
 }
 
-fn cell(plane: &PlaneCoverage) -> Cell {
+fn cell(plane: &PlaneCoverage, now: Timestamp) -> Cell {
     let names = |sources: &[_]| sources.iter().map(ToString::to_string).collect();
     match plane {
         PlaneCoverage::Seen {
             events,
             sources,
+            last,
             silent,
         } => Cell {
             badge: Some(if *silent {
@@ -81,16 +95,19 @@ fn cell(plane: &PlaneCoverage) -> Cell {
             }),
             events: grouped(*events),
             sources: names(sources),
+            last: last.map(|at| (Moment::new(at), ago(now.micros_since(at)))),
         },
         PlaneCoverage::Missing { sources } => Cell {
             badge: Some(("crit", "Missing")),
             events: String::new(),
             sources: names(sources),
+            last: None,
         },
         PlaneCoverage::Unknown => Cell {
             badge: None,
             events: String::new(),
             sources: Vec::new(),
+            last: None,
         },
     }
 }

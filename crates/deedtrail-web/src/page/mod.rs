@@ -9,6 +9,7 @@ mod here;
 mod identities;
 mod identity;
 mod quarantine;
+mod quarantine_list;
 pub(crate) mod sign_in;
 mod source;
 mod source_view;

@@ -7,9 +7,11 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_core::id::SourceName;
+use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::log::Sequence;
-use deedtrail_core::port::store::Quarantined;
+use deedtrail_core::port::store::{Quarantined, Scope};
 
+use super::quarantine_list::DecisionView;
 use super::source::advice;
 use super::{Chrome, Failure, Section, show};
 use crate::problem::Problem;
@@ -31,6 +33,9 @@ struct QuarantinePage {
     advice: &'static str,
     bytes: String,
     record: Shown,
+    dismissal: Option<DecisionView>,
+    may_decide: bool,
+    note_max: usize,
 }
 
 pub(super) async fn page(
@@ -50,7 +55,7 @@ fn load(
     source: &str,
     sequence: Sequence,
 ) -> Result<QuarantinePage, Problem> {
-    let waiting = waiting(app, source, sequence)?;
+    let waiting = of_source(app, principal, source, sequence)?;
     let bytes = app.quarantined_record(principal, sequence)?;
     Ok(QuarantinePage {
         chrome: Chrome::load(app, principal, Section::Sources)?,
@@ -62,23 +67,26 @@ fn load(
         reason: Shown::new(&waiting.reason),
         bytes: grouped(waiting.bytes),
         record: Shown::cut(&String::from_utf8_lossy(&bytes), RECORD_CHARS_MAX),
+        dismissal: waiting.dismissal.as_ref().map(DecisionView::new),
+        may_decide: principal.require(Scope::Write).is_ok(),
+        note_max: NOTE_CHARACTERS_MAX,
     })
 }
 
-/// The record, if it waits there.
-fn waiting(app: &App, source: &str, sequence: Sequence) -> Result<Quarantined, Problem> {
-    let gone = || {
-        let detail = "No record of this number waits in this source's quarantine; it may have been \
+/// The record, if it is in that source's quarantine.
+fn of_source(
+    app: &App,
+    principal: &Principal,
+    source: &str,
+    sequence: Sequence,
+) -> Result<Quarantined, Problem> {
+    let found = app.quarantined(principal, sequence)?;
+    let found = found.filter(|record| record.source.as_str() == source);
+    found.ok_or_else(|| {
+        let detail = "No record of this number is in this source's quarantine; it may have been \
                       understood since.";
         Problem::not_found(detail)
-    };
-    let source = SourceName::new(source).map_err(|_| gone())?;
-    let found = app
-        .ports
-        .store
-        .quarantined_from(Some(&source), sequence, 1)?;
-    let found = found.into_iter().find(|record| record.sequence == sequence);
-    found.ok_or_else(gone)
+    })
 }
 
 /// Reads everything of a source that waits once more, with the mapping of now.

@@ -7,6 +7,7 @@ use axum::response::Response;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::feed_health::{Cost, RETENTION_DAYS, SourceState};
+use deedtrail_app::quarantine::Wanted;
 use deedtrail_core::port::store::{QuarantineReason, Quarantined, Scope};
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
@@ -115,8 +116,9 @@ fn load(app: &App, principal: &Principal, name: &str, here: Here) -> Result<Sour
         Problem::not_found("No source has this name; the page Sources lists them all.")
     })?;
     let now = app.ports.clock.now();
-    let quarantined = app.quarantine(principal, Some(&report.name), QUARANTINE_MAX)?;
-    let reasons = app.quarantine_reasons(principal, &report.name)?;
+    let wanted = Wanted::of(Some(&report.name));
+    let quarantined = app.quarantine(principal, &wanted, QUARANTINE_MAX)?;
+    let reasons = app.quarantine_reasons(principal, &wanted)?;
     let health = report.health.as_ref();
     let cost = health
         .map(|health| app.cost(principal, health))

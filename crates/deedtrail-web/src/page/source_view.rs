@@ -1,7 +1,7 @@
 //! A source's health in words and figures, for every page that shows it.
 
 use deedtrail_app::feed_health::{SourceReport, SourceState};
-use deedtrail_core::health::SourceHealth;
+use deedtrail_core::health::{MissingNumbers, SourceHealth};
 use deedtrail_core::time::Timestamp;
 
 use crate::view::{Moment, Shown, ago, grouped, share, span};
@@ -12,16 +12,19 @@ pub(super) enum Tab {
     Health,
     Coverage,
     Grades,
+    Quarantine,
 }
 
 impl Tab {
-    pub(super) const ALL: [Self; 3] = [Self::Health, Self::Coverage, Self::Grades];
+    pub(super) const ALL: [Self; 4] =
+        [Self::Health, Self::Coverage, Self::Grades, Self::Quarantine];
 
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Health => "Health",
             Self::Coverage => "Coverage",
             Self::Grades => "Evidence grades",
+            Self::Quarantine => "Quarantine",
         }
     }
 
@@ -30,6 +33,7 @@ impl Tab {
             Self::Health => "/sources",
             Self::Coverage => "/coverage",
             Self::Grades => "/grades",
+            Self::Quarantine => "/quarantine",
         }
     }
 }
@@ -63,6 +67,9 @@ pub(super) struct HealthView {
     pub(super) events: String,
     pub(super) quarantined: String,
     pub(super) any_quarantined: bool,
+    /// Empty for none.
+    pub(super) dismissed: String,
+    pub(super) duplicates: String,
     pub(super) conflicts: String,
     pub(super) bytes: String,
     /// Share of events by evidence grade, with the grade's letter.
@@ -74,6 +81,20 @@ pub(super) struct HealthView {
     pub(super) overdue: Option<Moment>,
     pub(super) gaps: Vec<GapView>,
     pub(super) degraded: Vec<Shown>,
+    pub(super) numbered: bool,
+    pub(super) skipped: Vec<SkippedView>,
+    pub(super) skipped_total: String,
+}
+
+/// Numbers that never came.
+#[derive(Debug)]
+pub(super) struct SkippedView {
+    /// `12`, or `12 to 15`.
+    pub(super) numbers: String,
+    /// The stream in which they are counted, if there are several.
+    pub(super) within: Option<Shown>,
+    pub(super) count: String,
+    pub(super) noticed: Moment,
 }
 
 /// One of the last 24 hours in a picture of 96 by 20.
@@ -112,6 +133,11 @@ impl HealthView {
             events: grouped(health.events),
             quarantined: grouped(health.quarantined),
             any_quarantined: health.quarantined > 0,
+            dismissed: match health.dismissed {
+                0 => String::new(),
+                count => grouped(count),
+            },
+            duplicates: grouped(health.duplicates),
             conflicts: grouped(health.conflicts),
             bytes: bytes(health.bytes),
             grades: letters
@@ -124,7 +150,11 @@ impl HealthView {
                 .collect(),
             day: grouped(hours.iter().sum()),
             bars: bars(&hours),
-            overdue: health.watched.overdue_at.map(Moment::new),
+            overdue: health
+                .watched
+                .overdue_at
+                .filter(|at| *at > now)
+                .map(Moment::new),
             gaps: gaps
                 .map(|gap| GapView {
                     from: Moment::new(gap.from),
@@ -138,7 +168,24 @@ impl HealthView {
                 .iter()
                 .map(|it| Shown::new(it))
                 .collect(),
+            numbered: health.watched.numbered,
+            skipped: health.watched.missing.iter().rev().map(skipped).collect(),
+            skipped_total: grouped(health.watched.missing_total),
         }
+    }
+}
+
+fn skipped(gap: &MissingNumbers) -> SkippedView {
+    let MissingNumbers { first, last, .. } = gap;
+    SkippedView {
+        numbers: if first == last {
+            first.to_string()
+        } else {
+            format!("{first} to {last}")
+        },
+        within: (!gap.within.is_empty()).then(|| Shown::cut(&gap.within, 60)),
+        count: grouped(gap.count()),
+        noticed: Moment::new(gap.noticed),
     }
 }
 

@@ -14,7 +14,7 @@ use super::way_in::{self, WayIn};
 use super::{Chrome, Failure, Section, show};
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::view::Shown;
+use crate::view::{Shown, grouped};
 
 /// Most missing facts named in a row.
 const MISSING_NAMED_MAX: usize = 3;
@@ -47,6 +47,8 @@ struct SourcesPage {
     ways: Vec<WayIn>,
     ready: Vec<ReadySource>,
     silent: usize,
+    /// Silence is told when it is rarer than one in so many.
+    silence_one_in: String,
 }
 
 pub(super) async fn page(
@@ -67,6 +69,7 @@ fn load(app: &App, principal: &Principal) -> Result<SourcesPage, Problem> {
             .iter()
             .filter(|report| report.state == SourceState::Silent)
             .count(),
+        silence_one_in: grouped(app.detection.source_silence_one_in.into()),
         ways: way_in::all(app, now),
         rows: rows(&reports, now),
         ready: reports

@@ -4,7 +4,8 @@ use axum::routing::{get, post};
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    coverage, finding, findings, grades, identities, identity, quarantine, source, sources, today,
+    coverage, finding, findings, grades, identities, identity, quarantine, quarantine_list, source,
+    sources, today,
 };
 use crate::asset;
 use crate::endpoint::{Endpoint, Face, Needs};
@@ -17,6 +18,12 @@ const PAGE: Endpoint = Endpoint {
     face: Face::Page,
     route: || get(today::page),
     document: None,
+};
+
+const DECISION: Endpoint = Endpoint {
+    method: "POST",
+    needs: Needs::Scope(Scope::Write),
+    ..PAGE
 };
 
 /// Every page, and what belongs to them.
@@ -53,6 +60,26 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/sources",
         route: || get(sources::page),
         ..PAGE
+    },
+    Endpoint {
+        path: "/quarantine",
+        route: || get(quarantine_list::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/quarantine/replay",
+        route: || post(quarantine_list::replay),
+        ..DECISION
+    },
+    Endpoint {
+        path: "/quarantine/dismiss",
+        route: || post(quarantine_list::dismiss),
+        ..DECISION
+    },
+    Endpoint {
+        path: "/quarantine/restore",
+        route: || post(quarantine_list::restore),
+        ..DECISION
     },
     Endpoint {
         path: "/coverage",

@@ -59,6 +59,8 @@ struct TodayPage {
     urgent: Vec<FindingRow>,
     silent: Vec<SilentFeed>,
     delivering: usize,
+    /// Records that wait in quarantine; empty for none.
+    quarantined: String,
     records: String,
     identities: String,
     unowned: u64,
@@ -94,6 +96,7 @@ fn load(app: &App, principal: &Principal, here: Here) -> Result<TodayPage, Readi
         .sources
         .iter()
         .filter_map(|source| source.health.as_ref());
+    let quarantined: u64 = healths.clone().map(|health| health.quarantined).sum();
     let records: u64 = healths.map(|health| health.records).sum();
     Ok(TodayPage {
         chrome: Chrome::load(app, principal, Section::Today)?,
@@ -105,6 +108,10 @@ fn load(app: &App, principal: &Principal, here: Here) -> Result<TodayPage, Readi
             .collect(),
         silent: silent(&today),
         delivering,
+        quarantined: match quarantined {
+            0 => String::new(),
+            count => grouped(count),
+        },
         records: grouped(records),
         identities: grouped(today.identities),
         unowned: today.unowned,

@@ -157,6 +157,7 @@ async fn empty_pages_say_why_and_what_next() {
         ("/identities", "Nobody is known yet"),
         ("/sources", "No source has delivered yet"),
         ("/sources/okta.system", "Send the first record"),
+        ("/quarantine", "Nothing has come in, so nothing waits"),
     ] {
         let html = page(&caller, address).await;
         assert!(
@@ -290,6 +291,71 @@ async fn sources_say_what_they_are_worth_before_they_count() {
         assert!(place(">Evidence grades<") < place(counts), "{counts}");
     }
     assert!(html.contains("lacks target 35.1"));
+}
+
+async fn post(caller: &Caller, address: &str, form: &'static str) -> Answer {
+    let mut request = local(Method::POST, address, Body::from(form));
+    let kind = "application/x-www-form-urlencoded".parse().unwrap();
+    request.headers_mut().insert("content-type", kind);
+    caller.send(request).await
+}
+
+#[tokio::test]
+async fn quarantine_of_every_source_is_replayed_dismissed_and_put_back() {
+    let caller = Caller::new(Sample::story());
+    let html = page(&caller, "/quarantine").await.text().to_owned();
+    for words in [
+        "2 records wait in quarantine",
+        "duplicate_key",
+        "cut by the load test of 1 November",
+        "ana@example.com",
+        "Put back",
+    ] {
+        assert!(html.contains(words), "`{words}` is missing");
+    }
+    let today = page(&caller, "/").await.text().to_owned();
+    assert!(today.contains("<a href=\"/quarantine\">2 records wait"));
+    let of = "source=github.audit&code=not_json";
+    for (what, form, done) in [
+        (
+            "dismiss",
+            "source=github.audit&code=not_json&reason=x",
+            "dismissed=1",
+        ),
+        ("restore", of, "restored=1"),
+        ("replay", of, "released=1&waiting=0"),
+    ] {
+        let answer = post(&caller, &format!("/quarantine/{what}"), form).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+        let address = answer.header("location").to_owned();
+        assert_eq!(address, format!("/quarantine?{done}"));
+        assert!(
+            page(&caller, &address)
+                .await
+                .text()
+                .contains("role=\"status\"")
+        );
+    }
+    let unexplained = post(&caller, "/quarantine/dismiss", of).await;
+    assert_eq!(unexplained.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(unexplained.text().contains("say why"));
+}
+
+#[tokio::test]
+async fn a_source_says_which_numbers_were_skipped_and_what_came_again() {
+    let caller = Caller::new(Sample::story());
+    let html = page(&caller, "/sources/proofpoint.tap")
+        .await
+        .text()
+        .to_owned();
+    for words in [
+        "412 to 431",
+        "cluster-1",
+        "<dt>Sent again</dt><dd>1 204</dd>",
+    ] {
+        let words = words.replace("1 204", "1\u{202f}204");
+        assert!(html.contains(&words), "`{words}` is missing");
+    }
 }
 
 #[tokio::test]

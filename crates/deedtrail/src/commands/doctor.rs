@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use deedtrail_app::App;
-use deedtrail_app::feed_health::PlaneCoverage;
+use deedtrail_app::feed_health::{LeftOut, PlaneCoverage};
 use deedtrail_core::event::Plane;
-use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::SourceName;
+use deedtrail_core::health::{MissingNumbers, SYSTEMS_MAX, SourceHealth};
+use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::time::Timestamp;
 use serde::Serialize;
@@ -214,7 +214,7 @@ fn listeners(app: &App) -> Vec<Check> {
 /// Planes of systems that a source could show and none does: one line, not an alarm.
 fn unseen_planes(context: &Context<'_>) -> anyhow::Result<Option<Check>> {
     let coverage = context.app().coverage(&context.principal)?;
-    let missing = coverage.iter().flat_map(|system| {
+    let missing = coverage.systems.iter().flat_map(|system| {
         let planes = system.planes.iter().zip(Plane::ALL);
         planes.filter_map(|(plane, name)| match plane {
             PlaneCoverage::Missing { sources } => {
@@ -226,18 +226,23 @@ fn unseen_planes(context: &Context<'_>) -> anyhow::Result<Option<Check>> {
         })
     });
     let missing: Vec<String> = missing.collect();
-    Ok((!coverage.is_empty()).then(|| {
+    let left_out = coverage.left_out.iter().map(|one| {
+        let LeftOut { source, events } = one;
+        format!("; {source} tells of more than {SYSTEMS_MAX} systems, {events} events of others")
+    });
+    let left_out: String = left_out.collect();
+    Ok((!coverage.systems.is_empty()).then(|| {
         let detail = match missing.as_slice() {
             [] => "every plane that a source can show is seen".to_owned(),
             some => format!("not seen: {}", some.join("; ")),
         };
-        Check::new("coverage", true, detail)
+        Check::new("coverage", true, detail + &left_out)
     }))
 }
 
 fn source(health: &SourceHealth, now: Timestamp) -> Check {
-    let mut trouble = Vec::new();
-    if health.is_silent(now) {
+    let (mut trouble, mut past) = (Vec::new(), String::new());
+    if health.watched.silent {
         let silence = health.last_received.map(|at| now.micros_since(at));
         let hours = silence.unwrap_or_default() / Timestamp::HOUR_US;
         trouble.push(format!(
@@ -250,6 +255,23 @@ fn source(health: &SourceHealth, now: Timestamp) -> Check {
         trouble.push(format!(
             "events no longer say: {degraded}; compare a new record with an older one"
         ));
+    }
+    if let Some(gap) = health.watched.missing.last() {
+        let MissingNumbers {
+            first,
+            last,
+            noticed,
+            ..
+        } = gap;
+        let total = health.watched.missing_total;
+        let text = format!(
+            "{total} records never came by their numbers, last {first} to {last}, noticed {noticed}"
+        );
+        if now.micros_since(*noticed) < Timestamp::DAY_US {
+            trouble.push(format!("{text}: look for losses at the shipper"));
+        } else {
+            past = format!(", {text}");
+        }
     }
     if health.quarantined * 1000 > health.records * QUARANTINE_PER_MILLE_MAX {
         trouble.push(format!(
@@ -270,8 +292,9 @@ fn source(health: &SourceHealth, now: Timestamp) -> Check {
         [.., last] => format!(", last gap {} to {}", last.from, last.to),
     };
     let well = format!(
-        "{} events, grades A {a} B {b} C {c} D {d}, last event {last}{lag}{gaps}",
-        health.events
+        "{} events, grades A {a} B {b} C {c} D {d}, last event {last}{lag}{gaps}{past}, {} sent \
+         again, {} dismissed",
+        health.events, health.duplicates, health.dismissed
     );
     let ok = trouble.is_empty();
     let detail = if ok {
@@ -279,5 +302,9 @@ fn source(health: &SourceHealth, now: Timestamp) -> Check {
     } else {
         format!("{}; {well}", trouble.join("; "))
     };
-    Check::new(health.source.to_string(), ok, detail)
+    let name = match health.tenant.as_str() {
+        TenantId::DEFAULT => health.source.to_string(),
+        tenant => format!("{tenant}/{}", health.source),
+    };
+    Check::new(name, ok, detail)
 }

@@ -1,26 +1,80 @@
 //! `quarantine`: records that were not understood, and why.
 
 use anyhow::Context as _;
+use deedtrail_app::quarantine::Wanted;
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::Quarantined;
 use serde_json::json;
 
 use super::{Context, Ended};
-use crate::args::QuarantineCommand;
+use crate::args::{self, QuarantineCommand};
 use crate::instance::known_source;
 
 pub(super) fn run(context: &mut Context<'_>, command: &QuarantineCommand) -> anyhow::Result<Ended> {
     match command {
-        QuarantineCommand::List { source, limit } => list(context, source.as_deref(), *limit),
+        QuarantineCommand::List {
+            source,
+            dismissed,
+            limit,
+        } => list(context, source.as_deref(), *dismissed, *limit),
         QuarantineCommand::Show { entry } => show(context, entry),
+        QuarantineCommand::Dismiss { which, reason } => {
+            let wanted = wanted(context, which)?;
+            let app = context.app();
+            let records = app.dismiss_quarantine(&context.principal, &wanted, reason)?;
+            decided(
+                context,
+                records,
+                "dismissed; `deedtrail quarantine restore` undoes it",
+            )
+        }
+        QuarantineCommand::Restore { which } => {
+            let wanted = wanted(context, which)?;
+            let app = context.app();
+            let records = app.restore_quarantine(&context.principal, &wanted)?;
+            decided(context, records, "wait again")
+        }
     }
 }
 
-fn show(context: &mut Context<'_>, entry: &str) -> anyhow::Result<Ended> {
+fn wanted(context: &Context<'_>, which: &args::Quarantined) -> anyhow::Result<Wanted> {
+    Ok(Wanted {
+        source: known(context, which.source.as_deref())?,
+        code: which.code.as_deref().map(Into::into),
+        sequence: which.entry.as_deref().map(number).transpose()?,
+        dismissed: false,
+    })
+}
+
+fn decided(context: &mut Context<'_>, records: u64, what: &str) -> anyhow::Result<Ended> {
+    if context.console.json {
+        context.console.object(&json!({ "records": records }))?;
+    } else {
+        let noun = if records == 1 { "record" } else { "records" };
+        context
+            .console
+            .say(format_args!("{records} {noun} {what}"))?;
+    }
+    Ok(Ended::Done)
+}
+
+/// A source that is known, or has delivered before its mapping went away.
+fn known(context: &Context<'_>, source: Option<&str>) -> anyhow::Result<Option<SourceName>> {
+    let delivered = context.app().sources(&context.principal)?.into_iter();
+    let known = delivered.map(|report| report.name);
+    source.map(|name| known_source(name, known)).transpose()
+}
+
+fn number(entry: &str) -> anyhow::Result<Sequence> {
     let number = entry.strip_prefix('#').unwrap_or(entry);
-    let sequence: Sequence = number
+    number
         .parse()
-        .with_context(|| format!("`{entry}` is no number of `deedtrail quarantine list`"))?;
+        .with_context(|| format!("`{entry}` is no number of `deedtrail quarantine list`"))
+}
+
+fn show(context: &mut Context<'_>, entry: &str) -> anyhow::Result<Ended> {
+    let sequence = number(entry)?;
     let record = context
         .app()
         .quarantined_record(&context.principal, sequence)?;
@@ -34,12 +88,19 @@ fn show(context: &mut Context<'_>, entry: &str) -> anyhow::Result<Ended> {
     Ok(Ended::Done)
 }
 
-fn list(context: &mut Context<'_>, source: Option<&str>, limit: usize) -> anyhow::Result<Ended> {
+fn list(
+    context: &mut Context<'_>,
+    source: Option<&str>,
+    dismissed: bool,
+    limit: usize,
+) -> anyhow::Result<Ended> {
+    let wanted = Wanted {
+        source: known(context, source)?,
+        dismissed,
+        ..Wanted::default()
+    };
     let app = context.app();
-    let delivered = app.sources(&context.principal)?.into_iter();
-    let known = delivered.map(|report| report.name);
-    let source = source.map(|name| known_source(name, known)).transpose()?;
-    let waiting = app.quarantine(&context.principal, source.as_ref(), limit)?;
+    let waiting = app.quarantine(&context.principal, &wanted, limit)?;
     if context.console.json {
         for record in &waiting {
             context.console.object(&json!({
@@ -49,12 +110,18 @@ fn list(context: &mut Context<'_>, source: Option<&str>, limit: usize) -> anyhow
                 "bytes": record.bytes,
                 "code": record.code,
                 "reason": record.reason,
+                "dismissal": record.dismissal,
             }))?;
         }
         return Ok(Ended::Done);
     }
     if waiting.is_empty() {
-        context.console.say("nothing waits in quarantine")?;
+        let nothing = if dismissed {
+            "nothing was dismissed"
+        } else {
+            "nothing waits in quarantine"
+        };
+        context.console.say(nothing)?;
         return Ok(Ended::Done);
     }
     let row = |record: &Quarantined| {
@@ -63,7 +130,10 @@ fn list(context: &mut Context<'_>, source: Option<&str>, limit: usize) -> anyhow
             record.received.to_string(),
             record.source.to_string(),
             record.bytes.to_string(),
-            record.reason.to_string(),
+            match &record.dismissal {
+                None => record.reason.to_string(),
+                Some(it) => format!("{}; dismissed by {}: {}", record.reason, it.by, it.reason),
+            },
         ]
     };
     let rows: Vec<Vec<String>> = waiting.iter().map(row).collect();

@@ -19,7 +19,9 @@ use super::fields::{self, CLOSED};
 use super::path;
 use super::plan::{Choices, Field, Interest, ListedField, Party, Path, Plan, TimeFormat, Value};
 use super::rules::Rules;
-use super::spec::{AnswerSpec, ChoicesSpec, MappingFile, OneOrMany, TimeSpec, ValueSpec};
+use super::spec::{
+    AnswerSpec, ChoicesSpec, MappingFile, OneOrMany, SequenceSpec, TimeSpec, ValueSpec,
+};
 use super::time::{self, TimePattern};
 use crate::record::Shapes;
 
@@ -120,6 +122,8 @@ impl Compiler<'_> {
             each,
             identify,
             id: self.optional(spec.event.id.as_ref())?,
+            number: self.number(spec.event.sequence.as_ref())?,
+            system: constant(&spec.event.system),
             time: spec
                 .event
                 .time
@@ -245,6 +249,20 @@ impl Compiler<'_> {
         })
     }
 
+    fn number(&mut self, spec: Option<&SequenceSpec>) -> Compiled<Option<(Value, Option<Value>)>> {
+        let Some(spec) = spec else {
+            return Ok(None);
+        };
+        // It is the record's, and asked for before its events are gone through.
+        let levels = std::mem::take(&mut self.levels);
+        let number = (
+            self.value(&spec.value)?,
+            self.optional(spec.within.as_ref())?,
+        );
+        self.levels = levels;
+        Ok(Some(number))
+    }
+
     fn policy(&mut self, spec: &MappingFile) -> Compiled<Option<(Choices<bool>, Option<Value>)>> {
         let Some(policy) = &spec.policy else {
             return Ok(None);
@@ -266,6 +284,15 @@ fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> Vec<&'static str> {
 
 fn action_names() -> Vec<&'static str> {
     ACTIONS.iter().map(|facts| facts.name).collect()
+}
+
+/// The text of a value that is `'always the same'`.
+fn constant(spec: &ValueSpec) -> Option<String> {
+    let ValueSpec::Text(text) = spec else {
+        return None;
+    };
+    let inside = text.strip_prefix('\'')?.strip_suffix('\'')?;
+    Some(inside.to_owned())
 }
 
 fn sigma(spec: &MappingFile) -> Vec<SigmaLogsource> {

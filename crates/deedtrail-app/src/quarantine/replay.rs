@@ -2,34 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use deedtrail_core::id::{SourceName, TenantId};
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::{
-    AppendError, EntryKind, NewEntry, Outcome, Part, PartClass, ReadError, Sequence, StoredEntry,
+    EntryKind, NewEntry, Outcome, Part, PartClass, ReadError, Sequence, StoredEntry,
 };
-use deedtrail_core::port::store::{Quarantined, Scope, StoreError};
+use deedtrail_core::port::store::{QuarantineFilter, Quarantined, Scope};
 use serde::Serialize;
 
-use crate::access::{Denied, Principal};
+use super::{QuarantineError, Wanted};
+use crate::access::Principal;
 use crate::intake::{APPEND_BYTES_MAX, Understood, parts, vendor_key};
-use crate::source_name::{UnknownSource, known_source};
+use crate::source_name::known_source;
 use crate::{App, configuration};
 
 /// Most waiting records held at a time.
 const PAGE_RECORDS: usize = 1_000;
-
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Append(#[from] AppendError),
-    #[error("{0}; `deedtrail source list` lists them all")]
-    UnknownSource(#[from] UnknownSource),
-}
 
 /// What a replay did: `tried = released + waiting`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -42,12 +29,21 @@ pub struct ReplayAnswer {
 }
 
 impl App {
-    /// Maps every quarantined record (of `source`) again and appends those that map now.
+    /// Maps every waiting record (of `source`) again and appends those that map now.
     pub fn replay_quarantine(
         &self,
         principal: &Principal,
         source: Option<&SourceName>,
-    ) -> Result<ReplayAnswer, ReplayError> {
+    ) -> Result<ReplayAnswer, QuarantineError> {
+        self.replay_wanted(principal, &Wanted::of(source))
+    }
+
+    /// The same for those of one source, or that wait for one reason.
+    pub fn replay_wanted(
+        &self,
+        principal: &Principal,
+        wanted: &Wanted,
+    ) -> Result<ReplayAnswer, QuarantineError> {
         principal.require(Scope::Write)?;
         let facts = self.ports.mapper.sources().into_iter();
         let healths = self.ports.store.source_health()?.into_iter();
@@ -55,16 +51,21 @@ impl App {
             .map(|facts| facts.name)
             .chain(healths.map(|health| health.source))
             .collect();
-        if let Some(name) = source {
+        if let Some(name) = &wanted.source {
             known_source(name.as_str(), known)?;
         }
-        let of = source.map_or("every source", SourceName::as_str);
+        let of = wanted.source.as_ref();
+        let of = of.map_or("every source", SourceName::as_str);
         self.audit(principal, "quarantine replayed", of)?;
+        let waiting = QuarantineFilter {
+            dismissed: false,
+            ..wanted.filter(principal)
+        };
         let mut answer = ReplayAnswer::default();
         let (mut from, end) = (0, self.ports.log.end());
         loop {
             let store = &self.ports.store;
-            let mut page = store.quarantined_from(source, from, PAGE_RECORDS)?;
+            let mut page = store.quarantined_from(&waiting, from, PAGE_RECORDS)?;
             page.retain(|record| record.sequence < end);
             let Some(last) = page.last() else { break };
             from = last.sequence + 1;
@@ -78,7 +79,7 @@ impl App {
         &self,
         page: &[Quarantined],
         answer: &mut ReplayAnswer,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), QuarantineError> {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         for record in page {
             answer.tried += 1;
@@ -107,10 +108,10 @@ impl App {
 
     /// Appends remap entries. A record that came again since its mapping was mended has its events
     /// already: it only leaves the quarantine.
-    fn release(&self, entries: Vec<NewEntry>) -> Result<(), ReplayError> {
-        if entries.is_empty() {
+    fn release(&self, entries: Vec<NewEntry>) -> Result<(), QuarantineError> {
+        let Some(tenant) = entries.first().map(|entry| entry.tenant.clone()) else {
             return Ok(());
-        }
+        };
         let originals: Vec<_> = entries.iter().map(|entry| entry.note.clone()).collect();
         let appended = self.ports.log.append(entries)?;
         let known = appended.outcomes.iter().zip(originals);
@@ -121,7 +122,7 @@ impl App {
         }
         self.ports.log.append(vec![NewEntry {
             kind: EntryKind::Configuration,
-            tenant: TenantId::default(),
+            tenant,
             source: None,
             received: self.ports.clock.now(),
             idempotency_key: None,
@@ -136,7 +137,7 @@ impl App {
     }
 
     /// The record as it came in; `None` when it is damaged and stays where it is.
-    fn original(&self, sequence: Sequence) -> Result<Option<StoredEntry>, ReplayError> {
+    fn original(&self, sequence: Sequence) -> Result<Option<StoredEntry>, QuarantineError> {
         match self.ports.log.read(sequence, 1) {
             Err(error @ ReadError::Damaged { .. }) => {
                 tracing::warn!(sequence, %error, "a record stays in quarantine");
