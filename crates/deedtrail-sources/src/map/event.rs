@@ -9,6 +9,7 @@ use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, RECORD_TEXT_BYTES_MAX, UNMAP
 use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord, RecordNumber, text_bytes};
 
 use super::argument;
+use super::misfit::misfit;
 use super::read::Reader;
 use super::value::{self, BadTime};
 use crate::mapping::plan::{Choices, LEVELS_MAX, Party, Plan, Value};
@@ -33,7 +34,7 @@ pub(crate) fn map(
     if !matches!(view.root(), Node::Object { .. }) || !reader.holds(&plan.identify) {
         return Err(MapError::WrongSource {
             source_name: source.to_owned(),
-            detail: "it lacks the fields that identify this log".into(),
+            detail: misfit(&reader, &plan.identify),
         });
     }
     let mut filling = Filling {

@@ -2,6 +2,7 @@
 
 mod argument;
 mod event;
+mod misfit;
 mod read;
 pub(crate) mod value;
 

@@ -309,7 +309,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a value fits. Objects and lists have no text, but they are there.
-    fn fits(&self, value: &'a Value, patterns: &Patterns) -> bool {
+    pub(super) fn fits(&self, value: &'a Value, patterns: &Patterns) -> bool {
         let Value::Path(path) = value else {
             let text = self.text(value);
             let there = || (patterns.asks_presence() && self.contains(value)).then_some("");
@@ -323,6 +323,11 @@ impl<'a> Reader<'a> {
         let node = self.node(path);
         let there = is_container(node).then_some("");
         patterns.match_value(self.leaf(node).or(there), self.memo)
+    }
+
+    /// Whether there is anything at a value.
+    pub(super) fn is_there(&self, value: &'a Value) -> bool {
+        self.text(value).is_some() || self.contains(value)
     }
 
     /// Whether a value leads to an object or a list.
