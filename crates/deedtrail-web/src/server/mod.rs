@@ -1,7 +1,9 @@
 //! Serving until told to stop: HTTP/1.1 and HTTP/2, plain or over TLS.
 
 mod activity;
+mod present;
 
+use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::{Version, header};
+use axum::response::IntoResponse as _;
 use axum::serve::Listener;
 use deedtrail_core::limits::HEADER_TIME_MAX;
 use hyper::body::Incoming;
@@ -22,7 +26,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
 
+use crate::problem::Problem;
 use activity::Activity;
+use present::Present;
 
 /// Requests under way get this long to end after shutdown was asked for.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
@@ -37,7 +43,7 @@ const WINDOW_BYTES: u32 = 1 << 20;
 const HEADER_BYTES_MAX: u32 = 32 << 10;
 /// A connection of HTTP/2 is asked after this long whether its other end is still there.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// How long the other end gets to hear that an idle connection ends.
+/// How long the other end gets to hear that an idle connection ends, and may do nothing more.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Protocols offered in a TLS handshake, best first.
@@ -53,7 +59,7 @@ pub async fn serve<L>(
     shutdown: impl Future<Output = ()>,
 ) where
     L: Listener,
-    L::Addr: std::fmt::Debug,
+    L::Addr: std::fmt::Debug + 'static,
 {
     serve_within(HEADER_TIME_MAX, listener, tls, router, shutdown).await;
 }
@@ -67,7 +73,7 @@ pub async fn serve_within<L>(
     shutdown: impl Future<Output = ()>,
 ) where
     L: Listener,
-    L::Addr: std::fmt::Debug,
+    L::Addr: std::fmt::Debug + 'static,
 {
     let (stop, stopped) = watch::channel(false);
     let serving = Serving {
@@ -77,6 +83,7 @@ pub async fn serve_within<L>(
         router,
         stopped,
     };
+    let present = Present::default();
     let mut tasks = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -85,8 +92,13 @@ pub async fn serve_within<L>(
             Some(_) = tasks.join_next() => continue,
             () = &mut shutdown => break,
         };
+        let Some(place) = present.enter(&from) else {
+            tracing::debug!(?from, "an address has too many connections");
+            continue;
+        };
         let serving = serving.clone();
         tasks.spawn(async move {
+            let _place = place;
             if let Err(error) = serving.connection(stream).await {
                 tracing::debug!(?from, error, "a connection was cut off");
             }
@@ -157,10 +169,13 @@ impl Serving {
         let service = service_fn(move |request: Request<Incoming>| {
             let (router, under_way) = (router.clone(), counted.begin());
             async move {
-                router
-                    .oneshot(request)
-                    .await
-                    .map(|response| under_way.answered(response))
+                let response = if has_one_host(&request) {
+                    router.oneshot(request).await?
+                } else {
+                    let detail = "A request has one header `Host` (RFC 9112, section 3.2).";
+                    Problem::bad_request(detail).into_response()
+                };
+                Ok::<_, Infallible>(under_way.answered(response))
             }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
@@ -171,15 +186,22 @@ impl Serving {
                 pending::<()>().await;
             }
         };
-        tokio::select! {
+        let quiet_max = tokio::select! {
             ended = &mut connection => return ended,
-            () = activity.idle_for(self.header_time_max) => {}
-            () = stopped => {
-                connection.as_mut().graceful_shutdown();
-                return connection.await;
-            }
-        }
+            () = activity.idle_for(self.header_time_max) => FAREWELL,
+            () = stopped => SHUTDOWN_GRACE,
+        };
         connection.as_mut().graceful_shutdown();
-        tokio::time::timeout(FAREWELL, connection).await?
+        // What began before the other end heard of it is answered.
+        tokio::select! {
+            ended = &mut connection => ended,
+            () = activity.idle_for(quiet_max) => Ok(()),
+        }
     }
+}
+
+/// Two of them, or none, are read by one server on the way as another request than by the next.
+fn has_one_host(request: &Request<Incoming>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    request.version() != Version::HTTP_11 || hosts == 1
 }

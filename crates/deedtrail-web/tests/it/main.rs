@@ -24,3 +24,7 @@ mod reference;
 mod signal;
 #[cfg(test)]
 mod slow;
+#[cfg(test)]
+mod stalled;
+#[cfg(test)]
+mod wire;

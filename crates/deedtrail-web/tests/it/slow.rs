@@ -128,6 +128,52 @@ async fn a_client_that_never_ends_its_headers_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_request_that_may_be_read_as_two_is_refused_and_the_connection_ends() {
+    let served = served().await;
+    let token = served.caller.token(&[Scope::Ingest]);
+    let post = format!(
+        "POST /v1/ingest/okta.system HTTP/1.1\r\nauthorization: Bearer {token}\r\nhost: x\r\n"
+    );
+    let second = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    for (headers, body, status) in [
+        (
+            "host: y\r\ncontent-length: 0\r\nconnection: close\r\n",
+            "",
+            "400",
+        ),
+        ("content-length: 5\r\ncontent-length: 6\r\n", "12345", "400"),
+        ("content-length: +5\r\n", "12345", "400"),
+        ("transfer-encoding: xchunked\r\n", "0\r\n\r\n", "400"),
+        ("transfer-encoding : chunked\r\n", "0\r\n\r\n", "400"),
+        (
+            "transfer-encoding: chunked, identity\r\n",
+            "0\r\n\r\n",
+            "400",
+        ),
+        ("transfer-encoding: chunked\r\n", "2\n{}\n0\n\n", "400"),
+        // By RFC 9112, 6.3, the chunks count; nothing follows on that connection.
+        (
+            "content-length: 5\r\ntransfer-encoding: chunked\r\n",
+            "0\r\n\r\n",
+            "200",
+        ),
+    ] {
+        let sent = format!("{post}{headers}\r\n{body}{second}");
+        let answer = until_cut_off(served.address, &sent).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{sent}\n{answer}"
+        );
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{sent}\n{answer}");
+    }
+    let none = "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n";
+    let answer = until_cut_off(served.address, none).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    served.stop.send(()).unwrap();
+    served.server.join_all().await;
+}
+
+#[tokio::test]
 async fn a_body_that_stops_arriving_is_answered_408_and_nothing_is_stored() {
     let served = served().await;
     let token = served.caller.token(&[Scope::Ingest]);
