@@ -101,6 +101,7 @@ async function addresses(state) {
     ["sources", "/sources", 200],
     ["coverage", "/coverage", 200],
     ["grades", "/grades", 200],
+    ["quarantine", "/quarantine", 200],
     ["not-found", "/no-such-page", 404],
   ];
   const follow = async (name, list, selector, limit) => {
@@ -112,6 +113,8 @@ async function addresses(state) {
   const [finding] = await follow("finding", "/", "tbody a.go", 4);
   const [identity] = await follow("identity", "/identities", "tbody a.go", 4);
   await follow("source", "/sources", "tbody a.go", 8);
+  const [waiting] = await follow("quarantined", "/quarantine", "a.go[href*='/quarantine/']", 3);
+  if (!waiting) fail("quarantine", "the demo has no record that waits");
   if (finding) await follow("finding-event", finding, "table.trail a.go", 1);
   if (identity) await follow("identity-event", identity, "table.trail a.go", 1);
   await context.close();

@@ -298,6 +298,9 @@ fn rendered(record: &MappedRecord) -> Vec<Value> {
         );
         map.insert("target_uid".into(), json!(event.target_ref));
         map.insert("source_uid".into(), json!(record.source_uid));
+        let sequence = record.number.as_ref();
+        let sequence = sequence.map(|it| json!({ "value": it.number, "within": it.within }));
+        map.insert("sequence".into(), json!(sequence));
         map.insert("mapping_version".into(), json!(record.mapping_version));
         map.retain(|_, value| !matches!(value, Value::Null));
         Value::Object(map)

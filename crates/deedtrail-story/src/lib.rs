@@ -4,6 +4,7 @@
 //! Names, domains, addresses and autonomous systems are reserved for documentation (RFC 2606,
 //! RFC 5737, RFC 3849, RFC 5398). The same anchor and seed give the same bytes.
 
+mod accident;
 mod background;
 mod chance;
 mod day;
@@ -42,6 +43,14 @@ impl Story {
         (1..=background::DAYS)
             .rev()
             .flat_map(|ago| self.day(self.anchor_day - ago))
+    }
+
+    /// What goes wrong on the way on the last day: deliveries of which nothing is understood, and
+    /// the last one of the story, sent again.
+    pub fn accidents(&self) -> Vec<Delivery> {
+        let mut accidents = accident::broken(self.anchor_day);
+        accidents.extend(self.day(self.anchor_day - 1).pop());
+        accidents
     }
 
     /// The identity import (CSV) that declares owners, purposes and tools; some identities are

@@ -70,6 +70,7 @@ pub(super) struct HealthView {
     /// Empty for none.
     pub(super) dismissed: String,
     pub(super) duplicates: String,
+    pub(super) any_duplicates: bool,
     pub(super) conflicts: String,
     pub(super) bytes: String,
     /// Share of events by evidence grade, with the grade's letter.
@@ -138,6 +139,7 @@ impl HealthView {
                 count => grouped(count),
             },
             duplicates: grouped(health.duplicates),
+            any_duplicates: health.duplicates > 0,
             conflicts: grouped(health.conflicts),
             bytes: bytes(health.bytes),
             grades: letters

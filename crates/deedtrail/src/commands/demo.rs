@@ -67,7 +67,7 @@ fn tell(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
     declare(instance, &principal, &story)?;
     let mut total = IngestAnswer::default();
     let mut progress = Progress::new(RECORDS_ABOUT, "records");
-    for delivery in story.deliveries() {
+    for delivery in story.deliveries().chain(story.accidents()) {
         let source = SourceName::new(delivery.source)?;
         let body = Delivery {
             source: &source,
@@ -117,8 +117,9 @@ fn summary(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
     }
     let folder = instance.config.data.display();
     console.say(format_args!(
-        "look around: deedtrail --data {folder} finding list\n\
-         your own logs: deedtrail ingest --source aws.cloudtrail FILE (see source list)"
+        "look around: deedtrail --data {folder} finding list"
     ))?;
+    console
+        .say("your own logs: deedtrail ingest --source aws.cloudtrail FILE (see source list)")?;
     Ok(())
 }

@@ -291,10 +291,16 @@ fn source(health: &SourceHealth, now: Timestamp) -> Check {
         [] => String::new(),
         [.., last] => format!(", last gap {} to {}", last.from, last.to),
     };
+    let some = |count: u64, what: &str| match count {
+        0 => String::new(),
+        count => format!(", {count} {what}"),
+    };
+    let again = some(health.duplicates, "sent again");
+    let dismissed = some(health.dismissed, "dismissed in quarantine");
     let well = format!(
-        "{} events, grades A {a} B {b} C {c} D {d}, last event {last}{lag}{gaps}{past}, {} sent \
-         again, {} dismissed",
-        health.events, health.duplicates, health.dismissed
+        "{} events, grades A {a} B {b} C {c} D {d}, last event {last}{lag}{gaps}{past}\
+         {again}{dismissed}",
+        health.events
     );
     let ok = trouble.is_empty();
     let detail = if ok {

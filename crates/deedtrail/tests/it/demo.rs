@@ -25,7 +25,15 @@ fn the_story_is_told_once_and_its_incidents_are_found() {
     let first = folder.run(&["demo", "--no-serve"]);
     let talk = String::from_utf8_lossy(&first.stderr).into_owned();
     assert!(first.status.success(), "{talk}");
-    assert!(talk.contains(" 0 duplicates, 0 quarantined"), "{talk}");
+    let said = |words: &str| talk.contains(words);
+    assert!(said(" 5 quarantined") && !said(" 0 duplicates"), "{talk}");
+    let reasons = folder.json(&["quarantine", "list"]);
+    let codes: BTreeSet<&str> = reasons
+        .iter()
+        .map(|record| record["code"].as_str().unwrap())
+        .collect();
+    let expected = ["duplicate_key", "not_json", "wrong_source"];
+    assert_eq!(codes, expected.into());
     let count = || {
         folder
             .json(&["query", "SELECT count(*) AS n FROM events"])

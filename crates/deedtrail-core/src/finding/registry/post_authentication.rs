@@ -42,10 +42,11 @@ pub(super) const TYPES: &[FindingType] = &[
         id: "evidence_degraded",
         title: "Source says less than it did",
         severity: Severity::Medium,
-        meaning: "Events of a source lack a fact that they used to have, or its records are no longer understood: findings that rest on it stay away.",
+        meaning: "Events of a source lack a fact that they used to have, its records are no longer understood, or numbers of its records were skipped: findings that rest on them stay away.",
         response: &[
             "Compare a new record with an older one of the same operation: did the vendor change its format, or a shipper leave fields out?",
             "Adapt the mapping, then replay what is in quarantine; `deedtrail source test` shows what is read.",
+            "Where numbers were skipped: look for losses at the shipper at that time, and fetch it again from the vendor.",
             "Ask who changed the log's settings, if the vendor's format is the same.",
         ],
         mapped_ref: &["PR.PS-04", "DE.CM-09", "DE.AE-03", "T1562.008"],
