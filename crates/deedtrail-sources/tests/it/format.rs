@@ -211,6 +211,34 @@ after = "@.new"
 }
 
 #[test]
+fn a_vendors_number_is_the_records_and_has_a_stream() {
+    let mapping = format!("{HEAD}sequence = {{ value = \"n\", within = [\"s\", \"h\"] }}\n");
+    let registry = registry_with("test.numbered", &mapping);
+    let number = |record: &str| {
+        let mapped = registry.map(&source("test.numbered"), record.as_bytes());
+        let number = mapped.unwrap().number?;
+        Some((number.number, number.within.to_string()))
+    };
+    assert_eq!(number(r#"{"a":1,"n":7,"s":"x"}"#), Some((7, "x".into())));
+    assert_eq!(number(r#"{"a":1,"n":"0","h":"y"}"#), Some((0, "y".into())));
+    assert_eq!(number(r#"{"a":1,"n":7}"#), Some((7, String::new())));
+    for none in [
+        r#"{"a":1}"#,
+        r#"{"a":1,"n":-1}"#,
+        r#"{"a":1,"n":1.5}"#,
+        r#"{"a":1,"n":"x"}"#,
+    ] {
+        assert_eq!(number(none), None, "{none}");
+    }
+    let plain = registry_with("test.plain", HEAD);
+    let mapped = plain.map(&source("test.plain"), br#"{"a":1,"n":7}"#);
+    assert_eq!(mapped.unwrap().number, None);
+    let missing = "[event]\nsystem = \"'x'\"\noperation = \"a\"\nsequence = { within = \"s\" }\n";
+    let told = mistake(&format!("title = \"T\"\n[identify]\na = \"*\"\n{missing}"));
+    assert!(told.contains("value"), "{told}");
+}
+
+#[test]
 fn operators_win_by_name() {
     let mapping =
         format!("{HEAD}account = \"'mine'\"\n").replace("title = \"T\"", "title = \"Mine\"");
