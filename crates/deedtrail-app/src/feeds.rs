@@ -1,4 +1,5 @@
-//! How the feeds do that this server fetches itself: folders, buckets, queues.
+//! How the feeds do that this server fetches itself (folders, buckets, queues), and those that are
+//! pushed to it and signed (webhooks, signals).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +20,8 @@ pub struct FeedState {
     pub bytes: u64,
     /// Pieces over a limit, which are not taken.
     pub refused: u64,
+    /// Deliveries whose sender did not prove itself, which are not taken.
+    pub denied: u64,
     /// What is there and was not taken yet, as far as it is known.
     pub behind: Option<Behind>,
 }
@@ -34,12 +37,32 @@ impl FeedState {
         if self.refused > 0 {
             parts.push(format!("{} refused at a limit", self.refused));
         }
+        if self.denied > 0 {
+            parts.push(format!(
+                "{} deliveries refused, not signed as agreed",
+                self.denied
+            ));
+        }
         parts.extend(self.behind.map(|behind| format!("{behind} behind")));
         parts.push(match self.last_success {
-            Some(at) => format!("last looked at {at}"),
-            None => "nothing taken yet".to_owned(),
+            Some(at) => format!("last success {at}"),
+            None => "nothing taken since the start".to_owned(),
         });
         parts.join("; ")
+    }
+
+    /// A delivery was taken in.
+    pub(crate) fn take(&mut self, now: Timestamp, records: u64, bytes: usize) {
+        self.last_success = Some(now);
+        self.last_error = None;
+        self.records += records;
+        self.bytes += bytes as u64;
+    }
+
+    /// A delivery was refused, because its sender did not prove itself.
+    pub(crate) fn deny(&mut self, at: Timestamp, text: String) {
+        self.denied += 1;
+        self.last_error = Some(FeedError { at, text });
     }
 }
 

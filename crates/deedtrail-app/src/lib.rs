@@ -29,6 +29,7 @@ pub mod webhook;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::archive::Archive;
 use deedtrail_core::port::log::EvidenceLog;
 use deedtrail_core::port::mapper::Mapper;
@@ -68,8 +69,10 @@ pub struct App {
     pub signals: BTreeMap<String, signal::Stream>,
     /// Counters of the listeners there are, by name.
     pub listeners: BTreeMap<String, Arc<figures::ListenerCounters>>,
-    /// How the feeds do that are fetched.
+    /// How the feeds do that are fetched, and those that are pushed and signed.
     pub feeds: feeds::FeedStates,
+    /// Source that the configuration gives to whatever comes by a way in, by `KIND.NAME`.
+    pub sources_of_ways: BTreeMap<String, SourceName>,
 }
 
 impl App {
@@ -86,6 +89,7 @@ impl App {
             signals: BTreeMap::new(),
             listeners: BTreeMap::new(),
             feeds: feeds::FeedStates::default(),
+            sources_of_ways: BTreeMap::new(),
         }
     }
 }

@@ -137,13 +137,15 @@ pub(crate) enum SourceCommand {
     /// Map records and print one JSON object per record
     Map {
         source: String,
-        #[arg(value_name = "FILE|-")]
-        file: String,
+        /// Files, globs or `-`
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
     },
     /// Say of which source records are that nobody labelled
     Detect {
-        #[arg(value_name = "FILE|-")]
-        file: String,
+        /// Files, globs or `-`
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
     },
 }
 
@@ -164,7 +166,12 @@ pub(crate) enum IdentityCommand {
     /// Show one identity: owner, aliases, credentials, findings
     Show { who: String },
     /// Declare identities and owners from CSV or NDJSON
+    ///
+    /// CSV needs a header with the column `alias` (`email:ana@example.com`); `name`, `kind`, `owner`,
+    /// `backup_owner`, `department`, `environment`, `purpose`, `manager`, `tags` and others may
+    /// follow: docs/reference/identity-import.md says what each means.
     Import {
+        /// The file, or `-` for standard input
         #[arg(value_name = "FILE|-")]
         file: String,
         /// Show what would change and change nothing

@@ -33,12 +33,15 @@ pub(crate) struct Config {
     /// Certificate of the server; without it HTTP is plain.
     pub(crate) tls: Option<TlsConfig>,
     /// Address people type, when a proxy stands before the server; used in sign-in links.
+    #[schemars(example = &"https://deedtrail.example.com")]
     pub(crate) public_url: Option<String>,
     /// Folder with sources of your own, one folder each; they win over built-in ones by name. A
     /// mistake in one stops the start.
+    #[schemars(example = &"/etc/deedtrail/sources")]
     pub(crate) sources: Option<PathBuf>,
     /// Folder with Sigma rules of your own, searched recursively for `*.yml` and `*.yaml`. A rule
     /// with a mistake is left out: `deedtrail config check` and `deedtrail doctor` tell.
+    #[schemars(example = &"/etc/deedtrail/rules")]
     pub(crate) rules: Option<PathBuf>,
     /// Webhooks that vendors send to `/v1/webhooks/NAME`.
     pub(crate) webhooks: BTreeMap<String, WebhookConfig>,
@@ -79,8 +82,10 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TlsConfig {
     /// Certificates in PEM: the server's, then those between it and the authority.
+    #[schemars(example = &"server.pem")]
     pub(crate) certificate_file: PathBuf,
     /// Private key in PEM; readable by the server only.
+    #[schemars(example = &"server.key")]
     pub(crate) key_file: PathBuf,
 }
 
@@ -89,12 +94,15 @@ pub(crate) struct TlsConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct WebhookConfig {
     /// Source of the records, e.g. `github.webhook`.
+    #[schemars(example = &"github.webhook")]
     pub(crate) source: String,
     /// How the vendor signs: `github`, `okta`, `slack`, `standard` (Standard Webhooks) or `zoom`.
     #[schemars(with = "String")]
+    #[schemars(example = &"github")]
     pub(crate) scheme: Scheme,
     /// File that holds the secret; readable by the server only. A relative path starts at the
     /// folder of the configuration file.
+    #[schemars(example = &"github.secret")]
     pub(crate) secret_file: PathBuf,
 }
 
@@ -103,8 +111,10 @@ pub(crate) struct WebhookConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListenerConfig {
     /// `syslog` (TCP), `syslog-udp` or `relp`.
+    #[schemars(example = &"syslog")]
     pub(crate) protocol: ListenerProtocol,
     /// Address and port.
+    #[schemars(example = &"127.0.0.1:6514")]
     pub(crate) listen: SocketAddr,
     /// Source of everything that comes; without it each message tells its own.
     pub(crate) source: Option<String>,
@@ -220,6 +230,39 @@ impl Config {
         self.folders.values_mut().for_each(|one| one.anchor(folder));
         self.buckets.values_mut().for_each(|one| one.anchor(folder));
         self.nats.values_mut().for_each(|one| one.anchor(folder));
+    }
+
+    /// Every file that holds a secret, with the setting that names it.
+    pub(crate) fn secret_files(&self) -> Vec<(String, PathBuf)> {
+        let mut files = Vec::new();
+        let mut add = |setting: String, file: Option<&PathBuf>| {
+            files.extend(file.map(|file| (setting, file.clone())));
+        };
+        add(
+            "tls.key_file".to_owned(),
+            self.tls.as_ref().map(|tls| &tls.key_file),
+        );
+        for (name, one) in &self.webhooks {
+            add(
+                format!("webhooks.{name}.secret_file"),
+                Some(&one.secret_file),
+            );
+        }
+        for (name, one) in &self.signals {
+            let file = one.authorization_file.as_ref();
+            add(format!("signals.{name}.authorization_file"), file);
+        }
+        for (name, one) in &self.buckets {
+            for (setting, file) in one.secret_files() {
+                add(format!("buckets.{name}.{setting}"), file);
+            }
+        }
+        for (name, one) in &self.nats {
+            for (setting, file) in one.secret_files() {
+                add(format!("nats.{name}.{setting}"), file);
+            }
+        }
+        files
     }
 
     /// The JSON Schema of the file.

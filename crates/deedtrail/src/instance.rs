@@ -1,5 +1,6 @@
 //! A data folder, opened: log, archive, store, use cases, and the pipeline's thread.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use deedtrail_app::access::Principal;
 use deedtrail_app::pipeline::{Detection, Pipeline, Worker};
-use deedtrail_app::{App, Ports, configuration};
+use deedtrail_app::{App, Ports, configuration, signal, webhook};
 use deedtrail_archive::DeltaArchive;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::EvidenceLog as _;
@@ -25,6 +26,7 @@ use crate::rules;
 use crate::signals;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::targets;
+use crate::tls::Certificate;
 use crate::webhooks;
 
 /// File of the data folder that holds the version of its layout.
@@ -43,6 +45,8 @@ pub(crate) struct Instance {
     pub(crate) worker: Worker,
     /// Where the server listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
+    /// What the server shows to clients, once it does.
+    pub(crate) certificate: OnceLock<Arc<Certificate>>,
 }
 
 impl Instance {
@@ -84,9 +88,14 @@ impl Instance {
             webhooks,
             signals,
             listeners: listeners::counters(config),
+            sources_of_ways: sources_of_ways(config)?,
             ..App::new(ports.clone())
         };
         let app = Arc::new(app);
+        let pushed = config.webhooks.keys().map(|name| webhook::feed(name));
+        for feed in pushed.chain(config.signals.keys().map(|name| signal::feed(name))) {
+            app.feeds.begin(&feed);
+        }
         let settings = config.detection.clone();
         let said = targets::load(config)?;
         let detection = Detection {
@@ -103,6 +112,7 @@ impl Instance {
             log,
             worker,
             address: OnceLock::new(),
+            certificate: OnceLock::new(),
         })
     }
 
@@ -134,6 +144,26 @@ impl Instance {
         self.worker.stop()?;
         Ok(self.log.close()?)
     }
+}
+
+/// Sources that the configuration gives to what comes without a name of its own.
+fn sources_of_ways(config: &Config) -> anyhow::Result<BTreeMap<String, SourceName>> {
+    let listeners = config.listeners.iter();
+    let listeners = listeners.map(|(name, one)| ("listeners", name, one.source.as_ref()));
+    let folders = config.folders.iter();
+    let folders = folders.map(|(name, one)| ("folders", name, Some(&one.source)));
+    let buckets = config.buckets.iter();
+    let buckets = buckets.map(|(name, one)| ("buckets", name, Some(&one.source)));
+    let queues = config.nats.iter();
+    let queues = queues.map(|(name, one)| ("nats", name, one.source.as_ref()));
+    let all = listeners.chain(folders).chain(buckets).chain(queues);
+    let named = all.filter_map(|(kind, name, source)| Some((format!("{kind}.{name}"), source?)));
+    named
+        .map(|(way, source)| {
+            let source = SourceName::new(source).with_context(|| format!("`{way}.source`"))?;
+            Ok((way, source))
+        })
+        .collect()
 }
 
 /// The sources of this build and of the operator's folder.

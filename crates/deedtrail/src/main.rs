@@ -15,6 +15,7 @@ mod socket;
 mod system;
 mod targets;
 mod tls;
+mod warning;
 mod webhooks;
 
 use std::process::ExitCode;

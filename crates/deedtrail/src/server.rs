@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use deedtrail_web::{Transport, WebConfig};
+use tokio::sync::watch;
 
 use crate::commands::{self, Ended};
 use crate::config::Config;
@@ -13,10 +14,12 @@ use crate::instance::Instance;
 use crate::listeners;
 use crate::output::Console;
 use crate::pullers;
+use crate::secret;
 use crate::signals;
 use crate::socket;
 use crate::system::raise_open_files;
 use crate::tls::Certificate;
+use crate::warning::{Warning, warnings};
 
 /// Time between two ticks of the log.
 const TICK: Duration = Duration::from_mins(1);
@@ -54,7 +57,12 @@ pub(crate) fn serve_instance(
 
 async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<()> {
     let config = &instance.config;
+    let (sender, ended) = watch::channel(false);
+    let telling = tell(sender)?;
     let certificate = config.tls.as_ref().map(Certificate::load).transpose()?;
+    if let Some(certificate) = &certificate {
+        instance.certificate.get_or_init(|| Arc::clone(certificate));
+    }
     let tls = certificate
         .as_ref()
         .map(|one| one.server(&deedtrail_web::ALPN));
@@ -78,6 +86,9 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
     socket::listen(&config.data, handler)?;
     greet(instance, console)?;
     listeners::greet(&listeners, console)?;
+    for Warning { setting, text } in warnings(config, instance.app.ports.clock.now()) {
+        console.say(format_args!("warning: `{setting}`: {text}"))?;
+    }
     let router = deedtrail_web::router(Arc::clone(&instance.app), web_config(config));
     let ticks = tick(Arc::clone(instance));
     let reloads = async {
@@ -88,11 +99,13 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
     };
     tokio::select! {
         ((), (), (), ()) = async {
-            let served = deedtrail_web::serve(listener, tls, router, signal());
-            let (listeners, pullers) = (listeners.run(signal()), pullers.run(signal()));
-            tokio::join!(served, listeners, pullers, polls.run(signal()))
+            let served = deedtrail_web::serve(listener, tls, router, signal(ended.clone()));
+            let (listeners, pullers) = (listeners.run(signal(ended.clone())), pullers.run(signal(ended.clone())));
+            tokio::join!(served, listeners, pullers, polls.run(signal(ended.clone())))
         } => {}
         () = reloads => {}
+        () = telling => {}
+        () = secret::watch(Arc::clone(instance)) => {}
         error = ticks => anyhow::bail!("the log takes no more entries: {error}"),
     }
     console.say("stopping: everything acknowledged is on disk")?;
@@ -146,26 +159,26 @@ async fn tick(instance: Arc<Instance>) -> deedtrail_core::port::log::AppendError
     }
 }
 
-/// Ends with Ctrl-C or SIGTERM.
-async fn signal() {
+/// Tells `ended` of Ctrl-C and SIGTERM, and never ends itself. Both are caught from the call on,
+/// before anybody is told that the server is there.
+fn tell(ended: watch::Sender<bool>) -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut stream) => {
-                stream.recv().await;
-            }
-            Err(error) => {
-                tracing::error!(%error, "SIGTERM cannot be watched");
-                std::future::pending::<()>().await;
-            }
+    let mut interrupted = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
+    let mut terminated = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-    };
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => {
-            if let Err(error) = result {
-                tracing::error!(%error, "Ctrl-C cannot be watched");
-            }
-        }
-        () = terminated => {}
+        ended.send_replace(true);
+        std::future::pending::<()>().await;
+    })
+}
+
+/// Ends once `ended` says so.
+async fn signal(mut ended: watch::Receiver<bool>) {
+    if let Err(error) = ended.wait_for(|ended| *ended).await {
+        tracing::error!(%error, "signals are no longer watched");
+        std::future::pending::<()>().await;
     }
 }

@@ -92,6 +92,25 @@ pub(crate) fn relay(
     }
 }
 
+/// Has the server run `request`, which reads nothing; returns what it printed, or nothing when it
+/// failed or speaks another version.
+pub(crate) fn ask(mut stream: UnixStream, request: &Request) -> io::Result<Option<String>> {
+    send(&mut stream, REQUEST, &serde_json::to_vec(request)?)?;
+    send(&mut stream, INPUT, &[])?;
+    let mut printed = Vec::new();
+    loop {
+        let (kind, payload) = receive(&mut stream)?;
+        match kind {
+            OUTPUT => printed.extend(payload),
+            TALK => {}
+            EXIT if payload.first() == Some(&0) => {
+                return Ok(Some(String::from_utf8_lossy(&printed).into_owned()));
+            }
+            _ => return Ok(None),
+        }
+    }
+}
+
 fn send_input(stream: &mut UnixStream, wants_input: bool) -> io::Result<()> {
     if wants_input {
         let mut buffer = vec![0; 64 << 10];

@@ -1,5 +1,7 @@
 //! The real clock and randomness, and our own log output.
 
+use std::io::IsTerminal as _;
+
 use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_core::time::Timestamp;
 use tracing_subscriber::EnvFilter;
@@ -62,5 +64,6 @@ pub(crate) fn start_logging(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use deedtrail_core::time::Timestamp;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -15,6 +16,7 @@ use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::sync::watch;
+use x509_cert::der::Decode as _;
 
 use crate::config::TlsConfig;
 
@@ -26,6 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Certificate {
     files: TlsConfig,
     current: RwLock<Arc<CertifiedKey>>,
+    /// Why the files as they are now do not serve.
+    failed: Mutex<Option<String>>,
     /// Listeners that serve the clients of some authorities alone.
     closed: Mutex<Vec<Closed>>,
 }
@@ -44,6 +48,7 @@ impl Certificate {
         Ok(Arc::new(Self {
             files: files.clone(),
             current: RwLock::new(read(files)?),
+            failed: Mutex::default(),
             closed: Mutex::default(),
         }))
     }
@@ -96,6 +101,18 @@ impl Certificate {
         Ok(Arc::new(config.with_cert_resolver(resolver)))
     }
 
+    /// When the one that serves ends.
+    pub(crate) fn ends(&self) -> Option<Timestamp> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        end_of(current.cert.first()?)
+    }
+
+    /// Why newer files are not used, if they are not.
+    pub(crate) fn failed(&self) -> Option<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.clone()
+    }
+
     /// Looks at the files now and then, for ever. New ones serve the next connection; broken ones
     /// are told, and the old ones go on.
     pub(crate) async fn watch(self: Arc<Self>) {
@@ -116,7 +133,10 @@ impl Certificate {
         if now == known {
             return known;
         }
-        match read(&self.files) {
+        let read = read(&self.files);
+        let failed = read.as_ref().err().map(|error| format!("{error:#}"));
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
+        match read {
             Ok(read) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = read;
                 tracing::info!("the certificate was read again and serves from now on");
@@ -193,6 +213,19 @@ pub(crate) fn client(
     let key = PrivateKeyDer::from_pem_file(key_file)
         .with_context(|| trouble("key_file", key_file, "one private key in PEM"))?;
     Ok(builder.with_client_auth_cert(chain, key)?)
+}
+
+/// When the certificate in the file ends; `None` when it cannot be read.
+pub(crate) fn ends(files: &TlsConfig) -> Option<Timestamp> {
+    let chain = certificates(&files.certificate_file, "tls.certificate_file").ok()?;
+    end_of(chain.first()?)
+}
+
+fn end_of(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
+    let end = certificate.tbs_certificate.validity.not_after;
+    let micros = end.to_unix_duration().as_micros();
+    Some(Timestamp::from_micros(i64::try_from(micros).ok()?))
 }
 
 /// When both files changed last.

@@ -5,6 +5,7 @@ mod signature;
 
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use deedtrail_core::Text;
 use deedtrail_core::id::{SourceName, TenantId};
@@ -46,7 +47,7 @@ pub struct Webhook {
     pub source: SourceName,
     scheme: Scheme,
     /// Key of the signature; what the secret's text stands for.
-    key: Vec<u8>,
+    key: RwLock<Vec<u8>>,
 }
 
 impl fmt::Debug for Webhook {
@@ -68,22 +69,40 @@ pub enum BadSecret {
 impl Webhook {
     /// `secret` is the text that the vendor was given or gave.
     pub fn new(source: SourceName, scheme: Scheme, secret: &str) -> Result<Self, BadSecret> {
-        let secret = secret.trim();
-        let key = match (scheme, secret.strip_prefix("whsec_")) {
-            (Scheme::Standard, Some(text)) => {
-                signature::base64(text).ok_or(BadSecret::NotBase64)?
-            }
-            _ => secret.as_bytes().to_vec(),
-        };
-        if key.len() < SECRET_BYTES_MIN {
-            return Err(BadSecret::Short);
-        }
         Ok(Self {
             source,
             scheme,
-            key,
+            key: RwLock::new(key_of(scheme, secret)?),
         })
     }
+
+    /// Deliveries have to be signed with this secret from now on.
+    pub fn renew(&self, secret: &str) -> Result<(), BadSecret> {
+        let key = key_of(self.scheme, secret)?;
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
+        Ok(())
+    }
+
+    fn key(&self) -> RwLockReadGuard<'_, Vec<u8>> {
+        self.key.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key_of(scheme: Scheme, secret: &str) -> Result<Vec<u8>, BadSecret> {
+    let secret = secret.trim();
+    let key = match (scheme, secret.strip_prefix("whsec_")) {
+        (Scheme::Standard, Some(text)) => signature::base64(text).ok_or(BadSecret::NotBase64)?,
+        _ => secret.as_bytes().to_vec(),
+    };
+    if key.len() < SECRET_BYTES_MIN {
+        return Err(BadSecret::Short);
+    }
+    Ok(key)
+}
+
+/// Under this name the state of a webhook is kept.
+pub fn feed(name: &str) -> String {
+    format!("webhooks.{name}")
 }
 
 /// A header's value by its name in lower case.
@@ -129,7 +148,7 @@ impl App {
         let webhook = self.webhooks.get(name);
         let webhook = webhook.ok_or_else(|| refused(&NO_WEBHOOK))?;
         let now = self.ports.clock.now();
-        let signed = signature::expect(webhook.scheme, &webhook.key, header, now);
+        let signed = signature::expect(webhook.scheme, &webhook.key(), header, now);
         signed.map_err(|reason| refused(&reason))
     }
 
@@ -141,7 +160,7 @@ impl App {
         body: &[u8],
     ) -> Result<Delivered, WebhookError> {
         let (webhook, id) = self.signed_webhook(name, header, body)?;
-        if let Some(challenge) = challenge::of(webhook.scheme, &webhook.key, body) {
+        if let Some(challenge) = challenge::of(webhook.scheme, &webhook.key(), body) {
             return Ok(Delivered::Asked(challenge));
         }
         let principal = Principal {
@@ -170,6 +189,10 @@ impl App {
             around: None,
         });
         let (answer, _) = self.ingest_shipped(&principal, source, records.collect())?;
+        let now = self.ports.clock.now();
+        self.feeds.update(&feed(name), |state| {
+            state.take(now, answer.records, body.len());
+        });
         Ok(Delivered::Taken(answer))
     }
 
@@ -184,7 +207,7 @@ impl App {
         let webhook = self.webhooks.get(name);
         let webhook = webhook.ok_or_else(|| refused(&NO_WEBHOOK))?;
         let now = self.ports.clock.now();
-        let id = signature::verify(webhook.scheme, &webhook.key, header, body, now);
+        let id = signature::verify(webhook.scheme, &webhook.key(), header, body, now);
         let id = id.map_err(|reason| refused(&reason))?;
         Ok((webhook, id))
     }
@@ -193,6 +216,11 @@ impl App {
         let name: String = name.chars().take(NAME_CHARS_MAX).collect();
         tracing::warn!(?name, %reason, "a webhook was refused");
         self.counters.refused.fetch_add(1, Relaxed);
+        let now = self.ports.clock.now();
+        self.feeds.update(&feed(&name), |state| {
+            let what = "compare the secret at the sender with the file that `secret_file` names";
+            state.deny(now, format!("a delivery was refused: {reason}; {what}"));
+        });
         WebhookError::Refused(name)
     }
 }

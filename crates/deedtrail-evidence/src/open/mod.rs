@@ -29,7 +29,10 @@ use recovery::{catch_up, recover, restore_tree};
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("{path} is in use by another process; stop it first")]
+    #[error(
+        "{path} is in use by another process: a server that is starting or stopping, or a command. \
+         Wait until it is done and try again; `fuser {path}` names the process"
+    )]
     InUse { path: String },
     #[error("cannot {operation}: {source}")]
     Io {

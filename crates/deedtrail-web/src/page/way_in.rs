@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use deedtrail_app::App;
 use deedtrail_app::feeds::FeedState;
 use deedtrail_app::figures::ListenerCounters;
+use deedtrail_app::{signal, webhook};
 use deedtrail_core::time::Timestamp;
 
 use super::source_view::bytes;
@@ -25,28 +26,62 @@ pub(super) struct WayIn {
 
 /// All of them, by kind and name.
 pub(super) fn all(app: &App, now: Timestamp) -> Vec<WayIn> {
-    let webhooks = app.webhooks.iter().map(|(name, webhook)| WayIn {
-        name: Shown::new(&format!("webhooks.{name}")),
-        address: Some(format!("/v1/webhooks/{name}")),
-        source: Some(Shown::new(webhook.source.as_str())),
-        doing: "awaits signed deliveries".to_owned(),
-        trouble: None,
-    });
-    let signals = app.signals.keys().map(|name| WayIn {
-        name: Shown::new(&format!("signals.{name}")),
+    let mut feeds = app.feeds.all();
+    let mut ways = Vec::new();
+    for (name, webhook) in &app.webhooks {
+        let feed = feeds.remove(&webhook::feed(name)).unwrap_or_default();
+        ways.push(WayIn {
+            address: Some(format!("/v1/webhooks/{name}")),
+            source: Some(Shown::new(webhook.source.as_str())),
+            ..pushed(&webhook::feed(name), &feed, now)
+        });
+    }
+    for (name, stream) in &app.signals {
+        let feed = feeds.remove(&signal::feed(name)).unwrap_or_default();
+        let is_pushed = stream.delivery != signal::Delivery::Poll;
+        ways.push(WayIn {
+            address: is_pushed.then(|| format!("/v1/signals/{name}")),
+            source: Some(Shown::new(signal::SOURCE)),
+            ..pushed(&signal::feed(name), &feed, now)
+        });
+    }
+    ways.extend(app.listeners.iter().map(|(name, it)| listener(name, it)));
+    let fetched = feeds.iter().map(|(name, state)| fetched(name, state, now));
+    ways.extend(fetched);
+    for way in &mut ways {
+        let source = app.sources_of_ways.get(way.name.as_str());
+        way.source = way
+            .source
+            .take()
+            .or_else(|| Some(Shown::new(source?.as_str())));
+    }
+    ways
+}
+
+fn pushed(name: &str, state: &FeedState, now: Timestamp) -> WayIn {
+    let mut doing = match state.last_success {
+        None => "awaits the first signed delivery since the start".to_owned(),
+        Some(at) => format!(
+            "{} records, {}; last {}",
+            grouped(state.records),
+            bytes(state.bytes),
+            ago(now.micros_since(at))
+        ),
+    };
+    if state.denied > 0 {
+        doing = format!(
+            "{doing}; {} refused, not signed as agreed",
+            grouped(state.denied)
+        );
+    }
+    let trouble = state.last_error.as_ref();
+    WayIn {
+        name: Shown::new(name),
         address: None,
-        source: Some(Shown::new(deedtrail_app::signal::SOURCE)),
-        doing: "awaits or polls signed signals".to_owned(),
-        trouble: None,
-    });
-    let listeners = app.listeners.iter().map(|(name, it)| listener(name, it));
-    let feeds = app.feeds.all();
-    let feeds = feeds.iter().map(|(name, state)| fetched(name, state, now));
-    webhooks
-        .chain(signals)
-        .chain(listeners)
-        .chain(feeds)
-        .collect()
+        source: None,
+        doing,
+        trouble: trouble.map(|error| Shown::new(&error.text)),
+    }
 }
 
 fn listener(name: &str, counters: &ListenerCounters) -> WayIn {

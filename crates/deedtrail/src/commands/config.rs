@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use deedtrail_core::id::SourceName;
+use deedtrail_core::port::Clock as _;
 use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_detect::ProblemSeverity;
 use deedtrail_sources::Registry;
@@ -13,7 +14,9 @@ use super::Ended;
 use crate::args::ConfigCommand;
 use crate::config::Config;
 use crate::output::{Console, causes, counted};
+use crate::system::SystemClock;
 use crate::tls::Certificate;
+use crate::warning::warnings;
 use crate::{listeners, pullers, rules, signals, targets, webhooks};
 
 /// What is wrong: `file:line: what`.
@@ -49,11 +52,14 @@ fn check(
         Err(cause) if mistakes.is_empty() => mistakes.push(error(causes(cause))),
         _ => {}
     }
+    mistakes.sort_by_key(|(severity, _)| *severity == ProblemSeverity::Warning);
     for (severity, text) in &mistakes {
         if console.json {
             console.object(&json!({ "id": text, "severity": severity }))?;
             continue;
         }
+        // Parsers explain in several lines.
+        let text = text.lines().map(str::trim).collect::<Vec<_>>().join("; ");
         let severity = match severity {
             ProblemSeverity::Error => "error",
             ProblemSeverity::Warning => "warning",
@@ -83,14 +89,14 @@ fn check(
 fn of_what_is_named(config: &Config) -> Vec<Mistake> {
     let error = |text| (ProblemSeverity::Error, text);
     let mut mistakes = Vec::new();
-    if config.checkpoints.starts_with(&config.data) {
-        mistakes.push((
-            ProblemSeverity::Warning,
-            "`checkpoints` is inside `data`: a rolled-back data folder would not be noticed; name \
-             a folder elsewhere"
-                .to_owned(),
-        ));
-    }
+    mistakes.extend(
+        warnings(config, SystemClock.now())
+            .into_iter()
+            .map(|warning| {
+                let text = format!("`{}`: {}", warning.setting, warning.text);
+                (ProblemSeverity::Warning, text)
+            }),
+    );
     let web = |url: &String| url.starts_with("http://") || url.starts_with("https://");
     if config.public_url.as_ref().is_some_and(|url| !web(url)) {
         let text = "`public_url` is no address; write https://HOST, as people type it";
@@ -100,7 +106,7 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
         mistakes.push(error(causes(&problem)));
     }
     if let Err(problem) = targets::load(config) {
-        mistakes.push(error(causes(&problem)));
+        mistakes.extend(causes(&problem).lines().map(str::to_owned).map(error));
     }
     let loaded = match &config.sources {
         Some(folder) => Registry::load_sound(folder),

@@ -12,7 +12,10 @@ use deedtrail_core::time::Timestamp;
 use serde::Serialize;
 
 use super::{Context, Ended};
+use crate::config::Config;
 use crate::output::counted;
+use crate::tls;
+use crate::warning::warnings;
 
 /// Free space below which the disk is reported, bytes.
 const FREE_BYTES_MIN: u64 = 1 << 30;
@@ -41,6 +44,8 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
     checks.push(processing(context)?);
     checks.push(rules(context.app()));
+    checks.extend(settings(context));
+    checks.extend(certificate(context));
     checks.extend(feeds(context.app()));
     checks.extend(listeners(context.app()));
     checks.extend(unseen_planes(context)?);
@@ -171,7 +176,32 @@ fn rules(app: &App) -> Check {
     }
 }
 
-/// Feeds that this server fetches; none without a server.
+/// What the configuration says that is probably not meant.
+fn settings(context: &Context<'_>) -> Vec<Check> {
+    let now = context.app().ports.clock.now();
+    let found = warnings(&context.instance.config, now).into_iter();
+    found
+        .map(|warning| Check::new(warning.setting, false, warning.text))
+        .collect()
+}
+
+/// The certificate that serves, or would.
+fn certificate(context: &Context<'_>) -> Option<Check> {
+    let files = context.instance.config.tls.as_ref()?;
+    let serves = context.instance.certificate.get();
+    let ends = serves.map_or_else(|| tls::ends(files), |serves| serves.ends());
+    let ends = ends.map_or_else(String::new, |at| format!("it ends at {at}"));
+    let failed = serves.and_then(|serves| serves.failed());
+    Some(match failed {
+        Some(error) => {
+            let detail = format!("newer files are not used, the old one goes on: {error}; {ends}");
+            Check::new("certificate", false, detail)
+        }
+        None => Check::new("certificate", true, ends),
+    })
+}
+
+/// Feeds that this server fetches, which are none without a server, and what is pushed to it.
 fn feeds(app: &App) -> Vec<Check> {
     let states = app.feeds.all().into_iter();
     let check = states.map(|(name, state)| {
@@ -185,10 +215,33 @@ fn sources(context: &Context<'_>) -> anyhow::Result<Vec<Check>> {
     let now = context.app().ports.clock.now();
     let healths = context.app().ports.store.source_health()?;
     if healths.is_empty() {
-        let detail = "no records yet: `deedtrail ingest --source NAME FILE`, or POST /v1/ingest";
+        let data = context.instance.config.data.display();
+        let ways = ways_in(&context.instance.config);
+        let detail = format!(
+            "no records yet: {ways}`deedtrail --data {data} ingest --source aws.cloudtrail FILE` \
+             takes a file in, `deedtrail source list` names the sources"
+        );
         return Ok(vec![Check::new("sources", false, detail)]);
     }
     Ok(healths.iter().map(|health| source(health, now)).collect())
+}
+
+/// The ways in that the configuration opens, before others are told of.
+fn ways_in(config: &Config) -> String {
+    let mut ways = Vec::new();
+    let mut add = |kind: &str, names: Vec<&String>| {
+        ways.extend(names.into_iter().map(|name| format!("{kind}.{name}")));
+    };
+    add("webhooks", config.webhooks.keys().collect());
+    add("signals", config.signals.keys().collect());
+    add("listeners", config.listeners.keys().collect());
+    add("folders", config.folders.keys().collect());
+    add("buckets", config.buckets.keys().collect());
+    add("nats", config.nats.keys().collect());
+    match ways.as_slice() {
+        [] => String::new(),
+        ways => format!("nothing came by {} so far; ", ways.join(", ")),
+    }
 }
 
 /// Listeners that refused or lost something since the start.

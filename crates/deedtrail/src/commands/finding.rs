@@ -1,5 +1,6 @@
 //! `finding`: list, show, decide.
 
+use anyhow::Context as _;
 use deedtrail_app::findings::Conclusion;
 use deedtrail_core::finding::{Briefing, Finding, FindingStatus, Severity};
 use deedtrail_core::id::FindingId;
@@ -26,7 +27,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow
             list(context, &filter, *limit)
         }
         FindingCommand::Show { id } => {
-            let id: FindingId = id.parse()?;
+            let id = known(id)?;
             let file = context.app().finding_file(&context.principal, id)?;
             show(context.console, file.finding)
         }
@@ -36,7 +37,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow
             disposition,
             note,
         } => {
-            let id: FindingId = id.parse()?;
+            let id = known(id)?;
             let conclusion = Conclusion {
                 status: FindingStatus::from_name(status).unwrap_or(FindingStatus::Closed),
                 disposition: disposition.as_deref(),
@@ -55,6 +56,15 @@ pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow
             Ok(Ended::Done)
         }
     }
+}
+
+fn known(id: &str) -> anyhow::Result<FindingId> {
+    let parsed = id.parse().ok();
+    parsed.with_context(|| {
+        format!(
+            "`{id}` is no id of a finding; the first column of `deedtrail finding list` has them"
+        )
+    })
 }
 
 fn list(context: &mut Context<'_>, filter: &FindingFilter, limit: usize) -> anyhow::Result<Ended> {

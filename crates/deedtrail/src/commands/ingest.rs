@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use deedtrail_app::intake::IngestAnswer;
@@ -32,7 +32,7 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
     let mut all = IngestAnswer::default();
     let state = context.instance.config.data.join("state");
     let mut interrupted = Interrupted::open(context.app(), &state)?;
-    for file in expand(context, &ingest.files)? {
+    for file in expand(context.folder, &ingest.files)? {
         match take_file(context, &source, &file, &mut interrupted) {
             Ok(answer) => {
                 report(context, &source, &file, &answer)?;
@@ -40,7 +40,7 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
             }
             Err(error) => {
                 failed = true;
-                context.console.say(format_args!("{file}: {error:#}"))?;
+                context.console.complain(&error.context(file))?;
             }
         }
     }
@@ -77,14 +77,14 @@ fn finish(
 }
 
 /// Globs are expanded here too, for shells that do not and for quoted patterns.
-fn expand(context: &Context<'_>, files: &[String]) -> anyhow::Result<Vec<String>> {
+pub(super) fn expand(folder: &Path, files: &[String]) -> anyhow::Result<Vec<String>> {
     let mut paths = Vec::new();
     for file in files {
-        if file == "-" || context.path(file).try_exists()? {
+        if file == "-" || folder.join(file).try_exists()? {
             paths.push(file.clone());
             continue;
         }
-        let pattern = context.path(file);
+        let pattern = folder.join(file);
         let matches: Vec<PathBuf> =
             glob::glob(&pattern.to_string_lossy())?.collect::<Result<_, _>>()?;
         anyhow::ensure!(!matches.is_empty(), "no file matches {file}");

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 
 use anyhow::Context as _;
+use serde_json::Value;
 
 use super::Ended;
 use crate::config::{Config, FILE_NAME};
@@ -37,53 +38,122 @@ pub(super) fn run(config: &Config, console: &mut Console) -> anyhow::Result<Ende
     Ok(Ended::Done)
 }
 
-/// Every setting with its meaning, commented out: the file changes nothing until edited.
+/// Every setting with its meaning, commented out: the file changes nothing until edited. A block
+/// works as it stands once the first `# ` of its lines is gone.
 pub(crate) fn commented(config: &Config) -> anyhow::Result<String> {
     let schema = Config::schema();
-    let mut text = String::from(
-        "# Deedtrail configuration. Every setting shows its default; remove the # to change it.\n\
-         # A flag wins over a DEEDTRAIL_* variable, a variable over this file.\n",
-    );
     let values = toml::Table::try_from(config)?;
+    let mut sheet = Sheet {
+        text: HEAD.to_owned(),
+        schema: &schema,
+    };
     let (tables, plain): (Vec<_>, Vec<_>) = settings(&schema)
         .filter(|(name, _)| name.as_str() != "data")
-        .partition(|(_, schema)| schema.get("properties").is_some());
-    for (name, schema) in plain {
-        write_setting(&mut text, name, schema, values.get(name))?;
+        .partition(|(_, setting)| sheet.table_of(setting).is_some());
+    for (name, setting) in plain {
+        sheet.setting(name, setting, values.get(name), false)?;
     }
-    for (table, schema) in tables {
-        writeln!(text, "\n# {}\n# [{table}]", meaning(schema))?;
-        let values = values.get(table).and_then(toml::Value::as_table);
-        for (name, schema) in settings(schema) {
-            let value = values.and_then(|values| values.get(name));
-            write_setting(&mut text, name, schema, value)?;
+    for (name, setting) in tables {
+        let values = values.get(name).and_then(toml::Value::as_table);
+        if let Some((header, table)) = sheet.table_of(setting) {
+            sheet.table(&header.replace('*', name), table, values)?;
         }
     }
-    Ok(text)
+    Ok(sheet.text)
 }
 
-fn settings(schema: &serde_json::Value) -> impl Iterator<Item = (&String, &serde_json::Value)> {
-    let properties = schema.get("properties").and_then(|p| p.as_object());
+const HEAD: &str = "\
+## Deedtrail configuration. Lines with ## explain; the others are settings with their default, or
+## with an example where there is none. To change one, remove its `# `. Of a table, remove the `# `
+## of its [name] too; `one` stands for a name you choose, and what has a second # may be left out.
+## `deedtrail config check` says what is wrong.
+## A flag wins over a DEEDTRAIL_* variable, a variable over this file.
+";
+
+struct Sheet<'a> {
+    text: String,
+    schema: &'a Value,
+}
+
+impl<'a> Sheet<'a> {
+    /// The table that stands for a setting, with its header; `*` is the setting's name.
+    fn table_of(&self, setting: &'a Value) -> Option<(&'static str, &'a Value)> {
+        if setting.get("properties").is_some() {
+            return Some(("[*]", setting));
+        }
+        let named = |at: &str| {
+            let path = setting
+                .pointer(at)?
+                .get("$ref")?
+                .as_str()?
+                .strip_prefix('#')?;
+            let table = self.schema.pointer(path)?;
+            table.get("properties").map(|_| table)
+        };
+        let of_each = named("/additionalProperties").map(|table| ("[*.one]", table));
+        let optional = || named("/anyOf/0").map(|table| ("[*]", table));
+        let list = || named("/items").map(|table| ("[[*]]", table));
+        of_each.or_else(optional).or_else(list)
+    }
+
+    fn table(
+        &mut self,
+        header: &str,
+        table: &'a Value,
+        values: Option<&toml::Table>,
+    ) -> anyhow::Result<()> {
+        self.text.push('\n');
+        self.explain(table)?;
+        writeln!(self.text, "# {header}")?;
+        let needed = table.get("required").and_then(Value::as_array);
+        let mut below = Vec::new();
+        for (name, setting) in settings(table) {
+            if let Some((inner, rows)) = self.table_of(setting) {
+                let name = format!("{}.{name}", header.trim_matches(['[', ']']));
+                below.push((inner.replace('*', &name), rows));
+                continue;
+            }
+            let value = values.and_then(|values| values.get(name));
+            let is_needed = needed.is_some_and(|names| names.iter().any(|one| one == name));
+            self.setting(name, setting, value, is_needed)?;
+        }
+        for (header, rows) in below {
+            self.table(&header, rows, None)?;
+        }
+        Ok(())
+    }
+
+    fn setting(
+        &mut self,
+        name: &str,
+        setting: &Value,
+        value: Option<&toml::Value>,
+        is_needed: bool,
+    ) -> anyhow::Result<()> {
+        self.text.push('\n');
+        self.explain(setting)?;
+        let shown = ["/examples/0", "/default"].map(|at| setting.pointer(at));
+        let shown = shown.into_iter().flatten().find(|value| !value.is_null());
+        let shown = shown.map(toml::Value::try_from).transpose()?;
+        if let Some(value) = value.or(shown.as_ref()) {
+            writeln!(self.text, "# {name} = {value}")?;
+        } else {
+            anyhow::ensure!(!is_needed, "`{name}` has no example");
+            writeln!(self.text, "# # {name} = \"…\"")?;
+        }
+        Ok(())
+    }
+
+    fn explain(&mut self, schema: &Value) -> std::fmt::Result {
+        let meaning = schema.get("description").and_then(Value::as_str);
+        for line in meaning.unwrap_or_default().lines() {
+            writeln!(self.text, "## {line}")?;
+        }
+        Ok(())
+    }
+}
+
+fn settings(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let properties = schema.get("properties").and_then(Value::as_object);
     properties.into_iter().flatten()
-}
-
-fn meaning(schema: &serde_json::Value) -> &str {
-    let description = schema.get("description").and_then(|d| d.as_str());
-    description.unwrap_or_default()
-}
-
-fn write_setting(
-    text: &mut String,
-    name: &str,
-    schema: &serde_json::Value,
-    value: Option<&toml::Value>,
-) -> std::fmt::Result {
-    text.push('\n');
-    for line in meaning(schema).lines() {
-        writeln!(text, "# {line}")?;
-    }
-    match value {
-        Some(value) => writeln!(text, "# {name} = {value}"),
-        None => writeln!(text, "# {name} = \"…\""),
-    }
 }

@@ -28,7 +28,7 @@ use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::timeline::IdentityFile;
 
-use crate::args::{Args, Command, EvidenceCommand};
+use crate::args::{Args, Command, EvidenceCommand, SourceCommand};
 use crate::config::Config;
 use crate::instance::{Instance, ensure_installed};
 use crate::output::Console;
@@ -159,7 +159,11 @@ fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Resul
             screen: console.screen,
         };
         let wants_input = request.arguments.iter().any(|argument| argument == "-");
-        return Ok(socket::relay(stream, &request, wants_input)?);
+        let code = socket::relay(stream, &request, wants_input)?;
+        if code != 0 && matches!(args.command, Command::Ingest(_) | Command::Replay(_)) {
+            source::compare_with_server(config, console)?;
+        }
+        return Ok(code);
     }
     let instance = Instance::open(config)?;
     let result = on_instance(&args.command, &instance, &folder, console);
@@ -213,6 +217,9 @@ fn on_instance(
         Command::Rebuild => rebuild::run(&mut context),
         Command::SignIn(sign_in) => sign_in::run(&mut context, sign_in),
         Command::Token(command) => token::run(&mut context, command),
+        Command::Source(SourceCommand::List) => {
+            source::list(&instance.app.ports.mapper.sources(), context.console)
+        }
         Command::Serve(_)
         | Command::Demo(_)
         | Command::Init

@@ -68,9 +68,9 @@ fn known(context: &Context<'_>, source: Option<&str>) -> anyhow::Result<Option<S
 
 fn number(entry: &str) -> anyhow::Result<Sequence> {
     let number = entry.strip_prefix('#').unwrap_or(entry);
-    number
-        .parse()
-        .with_context(|| format!("`{entry}` is no number of `deedtrail quarantine list`"))
+    number.parse().ok().with_context(|| {
+        format!("`{entry}` is no number; the first column of `deedtrail quarantine list` has them")
+    })
 }
 
 fn show(context: &mut Context<'_>, entry: &str) -> anyhow::Result<Ended> {

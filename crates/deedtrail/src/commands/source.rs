@@ -6,33 +6,81 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use deedtrail_core::id::SourceName;
-use deedtrail_core::port::mapper::Mapper as _;
+use deedtrail_core::port::mapper::{Mapper as _, SourceFacts};
 use deedtrail_sources::{Coverage, Registry};
 use serde_json::json;
 
 use super::Ended;
+use super::ingest::expand;
 use crate::args::SourceCommand;
 use crate::config::Config;
 use crate::instance::{known_source, registry};
 use crate::output::{Console, Data};
+use crate::socket::{self, Request};
+
+/// Said of records whose content names no source.
+const UNKNOWN: &str = "unknown: no source is known by its content alone; if you know it, take the \
+                       file in with `deedtrail ingest --source NAME FILE`";
 
 pub(super) fn run(
     command: &SourceCommand,
     config: &Config,
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
-    match command {
-        SourceCommand::List => list(&registry(config)?, console),
-        SourceCommand::Map { source, file } => map(&registry(config)?, source, file, console),
-        SourceCommand::Test { folder } => test(folder, console),
-        SourceCommand::Detect { file } => detect(&registry(config)?, file, console),
-    }
+    let ended = match command {
+        SourceCommand::List => list(&registry(config)?.sources(), console)?,
+        SourceCommand::Map { source, files } => map(&registry(config)?, source, files, console)?,
+        SourceCommand::Test { folder } => return test(folder, console),
+        SourceCommand::Detect { files } => detect(&registry(config)?, files, console)?,
+    };
+    compare_with_server(config, console)?;
+    Ok(ended)
 }
 
-fn list(registry: &Registry, console: &mut Console) -> anyhow::Result<Ended> {
-    let sources = registry.sources();
+/// Says so when a server runs that was started with other sources than there are now.
+pub(super) fn compare_with_server(config: &Config, console: &mut Console) -> anyhow::Result<()> {
+    let Some(stream) = socket::connect(&config.data) else {
+        return Ok(());
+    };
+    let request = Request {
+        arguments: ["deedtrail", "--json", "source", "list"]
+            .map(Into::into)
+            .to_vec(),
+        folder: "/".into(),
+        terminal: false,
+        screen: false,
+    };
+    let Some(answer) = socket::ask(stream, &request)? else {
+        return Ok(());
+    };
+    let lines = answer
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let version = |line: &serde_json::Value| -> Option<(String, String)> {
+        let text = |name: &str| Some(line.get(name)?.as_str()?.to_owned());
+        Some((text("id")?, text("mapping_version")?))
+    };
+    let served: BTreeSet<_> = lines.filter_map(|line| version(&line)).collect();
+    let facts = registry(config)?.sources().into_iter();
+    let here: BTreeSet<_> = facts
+        .map(|facts| (facts.name.to_string(), facts.mapping_version))
+        .collect();
+    let differing = served.symmetric_difference(&here);
+    let names: BTreeSet<&str> = differing.map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() {
+        let names: Vec<&str> = names.into_iter().collect();
+        console.say(format_args!(
+            "the running server was started with other sources ({}): restart it to use those of now",
+            names.join(", ")
+        ))?;
+    }
+    Ok(())
+}
+
+/// Prints sources: those of the configuration, or those a server was started with.
+pub(super) fn list(sources: &[SourceFacts], console: &mut Console) -> anyhow::Result<Ended> {
     if console.json {
-        for source in &sources {
+        for source in sources {
             console.object(&json!({
                 "id": source.name,
                 "title": source.title,
@@ -53,14 +101,16 @@ fn list(registry: &Registry, console: &mut Console) -> anyhow::Result<Ended> {
 fn map(
     registry: &Registry,
     source: &str,
-    file: &str,
+    files: &[String],
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
     let names = registry.sources().into_iter().map(|facts| facts.name);
     let source = known_source(source, names)?;
-    let body = body(file, console)?;
-    let mut out = console.data(Data::Json);
-    registry.write_rows(&source, &body, &mut out)?;
+    for file in expand(Path::new(""), files)? {
+        let body = body(&file, console)?;
+        let mut out = console.data(Data::Json);
+        registry.write_rows(&source, &body, &mut out)?;
+    }
     Ok(Ended::Done)
 }
 
@@ -74,9 +124,12 @@ fn body(file: &str, console: &mut Console) -> anyhow::Result<Vec<u8>> {
 }
 
 /// One object per record as JSON, else how many records are of which source.
-fn detect(registry: &Registry, file: &str, console: &mut Console) -> anyhow::Result<Ended> {
-    let body = body(file, console)?;
-    let rows = registry.detect(&body)?;
+fn detect(registry: &Registry, files: &[String], console: &mut Console) -> anyhow::Result<Ended> {
+    let mut rows = Vec::new();
+    for file in expand(Path::new(""), files)? {
+        let body = body(&file, console)?;
+        rows.extend(registry.detect(&body)?);
+    }
     if console.json {
         for row in &rows {
             console.object(row)?;
@@ -88,7 +141,7 @@ fn detect(registry: &Registry, file: &str, console: &mut Console) -> anyhow::Res
         let names = row.source.iter().chain(&row.candidates);
         let names: Vec<&str> = names.map(SourceName::as_str).collect();
         let found = match names.as_slice() {
-            [] => "unknown; name its source with --source".to_owned(),
+            [] => UNKNOWN.to_owned(),
             names => names.join(" or "),
         };
         *counts.entry(found).or_default() += 1;

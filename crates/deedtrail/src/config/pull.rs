@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct FolderConfig {
     /// Patterns of file names such as `/var/log/vault/audit.log*`; let them match rotated files
     /// too. A relative one starts at the folder of the configuration file.
+    #[schemars(example = ["/var/log/vault/audit.log*"])]
     pub(crate) files: Vec<PathBuf>,
     /// Source of the records, e.g. `vault.audit`.
+    #[schemars(example = &"vault.audit")]
     pub(crate) source: String,
 }
 
@@ -22,8 +24,10 @@ pub(crate) struct FolderConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BucketConfig {
     /// `s3://BUCKET` or `s3://BUCKET/PREFIX`.
+    #[schemars(example = &"s3://acme-trail/logs")]
     pub(crate) url: String,
     /// Source of the records, e.g. `aws.cloudtrail`.
+    #[schemars(example = &"aws.cloudtrail")]
     pub(crate) source: String,
     /// What the keys say: `cloudtrail` (`AWSLogs/ACCOUNT/CloudTrail/REGION/…` below the prefix),
     /// `ordered` (later objects have greater keys) or `any` (everything is listed each time).
@@ -66,8 +70,10 @@ pub(crate) enum BucketLayout {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NatsConfig {
     /// `nats://HOST:PORT`, or `tls://HOST:PORT`.
+    #[schemars(example = ["nats://127.0.0.1:4222"])]
     pub(crate) servers: Vec<String>,
     /// Name of the stream.
+    #[schemars(example = &"AUDIT")]
     pub(crate) stream: String,
     /// Durable consumer; it is made unless it is there.
     #[serde(default = "consumer")]
@@ -135,6 +141,17 @@ impl FolderConfig {
 }
 
 impl BucketConfig {
+    pub(super) fn secret_files(&self) -> [(&'static str, Option<&PathBuf>); 3] {
+        [
+            ("access_key_id_file", self.access_key_id_file.as_ref()),
+            (
+                "secret_access_key_file",
+                self.secret_access_key_file.as_ref(),
+            ),
+            ("session_token_file", self.session_token_file.as_ref()),
+        ]
+    }
+
     pub(super) fn anchor(&mut self, folder: &Path) {
         let files = [
             &mut self.access_key_id_file,
@@ -148,6 +165,16 @@ impl BucketConfig {
 }
 
 impl NatsConfig {
+    pub(super) fn secret_files(&self) -> [(&'static str, Option<&PathBuf>); 5] {
+        [
+            ("credentials_file", self.credentials_file.as_ref()),
+            ("nkey_file", self.nkey_file.as_ref()),
+            ("token_file", self.token_file.as_ref()),
+            ("password_file", self.password_file.as_ref()),
+            ("key_file", self.key_file.as_ref()),
+        ]
+    }
+
     pub(super) fn anchor(&mut self, folder: &Path) {
         let files = [
             &mut self.credentials_file,

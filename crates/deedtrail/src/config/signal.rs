@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignalConfig {
     /// Issuer of the tokens, exactly as their `iss` has it.
+    #[schemars(example = &"https://idp.example.com")]
     pub(crate) issuer: String,
     /// What their `aud` names us.
+    #[schemars(example = &"https://deedtrail.example.com")]
     pub(crate) audience: String,
     /// `push` (to `/v1/signals/NAME`) or `poll`.
+    #[schemars(example = &"push")]
     pub(crate) delivery: SignalDelivery,
     /// Address of the issuer's keys (a JWK Set); without it the issuer's
     /// `/.well-known/ssf-configuration` is asked.

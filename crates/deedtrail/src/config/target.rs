@@ -31,10 +31,13 @@ pub(crate) struct TargetRuleConfig {
     pub(crate) kind: Option<String>,
     /// Any of them, of the target's reference, name or aliases.
     #[serde(default)]
+    #[schemars(example = ["prod-*"])]
     pub(crate) names: Vec<String>,
     /// `production`, `staging` or `development`.
+    #[schemars(example = &"production")]
     pub(crate) environment: Option<String>,
     /// `public`, `internal`, `confidential` or `secret`.
+    #[schemars(example = &"confidential")]
     pub(crate) sensitivity: Option<String>,
 }
 

@@ -1,8 +1,11 @@
 //! What somebody stumbles over who uses it for the first time.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Output;
 
-use crate::command::{Folder, cloudtrail};
+use crate::command::{Folder, Server, cloudtrail, served_by};
+use crate::encrypted::certificate;
 
 fn talk(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
@@ -90,5 +93,298 @@ fn what_waits_in_quarantine_is_not_passed_off_as_done_when_it_comes_again() {
     assert_eq!(
         (&again[0]["duplicates"], &again[0]["waiting"]),
         (&2.into(), &1.into())
+    );
+}
+
+/// The blocks of a commented configuration file: each plain setting, and each table, with the first
+/// `# ` of its lines gone.
+fn blocks(file: &str) -> Vec<String> {
+    let mut blocks: Vec<String> = Vec::new();
+    let mut is_table = false;
+    for line in file.lines() {
+        let Some(setting) = line.strip_prefix("# ") else {
+            assert!(line.is_empty() || line.starts_with("## "), "{line}");
+            continue;
+        };
+        let begins = setting.starts_with('[');
+        is_table |= begins;
+        if begins || !is_table {
+            blocks.push(String::new());
+        }
+        blocks.last_mut().unwrap().push_str(&format!("{setting}\n"));
+    }
+    blocks
+}
+
+#[test]
+fn every_block_of_the_first_configuration_works_when_its_mark_is_removed() {
+    let folder = Folder::new();
+    let file = folder.ok(&["init"]);
+    let file = std::fs::read_to_string(file.trim()).unwrap();
+    let blocks = blocks(&file);
+    for table in ["[tls]", "[nats.one]", "[signals.one]", "[[targets.rules]]"] {
+        assert!(
+            blocks.iter().any(|block| block.starts_with(table)),
+            "{table}"
+        );
+    }
+    for block in blocks.iter().chain([&blocks.concat()]) {
+        folder.write("data/deedtrail.toml", block);
+        folder.ok(&["config", "show"]);
+        if !block.contains('[') {
+            continue;
+        }
+        let checked = folder.run(&["config", "check"]);
+        let told = printed(&checked);
+        // What a block names is not there yet.
+        let errors = told.lines().filter(|line| line.starts_with("error: "));
+        let others: Vec<&str> = errors
+            .filter(|line| !line.contains("cannot read"))
+            .collect();
+        assert!(others.is_empty(), "{others:?}\n{block}");
+    }
+}
+
+#[test]
+fn settings_that_are_probably_not_meant_are_warned_of() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    std::fs::create_dir(folder.path("logs")).unwrap();
+    folder.write("logs/other.txt", "");
+    folder.write("data/github.secret", "0123456789abcdef");
+    folder.write(
+        "data/deedtrail.toml",
+        "listen = '0.0.0.0:0'\n[folders.nowhere]\nfiles = ['/nowhere/at/all/*.log']\nsource = 'vault.audit'\n\
+         [folders.none]\nfiles = ['../logs/*.log']\nsource = 'vault.audit'\n\
+         [webhooks.github]\nsource = 'github.webhook'\nscheme = 'github'\nsecret_file = 'github.secret'\n",
+    );
+    let checked = folder.run(&["config", "check"]);
+    let looked = folder.run(&["doctor"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", printed(&checked));
+    assert_eq!(looked.status.code(), Some(1));
+    let (checked, looked) = (printed(&checked), printed(&looked));
+    for (setting, says) in [
+        (
+            "listen",
+            "HTTP is plain: tokens and sign-in links can be read",
+        ),
+        (
+            "folders.nowhere.files",
+            "there is no folder /nowhere/at/all: make it",
+        ),
+        ("folders.none.files", "no file matches "),
+        (
+            "webhooks.github.secret_file",
+            "anybody on this machine can read ",
+        ),
+    ] {
+        let warned = format!("warning: `{setting}`: ");
+        let line = checked.lines().find(|line| line.starts_with(&warned));
+        assert!(
+            line.is_some_and(|line| line.contains(says)),
+            "{setting}: {checked}"
+        );
+        let line = looked.lines().find(|line| line.contains(setting));
+        let line = line.unwrap_or_default();
+        assert!(
+            line.starts_with("LOOK") && line.contains(says),
+            "{setting}: {looked}"
+        );
+    }
+    assert!(looked.contains("ok     webhooks.github"), "{looked}");
+    assert!(
+        looked.contains("nothing came by webhooks.github, folders.none, "),
+        "{looked}"
+    );
+    let server = folder.serve();
+    server.says("warning: `folders.nowhere.files`: there is no folder");
+    drop(server);
+
+    let secret = folder.path("data/github.secret");
+    let mut mode = std::fs::metadata(&secret).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o600);
+    std::fs::set_permissions(&secret, mode).unwrap();
+    folder.write("logs/audit.log", "");
+    let settings = std::fs::read_to_string(folder.path("data/deedtrail.toml")).unwrap();
+    let mended = settings
+        .replace("0.0.0.0", "127.0.0.1")
+        .replace("/nowhere/at/all", "../logs");
+    folder.write("data/deedtrail.toml", mended);
+    let checked = printed(&folder.run(&["config", "check"]));
+    assert_eq!(checked.lines().count(), 1, "{checked}");
+}
+
+#[test]
+fn a_running_server_that_knows_other_sources_is_told_of() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    std::fs::create_dir_all(folder.path("sources")).unwrap();
+    let sources = folder.path("sources");
+    folder.write(
+        "data/deedtrail.toml",
+        format!("sources = '{}'\n", sources.display()),
+    );
+    let _server = folder.serve();
+    let before = folder.run(&["source", "list"]);
+    assert_eq!(talk(&before), "");
+    let door = folder.path("sources/acme.door");
+    std::fs::create_dir(&door).unwrap();
+    let guide = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/dev/adding-a-source.md"
+    );
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (_, guide) = guide.split_once("\n## At run time").unwrap();
+    let mapping = guide
+        .split("```")
+        .nth(1)
+        .unwrap()
+        .split_once('\n')
+        .unwrap()
+        .1;
+    folder.write("sources/acme.door/mapping.toml", mapping);
+    let record = folder.write("doors.ndjson", "{}\n");
+    for arguments in [
+        &["source", "list"][..],
+        &["ingest", "-s", "acme.door", record.to_str().unwrap()],
+    ] {
+        let said = talk(&folder.run(arguments));
+        let says = "the running server was started with other sources (acme.door): restart it";
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn records_of_several_files_are_told_apart_by_their_content() {
+    let folder = Folder::new();
+    folder.write("a.ndjson", cloudtrail("e-1", "ListUsers"));
+    folder.write("b.ndjson", "{\"foo\":1}\n");
+    let all = folder.path("*.ndjson");
+    let told = folder.ok(&["source", "detect", all.to_str().unwrap()]);
+    assert!(told.contains("1        aws.cloudtrail"), "{told}");
+    assert!(
+        told.contains("`deedtrail ingest --source NAME FILE`"),
+        "{told}"
+    );
+    let none = folder.run(&["source", "detect", folder.path("*.txt").to_str().unwrap()]);
+    assert!(talk(&none).contains("no file matches"), "{}", talk(&none));
+}
+
+#[test]
+fn what_is_said_to_a_file_has_no_colours() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    std::fs::create_dir(folder.path("rules")).unwrap();
+    folder.write("rules/open.yml", "title: [T\n");
+    let rules = folder.path("rules");
+    folder.write(
+        "data/deedtrail.toml",
+        format!("rules = '{}'\n", rules.display()),
+    );
+    let said = talk(&folder.run(&["-v", "doctor"]));
+    assert!(
+        said.contains("open.yml") && !said.contains('\u{1b}'),
+        "{said:?}"
+    );
+    folder.write("data/deedtrail.toml", "rules = [\n\"a\nb\"]\n");
+    let told = printed(&folder.run(&["config", "check"]));
+    assert!(
+        told.contains("deedtrail.toml:3: missing comma between array elements, expected")
+            && !told.contains('\u{240a}'),
+        "{told}"
+    );
+}
+
+/// What a webhook of Okta answers, whose signature is its secret.
+fn delivered(server: &Server, secret: &str) -> String {
+    let host = server.address.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let body = "{\"data\":{\"events\":[{\"uuid\":\"e-1\"}]}}";
+    let length = body.len();
+    let head = format!(
+        "POST /v1/webhooks/okta HTTP/1.1\r\nHost: {host}\r\nAuthorization: {secret}\r\n\
+         Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_new_secret_of_a_webhook_is_agreed_without_a_restart_and_doctor_tells_of_refusals() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    folder.write("data/okta.secret", "the first secret of 2026");
+    folder.write(
+        "data/deedtrail.toml",
+        "[webhooks.okta]\nsource = 'okta.system'\nscheme = 'okta'\nsecret_file = 'okta.secret'\n",
+    );
+    let mut command = folder.command();
+    command.env("DEEDTRAIL_LOG", "info");
+    let server = served_by(command);
+    let doctor = || {
+        let told = printed(&folder.run(&["doctor"]));
+        let line = told.lines().find(|line| line.contains(" webhooks.okta  "));
+        line.unwrap().to_owned()
+    };
+    assert!(
+        doctor().contains("nothing taken since the start"),
+        "{}",
+        doctor()
+    );
+    assert_eq!(delivered(&server, "the second secret of 2026"), "401");
+    let refused = doctor();
+    assert!(
+        refused.starts_with("LOOK") && refused.contains("compare the secret"),
+        "{refused}"
+    );
+    folder.write("data/okta.secret", "the second secret of 2026");
+    server.says("`webhooks.okta.secret_file` was read again");
+    assert_eq!(delivered(&server, "the second secret of 2026"), "200");
+    assert_eq!(delivered(&server, "the second secret of 2026"), "200");
+    let taken = doctor();
+    assert!(
+        taken.starts_with("ok") && taken.contains("1 deliveries refused"),
+        "{taken}"
+    );
+    folder.write("data/okta.secret", "short");
+    server.says("the new `webhooks.okta.secret_file` is not used; the old one goes on");
+    assert_eq!(delivered(&server, "the second secret of 2026"), "200");
+}
+
+#[test]
+fn doctor_tells_when_the_certificate_ends_and_that_a_new_one_is_not_used() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    let (pem, key) = certificate(&folder, "server");
+    let settings = "[tls]\ncertificate_file = \"../server.pem\"\nkey_file = \"../server.key\"\n";
+    folder.write("data/deedtrail.toml", settings);
+    let line = |told: String, what: &str| {
+        let line = told.lines().find(|line| line.contains(what));
+        line.unwrap_or_default().to_owned()
+    };
+    // It lives for two days.
+    let checked = printed(&folder.run(&["config", "check"]));
+    let soon = line(checked, "`tls.certificate_file`");
+    assert!(soon.contains("the certificate ends at 20"), "{soon}");
+    let doctor = || {
+        let told = printed(&folder.run(&["doctor"]));
+        let check = |line: &&str| line.split_whitespace().nth(1) == Some("certificate");
+        told.lines().find(check).unwrap_or_default().to_owned()
+    };
+    assert!(doctor().starts_with("ok"), "{}", doctor());
+    let server = folder.serve();
+    assert!(doctor().contains("it ends at 20"), "{}", doctor());
+    std::fs::copy(&key, &pem).unwrap();
+    server.says("the new certificate is not used");
+    let failed = doctor();
+    assert!(
+        failed.starts_with("LOOK") && failed.contains("it ends at 20"),
+        "{failed}"
+    );
+    assert!(
+        failed.contains("the old one goes on: cannot read"),
+        "{failed}"
     );
 }
