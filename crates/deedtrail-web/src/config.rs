@@ -55,6 +55,11 @@ pub(crate) const PUSHES_CONCURRENT_MAX: usize = 8;
 /// What may be read of such a delivery without a turn, bytes: most are no longer, and who sends is
 /// not proven before the end. One that has outgrown it waits for a turn.
 pub(crate) const PUSH_BYTES_SMALL: usize = 64 << 10;
+/// A delivery that has outgrown this many bytes, as sent, needs one of the places below.
+pub(crate) const BODY_BYTES_SMALL: usize = 1 << 20;
+/// Large deliveries that are read and appended at the same time; further ones wait as for a turn.
+/// Each may hold some 140 MiB while it is taken in.
+pub(crate) const LARGE_BODIES_MAX: usize = 16;
 /// Largest body of any request that is not a delivery, bytes. Beyond it: 413.
 pub(crate) const FORM_BYTES_MAX: usize = 64 << 10;
 /// Most rows one list answers with; a larger `limit` is cut to it.

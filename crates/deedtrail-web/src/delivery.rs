@@ -14,40 +14,49 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::shortened;
-use crate::config::PUSH_BYTES_SMALL;
+use crate::config::{BODY_BYTES_SMALL, PUSH_BYTES_SMALL};
 use crate::pace::TooSlow;
 use crate::problem::Problem;
 use crate::state::Shared;
 
 /// Leave to read and append one delivery.
-pub(crate) type Turn = OwnedSemaphorePermit;
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _turn: OwnedSemaphorePermit,
+    /// One of the places for large bodies.
+    large: Option<OwnedSemaphorePermit>,
+}
 
 /// Waits for one of `turns` to read and append a delivery; held until it is durable.
 pub(crate) async fn turn(shared: &Shared, turns: &Arc<Semaphore>) -> Result<Turn, Problem> {
-    let waiting = Arc::clone(turns).acquire_owned();
+    let turn = place(shared, turns).await?;
+    Ok(Turn {
+        _turn: turn,
+        large: None,
+    })
+}
+
+async fn place(shared: &Shared, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    let waiting = Arc::clone(places).acquire_owned();
     let waited = tokio::time::timeout(shared.config.ingest_wait_max, waiting).await;
     match waited {
-        Ok(Ok(turn)) => Ok(turn),
+        Ok(Ok(place)) => Ok(place),
         Ok(Err(_)) | Err(_) => Err(Problem::busy(1)),
     }
 }
 
-/// The whole body as sent, if it is within `limit` bytes; a refusal is counted.
+/// The whole body as sent, if it is within `limit` bytes; a refusal is counted. A large one takes
+/// one of the places for them, which goes with `turn`.
 pub(crate) async fn body(
     shared: &Shared,
+    turn: &mut Turn,
     request: Request,
     limit: usize,
 ) -> Result<Bytes, Problem> {
-    read(shared, request, limit).await.inspect_err(|_| {
-        shared.app.counters.refused.fetch_add(1, Relaxed);
-    })
-}
-
-async fn read(shared: &Shared, request: Request, limit: usize) -> Result<Bytes, Problem> {
-    declared(&request, limit)?;
-    let whole = Limited::new(request.into_body(), limit).collect().await;
-    let whole = whole.map_err(|error| broken(shared, &*error, limit))?;
-    Ok(whole.to_bytes())
+    let places = &shared.large_places;
+    let (large, body) = read(shared, request, limit, (BODY_BYTES_SMALL, places)).await?;
+    turn.large = large;
+    Ok(body)
 }
 
 /// As [`body`], of somebody who is not proven yet to be who they say, with a turn for it. A body
@@ -59,36 +68,44 @@ pub(crate) async fn pushed(
     limit: usize,
 ) -> Result<(Turn, Bytes), Problem> {
     let turns = turns.ok_or_else(Problem::internal)?;
-    let read = read_pushed(shared, turns, request, limit).await;
-    read.inspect_err(|_| {
-        shared.app.counters.refused.fetch_add(1, Relaxed);
-    })
+    let (held, body) = read(shared, request, limit, (PUSH_BYTES_SMALL, turns)).await?;
+    let turn = match held {
+        Some(turn) => turn,
+        None => place(shared, turns).await?,
+    };
+    let turn = Turn {
+        _turn: turn,
+        large: None,
+    };
+    Ok((turn, body))
 }
 
-async fn read_pushed(
+/// Reads a body. One of more than `small` bytes waits for one of `places`.
+async fn read(
     shared: &Shared,
-    turns: &Arc<Semaphore>,
     request: Request,
     limit: usize,
-) -> Result<(Turn, Bytes), Problem> {
-    let mut turn_held = None;
-    if declared(&request, limit)? > PUSH_BYTES_SMALL {
-        turn_held = Some(turn(shared, turns).await?);
+    (small, places): (usize, &Arc<Semaphore>),
+) -> Result<(Option<OwnedSemaphorePermit>, Bytes), Problem> {
+    let refused = |problem: Problem| {
+        shared.app.counters.refused.fetch_add(1, Relaxed);
+        problem
+    };
+    let declared = declared(&request, limit).map_err(refused)?;
+    let mut held = None;
+    if declared > small {
+        held = Some(place(shared, places).await?);
     }
     let mut body = Limited::new(request.into_body(), limit);
-    let mut read = Vec::new();
+    let mut whole = Vec::with_capacity(declared);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| broken(shared, &*error, limit))?;
-        read.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-        if read.len() > PUSH_BYTES_SMALL && turn_held.is_none() {
-            turn_held = Some(turn(shared, turns).await?);
+        let frame = frame.map_err(|error| refused(broken(shared, &*error, limit)))?;
+        whole.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if whole.len() > small && held.is_none() {
+            held = Some(place(shared, places).await?);
         }
     }
-    let turn = match turn_held {
-        Some(turn) => turn,
-        None => turn(shared, turns).await?,
-    };
-    Ok((turn, read.into()))
+    Ok((held, whole.into()))
 }
 
 /// The length that a body is said to have, 0 if nothing is said; an error if that is over `limit`.

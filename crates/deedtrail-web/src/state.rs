@@ -7,7 +7,7 @@ use deedtrail_app::App;
 use tokio::sync::Semaphore;
 
 use crate::api::ReportGate;
-use crate::config::{PUSHES_CONCURRENT_MAX, WebConfig};
+use crate::config::{LARGE_BODIES_MAX, PUSHES_CONCURRENT_MAX, WebConfig};
 use crate::problem::Problem;
 
 /// Turns of each webhook, or each stream of signals.
@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) config: WebConfig,
     pub(crate) ingest_turns: Arc<Semaphore>,
+    /// For deliveries with large bodies, which take one of the turns as well.
+    pub(crate) large_places: Arc<Semaphore>,
     /// By name. Of their own, so that whoever knows one cannot keep others waiting.
     pub(crate) webhook_turns: Turns,
     pub(crate) signal_turns: Turns,
@@ -33,6 +35,7 @@ impl Shared {
             app,
             config,
             ingest_turns: Arc::new(Semaphore::new(config.ingest_concurrent_max)),
+            large_places: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
             webhook_turns,
             signal_turns,
             reports: Arc::default(),

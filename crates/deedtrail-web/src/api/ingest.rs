@@ -26,8 +26,8 @@ async fn take(
 ) -> Answer<IngestAnswer> {
     let source = known_source(&source, &*shared.app.ports.mapper)?;
     let encoding = delivery::encoding(request.headers())?;
-    let turn = delivery::turn(&shared, &shared.ingest_turns).await?;
-    let body = delivery::body(&shared, request, shared.config.ingest_bytes_max).await?;
+    let mut turn = delivery::turn(&shared, &shared.ingest_turns).await?;
+    let body = delivery::body(&shared, &mut turn, request, shared.config.ingest_bytes_max).await?;
     let ingest = move |app: &deedtrail_app::App| -> Result<IngestAnswer, IngestError> {
         let delivery = Delivery {
             source: &source,

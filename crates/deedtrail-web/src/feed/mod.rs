@@ -49,8 +49,8 @@ where
         + 'static,
 {
     let encoding = delivery::encoding(request.headers())?;
-    let turn = delivery::turn(shared, &shared.ingest_turns).await?;
-    let body = delivery::body(shared, request, shared.config.ingest_bytes_max).await?;
+    let mut turn = delivery::turn(shared, &shared.ingest_turns).await?;
+    let body = delivery::body(shared, &mut turn, request, shared.config.ingest_bytes_max).await?;
     take_body(shared, principal, (turn, encoding, body), protocol, read).await
 }
 

@@ -226,9 +226,27 @@ async fn strangers_are_answered_before_they_send_a_body() {
 /// Connections on which a delivery to a webhook began, signed as anybody may, and goes no further.
 /// The server waits for each of these bodies when this returns.
 async fn begun(served: &Served, webhook: &str, length: usize, count: usize) -> Vec<TcpStream> {
+    let path = format!("webhooks/{webhook}");
+    begun_with(
+        served,
+        &path,
+        "x-hub-signature-256: sha256=00",
+        length,
+        count,
+    )
+    .await
+}
+
+async fn begun_with(
+    served: &Served,
+    path: &str,
+    header: &str,
+    length: usize,
+    count: usize,
+) -> Vec<TcpStream> {
     let head = format!(
-        "POST /v1/webhooks/{webhook} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\
-         x-hub-signature-256: sha256=00\r\nexpect: 100-continue\r\n\r\n"
+        "POST /v1/{path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n{header}\r\n\
+         expect: 100-continue\r\n\r\n"
     );
     let mut connections = Vec::new();
     for _ in 0..count {
@@ -263,6 +281,30 @@ async fn strangers_with_slow_bodies_keep_no_delivery_waiting() {
     let answer = deliver(&served, "a").await;
     assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
     drop(long);
+}
+
+#[tokio::test]
+async fn large_deliveries_have_fewer_places_than_small_ones() {
+    let served = served_with(WebConfig {
+        ingest_concurrent_max: 64,
+        ..WebConfig::default()
+    })
+    .await;
+    let token = served.caller.token(&[Scope::Ingest]);
+    let bearer = format!("authorization: Bearer {token}");
+    let _large = begun_with(&served, "ingest/okta.system", &bearer, 2 << 20, 16).await;
+    let head = |length: usize| {
+        format!(
+            "POST /v1/ingest/okta.system HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{bearer}\r\n\
+             content-length: {length}\r\n\r\n"
+        )
+    };
+    let small = 1 << 20;
+    let delivery = format!("{}{{}}{}", head(small), " ".repeat(small - 2));
+    let answer = until_cut_off(served.address, &delivery).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let answer = until_cut_off(served.address, &head(small + 1)).await;
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
 }
 
 /// Bytes that come one piece a second.

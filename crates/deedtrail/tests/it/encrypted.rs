@@ -1,11 +1,14 @@
 //! HTTP over TLS, as clients that nobody here wrote see it.
 
+use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use deedtrail_testkit::python::output;
 
 use crate::command::{Folder, Server};
+use crate::listeners::Listening;
+use crate::rsyslog::vouched_for;
 use crate::shippers::exported;
 
 /// A certificate for 127.0.0.1 that is its own authority, with its key.
@@ -76,5 +79,61 @@ fn a_certificate_serves_every_protocol_and_is_read_again_when_it_changes() {
     assert_eq!(told(&old, "--http2"), None);
 }
 
-/// How often a client looks whether the certificate was replaced; once takes about 20 ms.
+/// Whether a RELP listener answers a client with this certificate and key.
+fn is_answered(port: u16, authority: &PathBuf, (certificate, key): &(PathBuf, PathBuf)) -> bool {
+    let mut openssl = Command::new("openssl");
+    openssl
+        .args(["s_client", "-quiet", "-verify_return_error", "-connect"])
+        .arg(format!("127.0.0.1:{port}"))
+        .args(["-CAfile".as_ref(), authority.as_os_str()])
+        .args(["-cert".as_ref(), certificate.as_os_str()])
+        .args(["-key".as_ref(), key.as_os_str()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut client = openssl.spawn().unwrap();
+    let mut input = client.stdin.take().unwrap();
+    // One that is turned away may be gone already.
+    drop(input.write_all(b"1 open 14 relp_version=0\n2 close 0\n"));
+    let said = client.wait_with_output().unwrap();
+    drop(input);
+    said.stdout.starts_with(b"1 rsp ")
+}
+
+#[test]
+fn the_authorities_of_clients_are_read_again_when_they_change() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    let (own, key) = certificate(&folder, "server");
+    let [old, new] = ["old", "new"].map(|name| certificate(&folder, name));
+    let of = |name: &str, by: &(PathBuf, PathBuf)| vouched_for(&folder, name, (&by.0, &by.1));
+    let clients = [of("client-of-old", &old), of("client-of-new", &new)];
+    let authorities = folder.path("authorities.pem");
+    std::fs::copy(&old.0, &authorities).unwrap();
+    let settings = format!(
+        "[tls]\ncertificate_file = '{}'\nkey_file = '{}'\n\
+         [listeners.relp]\nprotocol = 'relp'\nlisten = '127.0.0.1:0'\ntls = true\n\
+         client_ca_file = '{}'\n",
+        own.display(),
+        key.display(),
+        authorities.display()
+    );
+    let server = Listening::start_in(folder, &settings);
+    let port = server.port("relp");
+    let answered = || {
+        clients
+            .each_ref()
+            .map(|client| is_answered(port, &own, client))
+    };
+    assert_eq!(answered(), [true, false]);
+    // What is no certificate changes nothing.
+    std::fs::write(&authorities, "no certificate").unwrap();
+    assert_eq!(answered(), [true, false]);
+    std::fs::copy(&new.0, &authorities).unwrap();
+    let replaced = (0..ASKED_MAX).any(|_| is_answered(port, &own, &clients[1]));
+    assert!(replaced, "the new authority never counted");
+    assert_eq!(answered(), [false, true]);
+}
+
+/// How often a client looks whether a certificate was replaced; once takes about 20 ms.
 const ASKED_MAX: u32 = 2_000;

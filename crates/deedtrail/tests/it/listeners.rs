@@ -200,6 +200,13 @@ fn hostile_senders_harm_nobody() {
     let mut relp = server.connect("relp");
     relp.write_all(b"\x16\x03\x01\x02\x00\x01\x00").unwrap();
     assert_eq!(relp.read(&mut [0]).unwrap(), 0);
+    let expected = HOSTILE.iter().map(|(_, kept)| kept).sum::<usize>() + 1 + 3;
+    let kept = || waiting(&server.folder).len();
+    waits_for(|| kept() >= expected, || waiting(&server.folder));
+    assert_eq!(kept(), expected, "{:?}", waiting(&server.folder));
+    let refused = || server.figure("deedtrail_listener_refused_total", "tcp");
+    // The one in part and the two that are too long; halves of lines are kept.
+    waits_for(|| refused() >= 3, refused);
     // Half a message each, from more connections than one address may have.
     let many: Vec<TcpStream> = (0..300)
         .map(|_| {
@@ -210,22 +217,10 @@ fn hostile_senders_harm_nobody() {
         .collect();
     let denied = || server.figure("deedtrail_listener_denied_total", "tcp");
     waits_for(|| denied() >= 40, denied);
-    let open = server.figure("deedtrail_listener_connections_open", "tcp");
-    assert!(open <= 256, "{open}");
+    let open = || server.figure("deedtrail_listener_connections_open", "tcp");
+    assert!(open() <= 256, "{}", open());
     drop(many);
-
-    let expected = HOSTILE.iter().map(|(_, kept)| kept).sum::<usize>() + 1 + 3;
-    let kept = || {
-        waiting(&server.folder)
-            .iter()
-            .filter(|one| one["bytes"] != 8)
-            .count()
-    };
-    waits_for(|| kept() >= expected, || waiting(&server.folder));
-    assert_eq!(kept(), expected, "{:?}", waiting(&server.folder));
-    let refused = || server.figure("deedtrail_listener_refused_total", "tcp");
-    // The one in part and the two that are too long; halves of lines are kept.
-    waits_for(|| refused() >= 3, refused);
+    waits_for(|| open() < 256, open);
     server
         .connect("tcp")
         .write_all(cloudtrail("e-1", "ListUsers").as_bytes())

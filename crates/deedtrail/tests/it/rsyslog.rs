@@ -82,7 +82,11 @@ fn rsyslog_forwards_in_every_way() {
 }
 
 /// A client's certificate, and its key, for which an authority stands.
-fn vouched_for(folder: &Folder, name: &str, by: (&PathBuf, &PathBuf)) -> (PathBuf, PathBuf) {
+pub(crate) fn vouched_for(
+    folder: &Folder,
+    name: &str,
+    by: (&PathBuf, &PathBuf),
+) -> (PathBuf, PathBuf) {
     let files = (
         folder.path(&format!("{name}.pem")),
         folder.path(&format!("{name}.key")),
