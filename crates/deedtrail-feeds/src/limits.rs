@@ -51,5 +51,7 @@ pub const CONTENTS_REMEMBERED: usize = 2_048;
 pub const UNHEARD_ENTRIES: u64 = 4_096;
 /// Peers of which it is remembered; with more it is forgotten of all.
 pub const UNHEARD_PEERS_MAX: usize = 4_096;
+/// Sessions of one peer of which it is remembered; of the oldest it is forgotten.
+pub const UNHEARD_SESSIONS_MAX: usize = 16;
 /// How long after its beginning a session may send again what an earlier one sent.
 pub const SENT_AGAIN_TIME_MAX: Duration = Duration::from_secs(30);

@@ -8,15 +8,25 @@ use deedtrail_app::App;
 use deedtrail_app::intake::{ConnectionKeys, KeyMaker};
 use deedtrail_core::Text;
 use deedtrail_core::port::log::ReadError;
+use tokio::time::Instant;
 
-use crate::limits::{CONTENTS_REMEMBERED, UNHEARD_ENTRIES, UNHEARD_PEERS_MAX};
+use crate::limits::{
+    CONTENTS_REMEMBERED, UNHEARD_ENTRIES, UNHEARD_PEERS_MAX, UNHEARD_SESSIONS_MAX,
+};
 
 /// Bytes read from the log at a time.
 const READ_BYTES: usize = 4 << 20;
 
 /// Keys of the newest records without id and time of each peer, whose answers it may not have seen.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Unheard(Arc<Mutex<BTreeMap<String, Vec<Text>>>>);
+pub(crate) struct Unheard(Arc<Mutex<BTreeMap<String, Vec<Left>>>>);
+
+/// What one session took before it ended.
+#[derive(Clone, Debug)]
+struct Left {
+    at: Instant,
+    keys: Vec<Text>,
+}
 
 impl Unheard {
     /// What stands at the end of the log: the answers may have died with the server.
@@ -29,8 +39,9 @@ impl Unheard {
     }
 
     fn read(&self, app: &App) -> Result<(), ReadError> {
-        let log = &app.ports.log;
+        let (log, at) = (&app.ports.log, Instant::now());
         let end = log.end();
+        let mut found: BTreeMap<String, Vec<Text>> = BTreeMap::new();
         let mut next = end.saturating_sub(UNHEARD_ENTRIES);
         while next < end {
             let entries = log.read(next, READ_BYTES)?;
@@ -39,11 +50,13 @@ impl Unheard {
             let keys = entries.into_iter().map(|one| one.entry.idempotency_key);
             for key in keys.flatten() {
                 if let Some(peer) = ConnectionKeys::peer_of(&key) {
-                    let peer = peer.to_owned();
-                    self.peers().entry(peer).or_default().push(key);
+                    found.entry(peer.to_owned()).or_default().push(key);
                 }
             }
         }
+        let found = found.into_iter();
+        let left = found.map(|(peer, keys)| (peer, vec![Left { at, keys }]));
+        self.peers().extend(left);
         Ok(())
     }
 
@@ -51,23 +64,38 @@ impl Unheard {
     pub(crate) fn keys_of_session(&self, app: &App, listener: &str, peer: IpAddr) -> KeyMaker {
         let peer = name(listener, Some(peer));
         let unheard = self.peers().get(&peer).cloned().unwrap_or_default();
+        let unheard: Vec<Text> = unheard.into_iter().flat_map(|left| left.keys).collect();
         keys(app, &peer, &unheard)
     }
 
-    /// Remembers what a session took that did not end in order.
-    pub(crate) fn leave(&self, listener: &str, peer: IpAddr, keys: &KeyMaker) {
-        let made = keys.made();
-        if made.is_empty() {
-            return;
-        }
+    /// Remembers what a session took that began at this time, unless it ended in order. Whatever was
+    /// left before it began it has sent again.
+    pub(crate) fn leave(
+        &self,
+        (listener, peer): (&str, IpAddr),
+        begun: Instant,
+        keys: Option<&KeyMaker>,
+    ) {
         let mut peers = self.peers();
         if peers.len() >= UNHEARD_PEERS_MAX {
             peers.clear();
         }
-        peers.insert(name(listener, Some(peer)), made);
+        let name = name(listener, Some(peer));
+        let mut lefts = peers.remove(&name).unwrap_or_default();
+        lefts.retain(|left| left.at >= begun);
+        let keys = keys.map(KeyMaker::made).filter(|made| !made.is_empty());
+        lefts.extend(keys.map(|keys| Left {
+            at: Instant::now(),
+            keys,
+        }));
+        let excess = lefts.len().saturating_sub(UNHEARD_SESSIONS_MAX);
+        lefts.drain(..excess);
+        if !lefts.is_empty() {
+            peers.insert(name, lefts);
+        }
     }
 
-    fn peers(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Text>>> {
+    fn peers(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Left>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

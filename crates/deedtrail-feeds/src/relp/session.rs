@@ -41,10 +41,9 @@ pub(crate) async fn serve(connection: Box<dyn Connection>, peer: SocketAddr, doo
         door,
     };
     let ended = session.run().await;
-    if ended != CLOSED {
-        let Session { door, keys, .. } = &session;
-        door.unheard.leave(&door.principal.name, peer.ip(), keys);
-    }
+    let keys = (ended != CLOSED).then_some(&session.keys);
+    let from = (&*session.door.principal.name, peer.ip());
+    session.door.unheard.leave(from, session.begun, keys);
     session.reader.close().await;
     tracing::debug!(listener = %session.door.principal.name, %peer, ended, "a session ended");
 }

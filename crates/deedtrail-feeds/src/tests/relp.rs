@@ -141,6 +141,32 @@ async fn what_is_sent_again_after_the_server_died_is_stored_once_and_twins_are_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_sessions_that_break_at_once_both_send_again_and_that_is_stored_once() {
+    let bench = Bench::new();
+    for _ in 0..3 {
+        let (mut one, mut first) = bench.connect(serve);
+        let (mut two, mut second) = bench.connect(serve);
+        for (client, message) in [(&mut one, "<1>a"), (&mut two, "<1>b")] {
+            check(client, OPEN, OPENED).await;
+            check(client, &frames(&[message]).concat(), "2 rsp 6 200 OK\n").await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop((one, two));
+        first.join_next().await.unwrap().unwrap();
+        second.join_next().await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(bench.stored(), ["<1>a", "<1>b"]);
+    // Once that ended in order nothing is left to be sent again.
+    let closed = [&frames(&["<1>a"])[..], &["9 close 0\n".to_owned()]].concat();
+    for expected in [2, 3] {
+        session(&bench, &closed).await;
+        assert_eq!(bench.stored().len(), expected);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_alike_is_two_after_a_session_that_ended_in_order() {
     let bench = Bench::new();
     let mut sent = frames(&["<1>same"]);
