@@ -291,7 +291,7 @@ mod tests {
         let source = SourceName::new("a.log").unwrap();
         let mut health = SourceHealth::new(TenantId::default(), source);
         for number in 0..SYSTEMS_MAX + 3 {
-            health.count_plane(&Text::new(&number.to_string()), "data", at(1));
+            health.count_plane(&number.to_string().into(), "data", at(1));
         }
         health.count_plane(&Text::new_static("0"), "data", at(3));
         health.count_plane(&Text::new_static("0"), "data", at(2));

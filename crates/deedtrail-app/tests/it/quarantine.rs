@@ -11,7 +11,7 @@ use deedtrail_app::quarantine::{QuarantineError, Wanted};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::mapper::Encoding;
-use deedtrail_core::port::store::{Quarantined, Scope, Store as _};
+use deedtrail_core::port::store::{FindingFilter, Quarantined, Scope, Store as _};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::{RuleSet, Settings};
 use deedtrail_testkit::sample::Sample;
@@ -239,7 +239,7 @@ fn numbers_that_are_skipped_are_missing_however_often_the_server_starts() {
         let findings = server
             .sample
             .store
-            .findings(&Default::default(), 9)
+            .findings(&FindingFilter::default(), 9)
             .unwrap();
         (report.unwrap().state, findings, health)
     };

@@ -294,7 +294,23 @@ fn unseen_planes(context: &Context<'_>) -> anyhow::Result<Option<Check>> {
 }
 
 fn source(health: &SourceHealth, now: Timestamp) -> Check {
-    let (mut trouble, mut past) = (Vec::new(), String::new());
+    let (trouble, well) = (troubles(health, now), figures(health));
+    let ok = trouble.is_empty();
+    let detail = if ok {
+        well
+    } else {
+        format!("{}; {well}", trouble.join("; "))
+    };
+    let name = match health.tenant.as_str() {
+        TenantId::DEFAULT => health.source.to_string(),
+        tenant => format!("{tenant}/{}", health.source),
+    };
+    Check::new(name, ok, detail)
+}
+
+/// What needs a look at a source, with what to do.
+fn troubles(health: &SourceHealth, now: Timestamp) -> Vec<String> {
+    let mut trouble = Vec::new();
     if health.watched.silent {
         let silence = health.last_received.map(|at| now.micros_since(at));
         let hours = silence.unwrap_or_default() / Timestamp::HOUR_US;
@@ -309,22 +325,14 @@ fn source(health: &SourceHealth, now: Timestamp) -> Check {
             "events no longer say: {degraded}; compare a new record with an older one"
         ));
     }
-    if let Some(gap) = health.watched.missing.last() {
-        let MissingNumbers {
-            first,
-            last,
-            noticed,
-            ..
-        } = gap;
-        let total = health.watched.missing_total;
-        let text = format!(
-            "{total} records never came by their numbers, last {first} to {last}, noticed {noticed}"
-        );
-        if now.micros_since(*noticed) < Timestamp::DAY_US {
-            trouble.push(format!("{text}: look for losses at the shipper"));
-        } else {
-            past = format!(", {text}");
-        }
+    if let Some(gap) = health.watched.missing.last()
+        && now.micros_since(gap.noticed) < Timestamp::DAY_US
+    {
+        let MissingNumbers { first, last, .. } = gap;
+        trouble.push(format!(
+            "numbers of its records were skipped within a day, last {first} to {last}: look for \
+             losses at the shipper"
+        ));
     }
     if health.quarantined * 1000 > health.records * QUARANTINE_PER_MILLE_MAX {
         trouble.push(format!(
@@ -332,6 +340,10 @@ fn source(health: &SourceHealth, now: Timestamp) -> Check {
             health.quarantined, health.records, health.source
         ));
     }
+    trouble
+}
+
+fn figures(health: &SourceHealth) -> String {
     let [a, b, c, d] = health.grades;
     let last = health
         .last_event
@@ -350,20 +362,10 @@ fn source(health: &SourceHealth, now: Timestamp) -> Check {
     };
     let again = some(health.duplicates, "sent again");
     let dismissed = some(health.dismissed, "dismissed in quarantine");
-    let well = format!(
-        "{} events, grades A {a} B {b} C {c} D {d}, last event {last}{lag}{gaps}{past}\
-         {again}{dismissed}",
+    let skipped = some(health.watched.missing_total, "skipped numbers");
+    format!(
+        "{} events, grades A {a} B {b} C {c} D {d}, last event {last}{lag}{gaps}{skipped}{again}\
+         {dismissed}",
         health.events
-    );
-    let ok = trouble.is_empty();
-    let detail = if ok {
-        well
-    } else {
-        format!("{}; {well}", trouble.join("; "))
-    };
-    let name = match health.tenant.as_str() {
-        TenantId::DEFAULT => health.source.to_string(),
-        tenant => format!("{tenant}/{}", health.source),
-    };
-    Check::new(name, ok, detail)
+    )
 }

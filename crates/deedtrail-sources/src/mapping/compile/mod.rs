@@ -131,18 +131,8 @@ impl Compiler<'_> {
                 .map(|time| self.time(time))
                 .transpose()?,
             operation: self.value(&spec.event.operation)?,
-            action: self.choices(
-                &spec.action,
-                "an action",
-                &action_names(),
-                Action::from_name,
-            )?,
-            outcome: self.choices(
-                &spec.outcome,
-                "an outcome",
-                &names(OutcomeClass::ALL, OutcomeClass::name),
-                OutcomeClass::from_name,
-            )?,
+            action: self.actions(spec)?,
+            outcome: self.outcomes(spec)?,
             fields: plain,
             listed,
             actor: Rules::new(actors, |party: &Party| party.when.as_ref()),
@@ -247,6 +237,17 @@ impl Compiler<'_> {
                 ),
             )
         })
+    }
+
+    fn actions(&mut self, spec: &MappingFile) -> Compiled<Choices<Action>> {
+        let (all, parse) = (action_names(), Action::from_name);
+        self.choices(&spec.action, "an action", &all, parse)
+    }
+
+    fn outcomes(&mut self, spec: &MappingFile) -> Compiled<Choices<OutcomeClass>> {
+        let all = names(OutcomeClass::ALL, OutcomeClass::name);
+        let parse = OutcomeClass::from_name;
+        self.choices(&spec.outcome, "an outcome", &all, parse)
     }
 
     fn number(&mut self, spec: Option<&SequenceSpec>) -> Compiled<Option<(Value, Option<Value>)>> {
