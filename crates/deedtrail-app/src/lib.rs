@@ -34,6 +34,7 @@ use deedtrail_core::port::archive::Archive;
 use deedtrail_core::port::log::EvidenceLog;
 use deedtrail_core::port::mapper::Mapper;
 use deedtrail_core::port::store::Store;
+use deedtrail_core::port::table::Tables;
 use deedtrail_core::port::{Clock, Entropy};
 
 /// Everything from the outside that the use cases need.
@@ -41,6 +42,7 @@ use deedtrail_core::port::{Clock, Entropy};
 pub struct Ports {
     pub log: Arc<dyn EvidenceLog>,
     pub mapper: Arc<dyn Mapper>,
+    pub tables: Arc<dyn Tables>,
     pub archive: Arc<dyn Archive>,
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,

@@ -1,7 +1,7 @@
 //! The archive: canonical events in a Delta Lake table, the rows not yet stored beside it, and
 //! read-only SQL over both. The only crate that knows DataFusion, Delta Lake and Parquet.
 //!
-//! [`DeltaArchive`] implements the port [`Archive`](deedtrail_core::port::archive::Archive).
+//! [`ParquetTables`] reads what others write in Parquet. [`DeltaArchive`] implements the port [`Archive`](deedtrail_core::port::archive::Archive).
 //! Every column is declared once, in [`columns`]; rows, schema, statistics, Bloom filters and the
 //! reference page follow from it.
 
@@ -16,6 +16,7 @@ mod query;
 mod reference;
 mod rows;
 mod statement;
+mod table;
 mod timeline;
 mod view;
 mod writer;
@@ -23,3 +24,4 @@ mod writer;
 pub use archive::{DeltaArchive, OpenError};
 pub use column::{Column, Kind, columns};
 pub use reference::reference;
+pub use table::ParquetTables;

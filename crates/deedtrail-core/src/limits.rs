@@ -37,3 +37,19 @@ pub const NOTE_CHARACTERS_MAX: usize = 2_000;
 /// Most sensitive ranges of one record. More: those closest to each other are joined. With plain
 /// parts between them they fit into the parts of one log record.
 pub const SENSITIVE_RANGES_MAX: usize = 127;
+/// Largest Parquet file, bytes as it is stored. A larger one is not read, which is told.
+pub const TABLE_BYTES_MAX: usize = 128 << 20;
+/// Longest footer of a Parquet file, bytes. A file with a longer one is not read.
+pub const TABLE_FOOTER_BYTES_MAX: u32 = 16 << 20;
+/// Most columns of a Parquet file, those above nested ones counted too. A file with more is not read.
+pub const TABLE_COLUMNS_MAX: u64 = 10_000;
+/// Most rows of a Parquet file. A file with more is not read.
+pub const TABLE_ROWS_MAX: u64 = 10_000_000;
+/// Most elements in the lists of one row group of a Parquet file, one for each empty list. A file
+/// with more is not read.
+pub const TABLE_ELEMENTS_MAX: u64 = 32_000_000;
+/// Most bytes of unpacked pages of a Parquet file that reading holds at a time: of each column its
+/// dictionary and its largest page. A file that needs more is not read.
+pub const TABLE_HELD_BYTES_MAX: u64 = 256 << 20;
+/// Most bytes of text in one row of a Parquet file. Reading ends at a larger row, which is told.
+pub const TABLE_ROW_BYTES_MAX: usize = 4 * RECORD_BYTES_MAX;

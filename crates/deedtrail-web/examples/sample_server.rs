@@ -9,6 +9,7 @@ use std::sync::Arc;
 use deedtrail_app::access::Principal;
 use deedtrail_app::{App, Ports};
 use deedtrail_core::port::store::Scope;
+use deedtrail_testkit::FakeTables;
 use deedtrail_testkit::sample::Sample;
 use deedtrail_web::{WebConfig, router, serve};
 
@@ -27,6 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Arc::new(App::new(Ports {
         log: sample.log,
         mapper: sample.mapper,
+        tables: Arc::new(FakeTables),
         archive: sample.archive,
         store: sample.store,
         clock: sample.clock,

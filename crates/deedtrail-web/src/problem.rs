@@ -237,7 +237,7 @@ fn frame_problem(error: &FrameError) -> Problem {
         FrameError::TooLarge { .. } | FrameError::RecordTooLarge { .. } => {
             Problem::too_large(format!("{detail}. Nothing of this delivery was stored."))
         }
-        FrameError::Compression(_) => Problem::bad_request(detail),
+        FrameError::Compression(_) | FrameError::Table(_) => Problem::bad_request(detail),
         FrameError::UnknownSource(_) => unknown_source(detail),
     }
 }

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use deedtrail_app::access::Principal;
 use deedtrail_app::pipeline::{Detection, Pipeline, Worker};
 use deedtrail_app::{App, Ports, configuration, signal, webhook};
-use deedtrail_archive::DeltaArchive;
+use deedtrail_archive::{DeltaArchive, ParquetTables};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::port::mapper::Mapper as _;
@@ -77,6 +77,7 @@ impl Instance {
         let ports = Ports {
             log: Arc::clone(&log) as _,
             mapper,
+            tables: Arc::new(ParquetTables),
             archive: Arc::new(archive),
             store: Arc::new(store),
             clock,

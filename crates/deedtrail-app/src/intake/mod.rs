@@ -7,6 +7,7 @@ mod key;
 mod repeats;
 mod shipped;
 mod syslog;
+mod table;
 mod wrapped;
 
 use std::borrow::Cow;
@@ -130,6 +131,12 @@ impl App {
         principal: &Principal,
         delivery: Delivery<'_>,
     ) -> Result<IngestAnswer, IngestError> {
+        let body = self.unpacked(&delivery)?;
+        let delivery = Delivery {
+            encoding: Encoding::Identity,
+            body: &body,
+            ..delivery
+        };
         self.ingest_part(principal, delivery, &mut KeyMaker::default())
     }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use deedtrail_app::Ports;
 use deedtrail_sources::Registry;
+use deedtrail_testkit::FakeTables;
 use deedtrail_testkit::sample::Sample;
 
 /// The real sources, compiled once.
@@ -14,6 +15,7 @@ pub(crate) fn ports(sample: &Sample) -> Ports {
     Ports {
         log: Arc::clone(&sample.log) as _,
         mapper: Arc::clone(&SOURCES) as _,
+        tables: Arc::new(FakeTables),
         archive: Arc::clone(&sample.archive) as _,
         store: Arc::clone(&sample.store) as _,
         clock: Arc::clone(&sample.clock) as _,

@@ -41,6 +41,8 @@ pub enum FrameError {
     RecordTooLarge { line: u64, limit_bytes: usize },
     #[error("the body does not decompress: {0}; check Content-Encoding")]
     Compression(String),
+    #[error("the body cannot be read: {0}")]
+    Table(String),
     #[error("no source is called `{0}`; `deedtrail source list` shows them all")]
     UnknownSource(String),
 }

@@ -7,6 +7,7 @@ pub mod archive;
 pub mod log;
 pub mod mapper;
 pub mod store;
+pub mod table;
 
 use crate::time::Timestamp;
 

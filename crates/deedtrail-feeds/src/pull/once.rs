@@ -93,7 +93,7 @@ pub fn take_once(
     let mut packed = BufReader::with_capacity(1 << 20, counted);
     let is_packed = is_packed(packed.fill_buf()?);
     let size = input.file.as_ref().map_or(u64::MAX, |(_, _, size)| *size);
-    let mut reader = unpacked(packed, size)?;
+    let mut reader = unpacked(&*app.ports.tables, packed, size)?;
     let mut head = Vec::new();
     (&mut reader)
         .take(HEAD_BYTES as u64)

@@ -5,7 +5,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use deedtrail_app::intake::KeyMaker;
 use deedtrail_core::id::SourceName;
-use deedtrail_core::limits::REQUEST_BYTES_MAX;
+use deedtrail_core::limits::{REQUEST_BYTES_MAX, TABLE_BYTES_MAX};
+use deedtrail_core::port::table::{TableError, Tables, is_table};
 
 use super::limits::{HEAD_BYTES, UNPACKED_RATIO_MAX};
 use super::part::{End, first_line, is_document, read_part, skip_line};
@@ -18,14 +19,18 @@ const ZIP: &[u8] = b"PK\x03\x04";
 /// Largest window of Zstandard that is taken, as a power of two: 128 MiB, what `zstd --long` makes.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// Whether something is compressed, by its first bytes.
+/// Whether something is compressed or a table, by its first bytes.
 pub(crate) fn is_packed(beginning: &[u8]) -> bool {
-    beginning.starts_with(GZIP) || beginning.starts_with(ZSTD) || beginning.starts_with(ZIP)
+    [GZIP, ZSTD, ZIP]
+        .iter()
+        .any(|magic| beginning.starts_with(magic))
+        || is_table(beginning)
 }
 
-/// What is in `input`, unpacked where it is compressed. An error where it unpacks to more than its
-/// `bytes` may.
+/// What is in `input`, unpacked where it is compressed, as lines where it is a table. An error where
+/// it unpacks to more than its `bytes` may.
 pub(crate) fn unpacked<'a>(
+    tables: &dyn Tables,
     mut input: impl BufRead + Send + 'a,
     bytes: u64,
 ) -> io::Result<Box<dyn BufRead + Send + 'a>> {
@@ -51,6 +56,17 @@ pub(crate) fn unpacked<'a>(
             Bounded { input, left },
         )));
     }
+    if is_table(beginning) {
+        let limit = TABLE_BYTES_MAX as u64;
+        let mut file = Vec::new();
+        input.take(limit + 1).read_to_end(&mut file)?;
+        if file.len() as u64 > limit {
+            let what = "bytes";
+            return Err(TableError::OverLimit { what, limit }.into());
+        }
+        let input = tables.lines(file)?;
+        return Ok(Box::new(BufReader::new(Bounded { input, left })));
+    }
     Ok(Box::new(input))
 }
 
@@ -64,7 +80,7 @@ impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
         let bomb = "it unpacks to more than 200 times its size, and is taken up to there; put it there \
-                    unpacked if it is sound";
+                    unpacked, as lines, if it is sound";
         let left = self.left.checked_sub(read as u64);
         self.left = left.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, bomb))?;
         Ok(read)

@@ -14,6 +14,7 @@ use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::port::store::Scope;
 use deedtrail_testkit::FakeMapper;
+use deedtrail_testkit::FakeTables;
 use deedtrail_testkit::Refusal;
 use deedtrail_testkit::sample::Sample;
 use tokio::io::DuplexStream;
@@ -41,6 +42,7 @@ impl Bench {
         let ports = Ports {
             log: Arc::clone(&sample.log) as _,
             mapper: Arc::new(FakeMapper),
+            tables: Arc::new(FakeTables),
             archive: Arc::clone(&sample.archive) as _,
             store: Arc::clone(&sample.store) as _,
             clock: Arc::clone(&sample.clock) as _,

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use deedtrail_app::access::Principal;
 use deedtrail_app::{App, Ports};
 use deedtrail_core::port::store::Scope;
+use deedtrail_testkit::FakeTables;
 use deedtrail_testkit::sample::Sample;
 use deedtrail_web::{LocalPrincipal, WebConfig, router};
 use tower::ServiceExt as _;
@@ -58,6 +59,7 @@ impl Caller {
         let app = Arc::new(set(App::new(Ports {
             log: Arc::clone(&sample.log) as _,
             mapper: Arc::clone(&sample.mapper) as _,
+            tables: Arc::new(FakeTables),
             archive: Arc::clone(&sample.archive) as _,
             store: Arc::clone(&sample.store) as _,
             clock: Arc::clone(&sample.clock) as _,

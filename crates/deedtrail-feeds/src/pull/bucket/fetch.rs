@@ -50,7 +50,7 @@ impl Fetcher {
         let (way, source, key) = (self.way.clone(), self.source.clone(), wanted.key.clone());
         let taken = tokio::task::spawn_blocking(move || {
             let bytes = body.len() as u64;
-            let mut input = unpacked(Cursor::new(body), bytes)?;
+            let mut input = unpacked(&*way.app.ports.tables, Cursor::new(body), bytes)?;
             take_whole(&way, &source, &mut *input, Some(key.as_bytes()), &key)
         });
         taken.await.map_err(io::Error::other)?

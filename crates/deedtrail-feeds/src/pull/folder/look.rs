@@ -250,7 +250,7 @@ impl Folder {
         let mut reader = opened;
         reader.seek(SeekFrom::Start(0))?;
         let reader = BufReader::with_capacity(1 << 20, reader);
-        let mut input = unpacked(reader, file.extent.bytes)?;
+        let mut input = unpacked(&*self.way.app.ports.tables, reader, file.extent.bytes)?;
         let (source, place) = (&self.settings.source, file.shown());
         take_whole(&self.way, source, &mut *input, None, &place)?;
         drop(input);

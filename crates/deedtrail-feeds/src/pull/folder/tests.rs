@@ -8,7 +8,7 @@ use deedtrail_app::Ports;
 use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::time::Timestamp;
 use deedtrail_testkit::{
-    FakeArchive, FakeClock, FakeLog, FakeMapper, MemoryStore, Refusal, SeededEntropy,
+    FakeArchive, FakeClock, FakeLog, FakeMapper, FakeTables, MemoryStore, Refusal, SeededEntropy,
 };
 use proptest::prelude::*;
 
@@ -30,6 +30,7 @@ impl Scene {
         let ports = Ports {
             log: Arc::clone(&log) as _,
             mapper: Arc::new(FakeMapper),
+            tables: Arc::new(FakeTables),
             archive: Arc::new(FakeArchive::default()),
             store: Arc::new(MemoryStore::default()),
             clock: Arc::new(FakeClock::at(Timestamp::from_micros(1))),
