@@ -141,10 +141,16 @@ pub(crate) fn reason(error: &DataFusionError) -> String {
         "SQL error: ",
         "This feature is not implemented: ",
     ];
-    plain.iter().fold(line.to_owned(), |line, prefix| {
-        match line.strip_prefix(prefix) {
-            Some(rest) => rest.to_owned(),
-            None => line,
-        }
-    })
+    let line = plain.iter().fold(line, |line, prefix| {
+        line.strip_prefix(prefix).unwrap_or(line)
+    });
+    // Variants of the parser's error, printed as they are written in code.
+    let inner = ["ParserError(\"", "TokenizerError(\""].iter();
+    let inner = inner.filter_map(|variant| line.strip_prefix(variant)?.strip_suffix("\")"));
+    let line = inner.last().unwrap_or(line);
+    let table = line.strip_prefix("table 'datafusion.public.");
+    match table.and_then(|rest| rest.strip_suffix("' not found")) {
+        Some(name) => format!("there is no table `{name}`; there is `events`"),
+        None => line.to_owned(),
+    }
 }

@@ -26,6 +26,8 @@ const RECORD_CHARS_MAX: usize = 100_000;
 struct QuarantinePage {
     chrome: Chrome,
     source: String,
+    /// Whether a mapping has that name; else it is the way the record came by.
+    is_source: bool,
     sequence: Sequence,
     received: Moment,
     code: Shown,
@@ -57,9 +59,11 @@ fn load(
 ) -> Result<QuarantinePage, Problem> {
     let waiting = of_source(app, principal, source, sequence)?;
     let bytes = app.quarantined_record(principal, sequence)?;
+    let mut known = app.ports.mapper.sources().into_iter();
     Ok(QuarantinePage {
         chrome: Chrome::load(app, principal, Section::Sources)?,
         source: source.to_owned(),
+        is_source: known.any(|facts| facts.name.as_str() == source),
         sequence,
         received: Moment::new(waiting.received),
         advice: advice(&waiting.code),

@@ -388,3 +388,21 @@ fn doctor_tells_when_the_certificate_ends_and_that_a_new_one_is_not_used() {
         "{failed}"
     );
 }
+
+#[test]
+fn a_mistake_in_a_question_is_told_in_words() {
+    let folder = with_ana();
+    for (sql, says) in [
+        (
+            "SELEC x",
+            "not understood: Expected: an SQL statement, found: SELEC at Line: 1",
+        ),
+        (
+            "SELECT * FROM event",
+            "not understood: there is no table `event`; there is `events`",
+        ),
+    ] {
+        let said = talk(&folder.run(&["query", sql]));
+        assert!(said.contains(says), "{said}");
+    }
+}
