@@ -10,6 +10,8 @@ pub const TABLE_ROW_BYTES_MAX: usize = 64 << 10;
 /// Most bytes that each byte of a compressed input may unpack to, beyond 64 MiB. At more reading ends,
 /// which is told as long as the input is there: it may be put there unpacked.
 pub const UNPACKED_RATIO_MAX: u64 = 200;
+/// As [`UNPACKED_RATIO_MAX`], of Parquet as lines: names of columns, which it has once, are in each.
+pub const TABLE_RATIO_MAX: u64 = 1_000;
 /// Parts of one file taken before the next file has its turn.
 pub const PARTS_PER_TURN: usize = 16;
 /// Files of one folder that are looked at; those behind them by name are left, which is told.

@@ -8,7 +8,7 @@ use deedtrail_core::id::SourceName;
 use deedtrail_core::limits::{REQUEST_BYTES_MAX, TABLE_BYTES_MAX};
 use deedtrail_core::port::table::{TableError, Tables, is_table};
 
-use super::limits::{HEAD_BYTES, UNPACKED_RATIO_MAX};
+use super::limits::{HEAD_BYTES, TABLE_RATIO_MAX, UNPACKED_RATIO_MAX};
 use super::part::{End, first_line, is_document, read_part, skip_line};
 use super::way::{Form, Records, Refused, Untaken, Way};
 
@@ -35,26 +35,18 @@ pub(crate) fn unpacked<'a>(
     bytes: u64,
 ) -> io::Result<Box<dyn BufRead + Send + 'a>> {
     let beginning = input.fill_buf()?;
-    let most = UNPACKED_RATIO_MAX.saturating_mul(bytes);
-    let left = most.max(REQUEST_BYTES_MAX as u64);
     if beginning.starts_with(ZIP) {
         let reason = "it is a zip archive, which is not taken; put the files in it there";
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     }
     if beginning.starts_with(GZIP) {
         let input = flate2::bufread::MultiGzDecoder::new(input);
-        return Ok(Box::new(BufReader::with_capacity(
-            64 << 10,
-            Bounded { input, left },
-        )));
+        return Ok(bounded(input, bytes, UNPACKED_RATIO_MAX));
     }
     if beginning.starts_with(ZSTD) {
         let mut input = zstd::stream::read::Decoder::with_buffer(input)?;
         input.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-        return Ok(Box::new(BufReader::with_capacity(
-            64 << 10,
-            Bounded { input, left },
-        )));
+        return Ok(bounded(input, bytes, UNPACKED_RATIO_MAX));
     }
     if is_table(beginning) {
         let limit = TABLE_BYTES_MAX as u64;
@@ -64,25 +56,42 @@ pub(crate) fn unpacked<'a>(
             let what = "bytes";
             return Err(TableError::OverLimit { what, limit }.into());
         }
-        let input = tables.lines(file)?;
-        return Ok(Box::new(BufReader::new(Bounded { input, left })));
+        let bytes = file.len() as u64;
+        return Ok(bounded(tables.lines(file)?, bytes, TABLE_RATIO_MAX));
     }
     Ok(Box::new(input))
+}
+
+/// What `bytes` unpack to, up to `ratio` times as many.
+fn bounded<'a>(
+    input: impl Read + Send + 'a,
+    bytes: u64,
+    ratio: u64,
+) -> Box<dyn BufRead + Send + 'a> {
+    let left = ratio.saturating_mul(bytes).max(REQUEST_BYTES_MAX as u64);
+    let input = Bounded { input, left, ratio };
+    Box::new(BufReader::with_capacity(64 << 10, input))
 }
 
 /// Ends with an error after so many bytes.
 struct Bounded<R> {
     input: R,
     left: u64,
+    ratio: u64,
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
-        let bomb = "it unpacks to more than 200 times its size, and is taken up to there; put it there \
-                    unpacked, as lines, if it is sound";
-        let left = self.left.checked_sub(read as u64);
-        self.left = left.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, bomb))?;
+        let bomb = || {
+            let ratio = self.ratio;
+            let reason = format!(
+                "it unpacks to more than {ratio} times its size, and is taken up to there; put it \
+                 there unpacked, as lines, if it is sound"
+            );
+            io::Error::new(io::ErrorKind::InvalidData, reason)
+        };
+        self.left = self.left.checked_sub(read as u64).ok_or_else(bomb)?;
         Ok(read)
     }
 }
