@@ -9,4 +9,5 @@ mod query;
 mod rebuild;
 mod reference;
 mod storing;
+mod tables;
 mod timeline;
