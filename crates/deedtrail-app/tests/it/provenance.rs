@@ -11,7 +11,6 @@ use deedtrail_core::id::SourceName;
 use deedtrail_core::port::archive::{Archive as _, EventFilter};
 use deedtrail_core::port::mapper::Mapper;
 use deedtrail_sources::Registry;
-use deedtrail_testkit::FakeTables;
 use deedtrail_testkit::sample::Sample;
 
 use crate::installation::ports;
@@ -19,7 +18,6 @@ use crate::installation::ports;
 fn app(sample: &Sample, mapper: Arc<dyn Mapper>) -> App {
     App::new(Ports {
         mapper,
-        tables: Arc::new(FakeTables),
         ..ports(sample)
     })
 }

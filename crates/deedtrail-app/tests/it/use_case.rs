@@ -17,8 +17,8 @@ use deedtrail_core::port::log::{EntryKind, EvidenceLog, NewEntry, Part, PartClas
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{FindingFilter, Progress, Quarantined, Scope, Store as _};
 use deedtrail_core::time::Timestamp;
+use deedtrail_testkit::Refusal;
 use deedtrail_testkit::sample::Sample;
-use deedtrail_testkit::{FakeTables, Refusal};
 
 use crate::installation::ports;
 use crate::watched::WatchedLog;
@@ -27,7 +27,6 @@ fn app(sample: &Sample, log: Arc<dyn EvidenceLog>) -> App {
     App::new(Ports {
         log,
         mapper: Arc::clone(&sample.mapper) as _,
-        tables: Arc::new(FakeTables),
         ..ports(sample)
     })
 }

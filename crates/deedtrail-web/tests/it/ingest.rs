@@ -34,6 +34,22 @@ async fn a_delivery_is_counted_and_a_repeat_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_table_is_taken_as_its_lines_or_not_at_all() {
+    let caller = Caller::new(Sample::empty());
+    let table = format!("PAR1\0{BODY}");
+    let answer = post(&caller, "/v1/ingest/okta.system", table).await.json();
+    assert_eq!(answer["records"], 2);
+    assert_eq!(answer["quarantine"][0]["line"], 2);
+    // The same records, by another way.
+    let again = post(&caller, "/v1/ingest/okta.system", BODY).await.json();
+    assert_eq!(again["duplicates"], 2);
+    let broken = post(&caller, "/v1/ingest/okta.system", "PAR1\x15").await;
+    assert_eq!(broken.status, StatusCode::BAD_REQUEST);
+    let detail = broken.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("fetch or write it again"), "{detail}");
+}
+
+#[tokio::test]
 async fn an_unknown_source_gets_the_nearest_names() {
     let caller = Caller::new(Sample::empty());
     for (name, suggested) in [

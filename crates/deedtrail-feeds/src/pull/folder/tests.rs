@@ -192,6 +192,27 @@ fn compressed_files_and_documents_are_taken_whole_once_they_stand_still() {
 }
 
 #[test]
+fn tables_are_taken_as_lines_once_they_stand_still() {
+    let mut scene = Scene::new();
+    fs::write(
+        scene.path("a.parquet"),
+        b"PAR1\0{\"id\":\"1\"}\n{\"id\":\"2\"}\n",
+    )
+    .unwrap();
+    fs::write(scene.path("b.parquet"), b"PAR1").unwrap();
+    scene.append("c.log", "PAR1 is a line of text\n");
+    scene.look(SETTLED);
+    assert_eq!(scene.records(), ["PAR1 is a line of text"]);
+    scene.look(Duration::ZERO);
+    assert_eq!(scene.records()[1..], ["{\"id\":\"1\"}", "{\"id\":\"2\"}"]);
+    let error = scene.error().unwrap();
+    assert!(
+        error.contains("b.parquet") && error.contains("fetch or write it again"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_line_over_the_limit_is_passed_over() {
     let mut scene = Scene::new();
     let long = "x".repeat(deedtrail_core::limits::RECORD_BYTES_MAX + 1);
