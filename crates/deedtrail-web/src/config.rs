@@ -29,7 +29,7 @@ pub struct WebConfig {
     pub body_pause_max: Duration,
     /// After this time a body has to have come at `BODY_BYTES_PER_SECOND_MIN`. Beyond it: 408.
     pub body_rate_grace: Duration,
-    /// An answer takes at most this long. Beyond it: 408; a delivery may be sent again safely.
+    /// An answer takes at most this long, the body of the request included. Beyond it: 408; a delivery may be sent again safely.
     pub request_time_max: Duration,
     /// `/readyz` fails while more log entries than this wait for the pipeline.
     pub ready_lag_max: u64,
@@ -50,11 +50,17 @@ impl Default for WebConfig {
     }
 }
 
-/// Deliveries to one webhook, or signals to one stream, that are taken in at the same time.
+/// Deliveries to one webhook, or signals to one stream, that are taken in at the same time; each has
+/// come as a whole by then.
 pub(crate) const PUSHES_CONCURRENT_MAX: usize = 8;
-/// What may be read of such a delivery without a turn, bytes: most are no longer, and who sends is
-/// not proven before the end. One that has outgrown it waits for a turn.
+/// What may be read of such a delivery without room for it, bytes: most are no longer, and who sends
+/// is not proven before the end.
 pub(crate) const PUSH_BYTES_SMALL: usize = 64 << 10;
+/// Room for what is longer, of one webhook or stream, bytes: what came of the bodies that arrive or
+/// are taken in. A delivery that finds none left waits for it as for a turn: 429. A stranger keeps it
+/// for `request_time_max`, and at `BODY_BYTES_PER_SECOND_MIN` less than 1 MiB of it. So strangers
+/// make the server hold at most this for each name and [`PUSH_BYTES_SMALL`] for each request.
+pub(crate) const PUSH_ROOM_BYTES: usize = 200 << 20;
 /// A delivery that has outgrown this many bytes, as sent, needs one of the places below.
 pub(crate) const BODY_BYTES_SMALL: usize = 1 << 20;
 /// Large deliveries that are read and appended at the same time; further ones wait as for a turn.

@@ -17,95 +17,132 @@ use crate::api::shortened;
 use crate::config::{BODY_BYTES_SMALL, PUSH_BYTES_SMALL};
 use crate::pace::TooSlow;
 use crate::problem::Problem;
-use crate::state::Shared;
+use crate::state::{Pushes, Shared};
 
 /// Leave to read and append one delivery.
 #[derive(Debug)]
 pub(crate) struct Turn {
     _turn: OwnedSemaphorePermit,
-    /// One of the places for large bodies.
-    large: Option<OwnedSemaphorePermit>,
+    /// What its body takes.
+    held: Option<OwnedSemaphorePermit>,
 }
 
 /// Waits for one of `turns` to read and append a delivery; held until it is durable.
 pub(crate) async fn turn(shared: &Shared, turns: &Arc<Semaphore>) -> Result<Turn, Problem> {
-    let turn = place(shared, turns).await?;
+    let turn = places(shared, turns, 1).await?;
     Ok(Turn {
         _turn: turn,
-        large: None,
+        held: None,
     })
 }
 
-async fn place(shared: &Shared, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
-    let waiting = Arc::clone(places).acquire_owned();
+async fn places(
+    shared: &Shared,
+    of: &Arc<Semaphore>,
+    count: u32,
+) -> Result<OwnedSemaphorePermit, Problem> {
+    let waiting = Arc::clone(of).acquire_many_owned(count);
     let waited = tokio::time::timeout(shared.config.ingest_wait_max, waiting).await;
     match waited {
-        Ok(Ok(place)) => Ok(place),
+        Ok(Ok(places)) => Ok(places),
         Ok(Err(_)) | Err(_) => Err(Problem::busy(1)),
     }
 }
 
 /// The whole body as sent, if it is within `limit` bytes; a refusal is counted. A large one takes
-/// one of the places for them, which goes with `turn`.
+/// one of the places for them before it is read, which goes with `turn`.
 pub(crate) async fn body(
     shared: &Shared,
     turn: &mut Turn,
     request: Request,
     limit: usize,
 ) -> Result<Bytes, Problem> {
-    let places = &shared.large_places;
-    let (large, body) = read(shared, request, limit, (BODY_BYTES_SMALL, places)).await?;
-    turn.large = large;
+    let places = Room {
+        of: &shared.large_places,
+        needed: |bytes| u32::from(bytes > BODY_BYTES_SMALL),
+        held: None,
+    };
+    let (body, held) = read(shared, request, limit, places, usize::MAX).await?;
+    turn.held = held;
     Ok(body)
 }
 
-/// As [`body`], of somebody who is not proven yet to be who they say, with a turn for it. A body
-/// that stays small needs none while it arrives: slow senders keep nobody waiting.
+/// As [`body`], of somebody who is not proven yet to be who they say. The turn is waited for when
+/// all of it is there: slow senders keep nobody waiting. While it arrives, a long one takes as much
+/// room as has come of it.
 pub(crate) async fn pushed(
     shared: &Shared,
-    turns: Option<&Arc<Semaphore>>,
+    pushes: Option<&Pushes>,
     request: Request,
     limit: usize,
 ) -> Result<(Turn, Bytes), Problem> {
-    let turns = turns.ok_or_else(Problem::internal)?;
-    let (held, body) = read(shared, request, limit, (PUSH_BYTES_SMALL, turns)).await?;
-    let turn = match held {
-        Some(turn) => turn,
-        None => place(shared, turns).await?,
+    let pushes = pushes.ok_or_else(Problem::internal)?;
+    let room = Room {
+        of: &pushes.room,
+        needed: |bytes| {
+            let over = bytes.saturating_sub(PUSH_BYTES_SMALL);
+            u32::try_from(over.div_ceil(PUSH_BYTES_SMALL)).unwrap_or(u32::MAX)
+        },
+        held: None,
     };
-    let turn = Turn {
-        _turn: turn,
-        large: None,
-    };
+    let (body, held) = read(shared, request, limit, room, PUSH_BYTES_SMALL).await?;
+    let mut turn = turn(shared, &pushes.turns).await?;
+    turn.held = held;
     Ok((turn, body))
 }
 
-/// Reads a body. One of more than `small` bytes waits for one of `places`.
+/// What a body takes as it grows.
+struct Room<'a> {
+    of: &'a Arc<Semaphore>,
+    /// How many of them a body of so many bytes needs.
+    needed: fn(usize) -> u32,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl Room<'_> {
+    /// Waits for what a body of so many bytes still lacks.
+    async fn grow(&mut self, shared: &Shared, bytes: usize) -> Result<(), Problem> {
+        let held = self
+            .held
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
+        let lacking = (self.needed)(bytes).saturating_sub(held);
+        if lacking == 0 {
+            return Ok(());
+        }
+        let more = places(shared, self.of, lacking).await?;
+        match &mut self.held {
+            Some(held) => held.merge(more),
+            none => *none = Some(more),
+        }
+        Ok(())
+    }
+}
+
+/// Reads a body, of which at most `trusted` bytes are set aside because they are announced.
 async fn read(
     shared: &Shared,
     request: Request,
     limit: usize,
-    (small, places): (usize, &Arc<Semaphore>),
-) -> Result<(Option<OwnedSemaphorePermit>, Bytes), Problem> {
+    mut room: Room<'_>,
+    trusted: usize,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Problem> {
     let refused = |problem: Problem| {
         shared.app.counters.refused.fetch_add(1, Relaxed);
         problem
     };
-    let declared = declared(&request, limit).map_err(refused)?;
-    let mut held = None;
-    if declared > small {
-        held = Some(place(shared, places).await?);
-    }
+    let declared = declared(&request, limit).map_err(refused)?.min(trusted);
+    room.grow(shared, declared).await?;
     let mut body = Limited::new(request.into_body(), limit);
     let mut whole = Vec::with_capacity(declared);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| refused(broken(shared, &*error, limit)))?;
-        whole.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-        if whole.len() > small && held.is_none() {
-            held = Some(place(shared, places).await?);
-        }
+        let more = frame.data_ref().map_or(&[][..], |data| data);
+        room.grow(shared, whole.len() + more.len()).await?;
+        whole.extend_from_slice(more);
     }
-    Ok((held, whole.into()))
+    Ok((whole.into(), room.held))
 }
 
 /// The length that a body is said to have, 0 if nothing is said; an error if that is over `limit`.

@@ -7,11 +7,22 @@ use deedtrail_app::App;
 use tokio::sync::Semaphore;
 
 use crate::api::ReportGate;
-use crate::config::{LARGE_BODIES_MAX, PUSHES_CONCURRENT_MAX, WebConfig};
+use crate::config::{
+    LARGE_BODIES_MAX, PUSH_BYTES_SMALL, PUSH_ROOM_BYTES, PUSHES_CONCURRENT_MAX, WebConfig,
+};
 use crate::problem::Problem;
 
-/// Turns of each webhook, or each stream of signals.
-type Turns = Arc<BTreeMap<String, Arc<Semaphore>>>;
+/// Of each webhook, or each stream of signals, by name. Of their own, so that whoever knows one
+/// cannot keep others waiting.
+type Named = Arc<BTreeMap<String, Pushes>>;
+
+/// What one webhook, or one stream of signals, takes at the same time.
+#[derive(Debug)]
+pub(crate) struct Pushes {
+    pub(crate) turns: Arc<Semaphore>,
+    /// Of [`PUSH_ROOM_BYTES`], one for each [`PUSH_BYTES_SMALL`].
+    pub(crate) room: Arc<Semaphore>,
+}
 
 /// Shared by all requests; cloning is cheap.
 #[derive(Clone, Debug)]
@@ -21,23 +32,22 @@ pub(crate) struct Shared {
     pub(crate) ingest_turns: Arc<Semaphore>,
     /// For deliveries with large bodies, which take one of the turns as well.
     pub(crate) large_places: Arc<Semaphore>,
-    /// By name. Of their own, so that whoever knows one cannot keep others waiting.
-    pub(crate) webhook_turns: Turns,
-    pub(crate) signal_turns: Turns,
+    pub(crate) webhooks: Named,
+    pub(crate) signals: Named,
     pub(crate) reports: Arc<ReportGate>,
 }
 
 impl Shared {
     pub(crate) fn new(app: Arc<App>, config: WebConfig) -> Self {
-        let webhook_turns = turns(app.webhooks.keys());
-        let signal_turns = turns(app.signals.keys());
+        let webhooks = named(app.webhooks.keys());
+        let signals = named(app.signals.keys());
         Self {
             app,
             config,
             ingest_turns: Arc::new(Semaphore::new(config.ingest_concurrent_max)),
             large_places: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
-            webhook_turns,
-            signal_turns,
+            webhooks,
+            signals,
             reports: Arc::default(),
         }
     }
@@ -69,7 +79,10 @@ impl Shared {
     }
 }
 
-fn turns<'a>(names: impl Iterator<Item = &'a String>) -> Turns {
-    let turns = || Arc::new(Semaphore::new(PUSHES_CONCURRENT_MAX));
-    Arc::new(names.map(|name| (name.clone(), turns())).collect())
+fn named<'a>(names: impl Iterator<Item = &'a String>) -> Named {
+    let pushes = || Pushes {
+        turns: Arc::new(Semaphore::new(PUSHES_CONCURRENT_MAX)),
+        room: Arc::new(Semaphore::new(PUSH_ROOM_BYTES / PUSH_BYTES_SMALL)),
+    };
+    Arc::new(names.map(|name| (name.clone(), pushes())).collect())
 }

@@ -45,8 +45,8 @@ pub(super) async fn take(
     shared
         .app
         .expect_pushed_signal(&name, authorization.as_deref())?;
-    let turns = shared.signal_turns.get(&name);
-    let (turn, body) = delivery::pushed(&shared, turns, request, BODY_BYTES_MAX).await?;
+    let pushes = shared.signals.get(&name);
+    let (turn, body) = delivery::pushed(&shared, pushes, request, BODY_BYTES_MAX).await?;
     let ingest = move |app: &App| -> Result<(), SignalError> {
         let taken = app.ingest_pushed_signal(&name, authorization.as_deref(), &body);
         drop(turn);

@@ -41,8 +41,8 @@ pub(super) async fn take(
     let headers = request.headers().clone();
     let header = |name: &str| headers.get(name)?.to_str().ok();
     shared.app.expect_webhook(&name, &header)?;
-    let turns = shared.webhook_turns.get(&name);
-    let (turn, body) = delivery::pushed(&shared, turns, request, WEBHOOK_BYTES_MAX).await?;
+    let pushes = shared.webhooks.get(&name);
+    let (turn, body) = delivery::pushed(&shared, pushes, request, WEBHOOK_BYTES_MAX).await?;
     let ingest = move |app: &App| -> Result<Delivered, WebhookError> {
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let answer = app.ingest_webhook(&name, &header, &body);

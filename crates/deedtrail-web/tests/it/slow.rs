@@ -23,6 +23,8 @@ use crate::caller::{Caller, with_headers};
 const SECRET: &str = "0123456789abcdef";
 /// `printf '{"id":"1"}' | openssl dgst -sha256 -hmac 0123456789abcdef`
 const SIGNED: &str = "4883735ecc1a7c87abe469367b9a53985bc6659fdf34419bf61569c2a176a20e";
+/// As above, with 300,000 spaces after it.
+const SIGNED_LONG: &str = "90380506b6b35c72e3702934ef4f0217d86cee28d50700691e55e96b6c3083b9";
 
 /// What a test waits for at most before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -260,10 +262,13 @@ async fn begun_with(
     connections
 }
 
-async fn deliver(served: &Served, webhook: &str) -> String {
+async fn deliver_padded(served: &Served, webhook: &str, padding: usize) -> String {
+    let body = format!("{{\"id\":\"1\"}}{}", " ".repeat(padding));
+    let signed = if padding == 0 { SIGNED } else { SIGNED_LONG };
     let delivery = format!(
         "POST /v1/webhooks/{webhook} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
-         x-hub-signature-256: sha256={SIGNED}\r\ncontent-length: 10\r\n\r\n{{\"id\":\"1\"}}"
+         x-hub-signature-256: sha256={signed}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
     );
     until_cut_off(served.address, &delivery).await
 }
@@ -272,15 +277,64 @@ async fn deliver(served: &Served, webhook: &str) -> String {
 async fn strangers_with_slow_bodies_keep_no_delivery_waiting() {
     let served = served_with(WebConfig::default()).await;
     let _small = begun(&served, "a", 1_000, 20).await;
-    let answer = deliver(&served, "a").await;
+    let answer = deliver_padded(&served, "a", 0).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    // Long ones need turns while they arrive: those of that webhook alone.
-    let long = begun(&served, "a", 100_000, 8).await;
-    let answer = deliver(&served, "b").await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let answer = deliver(&served, "a").await;
-    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
-    drop(long);
+    let length = 25 << 20;
+    let mut long = begun(&served, "a", length, 20).await;
+    for connection in &mut long {
+        connection.write_all(&[b' '; 100_000]).await.unwrap();
+    }
+    for padding in [0, 300_000] {
+        let answer = deliver_padded(&served, "a", padding).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+}
+
+/// A stranger who sends a body of this many bytes but the last one.
+async fn nearly_sent(served: &Served, webhook: &str, length: usize) -> TcpStream {
+    let mut connection = begun(served, webhook, length, 1).await.remove(0);
+    connection.write_all(&vec![b' '; length - 1]).await.unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn what_strangers_send_to_a_webhook_has_a_limit_of_its_own() {
+    let served = served_with(WebConfig::default()).await;
+    let length = 25 << 20;
+    let mut sent = Vec::new();
+    for _ in 0..8 {
+        sent.push(nearly_sent(&served, "a", length).await);
+    }
+    let mut one_more = begun(&served, "a", length, 1).await.remove(0);
+    let (mut answer, mut sending) = one_more.split();
+    let more = vec![b' '; length];
+    let (_, answer) = tokio::join!(sending.write_all(&more), async {
+        let mut start = [0; 12];
+        answer.read_exact(&mut start).await.unwrap();
+        start
+    });
+    assert_eq!(&answer, b"HTTP/1.1 429");
+    // Short ones are taken all the same, and long ones elsewhere.
+    for (webhook, padding) in [("a", 0), ("b", 300_000)] {
+        let answer = deliver_padded(&served, webhook, padding).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    drop(sent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_take_a_minute_at_most() {
+    let caller = Caller::with(Sample::empty(), WebConfig::default(), pushed_to);
+    let least = usize::try_from(BODY_BYTES_PER_SECOND_MIN).unwrap();
+    let begun = Instant::now();
+    let header = ("x-hub-signature-256", "sha256=00");
+    let body = trickling(least + 4_096, 1_000);
+    let answer = caller
+        .send(with_headers("POST", "/v1/webhooks/a", &[header], body))
+        .await;
+    assert_eq!(answer.status, 408, "{}", answer.text());
+    assert!(answer.text().contains("60 s"), "{}", answer.text());
+    assert!(begun.elapsed() <= Duration::from_secs(61));
 }
 
 #[tokio::test]
