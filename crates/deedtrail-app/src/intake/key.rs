@@ -86,23 +86,73 @@ impl KeyMaker {
         shipper_id: Option<&str>,
         bytes: &[u8],
     ) -> Text {
+        self.make_within(mapped, shipper_id, (bytes, None))
+    }
+
+    /// As [`Self::make`], of a record with the document around it. Two records that are alike but
+    /// for what is around them are one only if they say themselves when they happened.
+    pub(super) fn make_within(
+        &mut self,
+        mapped: Option<&MappedRecord>,
+        shipper_id: Option<&str>,
+        (bytes, document): (&[u8], Option<&[u8]>),
+    ) -> Text {
+        let is_timed = mapped.is_some_and(MappedRecord::is_timed);
+        let document = document.filter(|_| !is_timed);
+        let bytes = document.unwrap_or(bytes);
+        // What is before a record in its file counts whether it has an id or not: a mending of the
+        // mapping is not to change the keys of those behind it.
+        let in_file = self
+            .context
+            .is_some()
+            .then(|| self.content(bytes, is_timed));
         if let Some(key) = mapped.and_then(vendor_key) {
             return key;
         }
         if let Some(id) = shipper_id {
             return key_of("s", id);
         }
-        let is_timed = mapped.is_some_and(MappedRecord::is_timed);
-        let hash = self.content(bytes, is_timed);
-        let mut short = [0_u8; 16];
-        short.copy_from_slice(&hash.as_bytes()[..16]);
+        let short = short(in_file.unwrap_or_else(|| blake3::hash(bytes)));
         if let Some(connection) = self.connection.as_mut().filter(|_| !is_timed) {
             return connection.make(short);
         }
-        let occurrence = self.occurrence(short);
-        format!("h:{:032x}:{occurrence}", u128::from_be_bytes(short)).into()
+        // As long as nothing understood it, the document itself was kept under its `h`.
+        let kind = if document.is_some() { "d" } else { "h" };
+        self.counted(kind, short)
     }
 
+    fn counted(&mut self, kind: &str, short: [u8; 16]) -> Text {
+        let occurrence = self.occurrence(short);
+        format!("{}{occurrence}", of_content(kind, short)).into()
+    }
+
+    /// For records that waited under keys of their `own` until their mapping was mended: the key
+    /// each would come under today, if that is another. What is sent again is then known.
+    pub(crate) fn of_waiting(
+        &mut self,
+        mapped: &MappedRecord,
+        (bytes, document): (&[u8], Option<&[u8]>),
+        own: Option<&str>,
+    ) -> Option<Text> {
+        let own = own.unwrap_or_default();
+        if let Some(key) = vendor_key(mapped) {
+            return (key != own).then_some(key);
+        }
+        // With the shipper's id it comes under its own key again, and so it does without an id and
+        // a time, unless it was taken out of a document.
+        if own.starts_with("s:") || own.starts_with("sh:") {
+            return None;
+        }
+        if !mapped.is_timed() {
+            let document = document.filter(|_| own.starts_with("h:"));
+            return document.map(|document| self.counted("d", short(blake3::hash(document))));
+        }
+        let short = short(blake3::hash(bytes));
+        let is_own = own.starts_with(&of_content("h", short));
+        (!is_own).then(|| self.counted("h", short))
+    }
+
+    /// What tells a record in a file, and counts it.
     fn content(&mut self, bytes: &[u8], is_timed: bool) -> blake3::Hash {
         let content = blake3::hash(bytes);
         let Some(context) = &mut self.context else {
@@ -128,8 +178,19 @@ impl KeyMaker {
     }
 }
 
+fn short(hash: blake3::Hash) -> [u8; 16] {
+    let mut short = [0_u8; 16];
+    short.copy_from_slice(&hash.as_bytes()[..16]);
+    short
+}
+
+/// What the key of a content begins with; the number of its occurrence follows.
+fn of_content(kind: &str, short: [u8; 16]) -> String {
+    format!("{kind}:{:032x}:", u128::from_be_bytes(short))
+}
+
 /// The key of a record that has an id of its vendor.
-pub(crate) fn vendor_key(record: &MappedRecord) -> Option<Text> {
+fn vendor_key(record: &MappedRecord) -> Option<Text> {
     Some(key_of("v", record.source_uid.as_ref()?))
 }
 

@@ -28,7 +28,6 @@ use crate::access::{Denied, Principal};
 pub use answer::{IngestAnswer, QUARANTINE_NOTES_MAX, QuarantineNote};
 pub use connection::ConnectionKeys;
 pub use key::KeyMaker;
-pub(crate) use key::vendor_key;
 pub use repeats::Repeats;
 pub(crate) use shipped::Understood;
 pub use shipped::{Around, Fate, Shipped, Taken};
@@ -99,18 +98,6 @@ struct Read<'a> {
     bytes: Cow<'a, [u8]>,
     /// The record with what was around it, if anything was.
     document: Option<Cow<'a, [u8]>>,
-}
-
-impl Read<'_> {
-    /// What tells a record without an id from others: two that are alike but for what was around
-    /// them are one record only if they say themselves when they happened.
-    fn content(&self) -> &[u8] {
-        match (&self.mapped, &self.document) {
-            (_, None) => &self.bytes,
-            (Ok(record), _) if record.is_timed() => &self.bytes,
-            (_, Some(document)) => document,
-        }
-    }
 }
 
 /// One delivery being taken in.
@@ -237,9 +224,11 @@ impl<'a> Intake<'a> {
         for record in chunk {
             let read = self.read(record);
             let id = record.id.as_deref();
-            let key = self
-                .keys
-                .make(read.mapped.as_ref().ok(), id, read.content());
+            let key = self.keys.make_within(
+                read.mapped.as_ref().ok(),
+                id,
+                (&read.bytes, read.document.as_deref()),
+            );
             let parts = parts(&read.bytes, ports.mapper.sensitive(&read.bytes));
             let from = (&self.principal.tenant, &read.source, self.now);
             entries.push(entry(from, read.mapped.as_ref().err(), key, parts));

@@ -221,7 +221,7 @@ pub(super) fn read<'a>(
     }
     let (source, error) = match named {
         Some(source) => {
-            let error = mapper.map(&source, &document).err();
+            let error = mapper.map(&source, bytes).err();
             (source, error)
         }
         None => (protocol.clone(), None),

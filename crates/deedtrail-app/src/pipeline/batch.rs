@@ -378,13 +378,10 @@ impl<'p> Batch<'p> {
             if !self.pipeline.state.set_aside.remove(&sequence) || !self.is_fresh(entry) {
                 continue;
             }
-            let original = self
-                .pipeline
-                .ports
-                .log
-                .read(sequence, 1)?
-                .into_iter()
-                .next();
+            let original = match self.pipeline.ports.log.read(sequence, 1) {
+                Err(ReadError::Damaged { .. }) => None,
+                read => read?.into_iter().next(),
+            };
             if let Some(source) = original.and_then(|original| original.entry.source) {
                 let tenant = &entry.entry.tenant;
                 self.pipeline.health.release(tenant, &source);

@@ -7,6 +7,8 @@ mod replay;
 pub use decision::{QUARANTINE_DECISION, QuarantineDecision, Verdict};
 pub use replay::ReplayAnswer;
 
+use std::fmt;
+
 use deedtrail_core::Text;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
@@ -64,6 +66,24 @@ impl Wanted {
             code: self.code.clone(),
             dismissed: self.dismissed,
         }
+    }
+}
+
+/// As the record of an action says it.
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = self
+            .source
+            .as_ref()
+            .map_or("every source", SourceName::as_str);
+        f.write_str(source)?;
+        if let Some(code) = &self.code {
+            write!(f, ", {code}")?;
+        }
+        if let Some(sequence) = self.sequence {
+            write!(f, ", entry {sequence}")?;
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use deedtrail_core::Text;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::{
     EntryKind, NewEntry, Outcome, Part, PartClass, ReadError, Sequence, StoredEntry,
@@ -11,12 +12,14 @@ use serde::Serialize;
 
 use super::{QuarantineError, Wanted};
 use crate::access::Principal;
-use crate::intake::{APPEND_BYTES_MAX, Understood, parts, vendor_key};
+use crate::intake::{APPEND_BYTES_MAX, KeyMaker, Understood, parts};
 use crate::source_name::known_source;
 use crate::{App, configuration};
 
 /// Most waiting records held at a time.
 const PAGE_RECORDS: usize = 1_000;
+/// Different contents in one replay whose copies are told from repetitions.
+const REPLAY_CONTENTS: usize = 1 << 18;
 
 /// What a replay did: `tried = released + waiting`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -54,22 +57,24 @@ impl App {
         if let Some(name) = &wanted.source {
             known_source(name.as_str(), known)?;
         }
-        let of = wanted.source.as_ref();
-        let of = of.map_or("every source", SourceName::as_str);
-        self.audit(principal, "quarantine replayed", of)?;
+        self.audit(principal, "quarantine replayed", &wanted.to_string())?;
         let waiting = QuarantineFilter {
             dismissed: false,
             ..wanted.filter(principal)
         };
         let mut answer = ReplayAnswer::default();
-        let (mut from, end) = (0, self.ports.log.end());
+        let mut keys = KeyMaker::over_window(REPLAY_CONTENTS);
+        let (mut from, end) = (wanted.sequence.unwrap_or(0), self.ports.log.end());
         loop {
             let store = &self.ports.store;
             let mut page = store.quarantined_from(&waiting, from, PAGE_RECORDS)?;
-            page.retain(|record| record.sequence < end);
+            page.retain(|record| {
+                let is_it = wanted.sequence.is_none_or(|only| only == record.sequence);
+                is_it && record.sequence < end
+            });
             let Some(last) = page.last() else { break };
             from = last.sequence + 1;
-            self.replay_page(&page, &mut answer)?;
+            self.replay_page(&page, &mut keys, &mut answer)?;
         }
         answer.waiting = answer.tried - answer.released;
         Ok(answer)
@@ -78,6 +83,7 @@ impl App {
     fn replay_page(
         &self,
         page: &[Quarantined],
+        keys: &mut KeyMaker,
         answer: &mut ReplayAnswer,
     ) -> Result<(), QuarantineError> {
         let (mut entries, mut bytes) = (Vec::new(), 0);
@@ -97,7 +103,11 @@ impl App {
             };
             answer.released += 1;
             bytes += content.len();
-            entries.push(self.remap_entry(&original, understood));
+            let inner = understood.inner.as_deref();
+            let record = (inner.unwrap_or(&content), inner.map(|_| &*content));
+            let own = original.entry.idempotency_key.as_deref();
+            let key = keys.of_waiting(&understood.mapped, record, own);
+            entries.push(self.remap_entry(&original, understood, key));
             if bytes >= APPEND_BYTES_MAX {
                 self.release(std::mem::take(&mut entries))?;
                 bytes = 0;
@@ -109,20 +119,47 @@ impl App {
     /// Appends remap entries. A record that came again since its mapping was mended has its events
     /// already: it only leaves the quarantine.
     fn release(&self, entries: Vec<NewEntry>) -> Result<(), QuarantineError> {
-        let Some(tenant) = entries.first().map(|entry| entry.tenant.clone()) else {
-            return Ok(());
-        };
-        let originals: Vec<_> = entries.iter().map(|entry| entry.note.clone()).collect();
-        let appended = self.ports.log.append(entries)?;
-        let known = appended.outcomes.iter().zip(originals);
-        let known = known.filter(|(outcome, _)| matches!(outcome, Outcome::Duplicate(_)));
-        let settled: Vec<String> = known.map(|(_, original)| format!("{original}\n")).collect();
-        if settled.is_empty() {
+        if entries.is_empty() {
             return Ok(());
         }
+        let appended = self.ports.log.append(entries.clone())?;
+        let (mut again, mut settled) = (Vec::new(), Vec::new());
+        for (entry, outcome) in entries.into_iter().zip(&appended.outcomes) {
+            let Outcome::Duplicate(known) = outcome else {
+                continue;
+            };
+            if self.is_remap_of(*known, &entry)? {
+                again.push(NewEntry {
+                    idempotency_key: None,
+                    ..entry
+                });
+            } else {
+                settled.push(entry);
+            }
+        }
+        if !again.is_empty() {
+            self.ports.log.append(again)?;
+        }
+        self.settle(&settled)
+    }
+
+    /// Is the known entry a replay of the same record? It gave no events, for the record waits: its
+    /// mapping was another when that was processed, or it had been dismissed.
+    fn is_remap_of(&self, known: Sequence, entry: &NewEntry) -> Result<bool, QuarantineError> {
+        let known = self.original(known)?;
+        Ok(known.is_some_and(|known| {
+            known.entry.kind == EntryKind::Remap && known.entry.note == entry.note
+        }))
+    }
+
+    fn settle(&self, settled: &[NewEntry]) -> Result<(), QuarantineError> {
+        let Some(first) = settled.first() else {
+            return Ok(());
+        };
+        let lines = settled.iter().map(|entry| format!("{}\n", entry.note));
         self.ports.log.append(vec![NewEntry {
             kind: EntryKind::Configuration,
-            tenant,
+            tenant: first.tenant.clone(),
             source: None,
             received: self.ports.clock.now(),
             idempotency_key: None,
@@ -130,7 +167,7 @@ impl App {
             parts: vec![Part {
                 class: PartClass::Plain,
                 key_id: 0,
-                bytes: settled.concat().into_bytes(),
+                bytes: lines.collect::<String>().into_bytes(),
             }],
         }])?;
         Ok(())
@@ -148,7 +185,12 @@ impl App {
     }
 
     /// The record once more, so that its new events have bytes and a proof of their own.
-    fn remap_entry(&self, original: &StoredEntry, understood: Understood) -> NewEntry {
+    fn remap_entry(
+        &self,
+        original: &StoredEntry,
+        understood: Understood,
+        key: Option<Text>,
+    ) -> NewEntry {
         let parts = match understood.inner {
             Some(record) => parts(&record, self.ports.mapper.sensitive(&record)),
             None => original.entry.parts.clone(),
@@ -156,8 +198,7 @@ impl App {
         NewEntry {
             kind: EntryKind::Remap,
             received: self.ports.clock.now(),
-            // Without a vendor's id it is known under its content already: as what waits.
-            idempotency_key: vendor_key(&understood.mapped),
+            idempotency_key: key,
             note: original.sequence.to_string().into(),
             source: Some(understood.source),
             parts,

@@ -7,6 +7,8 @@ mod handover;
 #[cfg(test)]
 mod installation;
 #[cfg(test)]
+mod mended;
+#[cfg(test)]
 mod pipeline;
 #[cfg(test)]
 mod provenance;
