@@ -5,7 +5,8 @@
 /// Deepest nesting of structures and lists that is walked over.
 const DEPTH_MAX: u8 = 32;
 
-/// Types of values.
+/// Types of values, and what ends a structure in place of one.
+const STOP: u8 = 0;
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const BYTE: u8 = 3;
@@ -41,26 +42,27 @@ impl Compact<'_> {
         read: &mut dyn FnMut(&mut Self, Field) -> Option<bool>,
     ) -> Option<()> {
         let mut id = 0_i64;
-        while let Some(field) = self.field(id)? {
+        loop {
+            let field = self.field(id)?;
+            if field.kind == STOP {
+                return Some(());
+            }
             id = field.id;
             if !read(self, field)? {
                 self.skip(field.kind, DEPTH_MAX)?;
             }
         }
-        Some(())
     }
 
-    fn field(&mut self, before: i64) -> Option<Option<Field>> {
+    fn field(&mut self, before: i64) -> Option<Field> {
         let head = self.byte()?;
-        if head == 0 {
-            return Some(None);
-        }
+        let kind = head & 0x0f;
         let id = match head >> 4 {
+            _ if kind == STOP => before,
             0 => self.integer()?,
             more => before.checked_add(i64::from(more))?,
         };
-        let kind = head & 0x0f;
-        Some(Some(Field { id, kind }))
+        Some(Field { id, kind })
     }
 
     /// Number and type of the elements of a list, which come next.
@@ -131,11 +133,14 @@ impl Compact<'_> {
             }
             STRUCTURE => {
                 let mut id = 0;
-                while let Some(field) = self.field(id)? {
+                loop {
+                    let field = self.field(id)?;
+                    if field.kind == STOP {
+                        return Some(());
+                    }
                     id = field.id;
                     self.skip(field.kind, depth)?;
                 }
-                Some(())
             }
             _ => None,
         }

@@ -39,7 +39,7 @@ impl Tables for ParquetTables {
         Ok(Box::new(Lines {
             rows,
             read: Vec::new(),
-            lines: Vec::new(),
+            text: Vec::new(),
             at: 0,
             number: 0,
         }))
@@ -98,8 +98,9 @@ struct Lines {
     rows: ParquetRecordBatchReader,
     /// Rows that were read and are not yet lines, the next ones last.
     read: Vec<RecordBatch>,
-    lines: Vec<u8>,
-    /// How much of `lines` was given out.
+    /// The lines that were written last.
+    text: Vec<u8>,
+    /// How much of `text` was given out.
     at: usize,
     /// How many rows were written.
     number: usize,
@@ -108,9 +109,9 @@ struct Lines {
 impl Lines {
     /// Writes the next lines; there are none at the end.
     fn next(&mut self) -> Result<(), TableError> {
-        self.lines.clear();
+        self.text.clear();
         self.at = 0;
-        while self.lines.is_empty() {
+        while self.text.is_empty() {
             let Some(rows) = self.read.pop() else {
                 let Some(rows) = self.rows.next() else {
                     return Ok(());
@@ -136,7 +137,7 @@ impl Lines {
                 return Err(TableError::OverLimit { what, limit });
             }
             let unsupported = |error: ArrowError| TableError::Unsupported(error.to_string());
-            json::write(&rows, &mut self.lines).map_err(unsupported)?;
+            json::write(&rows, &mut self.text).map_err(unsupported)?;
             self.number += count;
         }
         Ok(())
@@ -145,14 +146,14 @@ impl Lines {
 
 impl BufRead for Lines {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.at == self.lines.len() {
+        if self.at == self.text.len() {
             guarded(|| self.next())?;
         }
-        Ok(&self.lines[self.at..])
+        Ok(&self.text[self.at..])
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.at = self.lines.len().min(self.at + bytes);
+        self.at = self.text.len().min(self.at + bytes);
     }
 }
 
