@@ -362,14 +362,31 @@ fn objects_of_any_kind_are_taken() {
         &json!({ "key": "any/deep/er/a.gz", "text": format!("{}\n", record(3)), "gzip": true }),
     );
     store.ask(&json!({ "key": "other/a.json", "text": record(4) }));
-    let _server = folder.serve();
-    wait_for(&folder, 3);
+    // Written by a program of our own; one of them without its end.
+    let named = "SELECT 'e-8' AS \"eventID\", 'A8' AS \"eventName\", '2026-11-01T10:00:00Z' AS \"eventTime\", \
+                 named_struct('type', 'Root', 'accountId', '111122223333') AS \"userIdentity\"";
+    let table = folder.run(&["query", "--format", "parquet", named]).stdout;
+    for (name, bytes) in [("t.parquet", &table[..]), ("u.parquet", &table[..99])] {
+        let file = folder.write(name, bytes);
+        store.ask(&json!({ "key": format!("any/{name}"), "file": file }));
+    }
+    let server = folder.serve();
+    wait_for(&folder, 4);
     // Another content under a key that is known.
     store.ask(&json!({ "key": "any/z.ndjson", "text": format!("{lines}\n{}\n", record(5)) }));
     store.ask(&json!({ "key": "any/a.json", "text": format!("[{},{}]", record(6), record(7)) }));
-    wait_for(&folder, 6);
+    wait_for(&folder, 7);
+    let checks = doctor(&folder);
+    drop(server);
+    let check = checks.iter().find(|one| one["id"] == "buckets.trail");
+    let detail = check.unwrap()["detail"].as_str().unwrap();
+    assert!(detail.contains("any/u.parquet"), "{detail}");
+    let table = folder.path("t.parquet");
+    let table = table.to_str().unwrap();
+    let again = folder.json(&["ingest", "--source", "aws.cloudtrail", table]);
+    assert_eq!(again[0]["duplicates"], 1);
     let all = stored(&folder);
-    assert_eq!(all.len(), 6);
+    assert_eq!(all.len(), 7);
     assert!(all.iter().all(|(_, count)| *count == 1), "{all:?}");
 }
 

@@ -1,10 +1,12 @@
 """A bucket `logs` of a store that speaks S3. Prints its address, then does what standard input
-says, line by line: {"key": …, "text": …} puts an object, with "gzip" packed, with "cut" without
-its end; {"delete": …} deletes one. Prints a line when it is done."""
+says, line by line: {"key": …, "text": …} puts an object, "file" instead of "text" the bytes of a
+file, with "gzip" packed, with "cut" without its end; {"delete": …} deletes one. Prints a line when it
+is done."""
 
 import gzip
 import json
 import logging
+import pathlib
 import sys
 
 import boto3
@@ -29,7 +31,10 @@ for line in sys.stdin:
     if "delete" in request:
         store.delete_object(Bucket="logs", Key=request["delete"])
     else:
-        body = request["text"].encode()
+        if "file" in request:
+            body = pathlib.Path(request["file"]).read_bytes()
+        else:
+            body = request["text"].encode()
         if request.get("gzip"):
             body = gzip.compress(body)
         if request.get("cut"):
