@@ -11,6 +11,7 @@ use deedtrail_app::webhook::{Scheme, Webhook};
 use deedtrail_app::{App, Ports};
 use deedtrail_core::id::SourceName;
 use deedtrail_sources::Registry;
+use deedtrail_testkit::FakeTables;
 use deedtrail_testkit::sample::Sample;
 use deedtrail_web::{LocalPrincipal, WebConfig, router};
 use libfuzzer_sys::fuzz_target;
@@ -71,6 +72,7 @@ fn app() -> App {
         ..App::new(Ports {
             log: Arc::clone(&sample.log) as _,
             mapper: Arc::clone(&*REGISTRY) as _,
+            tables: Arc::new(FakeTables),
             archive: Arc::clone(&sample.archive) as _,
             store: Arc::clone(&sample.store) as _,
             clock: Arc::clone(&sample.clock) as _,

@@ -17,6 +17,7 @@ use deedtrail_core::port::store::Scope;
 use deedtrail_evidence::disk::RealDisk;
 use deedtrail_evidence::{Log, LogConfig};
 use deedtrail_sources::Registry;
+use deedtrail_testkit::FakeTables;
 use deedtrail_testkit::sample::Sample;
 use deedtrail_web::{WebConfig, router};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -129,6 +130,7 @@ fn installation(folder: &Path) -> Done<(Router, String)> {
     let app = Arc::new(App::new(Ports {
         log: Arc::new(log),
         mapper: Arc::new(Registry::built_in()?),
+        tables: Arc::new(FakeTables),
         archive: Arc::clone(&sample.archive) as _,
         store: Arc::clone(&sample.store) as _,
         clock: Arc::clone(&sample.clock) as _,
