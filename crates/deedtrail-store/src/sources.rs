@@ -35,18 +35,50 @@ pub(crate) fn put_health(tx: &Transaction<'_>, health: &SourceHealth) -> rusqlit
     Ok(())
 }
 
-/// What a filter asks for; `?1` to `?4` are its [`values`].
-const ASKED: &str = "tenant = ?1 AND (?2 IS NULL OR source = ?2) AND (?3 IS NULL OR code = ?3) \
-    AND (dismissed_at IS NOT NULL) = ?4";
 const COLUMNS: &str = "sequence, tenant, source, code, reason, received, bytes, dismissed_by, \
     dismissed_at, dismissed_reason";
 
-type Values<'a> = (&'a str, Option<&'a str>, Option<&'a str>, bool);
+type Values<'a> = (&'a str, bool, Option<&'a str>, Option<&'a str>);
+
+/// What a filter asks for; `?1` to `?4` are its [`values`]. What it leaves open is no condition, so
+/// that an index which does not begin with it is used.
+fn asked(filter: &QuarantineFilter) -> String {
+    let source = filter
+        .source
+        .as_ref()
+        .map_or("?3 IS NULL", |_| "source = ?3");
+    let code = filter.code.as_ref().map_or("?4 IS NULL", |_| "code = ?4");
+    format!("tenant = ?1 AND (dismissed_at IS NOT NULL) = ?2 AND {source} AND {code}")
+}
 
 fn values(filter: &QuarantineFilter) -> Values<'_> {
     let source = filter.source.as_ref().map(SourceName::as_str);
     let tenant = filter.tenant.as_str();
-    (tenant, source, filter.code.as_deref(), filter.dismissed)
+    (tenant, filter.dismissed, source, filter.code.as_deref())
+}
+
+fn newest_first(filter: &QuarantineFilter) -> String {
+    let asked = asked(filter);
+    format!("SELECT {COLUMNS} FROM quarantine WHERE {asked} ORDER BY sequence DESC LIMIT ?5")
+}
+
+fn oldest_first(filter: &QuarantineFilter) -> String {
+    let asked = asked(filter);
+    format!(
+        "SELECT {COLUMNS} FROM quarantine WHERE {asked} AND sequence >= ?5 \
+         ORDER BY sequence LIMIT ?6"
+    )
+}
+
+/// Counts in the index alone; of the table it reads one row for each reason.
+fn reasons(filter: &QuarantineFilter) -> String {
+    format!(
+        "SELECT counted.source, counted.code, records, newest, received FROM \
+         (SELECT source, code, count(*) AS records, max(sequence) AS newest \
+         FROM quarantine INDEXED BY quarantine_by_reason WHERE {} GROUP BY source, code) \
+         AS counted JOIN quarantine ON sequence = newest ORDER BY newest DESC",
+        asked(filter)
+    )
 }
 
 pub(crate) fn quarantined(
@@ -54,11 +86,9 @@ pub(crate) fn quarantined(
     filter: &QuarantineFilter,
     limit: usize,
 ) -> rusqlite::Result<Vec<Quarantined>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM quarantine WHERE {ASKED} ORDER BY sequence DESC LIMIT ?5");
-    let (tenant, source, code, dismissed) = values(filter);
-    let values = params![tenant, source, code, dismissed, row_limit(limit)];
-    let mut statement = db.prepare_cached(&sql)?;
+    let (tenant, dismissed, source, code) = values(filter);
+    let values = params![tenant, dismissed, source, code, row_limit(limit)];
+    let mut statement = db.prepare_cached(&newest_first(filter))?;
     statement.query_map(values, one)?.collect()
 }
 
@@ -66,10 +96,6 @@ pub(crate) fn quarantine_reasons(
     db: &Connection,
     filter: &QuarantineFilter,
 ) -> rusqlite::Result<Vec<QuarantineReason>> {
-    let sql = format!(
-        "SELECT source, code, count(*), max(sequence), max(received) FROM quarantine \
-         WHERE {ASKED} GROUP BY source, code ORDER BY 4 DESC, source, code"
-    );
     let reason = |row: &Row<'_>| {
         Ok(QuarantineReason {
             source: source_of(row, 0)?,
@@ -79,7 +105,7 @@ pub(crate) fn quarantine_reasons(
             received: time(row, 4)?,
         })
     };
-    let mut statement = db.prepare_cached(&sql)?;
+    let mut statement = db.prepare_cached(&reasons(filter))?;
     statement.query_map(values(filter), reason)?.collect()
 }
 
@@ -89,14 +115,10 @@ pub(crate) fn quarantined_from(
     from: Sequence,
     limit: usize,
 ) -> rusqlite::Result<Vec<Quarantined>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM quarantine WHERE {ASKED} AND sequence >= ?5 \
-         ORDER BY sequence LIMIT ?6"
-    );
-    let (tenant, source, code, dismissed) = values(filter);
+    let (tenant, dismissed, source, code) = values(filter);
     let (from, limit) = (integer(from), row_limit(limit));
-    let values = params![tenant, source, code, dismissed, from, limit];
-    let mut statement = db.prepare_cached(&sql)?;
+    let values = params![tenant, dismissed, source, code, from, limit];
+    let mut statement = db.prepare_cached(&oldest_first(filter))?;
     statement.query_map(values, one)?.collect()
 }
 
@@ -178,4 +200,54 @@ pub(crate) fn restore(tx: &Transaction<'_>, sequence: Sequence) -> rusqlite::Res
         dismissed_reason = NULL WHERE sequence = ?1";
     tx.prepare_cached(sql)?.execute([integer(sequence)])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use deedtrail_core::Text;
+
+    use super::*;
+    use crate::connection::Connections;
+
+    /// How `sql` is carried out; its parameters are not bound.
+    fn plan(db: &Connection, sql: &str) -> String {
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement.raw_query();
+        let steps = steps.mapped(|row| row.get::<_, String>(3));
+        let steps: Vec<_> = steps.map(Result::unwrap).collect();
+        steps.join("; ")
+    }
+
+    #[test]
+    fn lists_of_quarantine_are_read_in_the_order_of_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Connections::open(&folder.path().join("control.db")).unwrap();
+        let source = SourceName::new("a.x").unwrap();
+        let (sources, codes) = ([None, Some(source)], [None, Some(Text::from("not_json"))]);
+        let filters = sources.iter().flat_map(|source| {
+            codes.iter().map(|code| QuarantineFilter {
+                tenant: TenantId::default(),
+                source: source.clone(),
+                code: code.clone(),
+                dismissed: false,
+            })
+        });
+        let plans = filters.map(|filter| {
+            let listed = [newest_first(&filter), oldest_first(&filter)];
+            let counted = reasons(&filter);
+            let plans = |db: &Connection| {
+                let listed = listed.map(|sql| plan(db, &sql));
+                Ok((listed, plan(db, &counted)))
+            };
+            store.read(plans).unwrap()
+        });
+        for (listed, counted) in plans {
+            for plan in listed {
+                assert!(plan.contains("USING INDEX quarantine_"), "{plan}");
+                assert!(!plan.contains("USE TEMP B-TREE"), "{plan}");
+            }
+            assert!(counted.contains("COVERING INDEX"), "{counted}");
+            assert!(!counted.contains("FOR GROUP BY"), "{counted}");
+        }
+    }
 }

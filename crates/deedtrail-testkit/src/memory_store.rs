@@ -401,10 +401,10 @@ impl Store for MemoryStore {
             });
             reason.records += 1;
             reason.newest = record.sequence;
-            reason.received = reason.received.max(record.received);
+            reason.received = record.received;
         }
         let mut reasons: Vec<_> = reasons.into_values().collect();
-        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.received));
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.newest));
         Ok(reasons)
     }
 
