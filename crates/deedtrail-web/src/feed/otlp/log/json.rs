@@ -1,42 +1,69 @@
 //! Log records of a JSON message.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use deedtrail_app::intake::{Around, Shipped};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::{SERVICE, SOURCE, is_line, said};
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Request<'a> {
-    #[serde(borrow)]
-    resource_logs: Vec<ResourceLogs<'a>>,
+/// The members of an object in order, those that stand there twice too.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Key(key), value)) = map.next_entry()? {
+                    members.push((key, value));
+                }
+                Ok(Members(members))
+            }
+        }
+        source.deserialize_map(Shape)
+    }
 }
 
+/// A key; without escapes it is not copied.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ResourceLogs<'a> {
-    #[serde(borrow)]
-    resource: Option<&'a RawValue>,
-    #[serde(borrow)]
-    scope_logs: Vec<ScopeLogs<'a>>,
-    #[serde(rename = "schemaUrl")]
-    _schema_url: Option<IgnoredAny>,
-}
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ScopeLogs<'a> {
-    #[serde(borrow)]
-    log_records: Vec<&'a RawValue>,
-    #[serde(rename = "scope")]
-    _scope: Option<IgnoredAny>,
-    #[serde(rename = "schemaUrl")]
-    _schema_url: Option<IgnoredAny>,
+impl<'a> Members<'a> {
+    fn of(object: &'a RawValue) -> Option<Self> {
+        serde_json::from_str(object.get()).ok()
+    }
+
+    /// The values of the lists called `name`, one after the other. `None` if there is none, or if
+    /// anything stands beside it but one each of the `known`: that would be lost.
+    fn list(&self, name: &str, known: &[&str]) -> Option<Vec<&'a RawValue>> {
+        let mut found = None;
+        for (place, (key, value)) in self.0.iter().enumerate() {
+            if key == name {
+                let list: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+                found.get_or_insert_with(Vec::new).extend(list);
+            } else {
+                let is_first = self.0.iter().position(|(other, _)| other == key) == Some(place);
+                if !is_first || !known.contains(&&**key) {
+                    return None;
+                }
+            }
+        }
+        found
+    }
+
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| *value)
+    }
 }
 
 #[derive(Deserialize)]
@@ -72,42 +99,73 @@ struct Text<'a> {
     string_value: Cow<'a, str>,
 }
 
-/// The records of a request, in order; their lines are not numbered yet. `None` if it is no object.
-pub(super) fn records(body: &[u8]) -> Option<Vec<Shipped<'_>>> {
-    if let Ok(request) = serde_json::from_slice::<Request<'_>>(body) {
-        return Some(usual(request));
-    }
-    let request: Value = serde_json::from_slice(body).ok()?;
-    let records = request.is_object().then(|| unusual(&request))?;
-    let records = records.into_iter().map(|(labels, bytes)| Shipped {
-        line: 0,
-        labels,
-        id: None,
-        bytes: Cow::Owned(bytes),
-        around: None,
-    });
-    Some(records.collect())
+/// What log records stand in.
+#[derive(Clone, Copy, Default)]
+struct Place<'a> {
+    resource: Option<&'a RawValue>,
+    scope: Option<&'a RawValue>,
 }
 
-fn usual(request: Request<'_>) -> Vec<Shipped<'_>> {
+/// The records of a request, in order; their lines are not numbered yet. What is not as the protocol
+/// has it comes out whole, for quarantine. `None` if it is no object.
+pub(super) fn records(body: &[u8]) -> Option<Vec<Shipped<'_>>> {
+    let whole: &RawValue = serde_json::from_slice(body).ok()?;
+    let request = Members::of(whole)?;
+    let Some(resources) = request.list("resourceLogs", &[]) else {
+        return Some(vec![shipped(
+            Vec::new(),
+            whole.get().as_bytes().into(),
+            None,
+        )]);
+    };
     let mut records = Vec::new();
-    for of_resource in request.resource_logs {
-        let resource = of_resource.resource;
-        let read = resource.and_then(|raw| serde_json::from_str::<Resource<'_>>(raw.get()).ok());
-        let attributes = read.map(|resource| resource.attributes).unwrap_or_default();
-        let scopes = of_resource.scope_logs.into_iter();
-        for log_record in scopes.flat_map(|scope| scope.log_records) {
-            records.push(record(log_record, resource, &attributes));
+    for of_resource in resources {
+        resource_logs(of_resource, &mut records);
+    }
+    Some(records)
+}
+
+fn resource_logs<'a>(raw: &'a RawValue, into: &mut Vec<Shipped<'a>>) {
+    let members = Members::of(raw);
+    let scopes = members
+        .as_ref()
+        .and_then(|members| members.list("scopeLogs", &["resource", "schemaUrl"]));
+    let (Some(members), Some(scopes)) = (members, scopes) else {
+        into.push(shipped(Vec::new(), raw.get().as_bytes().into(), None));
+        return;
+    };
+    let resource = members.get("resource");
+    let read = resource.and_then(|raw| serde_json::from_str::<Resource<'_>>(raw.get()).ok());
+    let attributes = read.map(|resource| resource.attributes).unwrap_or_default();
+    for raw in scopes {
+        let members = Members::of(raw);
+        let found = members
+            .as_ref()
+            .and_then(|members| members.list("logRecords", &["scope", "schemaUrl"]));
+        let place = Place {
+            resource,
+            scope: members.as_ref().and_then(|members| members.get("scope")),
+        };
+        match found {
+            Some(found) => {
+                into.extend(found.into_iter().map(|raw| record(raw, place, &attributes)))
+            }
+            None => {
+                let document = document(
+                    "scopeLogs",
+                    raw,
+                    Place {
+                        resource,
+                        scope: None,
+                    },
+                );
+                into.push(shipped(Vec::new(), document.into(), None));
+            }
         }
     }
-    records
 }
 
-fn record<'a>(
-    raw: &'a RawValue,
-    resource: Option<&'a RawValue>,
-    of_resource: &[KeyValue<'_>],
-) -> Shipped<'a> {
+fn record<'a>(raw: &'a RawValue, place: Place<'a>, of_resource: &[KeyValue<'_>]) -> Shipped<'a> {
     let read = serde_json::from_str::<LogRecord<'a>>(raw.get()).ok();
     let own = read.as_ref().map_or(&[][..], |record| &record.attributes);
     let event_name = read
@@ -126,16 +184,22 @@ fn record<'a>(
     let line = body
         .map(|body| body.string_value)
         .filter(|text| is_line(text));
-    let (bytes, around) = match line {
-        Some(text) => {
-            let bytes = match text {
-                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-            };
-            (bytes, Some(Around::new(move |_| document(raw, resource))))
-        }
-        None => (Cow::Owned(document(raw, resource)), None),
+    let Some(text) = line else {
+        return shipped(labels, document("logRecord", raw, place).into(), None);
     };
+    let bytes = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    };
+    let around = Around::new(move |_| document("logRecord", raw, place));
+    shipped(labels, bytes, Some(around))
+}
+
+const fn shipped<'a>(
+    labels: Vec<String>,
+    bytes: Cow<'a, [u8]>,
+    around: Option<Around<'a>>,
+) -> Shipped<'a> {
     Shipped {
         line: 0,
         labels,
@@ -145,14 +209,16 @@ fn record<'a>(
     }
 }
 
-/// A log record with its resource, as it is kept where nothing understands its body.
-fn document(log_record: &RawValue, resource: Option<&RawValue>) -> Vec<u8> {
-    let resource = resource.map_or("null", RawValue::get);
-    format!(
-        "{{\"logRecord\":{},\"resource\":{resource}}}",
-        log_record.get()
-    )
-    .into_bytes()
+/// A log record with its resource and scope, as it is kept where nothing understands its body.
+fn document(name: &str, raw: &RawValue, place: Place<'_>) -> Vec<u8> {
+    let mut document = format!("{{\"{name}\":{}", raw.get());
+    for (name, value) in [("resource", place.resource), ("scope", place.scope)] {
+        if let Some(value) = value {
+            document.push_str(&format!(",\"{name}\":{}", value.get()));
+        }
+    }
+    document.push('}');
+    document.into_bytes()
 }
 
 fn text<'a>(attributes: &[KeyValue<'a>], key: &str) -> Option<Cow<'a, str>> {
@@ -161,70 +227,15 @@ fn text<'a>(attributes: &[KeyValue<'a>], key: &str) -> Option<Cow<'a, str>> {
     Some(text.string_value)
 }
 
-/// Labels and bytes of every log record of an unusual request. What is not as the protocol has it
-/// comes out whole, for quarantine.
-fn unusual(request: &Value) -> Vec<(Vec<String>, Vec<u8>)> {
-    let mut records = Vec::new();
-    let whole = |value: &Value| (Vec::new(), value.to_string().into_bytes());
-    let Some(resources) = list(request, &["resourceLogs"], "resourceLogs") else {
-        return vec![whole(request)];
-    };
-    for of_resource in resources {
-        let known = ["resource", "scopeLogs", "schemaUrl"];
-        let Some(scopes) = list(of_resource, &known, "scopeLogs") else {
-            records.push(whole(of_resource));
-            continue;
-        };
-        let resource = &of_resource["resource"];
-        for of_scope in scopes {
-            let known = ["scope", "logRecords", "schemaUrl"];
-            let Some(found) = list(of_scope, &known, "logRecords") else {
-                records.push(whole(
-                    &json!({ "resource": resource, "scopeLogs": of_scope }),
-                ));
-                continue;
-            };
-            for record in found {
-                let document = json!({ "resource": resource, "logRecord": record });
-                let bytes = document.to_string().into_bytes();
-                records.push((labels_of(resource, record), bytes));
-            }
-        }
-    }
-    records
-}
-
-/// The list `name` of an object that has no members but the known ones.
-fn list<'a>(of: &'a Value, known: &[&str], name: &str) -> Option<&'a [Value]> {
-    let object = of.as_object()?;
-    let is_known = object.keys().all(|key| known.contains(&key.as_str()));
-    let list = object.get(name)?.as_array()?;
-    is_known.then_some(list.as_slice())
-}
-
-/// What may name the source.
-fn labels_of(resource: &Value, record: &Value) -> Vec<String> {
-    said([
-        attribute(record, SOURCE),
-        attribute(resource, SOURCE),
-        record["eventName"].as_str(),
-        attribute(resource, SERVICE),
-    ])
-}
-
-fn attribute<'a>(of: &'a Value, key: &str) -> Option<&'a str> {
-    let mut attributes = of["attributes"].as_array()?.iter();
-    let found = attributes.find(|attribute| attribute["key"] == key)?;
-    found["value"]["stringValue"].as_str()
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn read(request: &Value) -> Vec<(Vec<String>, String)> {
         let request = serde_json::to_vec(request).unwrap();
-        let records = super::records(&request).unwrap().into_iter();
+        let found = records(&request).unwrap().into_iter();
         let row = |one: Shipped<'_>| {
             let bytes = match one.around {
                 Some(around) => around.document(&one.bytes),
@@ -232,7 +243,7 @@ mod tests {
             };
             (one.labels, String::from_utf8(bytes).unwrap())
         };
-        records.map(row).collect()
+        found.map(row).collect()
     }
 
     #[test]
@@ -288,5 +299,58 @@ mod tests {
                 "{request}"
             );
         }
+    }
+
+    #[test]
+    fn what_stands_twice_is_kept_twice() {
+        let record = |name: &str| format!(r#"{{"body":{{"stringValue":"{name}"}}}}"#);
+        let scope = |name: &str| {
+            format!(
+                r#"{{"logRecords":[{}],"scope":{{"name":"s"}}}}"#,
+                record(name)
+            )
+        };
+        let of = |name: &str| format!(r#"{{"scopeLogs":[{}]}}"#, scope(name));
+        for (request, kept) in [
+            (
+                format!(
+                    r#"{{"resourceLogs":[{}],"resourceLogs":[{}]}}"#,
+                    of("a"),
+                    of("b")
+                ),
+                2,
+            ),
+            (
+                format!(
+                    r#"{{"resourceLogs":[{{"scopeLogs":[{}],"scopeLogs":[{}]}}]}}"#,
+                    scope("a"),
+                    scope("b")
+                ),
+                2,
+            ),
+            (
+                r#"{"resourceLogs":[{"resource":{"x":"a"},"resource":{"x":"b"},"scopeLogs":[]}]}"#
+                    .to_owned(),
+                1,
+            ),
+        ] {
+            let records = records(request.as_bytes()).unwrap();
+            assert_eq!(records.len(), kept, "{request}");
+            let all: Vec<u8> = records
+                .iter()
+                .flat_map(|one| one.bytes.iter().copied())
+                .collect();
+            let all = String::from_utf8(all).unwrap();
+            assert!(all.contains('a') && all.contains('b'), "{all}");
+        }
+        let request = format!(r#"{{"resourceLogs":[{}]}}"#, of("a"));
+        let records = records(request.as_bytes()).unwrap();
+        let around = records[0]
+            .around
+            .as_ref()
+            .unwrap()
+            .document(&records[0].bytes);
+        let document: Value = serde_json::from_slice(&around).unwrap();
+        assert_eq!(document["scope"]["name"], "s");
     }
 }

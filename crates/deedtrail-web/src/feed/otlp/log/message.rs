@@ -5,19 +5,29 @@ use std::sync::Arc;
 
 use deedtrail_app::intake::{Around, Shipped};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use serde::Serialize;
 
 use super::{SERVICE, SOURCE, is_line, said};
 
-/// A log record with its resource, as it is kept where nothing understands its body.
+/// A log record with its resource and scope, as it is kept where nothing understands its body.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
     log_record: &'a LogRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<&'a Resource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a InstrumentationScope>,
+}
+
+/// What log records stand in.
+#[derive(Default)]
+struct Place {
+    resource: Option<Resource>,
+    scope: Option<InstrumentationScope>,
 }
 
 /// The records of a message, in order; their lines are not numbered yet.
@@ -26,35 +36,32 @@ pub(super) fn records(
 ) -> serde_json::Result<Vec<Shipped<'static>>> {
     let mut records = Vec::new();
     for of_resource in request.resource_logs {
-        let resource = Arc::new(of_resource.resource);
-        let scopes = of_resource.scope_logs.into_iter();
-        for log_record in scopes.flat_map(|scope| scope.log_records) {
-            records.push(record(log_record, &resource)?);
+        for of_scope in of_resource.scope_logs {
+            let place = Arc::new(Place {
+                resource: of_resource.resource.clone(),
+                scope: of_scope.scope,
+            });
+            for log_record in of_scope.log_records {
+                records.push(record(log_record, &place)?);
+            }
         }
     }
     Ok(records)
 }
 
-fn record(
-    mut log_record: LogRecord,
-    resource: &Arc<Option<Resource>>,
-) -> serde_json::Result<Shipped<'static>> {
-    let labels = labels(&log_record, resource.as_ref().as_ref());
+fn record(mut log_record: LogRecord, place: &Arc<Place>) -> serde_json::Result<Shipped<'static>> {
+    let labels = labels(&log_record, place.resource.as_ref());
     let (bytes, around) = match log_record.body.take() {
         Some(AnyValue {
             value: Some(any_value::Value::StringValue(text)),
         }) if is_line(&text) => {
-            let resource = Arc::clone(resource);
-            let around = Around::new(move |text| document(log_record.clone(), text, &resource));
+            let place = Arc::clone(place);
+            let around = Around::new(move |text| with_body(log_record.clone(), text, &place));
             (text.into_bytes(), Some(around))
         }
         body => {
             log_record.body = body;
-            let document = Document {
-                log_record: &log_record,
-                resource: resource.as_ref().as_ref(),
-            };
-            (serde_json::to_vec(&document)?, None)
+            (document(&log_record, place)?, None)
         }
     };
     Ok(Shipped {
@@ -66,17 +73,21 @@ fn record(
     })
 }
 
+fn document(log_record: &LogRecord, place: &Place) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&Document {
+        log_record,
+        resource: place.resource.as_ref(),
+        scope: place.scope.as_ref(),
+    })
+}
+
 /// Puts the text of a body back.
-fn document(mut log_record: LogRecord, text: &[u8], resource: &Option<Resource>) -> Vec<u8> {
+fn with_body(mut log_record: LogRecord, text: &[u8], place: &Place) -> Vec<u8> {
     let body = String::from_utf8_lossy(text).into_owned();
     log_record.body = Some(AnyValue {
         value: Some(any_value::Value::StringValue(body)),
     });
-    let document = Document {
-        log_record: &log_record,
-        resource: resource.as_ref(),
-    };
-    serde_json::to_vec(&document).unwrap_or_else(|_| text.to_vec())
+    document(&log_record, place).unwrap_or_else(|_| text.to_vec())
 }
 
 fn labels(record: &LogRecord, resource: Option<&Resource>) -> Vec<String> {
