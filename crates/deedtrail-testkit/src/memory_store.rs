@@ -1,12 +1,14 @@
 //! The control plane in memory, with the same contract as the real one.
 
+mod tables;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
-use deedtrail_core::finding::{Decision, Finding, FindingStatus};
+use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceName, TenantId};
+use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SourceName, TenantId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
@@ -15,189 +17,11 @@ use deedtrail_core::port::store::{
 };
 use deedtrail_core::time::Timestamp;
 
+use tables::{Derived, Tables};
+
 /// A store that forgets everything when it is dropped.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<Tables>);
-
-#[derive(Debug, Default)]
-struct Tables {
-    derived: Derived,
-    declared: BTreeMap<IdentityId, Declared>,
-    /// Each with the position it covers.
-    decisions: BTreeMap<FindingId, (Decision, Sequence)>,
-    tokens: BTreeMap<Text, TokenRecord>,
-    sign_in_links: BTreeMap<Text, SignInLink>,
-    sessions: BTreeMap<Text, WebSession>,
-    settings: BTreeMap<String, String>,
-}
-
-/// What a rebuild forgets.
-#[derive(Clone, Debug, Default)]
-struct Derived {
-    processed: Sequence,
-    identities: BTreeMap<IdentityId, Identity>,
-    aliases: BTreeMap<AliasUid, AliasRecord>,
-    credentials: BTreeMap<CredentialUid, CredentialRecord>,
-    merges: BTreeMap<(IdentityId, IdentityId), Merge>,
-    findings: BTreeMap<FindingId, Finding>,
-    sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
-    quarantine: BTreeMap<Sequence, Quarantined>,
-    snapshots: BTreeMap<String, (Sequence, Vec<u8>)>,
-}
-
-impl Derived {
-    fn save(&mut self, progress: &Progress) {
-        self.processed = progress.through;
-        for identity in &progress.identities {
-            self.identities.insert(identity.id, identity.clone());
-        }
-        for alias in &progress.aliases {
-            self.aliases.insert(alias.uid, alias.clone());
-        }
-        for credential in &progress.credentials {
-            self.credentials.insert(credential.uid, credential.clone());
-        }
-        for merge in &progress.merges {
-            self.merges
-                .insert((merge.merged, merge.kept), merge.clone());
-        }
-        for finding in &progress.findings {
-            self.findings.insert(finding.id, finding.clone());
-        }
-        for health in &progress.sources {
-            let key = (health.source.clone(), health.tenant.clone());
-            self.sources.insert(key, health.clone());
-        }
-        for record in &progress.quarantined {
-            self.quarantine.insert(record.sequence, record.clone());
-        }
-        for sequence in &progress.released {
-            self.quarantine.remove(sequence);
-        }
-        for (sequence, dismissal) in &progress.dismissed {
-            if let Some(record) = self.quarantine.get_mut(sequence) {
-                record.dismissal = Some(dismissal.clone());
-            }
-        }
-        for sequence in &progress.restored {
-            if let Some(record) = self.quarantine.get_mut(sequence) {
-                record.dismissal = None;
-            }
-        }
-    }
-
-    /// An alias or credential that leads nowhere is refused.
-    fn has_loose_end(&self) -> bool {
-        let loose = |id: &IdentityId| !self.identities.contains_key(id);
-        self.aliases.values().any(|alias| loose(&alias.identity))
-            || self
-                .credentials
-                .values()
-                .any(|credential| loose(&credential.identity))
-    }
-
-    fn kept_for(&self, id: IdentityId) -> Option<IdentityId> {
-        let standing = |merge: &&Merge| merge.merged == id && merge.undone.is_none();
-        self.merges.values().find(standing).map(|merge| merge.kept)
-    }
-
-    fn stands_for(&self, id: IdentityId) -> IdentityId {
-        self.kept_for(id).map_or(id, |kept| self.stands_for(kept))
-    }
-
-    fn is_family(&self, member: IdentityId, head: IdentityId) -> bool {
-        member == head
-            || self
-                .kept_for(member)
-                .is_some_and(|kept| self.is_family(kept, head))
-    }
-}
-
-impl Tables {
-    fn identity(&self, stored: &Identity) -> Identity {
-        let declared = self.declared.get(&stored.id).cloned().unwrap_or_default();
-        Identity {
-            declared,
-            ..stored.clone()
-        }
-    }
-
-    fn matching(&self, filter: &IdentityFilter) -> Vec<Identity> {
-        let stored = self
-            .derived
-            .identities
-            .values()
-            .map(|identity| self.identity(identity));
-        let mut list: Vec<_> = stored
-            .filter(|identity| self.matches(identity, filter))
-            .collect();
-        list.sort_by_key(|identity| (std::cmp::Reverse(identity.last_seen), identity.id));
-        list
-    }
-
-    fn matches(&self, identity: &Identity, filter: &IdentityFilter) -> bool {
-        let owner = identity.declared.owner.as_deref();
-        let kind = filter
-            .kind
-            .as_ref()
-            .is_none_or(|kind| identity.kind.name() == kind);
-        let text = filter.text.as_ref().is_none_or(|text| {
-            let holds = |value: &str| value.to_lowercase().contains(&text.to_lowercase());
-            let of = |alias: &&AliasRecord| alias.identity == identity.id;
-            holds(&identity.name)
-                || owner.is_some_and(holds)
-                || self
-                    .derived
-                    .aliases
-                    .values()
-                    .filter(of)
-                    .any(|alias| holds(&alias.value))
-        });
-        let unmerged = filter.merged || self.derived.kept_for(identity.id).is_none();
-        kind && text && unmerged && (!filter.unowned || owner.is_none())
-    }
-
-    fn finding(&self, stored: &Finding) -> Finding {
-        let undecided = Finding {
-            status: FindingStatus::Open,
-            disposition: None,
-            analyst: None,
-            note: None,
-            ..stored.clone()
-        };
-        match self.decisions.get(&stored.id).cloned() {
-            None => undecided,
-            Some((decision, covered)) => Finding {
-                status: stored.status_now(decision.status, covered),
-                disposition: decision.disposition,
-                analyst: Some(decision.analyst),
-                note: decision.note,
-                updated: stored.updated.max(decision.at),
-                ..undecided
-            },
-        }
-    }
-
-    fn shows(&self, finding: &Finding, filter: &FindingFilter) -> bool {
-        let draft = &finding.draft;
-        let words = format!("{}\n{}\n{}", draft.title, draft.kind, draft.rule).to_lowercase();
-        filter
-            .identity
-            .is_none_or(|head| self.derived.is_family(draft.identity, head))
-            && filter.kind.as_ref().is_none_or(|kind| draft.kind == *kind)
-            && filter
-                .severity_min
-                .is_none_or(|least| draft.severity >= least)
-            && filter.status.is_none_or(|status| finding.status == status)
-            && filter
-                .text
-                .as_ref()
-                .is_none_or(|text| words.contains(&text.to_lowercase()))
-            && filter
-                .updated_since
-                .is_none_or(|since| finding.updated >= since)
-    }
-}
 
 impl MemoryStore {
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -506,6 +330,13 @@ impl Store for MemoryStore {
     }
 }
 
+fn is_asked(record: &Quarantined, filter: &QuarantineFilter) -> bool {
+    record.tenant == filter.tenant
+        && filter.source.as_ref().is_none_or(|it| record.source == *it)
+        && filter.code.as_ref().is_none_or(|it| record.code == *it)
+        && record.dismissal.is_some() == filter.dismissed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -514,11 +345,4 @@ mod tests {
     fn keeps_the_contract() {
         crate::store_contract::check(&|| Box::new(MemoryStore::default()));
     }
-}
-
-fn is_asked(record: &Quarantined, filter: &QuarantineFilter) -> bool {
-    record.tenant == filter.tenant
-        && filter.source.as_ref().is_none_or(|it| record.source == *it)
-        && filter.code.as_ref().is_none_or(|it| record.code == *it)
-        && record.dismissal.is_some() == filter.dismissed
 }

@@ -1,0 +1,193 @@
+//! The tables of the store in memory, and what of them matches.
+
+use std::collections::BTreeMap;
+
+use deedtrail_core::Text;
+use deedtrail_core::finding::{Decision, Finding, FindingStatus};
+use deedtrail_core::health::SourceHealth;
+use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceName, TenantId};
+use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
+use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::store::{
+    FindingFilter, IdentityFilter, Progress, Quarantined, SignInLink, TokenRecord, WebSession,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) derived: Derived,
+    pub(super) declared: BTreeMap<IdentityId, Declared>,
+    /// Each with the position it covers.
+    pub(super) decisions: BTreeMap<FindingId, (Decision, Sequence)>,
+    pub(super) tokens: BTreeMap<Text, TokenRecord>,
+    pub(super) sign_in_links: BTreeMap<Text, SignInLink>,
+    pub(super) sessions: BTreeMap<Text, WebSession>,
+    pub(super) settings: BTreeMap<String, String>,
+}
+
+/// What a rebuild forgets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Derived {
+    pub(super) processed: Sequence,
+    pub(super) identities: BTreeMap<IdentityId, Identity>,
+    pub(super) aliases: BTreeMap<AliasUid, AliasRecord>,
+    pub(super) credentials: BTreeMap<CredentialUid, CredentialRecord>,
+    pub(super) merges: BTreeMap<(IdentityId, IdentityId), Merge>,
+    pub(super) findings: BTreeMap<FindingId, Finding>,
+    pub(super) sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
+    pub(super) quarantine: BTreeMap<Sequence, Quarantined>,
+    pub(super) snapshots: BTreeMap<String, (Sequence, Vec<u8>)>,
+}
+
+impl Derived {
+    pub(super) fn save(&mut self, progress: &Progress) {
+        self.processed = progress.through;
+        for identity in &progress.identities {
+            self.identities.insert(identity.id, identity.clone());
+        }
+        for alias in &progress.aliases {
+            self.aliases.insert(alias.uid, alias.clone());
+        }
+        for credential in &progress.credentials {
+            self.credentials.insert(credential.uid, credential.clone());
+        }
+        for merge in &progress.merges {
+            self.merges
+                .insert((merge.merged, merge.kept), merge.clone());
+        }
+        for finding in &progress.findings {
+            self.findings.insert(finding.id, finding.clone());
+        }
+        for health in &progress.sources {
+            let key = (health.source.clone(), health.tenant.clone());
+            self.sources.insert(key, health.clone());
+        }
+        for record in &progress.quarantined {
+            self.quarantine.insert(record.sequence, record.clone());
+        }
+        for sequence in &progress.released {
+            self.quarantine.remove(sequence);
+        }
+        for (sequence, dismissal) in &progress.dismissed {
+            if let Some(record) = self.quarantine.get_mut(sequence) {
+                record.dismissal = Some(dismissal.clone());
+            }
+        }
+        for sequence in &progress.restored {
+            if let Some(record) = self.quarantine.get_mut(sequence) {
+                record.dismissal = None;
+            }
+        }
+    }
+
+    /// An alias or credential that leads nowhere is refused.
+    pub(super) fn has_loose_end(&self) -> bool {
+        let loose = |id: &IdentityId| !self.identities.contains_key(id);
+        self.aliases.values().any(|alias| loose(&alias.identity))
+            || self
+                .credentials
+                .values()
+                .any(|credential| loose(&credential.identity))
+    }
+
+    pub(super) fn kept_for(&self, id: IdentityId) -> Option<IdentityId> {
+        let standing = |merge: &&Merge| merge.merged == id && merge.undone.is_none();
+        self.merges.values().find(standing).map(|merge| merge.kept)
+    }
+
+    pub(super) fn stands_for(&self, id: IdentityId) -> IdentityId {
+        self.kept_for(id).map_or(id, |kept| self.stands_for(kept))
+    }
+
+    pub(super) fn is_family(&self, member: IdentityId, head: IdentityId) -> bool {
+        member == head
+            || self
+                .kept_for(member)
+                .is_some_and(|kept| self.is_family(kept, head))
+    }
+}
+
+impl Tables {
+    pub(super) fn identity(&self, stored: &Identity) -> Identity {
+        let declared = self.declared.get(&stored.id).cloned().unwrap_or_default();
+        Identity {
+            declared,
+            ..stored.clone()
+        }
+    }
+
+    pub(super) fn matching(&self, filter: &IdentityFilter) -> Vec<Identity> {
+        let stored = self
+            .derived
+            .identities
+            .values()
+            .map(|identity| self.identity(identity));
+        let mut list: Vec<_> = stored
+            .filter(|identity| self.matches(identity, filter))
+            .collect();
+        list.sort_by_key(|identity| (std::cmp::Reverse(identity.last_seen), identity.id));
+        list
+    }
+
+    pub(super) fn matches(&self, identity: &Identity, filter: &IdentityFilter) -> bool {
+        let owner = identity.declared.owner.as_deref();
+        let kind = filter
+            .kind
+            .as_ref()
+            .is_none_or(|kind| identity.kind.name() == kind);
+        let text = filter.text.as_ref().is_none_or(|text| {
+            let holds = |value: &str| value.to_lowercase().contains(&text.to_lowercase());
+            let of = |alias: &&AliasRecord| alias.identity == identity.id;
+            holds(&identity.name)
+                || owner.is_some_and(holds)
+                || self
+                    .derived
+                    .aliases
+                    .values()
+                    .filter(of)
+                    .any(|alias| holds(&alias.value))
+        });
+        let unmerged = filter.merged || self.derived.kept_for(identity.id).is_none();
+        kind && text && unmerged && (!filter.unowned || owner.is_none())
+    }
+
+    pub(super) fn finding(&self, stored: &Finding) -> Finding {
+        let undecided = Finding {
+            status: FindingStatus::Open,
+            disposition: None,
+            analyst: None,
+            note: None,
+            ..stored.clone()
+        };
+        match self.decisions.get(&stored.id).cloned() {
+            None => undecided,
+            Some((decision, covered)) => Finding {
+                status: stored.status_now(decision.status, covered),
+                disposition: decision.disposition,
+                analyst: Some(decision.analyst),
+                note: decision.note,
+                updated: stored.updated.max(decision.at),
+                ..undecided
+            },
+        }
+    }
+
+    pub(super) fn shows(&self, finding: &Finding, filter: &FindingFilter) -> bool {
+        let draft = &finding.draft;
+        let words = format!("{}\n{}\n{}", draft.title, draft.kind, draft.rule).to_lowercase();
+        filter
+            .identity
+            .is_none_or(|head| self.derived.is_family(draft.identity, head))
+            && filter.kind.as_ref().is_none_or(|kind| draft.kind == *kind)
+            && filter
+                .severity_min
+                .is_none_or(|least| draft.severity >= least)
+            && filter.status.is_none_or(|status| finding.status == status)
+            && filter
+                .text
+                .as_ref()
+                .is_none_or(|text| words.contains(&text.to_lowercase()))
+            && filter
+                .updated_since
+                .is_none_or(|since| finding.updated >= since)
+    }
+}
