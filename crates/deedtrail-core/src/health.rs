@@ -154,8 +154,12 @@ pub struct Watched {
     pub numbered: bool,
     /// Numbers that never came, oldest first.
     pub missing: Vec<MissingNumbers>,
-    /// How many numbers never came, those that are forgotten in `missing` included.
+    /// How many numbers never came, those that are forgotten in `missing` included: one of them that
+    /// comes after all stays counted.
     pub missing_total: u64,
+    /// How many more were skipped without being waited for, as too many others were: some may have
+    /// come.
+    pub skipped_forgotten: u64,
 }
 
 /// Numbers that a source gave to records of which none came.

@@ -116,10 +116,8 @@ impl Watch {
         self.missing_total += missing.iter().map(MissingNumbers::count).sum::<u64>();
         self.untold.extend(missing.iter().cloned());
         self.missing.extend(missing);
-        for list in [&mut self.untold, &mut self.missing] {
-            let over = list.len().saturating_sub(GAPS_MAX);
-            list.drain(..over);
-        }
+        keep_newest(&mut self.untold);
+        keep_newest(&mut self.missing);
     }
 
     fn count(&mut self, record: &RecordNumber, time: Timestamp, received: Timestamp) {
@@ -127,6 +125,7 @@ impl Watch {
         self.numbers
             .count(record, time, received, &mut self.missing);
         self.missing_total -= waited_for - sum(&self.missing);
+        keep_newest(&mut self.missing);
     }
 
     /// When silence becomes a finding if nothing comes and the server runs on from the hour under
@@ -147,6 +146,11 @@ impl Watch {
         let at = (passed + 1).max(known).saturating_mul(Timestamp::HOUR_US);
         Some(Timestamp::from_micros(at))
     }
+}
+
+fn keep_newest(missing: &mut Vec<MissingNumbers>) {
+    let over = missing.len().saturating_sub(GAPS_MAX);
+    missing.drain(..over);
 }
 
 fn sum(missing: &[MissingNumbers]) -> u64 {
@@ -335,6 +339,7 @@ impl Sources {
             numbered: !watch.numbers.is_empty(),
             missing: watch.missing.clone(),
             missing_total: watch.missing_total,
+            skipped_forgotten: watch.numbers.forgotten(),
         }
     }
 

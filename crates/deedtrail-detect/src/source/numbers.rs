@@ -13,9 +13,10 @@ use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Streams of one source that are followed; beyond it the one that was quiet for longest is
-/// forgotten, with the numbers it waits for.
+/// forgotten, with the numbers it waits for, which are counted.
 pub(crate) const STREAMS_MAX: usize = 256;
-/// Holes of one stream that are waited for; beyond it the oldest is not waited for any longer.
+/// Holes of one stream that are waited for; beyond it the oldest is missing when the hour ends. Beyond
+/// twice as many it is forgotten at once: its numbers are counted, whether they come or not.
 const HOLES_MAX: usize = 64;
 /// Hours that have to end, with the log open, before a hole is a gap: one to two hours.
 const GRACE_HOURS: u8 = 2;
@@ -31,6 +32,8 @@ const HISTORY_US: i64 = Timestamp::HOUR_US;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Numbers {
     streams: BTreeMap<Text, Stream>,
+    /// Numbers that are not waited for any longer because there is no room for them.
+    forgotten: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,8 +61,14 @@ impl Numbers {
         self.streams.is_empty()
     }
 
-    /// Takes note of a record that happened at `time`. What came now although it was given up is
-    /// taken out of `missing`.
+    /// How many numbers were skipped of which nobody knows whether they came: too many others were.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Takes note of a record that says it happened at `time`, which counts up to when it was
+    /// received: a clock that is ahead makes no history of what others send. What came now although
+    /// it was given up is taken out of `missing`.
     pub(super) fn count(
         &mut self,
         record: &RecordNumber,
@@ -67,18 +76,23 @@ impl Numbers {
         received: Timestamp,
         missing: &mut Vec<MissingNumbers>,
     ) {
-        let number = record.number;
+        let (number, time) = (record.number, time.min(received));
         if let Some(stream) = self.streams.get_mut(&record.within) {
             if !stream.fill(number) && !found(missing, record, time) {
                 stream.advance(number, time, received);
             }
             stream.newest = stream.newest.max(time);
+            let over = stream.holes.len().saturating_sub(2 * HOLES_MAX);
+            let over: u64 = stream.holes.drain(..over).map(|hole| hole.count()).sum();
+            self.forgotten = self.forgotten.saturating_add(over);
             return;
         }
         if self.streams.len() >= STREAMS_MAX {
             let quiet = self.streams.iter().min_by_key(|(_, stream)| stream.newest);
-            if let Some(within) = quiet.map(|(within, _)| within.clone()) {
-                self.streams.remove(&within);
+            let quiet = quiet.map(|(within, _)| within.clone());
+            if let Some(stream) = quiet.and_then(|within| self.streams.remove(&within)) {
+                let waited_for: u64 = stream.holes.iter().map(Hole::count).sum();
+                self.forgotten = self.forgotten.saturating_add(waited_for);
             }
         }
         let stream = Stream {
@@ -112,6 +126,12 @@ impl Numbers {
             });
         }
         missing
+    }
+}
+
+impl Hole {
+    fn count(&self) -> u64 {
+        self.last - self.first + 1
     }
 }
 
@@ -150,7 +170,7 @@ impl Stream {
                 (self.lowest, self.highest) = (number, number);
                 return;
             }
-            if number - self.highest > 1 && self.holes.len() < 2 * HOLES_MAX {
+            if number - self.highest > 1 {
                 self.holes.push(Hole {
                     first: self.highest + 1,
                     last: number - 1,
@@ -301,13 +321,65 @@ mod tests {
     }
 
     #[test]
+    fn a_sender_whose_clock_is_ahead_hides_no_gap() {
+        let mut sent = Sent::new();
+        let record = |number| RecordNumber {
+            within: "a".into(),
+            number,
+        };
+        let ahead = Timestamp::from_micros(4_000_000_000 * Timestamp::SECOND_US);
+        let now = Timestamp::from_micros(sent.second * Timestamp::SECOND_US);
+        sent.numbers
+            .count(&record(1), ahead, now, &mut sent.missing);
+        sent.numbers
+            .count(&record(2), ahead, now, &mut sent.missing);
+        sent.all([3, 6]);
+        assert_eq!(sent.after(2), [(4, 5)]);
+    }
+
+    #[test]
+    fn holes_that_are_too_many_are_counted() {
+        let mut sent = Sent::new();
+        sent.all([0, 100_000]);
+        sent.all((2..100_000).step_by(2));
+        assert!(sent.numbers.streams["a"].holes.len() <= 2 * HOLES_MAX);
+        sent.all((100_002..200_001).step_by(2));
+        assert!(sent.numbers.streams["a"].holes.len() <= 2 * HOLES_MAX);
+        let missing = sent
+            .after(2)
+            .into_iter()
+            .map(|(first, last)| last - first + 1);
+        let missing: u64 = missing.sum();
+        assert_eq!(missing + sent.numbers.forgotten(), 100_000);
+        assert!(missing >= 2 * HOLES_MAX as u64, "{missing}");
+        for stream in 0..STREAMS_MAX as u64 {
+            for number in [1, 3] {
+                let record = RecordNumber {
+                    within: Text::new(stream.to_string()),
+                    number,
+                };
+                let at = Timestamp::from_micros(i64::MAX);
+                sent.numbers.count(&record, at, at, &mut sent.missing);
+            }
+        }
+        let before = sent.numbers.forgotten();
+        let record = RecordNumber {
+            within: "last".into(),
+            number: 1,
+        };
+        let at = Timestamp::from_micros(i64::MAX);
+        sent.numbers.count(&record, at, at, &mut sent.missing);
+        assert_eq!(sent.numbers.forgotten(), before + 1);
+    }
+
+    #[test]
     fn what_is_kept_has_a_limit() {
         let mut sent = Sent::new();
         sent.all((0..100_000).step_by(2));
         assert!(sent.numbers.streams["a"].holes.len() <= 2 * HOLES_MAX);
         for stream in 0..1_000 {
             let record = RecordNumber {
-                within: Text::new(&stream.to_string()),
+                within: Text::new(stream.to_string()),
                 number: u64::MAX - stream,
             };
             let at = Timestamp::from_micros(i64::MAX);

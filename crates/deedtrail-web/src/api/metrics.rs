@@ -270,9 +270,17 @@ fn sources(page: &mut Page, sources: &[SourceHealth]) {
     let missing = (
         "deedtrail_source_missing_numbers",
         "gauge",
-        "Records whose number was skipped and that never came, by source.",
+        "Skipped numbers of records that did not come within two hours, by source; one that comes later is taken out while its range is among the last 16.",
     );
     page.by_source(missing, sources, |health| health.watched.missing_total);
+    let forgotten = (
+        "deedtrail_source_forgotten_numbers",
+        "gauge",
+        "Skipped numbers of records that were too many to be waited for, by source; some may have come.",
+    );
+    page.by_source(forgotten, sources, |health| {
+        health.watched.skipped_forgotten
+    });
     let bytes = (
         "deedtrail_source_bytes_total",
         "counter",

@@ -85,6 +85,8 @@ pub(super) struct HealthView {
     pub(super) numbered: bool,
     pub(super) skipped: Vec<SkippedView>,
     pub(super) skipped_total: String,
+    /// Skipped too, but too many to be waited for.
+    pub(super) forgotten: Option<String>,
 }
 
 /// Numbers that never came.
@@ -173,6 +175,8 @@ impl HealthView {
             numbered: health.watched.numbered,
             skipped: health.watched.missing.iter().rev().map(skipped).collect(),
             skipped_total: grouped(health.watched.missing_total),
+            forgotten: (health.watched.skipped_forgotten > 0)
+                .then(|| grouped(health.watched.skipped_forgotten)),
         }
     }
 }
