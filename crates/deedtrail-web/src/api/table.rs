@@ -1,5 +1,7 @@
 //! The endpoints of the API: what each needs, what it says in the reference.
 
+mod waiting;
+
 use axum::routing::{get, patch, post};
 use deedtrail_core::action::ACTIONS;
 use deedtrail_core::port::store::Scope;
@@ -252,98 +254,6 @@ const SOURCES: Document = Document {
     ..PLAIN
 };
 
-const QUARANTINE: Document = Document {
-    summary: "Records of a source that wait in quarantine, newest first",
-    parameters: &[SOURCE_PATH, LIMIT],
-    answer: Answer::Json("QuarantineList"),
-    refusals: &[(
-        404,
-        "No source of that name; the detail suggests the nearest.",
-    )],
-    ..PLAIN
-};
-
-const QUARANTINED: Document = Document {
-    summary: "A record in quarantine, as it came in, secrets masked",
-    parameters: &[
-        SOURCE_PATH,
-        Parameter {
-            name: "sequence",
-            meaning: "Number of the entry in the log.",
-            shape: Shape::Count,
-        },
-    ],
-    answer: Answer::Text("The record's bytes."),
-    refusals: &[(
-        404,
-        "No such source, or no record of that number is in its quarantine.",
-    )],
-    ..PLAIN
-};
-
-const QUARANTINE_ALL: Document = Document {
-    summary: "Records in quarantine over all sources, newest first, and how many for which reason",
-    parameters: &[
-        EVENT_SOURCE,
-        parameter(
-            "code",
-            "Only for this reason, e.g. `not_json`.",
-            Shape::Text,
-        ),
-        parameter(
-            "dismissed",
-            "Those that somebody dismissed, instead of those that wait.",
-            Shape::Flag,
-        ),
-        LIMIT,
-    ],
-    answer: Answer::Json("QuarantineOverview"),
-    refusals: &[(400, "A parameter is not understood.")],
-    ..PLAIN
-};
-
-const QUARANTINE_REPLAY: Document = Document {
-    summary: "Read waiting records once more, with the mappings of now",
-    detail: "`tried = released + waiting`. Without source and code: everything that waits.",
-    body: Some(Body {
-        media_types: &["application/json"],
-        schema: Some("QuarantineChoice"),
-    }),
-    answer: Answer::Json("ReplayAnswer"),
-    refusals: &[
-        (
-            404,
-            "No source of that name; the detail suggests the nearest.",
-        ),
-        (422, "The body is not understood."),
-    ],
-    ..PLAIN
-};
-
-const QUARANTINE_DISMISS: Document = Document {
-    summary: "Take waiting records out of the counts, with a reason",
-    detail: "The decision is an entry of the evidence log, with who and why; the records stay \
-             evidence and can be restored.",
-    body: Some(Body {
-        media_types: &["application/json"],
-        schema: Some("QuarantineDismissal"),
-    }),
-    answer: Answer::Json("QuarantineDecided"),
-    refusals: &[(422, "The body is not understood, or gives no reason.")],
-    ..PLAIN
-};
-
-const QUARANTINE_RESTORE: Document = Document {
-    summary: "Let dismissed records wait again",
-    body: Some(Body {
-        media_types: &["application/json"],
-        schema: Some("QuarantineChoice"),
-    }),
-    answer: Answer::Json("QuarantineDecided"),
-    refusals: &[(422, "The body is not understood.")],
-    ..PLAIN
-};
-
 const COVERAGE: Document = Document {
     summary: "Which planes of which system are seen",
     answer: Answer::Json("Coverage"),
@@ -465,37 +375,37 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         path: "/v1/sources/{source}/quarantine",
         route: || get(sources::quarantine),
-        document: Some(QUARANTINE),
+        document: Some(waiting::OF_SOURCE),
         ..READ
     },
     Endpoint {
         path: "/v1/sources/{source}/quarantine/{sequence}",
         route: || get(sources::record),
-        document: Some(QUARANTINED),
+        document: Some(waiting::RECORD),
         ..READ
     },
     Endpoint {
         path: "/v1/quarantine",
         route: || get(quarantine::list),
-        document: Some(QUARANTINE_ALL),
+        document: Some(waiting::ALL),
         ..READ
     },
     Endpoint {
         path: "/v1/quarantine/replay",
         route: || post(quarantine::replay),
-        document: Some(QUARANTINE_REPLAY),
+        document: Some(waiting::REPLAY),
         ..WRITE
     },
     Endpoint {
         path: "/v1/quarantine/dismiss",
         route: || post(quarantine::dismiss),
-        document: Some(QUARANTINE_DISMISS),
+        document: Some(waiting::DISMISS),
         ..WRITE
     },
     Endpoint {
         path: "/v1/quarantine/restore",
         route: || post(quarantine::restore),
-        document: Some(QUARANTINE_RESTORE),
+        document: Some(waiting::RESTORE),
         ..WRITE
     },
     Endpoint {
