@@ -111,6 +111,8 @@ fn without_files(pattern: &Path) -> Option<String> {
     let mut tried = 0;
     for found in glob::glob(&pattern.to_string_lossy()).ok()?.take(FILES_MAX) {
         let denied = match &found {
+            // A pipe would be waited for.
+            Ok(path) if !path.is_file() => continue,
             Ok(path) => File::open(path)
                 .err()
                 .map(|error| (path.as_path(), error.kind())),

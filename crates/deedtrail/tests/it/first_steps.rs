@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::command::{Folder, Server, cloudtrail, served_by};
 use crate::encrypted::certificate;
@@ -151,11 +151,15 @@ fn settings_that_are_probably_not_meant_are_warned_of() {
     folder.ok(&["init"]);
     std::fs::create_dir(folder.path("logs")).unwrap();
     folder.write("logs/other.txt", "");
+    let mut make_pipe = Command::new("mkfifo");
+    let made = make_pipe.arg(folder.path("logs/a.pipe")).status();
+    assert!(made.unwrap().success());
     folder.write("data/github.secret", "0123456789abcdef");
     folder.write(
         "data/deedtrail.toml",
         "listen = '0.0.0.0:0'\n[folders.nowhere]\nfiles = ['/nowhere/at/all/*.log']\nsource = 'vault.audit'\n\
          [folders.none]\nfiles = ['../logs/*.log']\nsource = 'vault.audit'\n\
+         [folders.pipes]\nfiles = ['../logs/*.pipe']\nsource = 'vault.audit'\n\
          [webhooks.github]\nsource = 'github.webhook'\nscheme = 'github'\nsecret_file = 'github.secret'\n",
     );
     let checked = folder.run(&["config", "check"]);
@@ -173,6 +177,7 @@ fn settings_that_are_probably_not_meant_are_warned_of() {
             "there is no folder /nowhere/at/all: make it",
         ),
         ("folders.none.files", "no file matches "),
+        ("folders.pipes.files", "no file matches "),
         (
             "webhooks.github.secret_file",
             "anybody on this machine can read ",
@@ -208,7 +213,8 @@ fn settings_that_are_probably_not_meant_are_warned_of() {
     let settings = std::fs::read_to_string(folder.path("data/deedtrail.toml")).unwrap();
     let mended = settings
         .replace("0.0.0.0", "127.0.0.1")
-        .replace("/nowhere/at/all", "../logs");
+        .replace("/nowhere/at/all", "../logs")
+        .replace("*.pipe", "*.log");
     folder.write("data/deedtrail.toml", mended);
     let checked = printed(&folder.run(&["config", "check"]));
     assert_eq!(checked.lines().count(), 1, "{checked}");
