@@ -107,13 +107,10 @@ pub(crate) fn open(
     let disk = &around.disk;
     let lock = take_lock(config, &**disk)?;
     let (mut identity, log_id) = identity(config, around)?;
-    let key = &config.signing_key;
-    let seed = signing_seed(&**disk, key, &*around.entropy)
-        .map_err(during("read or create the signing key", key))?;
+    let seed = seed(config, around)?;
     let mut signer = NoteSigner::new(identity.current(), &seed)?;
     let segments = open_segments(config, disk, log_id)?;
-    let mark = config.folder.join("watermark");
-    let (watermark, marked) = Watermark::open(&**disk, &mark).map_err(during("open", &mark))?;
+    let (watermark, marked) = open_watermark(config, &**disk)?;
     let recovered = recover(&segments, marked, config)?;
     let tree = restore_tree(config, disk, &signer, &segments, recovered.batches)?;
     let is_damaged = !segments.damage().is_empty();
@@ -187,6 +184,17 @@ fn unrecorded(mut identity: Identity, writer: &Writer) -> Option<Origin> {
     let is_adopted = identity.origins.len() > 1 && !writer.shared.is_read_only();
     let newest = identity.origins.pop().filter(|_| is_adopted);
     newest.filter(|newest| newest.from_batch == writer.end.batch)
+}
+
+fn seed(config: &LogConfig, around: &Surroundings) -> Result<[u8; 32], OpenError> {
+    let key = &config.signing_key;
+    signing_seed(&*around.disk, key, &*around.entropy)
+        .map_err(during("read or create the signing key", key))
+}
+
+fn open_watermark(config: &LogConfig, disk: &dyn Disk) -> Result<(Watermark, Sequence), OpenError> {
+    let mark = config.folder.join("watermark");
+    Watermark::open(disk, &mark).map_err(during("open", &mark))
 }
 
 fn open_segments(

@@ -22,11 +22,13 @@ fn mistake(mapping: &str) -> String {
     message.to_owned()
 }
 
+/// Asserts what is said about `line` after [`HEAD`].
+fn check(line: &str, message: &str) {
+    assert_eq!(mistake(&format!("{HEAD}{line}\n")), message, "{line}");
+}
+
 #[test]
 fn mistakes_have_a_place_and_a_way_out() {
-    let check = |line: &str, message: &str| {
-        assert_eq!(mistake(&format!("{HEAD}{line}\n")), message, "{line}");
-    };
     check(
         "src_ipp = \"b\"",
         "mapping.toml:7: unknown key `src_ipp`; did you mean `src_ip`?",
@@ -64,6 +66,10 @@ fn mistakes_have_a_place_and_a_way_out() {
         "account = { from = \"b\", befor = \"x\" }",
         "mapping.toml:7: unknown key `befor`; did you mean `before`?",
     );
+}
+
+#[test]
+fn mistakes_in_patterns_of_time_are_told() {
     check(
         "time = { from = \"b\", format = \"unix_m\" }",
         "mapping.toml:7: `unix_m` is none of rfc3339, unix_s, unix_ms, unix_us, unix_ns, or a pattern such as `%Y-%m-%d %H:%M:%S`",
@@ -80,6 +86,10 @@ fn mistakes_have_a_place_and_a_way_out() {
         "time = { from = \"b\", format = \"%Y-%m-%d %H:%M\", zone = \"Europe/Berln\" }",
         "mapping.toml:7: `Europe/Berln` is no time zone; write one of the IANA names, such as `Europe/Berlin`",
     );
+}
+
+#[test]
+fn mistakes_in_lists_and_tables_are_told() {
     check(
         "account = \"l.x\"\nsrc_ip = \"l[type=User].ip\"",
         "mapping.toml:8: `l` is read with brackets (`l[].x`) and without (`l.x`); write all its paths with brackets, a single object is then a list of one",

@@ -282,7 +282,7 @@ async fn strangers_with_slow_bodies_keep_no_delivery_waiting() {
     let length = 25 << 20;
     let mut long = begun(&served, "a", length, 20).await;
     for connection in &mut long {
-        connection.write_all(&[b' '; 100_000]).await.unwrap();
+        connection.write_all(&vec![b' '; 100_000]).await.unwrap();
     }
     for padding in [0, 300_000] {
         let answer = deliver_padded(&served, "a", padding).await;
