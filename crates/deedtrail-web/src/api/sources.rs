@@ -68,6 +68,8 @@ struct Health {
     numbered: bool,
     missing_numbers: Vec<MissingNumbers>,
     missing_numbers_total: u64,
+    /// Those that were too many to be waited for; some may have come.
+    forgotten_numbers: u64,
     degraded: Vec<Text>,
 }
 
@@ -94,6 +96,7 @@ impl Health {
             numbered: health.watched.numbered,
             missing_numbers: health.watched.missing,
             missing_numbers_total: health.watched.missing_total,
+            forgotten_numbers: health.watched.skipped_forgotten,
             degraded: health.watched.degraded,
         }
     }
