@@ -145,9 +145,9 @@ pub(crate) fn reason(error: &DataFusionError) -> String {
         line.strip_prefix(prefix).unwrap_or(line)
     });
     // Variants of the parser's error, printed as they are written in code.
-    let inner = ["ParserError(\"", "TokenizerError(\""].iter();
-    let inner = inner.filter_map(|variant| line.strip_prefix(variant)?.strip_suffix("\")"));
-    let line = inner.last().unwrap_or(line);
+    let mut variants = ["ParserError(\"", "TokenizerError(\""].iter();
+    let inner = variants.find_map(|variant| line.strip_prefix(variant)?.strip_suffix("\")"));
+    let line = inner.unwrap_or(line);
     let table = line.strip_prefix("table 'datafusion.public.");
     match table.and_then(|rest| rest.strip_suffix("' not found")) {
         Some(name) => format!("there is no table `{name}`; there is `events`"),

@@ -1,6 +1,5 @@
 //! How the clients send.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -114,13 +113,12 @@ fn joined(records: &[&str], between: &str, one: impl Fn(&str) -> String) -> Stri
 
 /// As GitHub signs: HMAC-SHA-256 of the body, hex.
 fn signature(body: &str) -> String {
-    let mut text = "sha256=".to_owned();
     // A key of any length is a key.
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()) {
+    let signed = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).map(|mut mac| {
         mac.update(body.as_bytes());
-        for byte in mac.finalize().into_bytes() {
-            let _ = write!(text, "{byte:02x}");
-        }
-    }
-    text
+        mac.finalize().into_bytes()
+    });
+    let bytes = signed.iter().flatten();
+    let hex = bytes.map(|byte| format!("{byte:02x}"));
+    format!("sha256={}", hex.collect::<String>())
 }

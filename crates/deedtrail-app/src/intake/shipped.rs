@@ -36,7 +36,9 @@ pub struct Shipped<'a> {
 
 /// Writes the document around a record, whose bytes it is given. That is needed only where nothing
 /// understands the record, or where the record does not tell itself from others.
-pub struct Around<'a>(Box<dyn Fn(&[u8]) -> Vec<u8> + Send + 'a>);
+pub struct Around<'a>(Box<WriteDocument<'a>>);
+
+type WriteDocument<'a> = dyn Fn(&[u8]) -> Vec<u8> + Send + 'a;
 
 impl<'a> Around<'a> {
     pub fn new(document: impl Fn(&[u8]) -> Vec<u8> + Send + 'a) -> Self {

@@ -14,12 +14,11 @@ pub(super) fn misfit<'a>(reader: &Reader<'a>, identify: &'a Condition) -> String
     }
     let misfits = misfits(reader, identify);
     let told = misfits.iter().take(NAMED_MAX).map(String::as_str);
-    let mut text = told.collect::<Vec<_>>().join(", ");
-    let more = misfits.len().saturating_sub(NAMED_MAX);
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
+    let told = told.collect::<Vec<_>>().join(", ");
+    match misfits.len().saturating_sub(NAMED_MAX) {
+        0 => told,
+        more => format!("{told} and {more} more"),
     }
-    text
 }
 
 fn misfits<'a>(reader: &Reader<'a>, condition: &'a Condition) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! HTTP over TLS, as clients that nobody here wrote see it.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use deedtrail_testkit::python::output;
@@ -80,7 +80,7 @@ fn a_certificate_serves_every_protocol_and_is_read_again_when_it_changes() {
 }
 
 /// Whether a RELP listener answers a client with this certificate and key.
-fn is_answered(port: u16, authority: &PathBuf, (certificate, key): &(PathBuf, PathBuf)) -> bool {
+fn is_answered(port: u16, authority: &Path, (certificate, key): &(PathBuf, PathBuf)) -> bool {
     let mut openssl = Command::new("openssl");
     openssl
         .args(["s_client", "-quiet", "-verify_return_error", "-connect"])

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::command::{Folder, Server, cloudtrail, served_by};
@@ -145,15 +146,18 @@ fn every_block_of_the_first_configuration_works_when_its_mark_is_removed() {
     }
 }
 
+fn make_pipe(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+}
+
 #[test]
 fn settings_that_are_probably_not_meant_are_warned_of() {
     let folder = Folder::new();
     folder.ok(&["init"]);
     std::fs::create_dir(folder.path("logs")).unwrap();
     folder.write("logs/other.txt", "");
-    let mut make_pipe = Command::new("mkfifo");
-    let made = make_pipe.arg(folder.path("logs/a.pipe")).status();
-    assert!(made.unwrap().success());
+    make_pipe(&folder.path("logs/a.pipe"));
     folder.write("data/github.secret", "0123456789abcdef");
     folder.write(
         "data/deedtrail.toml",

@@ -146,21 +146,15 @@ fn resource_logs<'a>(raw: &'a RawValue, into: &mut Vec<Shipped<'a>>) {
             resource,
             scope: members.as_ref().and_then(|members| members.get("scope")),
         };
-        match found {
-            Some(found) => {
-                into.extend(found.into_iter().map(|raw| record(raw, place, &attributes)))
-            }
-            None => {
-                let document = document(
-                    "scopeLogs",
-                    raw,
-                    Place {
-                        resource,
-                        scope: None,
-                    },
-                );
-                into.push(shipped(Vec::new(), document.into(), None));
-            }
+        if let Some(found) = found {
+            into.extend(found.into_iter().map(|raw| record(raw, place, &attributes)));
+        } else {
+            let place = Place {
+                resource,
+                scope: None,
+            };
+            let document = document("scopeLogs", raw, place);
+            into.push(shipped(Vec::new(), document.into(), None));
         }
     }
 }
@@ -211,14 +205,15 @@ const fn shipped<'a>(
 
 /// A log record with its resource and scope, as it is kept where nothing understands its body.
 fn document(name: &str, raw: &RawValue, place: Place<'_>) -> Vec<u8> {
-    let mut document = format!("{{\"{name}\":{}", raw.get());
-    for (name, value) in [("resource", place.resource), ("scope", place.scope)] {
-        if let Some(value) = value {
-            document.push_str(&format!(",\"{name}\":{}", value.get()));
-        }
-    }
-    document.push('}');
-    document.into_bytes()
+    let members = [
+        (name, Some(raw)),
+        ("resource", place.resource),
+        ("scope", place.scope),
+    ];
+    let members = members.into_iter();
+    let written = members.filter_map(|(name, value)| Some(format!("\"{name}\":{}", value?.get())));
+    let written: Vec<String> = written.collect();
+    format!("{{{}}}", written.join(",")).into_bytes()
 }
 
 fn text<'a>(attributes: &[KeyValue<'a>], key: &str) -> Option<Cow<'a, str>> {

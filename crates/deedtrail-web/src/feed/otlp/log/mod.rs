@@ -24,21 +24,18 @@ pub(super) fn records<'a>(
     mapper: &dyn Mapper,
     body: &'a [u8],
 ) -> Result<Vec<Shipped<'a>>, Problem> {
-    let mut records = match form {
+    let read = match form {
         Form::Protobuf => {
             let request = ExportLogsServiceRequest::decode(body).map_err(|e| unreadable(&e))?;
-            message::records(request).map_err(|_| Problem::internal())?
+            Some(message::records(request).map_err(|_| Problem::internal())?)
         }
-        Form::Json => match json::records(body) {
-            Some(records) => records,
-            None => {
-                let pieces = mapper.pieces(body).map_err(IngestError::from)?;
-                let records = pieces.into_iter();
-                return Ok(records
-                    .map(|piece| Shipped::labelled(piece, Vec::new()))
-                    .collect());
-            }
-        },
+        Form::Json => json::records(body),
+    };
+    let Some(mut records) = read else {
+        let pieces = mapper.pieces(body).map_err(IngestError::from)?;
+        let records = pieces.into_iter();
+        let records = records.map(|piece| Shipped::labelled(piece, Vec::new()));
+        return Ok(records.collect());
     };
     for (record, line) in records.iter_mut().zip(1..) {
         record.line = line;
