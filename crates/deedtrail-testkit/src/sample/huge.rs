@@ -47,6 +47,10 @@ pub(super) fn tell() -> Sample {
             "not JSON at byte 0: expected value",
         );
     }
+    if let Some(health) = builder.health("github.audit", NOW) {
+        health.watched.numbered = true;
+        health.watched.skipped_forgotten = 1_234_567;
+    }
     builder.finish()
 }
 

@@ -125,6 +125,20 @@ async fn every_page_of_every_sample_is_sound() {
 }
 
 #[tokio::test]
+async fn numbers_that_were_not_waited_for_are_not_said_to_have_come() {
+    let caller = Caller::new(Sample::huge());
+    let html = page(&caller, "/sources/github.audit").await;
+    assert!(html.text().contains("more were skipped, too many"));
+    assert!(!html.text().contains("every number came"));
+    let metrics = caller.get("/metrics").await;
+    assert!(
+        metrics
+            .text()
+            .contains("deedtrail_source_forgotten_numbers")
+    );
+}
+
+#[tokio::test]
 async fn an_event_on_a_timeline_says_where_its_fields_came_from() {
     let caller = Caller::new(Sample::story());
     let events = caller
