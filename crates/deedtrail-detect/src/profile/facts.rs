@@ -98,7 +98,27 @@ impl Facts {
         facts.compare_places(event, profile);
         facts.hour_share_percent = hour_share(profile, facts.hour_of_day);
         facts.judge_credential(observation, credential);
+        if !super::is_dated(event) {
+            facts.forget_spans();
+        }
         facts
+    }
+
+    /// How long ago anything was is not known.
+    fn forget_spans(&mut self) {
+        *self = Self {
+            days_since_use: None,
+            credential_age_days: None,
+            credential_days_since_rotation: None,
+            credential_days_since_use: None,
+            session_age_minutes: None,
+            minutes_since_sign_in: None,
+            minutes_since_click: None,
+            minutes_since_consent: None,
+            after_failed_change_minutes: None,
+            hour_share_percent: None,
+            ..std::mem::take(self)
+        };
     }
 
     fn compare_places(&mut self, event: &Event, profile: &Profile) {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use deedtrail_core::Text;
 use deedtrail_core::action::Action;
-use deedtrail_core::event::{Event, OutcomeClass};
+use deedtrail_core::event::{Event, OutcomeClass, TimeQuality};
 use deedtrail_core::finding::FindingEvent;
 use deedtrail_core::id::SessionUid;
 use deedtrail_core::time::Timestamp;
@@ -119,10 +119,12 @@ impl Profile {
         self.first_seen = Some(self.first_seen.map_or(at, |first| first.min(at)));
         self.last_seen = Some(self.last_seen.map_or(at, |last| last.max(at)));
         self.events_total = self.events_total.saturating_add(1);
-        self.learn_day(at.utc_day());
-        let hour = at.as_micros().div_euclid(Timestamp::HOUR_US).rem_euclid(24);
-        let hour = &mut self.hours[usize::try_from(hour).unwrap_or(0)];
-        *hour = hour.saturating_add(1);
+        if is_dated(event) {
+            self.learn_day(at.utc_day());
+            let hour = at.as_micros().div_euclid(Timestamp::HOUR_US).rem_euclid(24);
+            let hour = &mut self.hours[usize::try_from(hour).unwrap_or(0)];
+            *hour = hour.saturating_add(1);
+        }
         // What is half told or done by itself makes nothing familiar.
         if event.mapped.meaningful {
             let action = self.actions.entry(event.mapped.action).or_default();
@@ -154,11 +156,13 @@ impl Profile {
         let mapped = &event.mapped;
         let signs_in = mapped.action == Action::Authenticate;
         if is_work(event) {
-            self.last_use = self.last_use.max(Some(at));
-            note_work(&mut self.last_work, event);
+            if is_dated(event) {
+                self.last_use = self.last_use.max(Some(at));
+                note_work(&mut self.last_work, event);
+            }
             self.sign_ins_since_use = 0;
             self.first_sign_in_since_use = None;
-        } else if signs_in && took_place(event) {
+        } else if signs_in && took_place(event) && is_dated(event) {
             self.sign_ins_since_use = self.sign_ins_since_use.saturating_add(1);
             let first = self
                 .first_sign_in_since_use
@@ -201,7 +205,9 @@ impl Profile {
     }
 
     fn learn_session(&mut self, event: &Event) {
-        let Some(uid) = event.session_uid else { return };
+        let Some(uid) = event.session_uid.filter(|_| is_dated(event)) else {
+            return;
+        };
         let at = event.time_effective;
         let known = self.sessions.iter().position(|session| session.uid == uid);
         let started = known.map_or(at, |place| self.sessions[place].started.min(at));
@@ -327,15 +333,23 @@ impl CredentialProfile {
         self.first_used = Some(self.first_used.map_or(at, |first| first.min(at)));
         self.last_used = Some(self.last_used.map_or(at, |last| last.max(at)));
         self.uses = self.uses.saturating_add(1);
-        self.burst.note(keys.target, at, window_us);
+        if is_dated(event) {
+            self.burst.note(keys.target, at, window_us);
+        }
     }
 
     /// Learns that it was used for work, after detectors looked.
     pub(crate) fn learn_work(&mut self, event: &Event) {
-        if is_work(event) {
+        if is_work(event) && is_dated(event) {
             note_work(&mut self.last_work, event);
         }
     }
+}
+
+/// Whether a record says when its event happened. One that does not came at a known time, which
+/// tells neither how long ago it happened nor what it followed.
+pub(crate) fn is_dated(event: &Event) -> bool {
+    event.time_quality == TimeQuality::Vendor
 }
 
 /// Keeps the newest work by event time.

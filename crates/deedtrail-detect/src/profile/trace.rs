@@ -189,7 +189,8 @@ impl Traces {
         if read_only && changes_something(event.mapped.action) {
             kinds.push(TraceKind::WriteAttempt);
         }
-        for kind in &kinds {
+        // Of what is not dated nobody knows what it came before or after.
+        for kind in kinds.iter().filter(|_| super::is_dated(event)) {
             let trace = Trace::of(*kind, event, facts);
             let order = |t: &Trace| (t.time, t.log_seq, t.event_uid);
             let at = self

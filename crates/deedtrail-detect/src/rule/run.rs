@@ -136,6 +136,9 @@ impl Run<'_> {
     fn add(&mut self, rule: &Rule, place: usize) -> Option<Fired> {
         let correlation = rule.correlation.as_ref()?;
         let event = self.view.observation.event;
+        if !profile::is_dated(event) {
+            return None;
+        }
         let input = correlation
             .inputs
             .iter()

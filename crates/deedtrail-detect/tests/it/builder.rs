@@ -109,6 +109,13 @@ impl Step {
         self
     }
 
+    /// Its record says no time.
+    pub(crate) fn undated(mut self) -> Self {
+        self.event.mapped.time = None;
+        self.event.time_quality = TimeQuality::Receipt;
+        self
+    }
+
     pub(crate) fn on(self, target: &str) -> Self {
         self.with(|mapped| mapped.target_name = Some(target.into()))
     }

@@ -36,6 +36,25 @@ fn use_after_silence_from_a_new_network_weighs_three_explanations() {
 }
 
 #[test]
+fn what_says_no_time_is_neither_long_ago_nor_shortly_before() {
+    let service = identity("reporting-bot", ActorKind::ServiceAccount);
+    let undated = |day: i64| {
+        routine(&service, day..day + 1)
+            .into_iter()
+            .map(Step::undated)
+    };
+    // An old log is read: its records without a time come today.
+    let mut steps = routine(&service, 0..30);
+    steps.extend(undated(170));
+    assert_eq!(kinds(&run(steps)), [""; 0]);
+    // And they do not make a later use a return from a short silence either.
+    let mut steps = routine(&service, 0..30);
+    steps.extend(undated(169));
+    steps.extend(routine(&service, 170..171));
+    assert!(kinds(&run(steps)).contains(&"dormant_reactivation"));
+}
+
+#[test]
 fn return_shows_the_last_use_before_it_and_what_was_done_next() {
     let service = identity("profile-sync", ActorKind::ServiceAccount);
     let mut steps = routine(&service, 0..30);

@@ -64,9 +64,8 @@ fn a_part_of_a_name_is_said_to_be_one_and_an_owner_is_nobody_else() {
 fn what_waits_in_quarantine_is_not_passed_off_as_done_when_it_comes_again() {
     let folder = Folder::new();
     let unknown = folder.write("unknown.ndjson", "{\"foo\":1}\n{\"foo\":2}\n");
-    let ingest = |path: &std::path::Path| {
-        folder.run(&["ingest", "-s", "aws.cloudtrail", path.to_str().unwrap()])
-    };
+    let ingest =
+        |path: &Path| folder.run(&["ingest", "-s", "aws.cloudtrail", path.to_str().unwrap()]);
     for _ in 0..2 {
         let taken = ingest(&unknown);
         assert_eq!(taken.status.code(), Some(3), "{}", printed(&taken));
