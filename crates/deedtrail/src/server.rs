@@ -159,14 +159,17 @@ async fn tick(instance: Arc<Instance>) -> deedtrail_core::port::log::AppendError
     }
 }
 
-/// Tells `ended` of Ctrl-C and SIGTERM, and never ends itself. Both are caught from the call on,
-/// before anybody is told that the server is there.
+/// Tells `ended` of Ctrl-C, SIGTERM and SIGHUP, and never ends itself. They are caught from the call
+/// on, before anybody is told that the server is there. What may change while it runs is read again
+/// by itself, so that there is nothing for SIGHUP to do but to end in order.
 fn tell(ended: watch::Sender<bool>) -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupted = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
     let mut terminated = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
+    let mut hung_up = signal(SignalKind::hangup()).context("SIGHUP cannot be watched")?;
     Ok(async move {
         tokio::select! {
+            _ = hung_up.recv() => {}
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
         }

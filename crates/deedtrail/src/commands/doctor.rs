@@ -46,8 +46,11 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     checks.push(rules(context.app()));
     checks.extend(settings(context));
     checks.extend(certificate(context));
-    checks.extend(feeds(context.app()));
-    checks.extend(listeners(context.app()));
+    checks.push(server(context));
+    if context.instance.address.get().is_some() {
+        checks.extend(feeds(context.app()));
+        checks.extend(listeners(context.app()));
+    }
     checks.extend(unseen_planes(context)?);
     checks.extend(sources(context)?);
     let sick = checks.iter().any(|check| !check.ok);
@@ -201,6 +204,29 @@ fn certificate(context: &Context<'_>) -> Option<Check> {
     })
 }
 
+/// Whether a server runs on the data folder: only it takes what ways in of the configuration bring.
+fn server(context: &Context<'_>) -> Check {
+    if let Some(address) = context.instance.address.get() {
+        return Check::new("server", true, format!("it serves at {address}"));
+    }
+    let config = &context.instance.config;
+    let ways = config.webhooks.len()
+        + config.signals.len()
+        + config.listeners.len()
+        + config.folders.len()
+        + config.buckets.len()
+        + config.nats.len();
+    let detail = match ways {
+        0 => "none is running; `deedtrail serve` starts it".to_owned(),
+        _ => {
+            "none is running, so nothing comes in by the ways of the configuration: start it with \
+              `deedtrail serve`"
+                .to_owned()
+        }
+    };
+    Check::new("server", ways == 0, detail)
+}
+
 /// Feeds that this server fetches, which are none without a server, and what is pushed to it.
 fn feeds(app: &App) -> Vec<Check> {
     let states = app.feeds.all().into_iter();
@@ -349,8 +375,10 @@ fn figures(health: &SourceHealth) -> String {
         .last_event
         .map_or_else(|| "none".to_owned(), |at| at.to_string());
     let lag = health.lag.within_s(95);
-    let lag = lag.map_or(String::new(), |seconds| {
-        format!(", 95 % within {seconds} s")
+    let lag = lag.map_or(String::new(), |seconds| match seconds {
+        0..7_200 => format!(", 95 % within {seconds} s"),
+        7_200..172_800 => format!(", 95 % within {} h", seconds.div_ceil(3_600)),
+        _ => format!(", 95 % within {} days", seconds.div_ceil(86_400)),
     });
     let gaps = match health.watched.gaps.as_slice() {
         [] => String::new(),

@@ -128,8 +128,12 @@ impl Server {
 
     /// Asks it to end in order, and waits.
     pub(crate) fn stop(&mut self) {
+        self.stop_by("-TERM");
+    }
+
+    pub(crate) fn stop_by(&mut self, signal: &str) {
         let mut kill = Command::new("kill");
-        let asked = kill.arg(self.child.id().to_string());
+        let asked = kill.arg(signal).arg(self.child.id().to_string());
         assert!(asked.status().unwrap().success());
         assert!(self.child.wait().unwrap().success());
     }

@@ -31,6 +31,31 @@ fn commands_work_alike_with_and_without_a_server() {
 }
 
 #[test]
+fn a_server_ends_in_order_and_doctor_says_that_it_is_gone() {
+    let folder = Folder::new();
+    let listener =
+        "[listeners.box]\nprotocol = 'syslog-udp'\nlisten = '127.0.0.1:0'\nallow = ['127.0.0.1']\n";
+    folder.ok(&["init"]);
+    folder.write("data/deedtrail.toml", listener);
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let mut server = folder.serve();
+        let told = String::from_utf8(folder.run(&["doctor"]).stdout).unwrap();
+        assert!(told.contains("it serves at 127.0.0.1:"), "{told}");
+        assert!(told.contains("listeners.box"), "{told}");
+        server.stop_by(signal);
+        server.says("stopping: everything acknowledged is on disk");
+    }
+    let doctor = folder.run(&["doctor"]);
+    let told = String::from_utf8(doctor.stdout).unwrap();
+    assert_eq!(doctor.status.code(), Some(1));
+    assert!(
+        told.contains("none is running, so nothing comes in"),
+        "{told}"
+    );
+    assert!(!told.contains("ok     listeners.box"), "{told}");
+}
+
+#[test]
 fn a_second_process_is_refused() {
     let folder = Folder::new();
     let _server = folder.serve();

@@ -94,7 +94,7 @@ fn a_logging_handler_for_the_event_collector() {
     let expected = json!({ "source": "aws.cloudtrail", "operation": "iam:ListUsers", "n": 2 });
     assert_eq!(stored(&folder), [expected]);
     // The handler makes `{"message": "plain words"}` of it.
-    let waits = ("aws.cloudtrail".to_owned(), "wrong_source".to_owned());
+    let waits = ("aws.cloudtrail".to_owned(), "not_json".to_owned());
     assert_eq!(waiting(&folder), [waits]);
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn exported(folder: &Folder, server: &Server, how: &[&str]) {
         row("otel.genai", "refund_order", "support-bot"),
     ];
     assert_eq!(folder.json(&["query", sql]), expected);
-    let waits = ("aws.cloudtrail".to_owned(), "wrong_source".to_owned());
+    let waits = ("aws.cloudtrail".to_owned(), "not_json".to_owned());
     assert_eq!(waiting(folder), [waits]);
 }
 
