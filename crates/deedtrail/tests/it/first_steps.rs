@@ -198,7 +198,7 @@ fn settings_that_are_probably_not_meant_are_warned_of() {
             "{setting}: {looked}"
         );
     }
-    assert!(looked.contains("ok     webhooks.github"), "{looked}");
+    assert!(looked.contains("LOOK   server "), "{looked}");
     assert!(
         looked.contains("nothing came by webhooks.github, folders.none, "),
         "{looked}"

@@ -94,7 +94,7 @@ fn a_logging_handler_for_the_event_collector() {
     let expected = json!({ "source": "aws.cloudtrail", "operation": "iam:ListUsers", "n": 2 });
     assert_eq!(stored(&folder), [expected]);
     // The handler makes `{"message": "plain words"}` of it.
-    let waits = ("aws.cloudtrail".to_owned(), "not_json".to_owned());
+    let waits = ("aws.cloudtrail".to_owned(), "wrong_source".to_owned());
     assert_eq!(waiting(&folder), [waits]);
 }
 
