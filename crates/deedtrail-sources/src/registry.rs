@@ -206,8 +206,12 @@ impl Mapper for Registry {
         framing::frame(plan.framing(), encoding, body)
     }
 
-    fn header<'a>(&self, source: &SourceName, beginning: &'a [u8]) -> Option<&'a [u8]> {
-        framing::header(self.plan(source).ok()?.framing().csv?, beginning)
+    fn header<'a>(&self, source: Option<&SourceName>, beginning: &'a [u8]) -> Option<&'a [u8]> {
+        let csv = match source {
+            Some(source) => self.plan(source).ok()?.framing().csv?,
+            None => recognize::table(self, beginning)?.1,
+        };
+        framing::header(csv, beginning)
     }
 
     fn unpack<'a>(&self, encoding: Encoding, body: &'a [u8]) -> Result<Cow<'a, [u8]>, FrameError> {

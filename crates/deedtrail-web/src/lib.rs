@@ -17,6 +17,7 @@ mod pace;
 mod page;
 mod problem;
 pub mod reference;
+mod refusal;
 mod router;
 mod server;
 mod sign_in;

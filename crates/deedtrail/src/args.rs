@@ -120,9 +120,10 @@ pub(crate) enum ConfigCommand {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Ingest {
-    /// Source the records belong to, e.g. aws.cloudtrail (see `source list`)
+    /// Source the records belong to, e.g. aws.cloudtrail (see `source list`); without it each
+    /// record tells its own
     #[arg(long, short)]
-    pub(crate) source: String,
+    pub(crate) source: Option<String>,
     /// Files, globs or `-`
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<String>,

@@ -152,9 +152,9 @@ fn sources_of_ways(config: &Config) -> anyhow::Result<BTreeMap<String, SourceNam
     let listeners = config.listeners.iter();
     let listeners = listeners.map(|(name, one)| ("listeners", name, one.source.as_ref()));
     let folders = config.folders.iter();
-    let folders = folders.map(|(name, one)| ("folders", name, Some(&one.source)));
+    let folders = folders.map(|(name, one)| ("folders", name, one.source.as_ref()));
     let buckets = config.buckets.iter();
-    let buckets = buckets.map(|(name, one)| ("buckets", name, Some(&one.source)));
+    let buckets = buckets.map(|(name, one)| ("buckets", name, one.source.as_ref()));
     let queues = config.nats.iter();
     let queues = queues.map(|(name, one)| ("nats", name, one.source.as_ref()));
     let all = listeners.chain(folders).chain(buckets).chain(queues);

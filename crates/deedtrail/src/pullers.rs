@@ -58,6 +58,12 @@ fn all<'a>(
     folders.chain(buckets).chain(queues)
 }
 
+/// The source that is named, if one is.
+fn one_source(name: Option<&str>, sources: &[SourceName]) -> anyhow::Result<Option<SourceName>> {
+    name.map(|name| known_source(name, sources.iter().cloned()))
+        .transpose()
+}
+
 fn folder(
     name: &str,
     config: &FolderConfig,
@@ -79,7 +85,7 @@ fn folder(
     Ok(FolderSettings {
         name: name.to_owned(),
         files,
-        source: known_source(&config.source, sources.iter().cloned())?,
+        source: one_source(config.source.as_deref(), sources)?,
     })
 }
 
@@ -108,7 +114,7 @@ fn bucket(
         place: format!("{} {bucket}", config.endpoint.as_deref().unwrap_or("s3")),
         store: s3.open()?,
         prefix: prefix.to_owned(),
-        source: known_source(&config.source, sources.iter().cloned())?,
+        source: one_source(config.source.as_deref(), sources)?,
         layout: match config.layout {
             BucketLayout::CloudTrail => Layout::CloudTrail,
             BucketLayout::Ordered => Layout::Ordered,

@@ -1,5 +1,8 @@
 //! What is said about a delivery.
 
+use std::collections::BTreeMap;
+
+use deedtrail_core::id::SourceName;
 use deedtrail_core::mapping::MapError;
 use deedtrail_core::port::log::{Outcome, Receipt};
 use serde::Serialize;
@@ -29,13 +32,24 @@ pub struct IngestAnswer {
     pub conflicts: u64,
     /// Stored, but not understood; kept for replay after the mapping is fixed.
     pub quarantined: u64,
+    /// The records by the source they were taken as.
+    pub sources: BTreeMap<SourceName, u64>,
     pub quarantine: Vec<QuarantineNote>,
     pub receipts: Vec<Receipt>,
 }
 
 impl IngestAnswer {
-    pub(super) fn add(&mut self, outcome: Outcome, quarantine: Option<QuarantineNote>) {
+    pub(super) fn add(
+        &mut self,
+        source: &SourceName,
+        outcome: Outcome,
+        quarantine: Option<QuarantineNote>,
+    ) {
         self.records += 1;
+        match self.sources.get_mut(source) {
+            Some(records) => *records += 1,
+            None => drop(self.sources.insert(source.clone(), 1)),
+        }
         match (outcome, quarantine) {
             (Outcome::Duplicate(_), note) => {
                 self.duplicates += 1;
@@ -60,6 +74,9 @@ impl IngestAnswer {
         self.waiting += other.waiting;
         self.conflicts += other.conflicts;
         self.quarantined += other.quarantined;
+        for (source, records) in other.sources {
+            *self.sources.entry(source).or_default() += records;
+        }
         let room = QUARANTINE_NOTES_MAX.saturating_sub(self.quarantine.len());
         self.quarantine
             .extend(other.quarantine.into_iter().take(room));

@@ -8,6 +8,7 @@ mod repeats;
 mod shipped;
 mod syslog;
 mod table;
+mod unlabelled;
 mod wrapped;
 
 use std::borrow::Cow;
@@ -18,7 +19,7 @@ use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::limits::{BATCH_RECORDS_MAX, RECORD_BYTES_MAX};
 use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{AppendError, Outcome};
-use deedtrail_core::port::mapper::{Encoding, FrameError};
+use deedtrail_core::port::mapper::{Encoding, FrameError, Framed};
 use deedtrail_core::port::store::Scope;
 use deedtrail_core::time::Timestamp;
 
@@ -32,6 +33,7 @@ pub use repeats::Repeats;
 pub(crate) use shipped::Understood;
 pub use shipped::{Around, Fate, Shipped, Taken};
 pub use syslog::SyslogMessage;
+pub use unlabelled::UNLABELLED;
 
 use entry::entry;
 pub(crate) use entry::parts;
@@ -45,7 +47,8 @@ const HANDED_TEXT_BYTES_MAX: usize = 16 << 20;
 /// Bytes as they came in, with what the connection says about them.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
-    pub source: &'a SourceName,
+    /// `None` where each record tells its own.
+    pub source: Option<&'a SourceName>,
     pub encoding: Encoding,
     pub body: &'a [u8],
 }
@@ -136,17 +139,9 @@ impl App {
         keys: &mut KeyMaker,
     ) -> Result<IngestAnswer, IngestError> {
         principal.require(Scope::Ingest)?;
-        let mapper = &self.ports.mapper;
-        let framed = mapper.frame(delivery.source, delivery.encoding, delivery.body)?;
-        let arrivals = framed.into_iter().map(|record| Arrival {
-            line: record.line,
-            origin: Origin::Source(delivery.source.clone()),
-            id: None,
-            bytes: record.bytes,
-            around: None,
-        });
+        let arrivals = self.arrivals(delivery)?;
         let mut intake = Intake::new(self, principal, keys);
-        intake.take(&arrivals.collect::<Vec<_>>())?;
+        intake.take(&arrivals)?;
         Ok(intake.answer)
     }
 
@@ -178,14 +173,52 @@ impl App {
         delivery: Delivery<'_>,
         keys: &mut KeyMaker,
     ) -> Result<(), FrameError> {
-        let mapper = &self.ports.mapper;
-        let framed = mapper.frame(delivery.source, delivery.encoding, delivery.body)?;
-        refuse_oversized(framed.iter().map(|record| (record.line, &*record.bytes)))?;
-        for record in framed {
-            let mapped = mapper.map(delivery.source, &record.bytes).ok();
-            keys.make(mapped.as_ref(), None, &record.bytes);
+        let arrivals = self.arrivals(delivery)?;
+        refuse_oversized(arrivals.iter().map(|one| (one.line, &*one.bytes)))?;
+        for arrival in &arrivals {
+            let read = self.read(arrival);
+            let around = (&*read.bytes, read.document.as_deref());
+            keys.make_within(read.mapped.as_ref().ok(), None, around);
         }
         Ok(())
+    }
+
+    fn arrivals<'a>(&self, delivery: Delivery<'a>) -> Result<Vec<Arrival<'a>>, FrameError> {
+        let mapper = &self.ports.mapper;
+        match delivery.source {
+            Some(source) => {
+                let framed = mapper.frame(source, delivery.encoding, delivery.body)?;
+                let arrivals = framed.into_iter();
+                let arrivals =
+                    arrivals.map(|record| Arrival::of(record, Origin::Source(source.clone())));
+                Ok(arrivals.collect())
+            }
+            None => unlabelled::arrivals(&**mapper, delivery.encoding, delivery.body),
+        }
+    }
+
+    fn read<'b>(&self, record: &'b Arrival<'_>) -> Read<'b> {
+        match &record.origin {
+            Origin::Source(source) => Read {
+                source: source.clone(),
+                mapped: self.ports.mapper.map(source, &record.bytes),
+                bytes: Cow::Borrowed(&record.bytes),
+                document: None,
+            },
+            Origin::Shipped { protocol, labels } => shipped::read(self, protocol, labels, record),
+        }
+    }
+}
+
+impl<'a> Arrival<'a> {
+    fn of(record: Framed<'a>, origin: Origin) -> Self {
+        Self {
+            line: record.line,
+            origin,
+            id: None,
+            bytes: record.bytes,
+            around: None,
+        }
     }
 }
 
@@ -222,7 +255,7 @@ impl<'a> Intake<'a> {
         let mut understood = Vec::with_capacity(chunk.len());
         let mut text_bytes = 0;
         for record in chunk {
-            let read = self.read(record);
+            let read = self.app.read(record);
             let id = record.id.as_deref();
             let key = self.keys.make_within(
                 read.mapped.as_ref().ok(),
@@ -245,20 +278,6 @@ impl<'a> Intake<'a> {
         self.settle(&appended.outcomes, understood);
         self.answer.receipts.extend(appended.receipt);
         Ok(())
-    }
-
-    fn read<'b>(&self, record: &'b Arrival<'_>) -> Read<'b> {
-        match &record.origin {
-            Origin::Source(source) => Read {
-                source: source.clone(),
-                mapped: self.app.ports.mapper.map(source, &record.bytes),
-                bytes: Cow::Borrowed(&record.bytes),
-                document: None,
-            },
-            Origin::Shipped { protocol, labels } => {
-                shipped::read(self.app, protocol, labels, record)
-            }
-        }
     }
 
     /// Counts what became of the records, and hands new ones to the pipeline.
@@ -285,7 +304,7 @@ impl<'a> Intake<'a> {
             if let Some(taken) = &mut self.taken {
                 taken.push(Taken::new(*outcome, quarantine.as_ref()));
             }
-            self.answer.add(*outcome, quarantine);
+            self.answer.add(&source, *outcome, quarantine);
         }
         self.app.handover.offer(fresh.into_iter());
     }

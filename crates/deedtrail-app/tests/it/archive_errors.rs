@@ -134,7 +134,7 @@ fn send(app: &App, records: usize, events: usize) {
     };
     let body: String = (0..records).map(record).collect();
     let delivery = Delivery {
-        source: &SourceName::new("google_workspace.admin").unwrap(),
+        source: Some(&SourceName::new("google_workspace.admin").unwrap()),
         encoding: Encoding::Identity,
         body: body.as_bytes(),
     };

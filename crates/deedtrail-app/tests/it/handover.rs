@@ -96,7 +96,7 @@ fn take_in(fed: bool) -> (usize, Vec<Event>) {
     }
     for _ in 0..2 {
         let delivery = Delivery {
-            source: &SourceName::new("aws.cloudtrail").unwrap(),
+            source: Some(&SourceName::new("aws.cloudtrail").unwrap()),
             encoding: Encoding::Identity,
             body: RECORDS.as_bytes(),
         };

@@ -75,7 +75,7 @@ impl Server {
 
     fn file(&self, body: &str) {
         let delivery = Delivery {
-            source: &source(),
+            source: Some(&source()),
             encoding: Encoding::Identity,
             body: body.as_bytes(),
         };

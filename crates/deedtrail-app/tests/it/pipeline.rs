@@ -39,7 +39,7 @@ fn catch_up(pipeline: &mut Pipeline) {
 
 fn ingest(sample: &Sample, source: &str, body: &str) {
     let delivery = Delivery {
-        source: &SourceName::new(source).unwrap(),
+        source: Some(&SourceName::new(source).unwrap()),
         encoding: Encoding::Identity,
         body: body.as_bytes(),
     };

@@ -48,7 +48,7 @@ impl Server {
 
     fn ingest(&mut self, principal: &Principal, source: &str, body: &str) {
         let delivery = Delivery {
-            source: &SourceName::new(source).unwrap(),
+            source: Some(&SourceName::new(source).unwrap()),
             encoding: Encoding::Identity,
             body: body.as_bytes(),
         };

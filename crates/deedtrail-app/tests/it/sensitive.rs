@@ -48,7 +48,7 @@ fn secrets_are_parts_of_their_own_and_a_retry_is_a_duplicate() {
     let source = SourceName::new("aws.cloudtrail").unwrap();
     for (body, quarantined) in [(RECORD, 0), ("{\"password\":\"correct horse\"}", 1)] {
         let delivery = Delivery {
-            source: &source,
+            source: Some(&source),
             encoding: Encoding::Identity,
             body: body.as_bytes(),
         };

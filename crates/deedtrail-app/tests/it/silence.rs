@@ -44,7 +44,7 @@ fn lived(restart_every: i64) -> (Sample, Vec<Finding>, SourceHealth) {
                 r#"{{"time":"2026-11-01T00:00:00Z","type":"request","auth":{{"entity_id":"e"}},"request":{{"id":"{hour}","operation":"read","path":"secret/data/a"}}}}"#
             );
             let delivery = Delivery {
-                source: &source,
+                source: Some(&source),
                 encoding: Encoding::Identity,
                 body: record.as_bytes(),
             };

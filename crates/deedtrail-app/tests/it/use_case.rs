@@ -199,7 +199,7 @@ fn records_that_are_alike_are_two_in_one_file_and_one_in_two() {
     let source = SourceName::new("okta.system").unwrap();
     let take = |keys: &mut KeyMaker| {
         let delivery = Delivery {
-            source: &source,
+            source: Some(&source),
             encoding: Encoding::Identity,
             body: br#"{"operation":"twin"}"#,
         };

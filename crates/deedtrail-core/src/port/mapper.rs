@@ -82,9 +82,10 @@ pub trait Mapper: Send + Sync + std::fmt::Debug {
         encoding: Encoding,
         body: &'a [u8],
     ) -> Result<Vec<Framed<'a>>, FrameError>;
-    /// Of a source whose records are rows of a table: the line at the beginning of a file that
-    /// every part of the file needs before its rows, empty when they need none.
-    fn header<'a>(&self, _source: &SourceName, _beginning: &'a [u8]) -> Option<&'a [u8]> {
+    /// Where the records are rows of a table: the line at the beginning of a file that every part
+    /// of the file needs before its rows, empty when they need none. Without a source the rows tell
+    /// whether they are of a table.
+    fn header<'a>(&self, _source: Option<&SourceName>, _beginning: &'a [u8]) -> Option<&'a [u8]> {
         None
     }
     /// Decompresses a body (bounded); what nobody said is compressed is known by its first bytes.

@@ -77,7 +77,7 @@ impl Lines {
     pub(crate) fn recall(
         &self,
         app: &App,
-        source: &SourceName,
+        source: Option<&SourceName>,
         file: &File,
         head: &[u8],
     ) -> Result<KeyMaker, Untaken> {

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::intake::{Delivery, IngestAnswer, IngestError, KeyMaker};
+use deedtrail_app::intake::{Delivery, IngestAnswer, IngestError, KeyMaker, UNLABELLED};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::limits::{RECORD_BYTES_MAX, REQUEST_BYTES_MAX};
 use deedtrail_core::port::mapper::{Encoding, FrameError};
@@ -62,7 +62,8 @@ impl Interrupted {
 
 /// A file, or something else that is read to its end.
 pub struct Input<'a> {
-    pub source: &'a SourceName,
+    /// `None` where each record tells its own.
+    pub source: Option<&'a SourceName>,
     pub reader: Box<dyn Read + Send>,
     /// The file where it is one, its name, and its size in bytes.
     pub file: Option<(&'a File, String, u64)>,
@@ -71,7 +72,9 @@ pub struct Input<'a> {
 impl std::fmt::Debug for Input<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Input");
-        shown.field("source", self.source).field("file", &self.file);
+        shown
+            .field("source", &self.source)
+            .field("file", &self.file);
         shown.finish_non_exhaustive()
     }
 }
@@ -138,7 +141,7 @@ impl<R: Read> Read for Counted<R> {
 struct Run<'a> {
     app: &'a App,
     principal: &'a Principal,
-    source: &'a SourceName,
+    source: Option<&'a SourceName>,
     header: Option<&'a [u8]>,
     keys: KeyMaker,
     answer: IngestAnswer,
@@ -166,7 +169,8 @@ impl Run<'_> {
         interrupted: &mut Interrupted,
         progress: &mut dyn FnMut(u64) -> io::Result<()>,
     ) -> Result<(), OnceError> {
-        let key = format!("{} {name}", self.source);
+        let source = self.source.map_or(UNLABELLED, SourceName::as_str);
+        let key = format!("{source} {name}");
         let mut from = 0;
         let left = interrupted.files.remove(&key);
         if let Some(left) = left

@@ -100,7 +100,7 @@ impl<R: Read> Read for Bounded<R> {
 /// inputs by `beginning`, else by the first line.
 pub(crate) fn take_whole(
     way: &Way,
-    source: &SourceName,
+    source: Option<&SourceName>,
     input: &mut dyn BufRead,
     beginning: Option<&[u8]>,
     place: &dyn Display,
@@ -148,7 +148,7 @@ pub(crate) fn take_whole(
 /// A document is one delivery.
 fn take_document(
     way: &Way,
-    source: &SourceName,
+    source: Option<&SourceName>,
     input: &mut dyn BufRead,
     keys: &mut KeyMaker,
     place: &dyn Display,

@@ -38,10 +38,11 @@ pub enum Untaken {
     Stopped,
 }
 
-/// Records of one source, as they were read.
+/// Records as they were read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Records<'a> {
-    pub(crate) source: &'a SourceName,
+    /// `None` where each tells its own.
+    pub(crate) source: Option<&'a SourceName>,
     /// Header line, where the rows of a table need one before them.
     pub(crate) header: &'a [u8],
     pub(crate) body: &'a [u8],

@@ -8,11 +8,12 @@ use deedtrail_core::port::mapper::{FrameError, Framed};
 use super::{BYTE_ORDER_MARK, newlines, too_large_at};
 use crate::record::line::Csv;
 
-/// The first row behind its header line.
+/// The first row behind its header line; before there is one, the names of the columns in its place.
 pub(crate) fn first_row<'a>(csv: &Csv, body: &'a [u8]) -> Option<Framed<'a>> {
     let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let mut rows = csv.rows(text);
-    let (header, row) = (rows.next()?, rows.next()?);
+    let header = rows.next()?;
+    let row = rows.next().unwrap_or_else(|| header.clone());
     let both = [text.get(header)?, b"\n", text.get(row)?].concat();
     Some(Framed {
         line: 1,

@@ -6,7 +6,7 @@ use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::{FrameError, Framed, Mapper as _, Sorted};
 
 use crate::framing::{self, Framing};
-use crate::record::line::is_json;
+use crate::record::line::{Csv, is_json};
 use crate::registry::Registry;
 
 /// Cuts an unpacked body into records and finds the source of each.
@@ -14,8 +14,17 @@ pub(crate) fn sorted<'a>(
     registry: &Registry,
     body: &'a [u8],
 ) -> Result<Vec<Sorted<'a>>, FrameError> {
-    if let Some(rows) = table(registry, body) {
-        return rows;
+    if let Some((name, csv)) = table(registry, body) {
+        let framing = Framing {
+            envelopes: &[],
+            csv: Some(csv),
+        };
+        let sorted = |record| Sorted {
+            source: Some(name.clone()),
+            record,
+        };
+        let rows = framing::pieces_of(framing, body)?;
+        return Ok(rows.into_iter().map(sorted).collect());
     }
     let mut sorted = Vec::new();
     for piece in registry.pieces(body)? {
@@ -32,26 +41,14 @@ pub(crate) fn sorted<'a>(
     Ok(sorted)
 }
 
-/// The rows of a body that is a table with a header line that a source knows.
-fn table<'a>(registry: &Registry, body: &'a [u8]) -> Option<Result<Vec<Sorted<'a>>, FrameError>> {
+/// The source whose table a body is, by its first row.
+pub(crate) fn table<'r>(registry: &'r Registry, body: &[u8]) -> Option<(&'r SourceName, &'r Csv)> {
     if is_json(body) || body.trim_ascii_start().starts_with(b"[") {
         return None;
     }
-    registry.tables().find_map(|(name, csv)| {
-        let first = framing::first_row(csv, body)?;
-        if registry.identify(&first.bytes) != Some(name) {
-            return None;
-        }
-        let framing = Framing {
-            envelopes: &[],
-            csv: Some(csv),
-        };
-        let sorted = |record| Sorted {
-            source: Some(name.clone()),
-            record,
-        };
-        let rows = framing::pieces_of(framing, body);
-        Some(rows.map(|rows| rows.into_iter().map(sorted).collect()))
+    registry.tables().find(|(name, csv)| {
+        let first = framing::first_row(csv, body);
+        first.is_some_and(|first| registry.identify(&first.bytes) == Some(*name))
     })
 }
 

@@ -16,7 +16,7 @@ use crate::mapping::plan::Plan;
 use crate::record::{Buffers, ShapeId, Shapes, line, parse};
 
 use branch::Branch;
-pub(crate) use delivery::sorted;
+pub(crate) use delivery::{sorted, table};
 
 /// All sources' conditions, compiled together.
 #[derive(Debug, Default)]

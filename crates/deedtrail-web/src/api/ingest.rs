@@ -1,4 +1,4 @@
-//! `POST /v1/ingest/{source}`: a delivery of records.
+//! `POST /v1/ingest/{source}`: a delivery of records; `POST /v1/ingest`: one that nobody labelled.
 
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::routing::{MethodRouter, post};
@@ -15,22 +15,43 @@ use crate::state::Shared;
 
 pub(super) fn route() -> MethodRouter<Shared> {
     // The handler applies the limit of the configuration while it reads the body.
-    post(take).layer(DefaultBodyLimit::disable())
+    post(take_named).layer(DefaultBodyLimit::disable())
 }
 
-async fn take(
+pub(super) fn unlabelled_route() -> MethodRouter<Shared> {
+    post(take_unlabelled).layer(DefaultBodyLimit::disable())
+}
+
+async fn take_named(
     State(shared): State<Shared>,
     Extension(principal): Extension<Principal>,
     Path(source): Path<String>,
     request: Request,
 ) -> Answer<IngestAnswer> {
     let source = known_source(&source, &*shared.app.ports.mapper)?;
+    take(shared, principal, Some(source), request).await
+}
+
+async fn take_unlabelled(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    request: Request,
+) -> Answer<IngestAnswer> {
+    take(shared, principal, None, request).await
+}
+
+async fn take(
+    shared: Shared,
+    principal: Principal,
+    source: Option<SourceName>,
+    request: Request,
+) -> Answer<IngestAnswer> {
     let encoding = delivery::encoding(request.headers())?;
     let mut turn = delivery::turn(&shared, &shared.ingest_turns).await?;
     let body = delivery::body(&shared, &mut turn, request, shared.config.ingest_bytes_max).await?;
     let ingest = move |app: &deedtrail_app::App| -> Result<IngestAnswer, IngestError> {
         let delivery = Delivery {
-            source: &source,
+            source: source.as_ref(),
             encoding,
             body: &body,
         };

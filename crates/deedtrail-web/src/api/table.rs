@@ -8,6 +8,7 @@ use deedtrail_core::port::store::Scope;
 
 use super::{events, evidence, findings, health, identities, ingest, metrics, quarantine, sources};
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
+use crate::refusal;
 
 const fn parameter(name: &'static str, meaning: &'static str, shape: Shape) -> Parameter {
     Parameter {
@@ -74,24 +75,33 @@ const INGEST: Document = Document {
             404,
             "No source of that name; the detail suggests the nearest.",
         ),
-        (
-            408,
-            "The body stopped arriving, or the answer took too long; send again.",
-        ),
-        (
-            413,
-            "The body or a record is over its limit; nothing was stored.",
-        ),
-        (415, "`Content-Encoding` is neither gzip nor zstd."),
-        (
-            429,
-            "Too many deliveries at once; send again after `Retry-After`.",
-        ),
-        (
-            503,
-            "The log takes nothing at the moment; send again after `Retry-After`.",
-        ),
-        (507, "The disk is full; send again after `Retry-After`."),
+        refusal::SLOW,
+        refusal::OVER_LIMIT,
+        refusal::ENCODING,
+        refusal::BUSY,
+        refusal::LOG_CLOSED,
+        refusal::DISK_FULL,
+    ],
+};
+
+const INGEST_UNLABELLED: Document = Document {
+    summary: "Take a delivery of records in that nobody labelled",
+    detail: "As with a source in the path, but each record tells its own: its form says which it \
+             is, and `sources` in the answer how many were taken as which. Records that no form or \
+             more than one fits wait in quarantine as of `unlabelled.record`.",
+    parameters: &[],
+    body: Some(Body {
+        media_types: &["application/x-ndjson", "application/json"],
+        schema: None,
+    }),
+    answer: Answer::Json("IngestAnswer"),
+    refusals: &[
+        refusal::SLOW,
+        refusal::OVER_LIMIT,
+        refusal::ENCODING,
+        refusal::BUSY,
+        refusal::LOG_CLOSED,
+        refusal::DISK_FULL,
     ],
 };
 
@@ -314,6 +324,14 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         needs: Needs::Scope(Scope::Ingest),
         route: ingest::route,
         document: Some(INGEST),
+        ..READ
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/ingest",
+        needs: Needs::Scope(Scope::Ingest),
+        route: ingest::unlabelled_route,
+        document: Some(INGEST_UNLABELLED),
         ..READ
     },
     Endpoint {

@@ -6,6 +6,7 @@ use deedtrail_core::port::store::Scope;
 
 use super::{cloud_events, elastic, hec, otlp, signal, webhook};
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
+use crate::refusal;
 use crate::state::Shared;
 
 /// The handler applies the limit of the configuration while it reads the body.
@@ -22,10 +23,7 @@ const fn parameter(name: &'static str, meaning: &'static str) -> Parameter {
 }
 
 const REFUSALS: &[(u16, &str)] = &[
-    (
-        413,
-        "The body or a record is over its limit; nothing was stored.",
-    ),
+    refusal::OVER_LIMIT,
     (
         503,
         "Busy, the disk is full, or the log takes nothing; send again after `Retry-After`.",
@@ -111,10 +109,7 @@ const TRACES: Document = Document {
     }),
     answer: Answer::Json("OtlpAnswer"),
     refusals: &[
-        (
-            413,
-            "The body or a record is over its limit; nothing was stored.",
-        ),
+        refusal::OVER_LIMIT,
         (415, "Neither protobuf nor JSON."),
         (429, "Too many deliveries at once."),
         (503, "The log takes nothing at the moment."),
@@ -144,19 +139,10 @@ const WEBHOOK: Document = Document {
     answer: Answer::Json("IngestAnswer"),
     refusals: &[
         (401, "No such webhook, or the signature does not fit."),
-        (
-            413,
-            "The body or a record is over its limit; nothing was stored.",
-        ),
-        (
-            429,
-            "Too many deliveries at once; send again after `Retry-After`.",
-        ),
-        (
-            503,
-            "The log takes nothing at the moment; send again after `Retry-After`.",
-        ),
-        (507, "The disk is full; send again after `Retry-After`."),
+        refusal::OVER_LIMIT,
+        refusal::BUSY,
+        refusal::LOG_CLOSED,
+        refusal::DISK_FULL,
     ],
 };
 const WEBHOOK_ASKED: Document = Document {
@@ -216,23 +202,11 @@ const CLOUD_EVENTS: Document = Document {
             400,
             "No CloudEvent: an attribute is missing or is no text; nothing was stored.",
         ),
-        (
-            408,
-            "The body stopped arriving, or the answer took too long; send again.",
-        ),
-        (
-            413,
-            "The body or a record is over its limit; nothing was stored.",
-        ),
-        (
-            429,
-            "Too many deliveries at once; send again after `Retry-After`.",
-        ),
-        (
-            503,
-            "The log takes nothing at the moment; send again after `Retry-After`.",
-        ),
-        (507, "The disk is full; send again after `Retry-After`."),
+        refusal::SLOW,
+        refusal::OVER_LIMIT,
+        refusal::BUSY,
+        refusal::LOG_CLOSED,
+        refusal::DISK_FULL,
     ],
 };
 const CLOUD_EVENTS_ASKED: Document = Document {

@@ -150,3 +150,18 @@ async fn too_many_deliveries_at_once_are_told_to_wait() {
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(answer.header("retry-after"), "1");
 }
+
+#[tokio::test]
+async fn a_delivery_without_a_source_is_told_by_its_records() {
+    let caller = Caller::new(Sample::empty());
+    let body = BODY.replacen('{', "{\"told\":\"okta.system\",", 1);
+    let answer = post(&caller, "/v1/ingest", body.clone()).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let answer = answer.json();
+    assert_eq!(answer["records"], 2, "{answer}");
+    assert_eq!(answer["sources"]["okta.system"], 1, "{answer}");
+    assert_eq!(answer["sources"]["unlabelled.record"], 1, "{answer}");
+    // The same record with its label.
+    let again = post(&caller, "/v1/ingest/okta.system", body).await.json();
+    assert_eq!(again["duplicates"], 1, "{again}");
+}

@@ -70,7 +70,7 @@ fn tell(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
     for delivery in story.deliveries().chain(story.accidents()) {
         let source = SourceName::new(delivery.source)?;
         let body = Delivery {
-            source: &source,
+            source: Some(&source),
             encoding: Encoding::Identity,
             body: &delivery.body,
         };

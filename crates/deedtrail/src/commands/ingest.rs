@@ -27,15 +27,18 @@ struct Line<'a> {
 
 pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<Ended> {
     let facts = context.app().ports.mapper.sources().into_iter();
-    let source = known_source(&ingest.source, facts.map(|facts| facts.name))?;
+    let names = facts.map(|facts| facts.name);
+    let source = ingest.source.as_deref();
+    let source = source.map(|name| known_source(name, names)).transpose()?;
+    let source = source.as_ref();
     let mut failed = false;
     let mut all = IngestAnswer::default();
     let state = context.instance.config.data.join("state");
     let mut interrupted = Interrupted::open(context.app(), &state)?;
     for file in expand(context.folder, &ingest.files)? {
-        match take_file(context, &source, &file, &mut interrupted) {
+        match take_file(context, source, &file, &mut interrupted) {
             Ok(answer) => {
-                report(context, &source, &file, &answer)?;
+                report(context, source, &file, &answer)?;
                 all.absorb(answer);
             }
             Err(error) => {
@@ -48,32 +51,42 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
     if failed {
         return Ok(Ended::Found);
     }
-    finish(context, &source, &all)
+    finish(context, source, &all)
 }
 
 /// Says what is left to do.
 fn finish(
     context: &mut Context<'_>,
-    source: &SourceName,
+    source: Option<&SourceName>,
     all: &IngestAnswer,
 ) -> anyhow::Result<Ended> {
+    let of_source = of_source(source);
     if all.records > 0 && all.quarantined + all.waiting == all.records {
+        let understood = source.map_or_else(String::new, |source| format!(" as {source}"));
+        let way_out = match source {
+            Some(_) => "is it the right source? `deedtrail source detect FILE` tells",
+            None => "if you know what they are, say so with `--source`",
+        };
         context.console.say(format_args!(
-            "nothing was understood as {source}: every record is kept and waits in quarantine; is \
-             it the right source? `deedtrail source detect FILE` tells, `deedtrail quarantine list \
-             --source {source}` says why"
+            "nothing was understood{understood}: every record is kept and waits in quarantine; \
+             {way_out}, `deedtrail quarantine list{of_source}` says why"
         ))?;
         return Ok(Ended::NothingUnderstood);
     }
     if all.waiting > 0 {
         context.console.say(format_args!(
             "{} that came before still wait in quarantine, sending them again does not help: \
-             `deedtrail quarantine list --source {source}` says why; mend the mapping, then \
-             `deedtrail replay --source {source}`",
+             `deedtrail quarantine list{of_source}` says why; mend the mapping, then \
+             `deedtrail replay{of_source}`",
             counted(usize::try_from(all.waiting)?, "record")
         ))?;
     }
     Ok(Ended::Done)
+}
+
+/// The option of other commands that means the same records.
+fn of_source(source: Option<&SourceName>) -> String {
+    source.map_or_else(String::new, |source| format!(" --source {source}"))
 }
 
 /// Globs are expanded here too, for shells that do not and for quoted patterns.
@@ -99,7 +112,7 @@ pub(super) fn expand(folder: &Path, files: &[String]) -> anyhow::Result<Vec<Stri
 
 fn take_file(
     context: &mut Context<'_>,
-    source: &SourceName,
+    source: Option<&SourceName>,
     file: &str,
     interrupted: &mut Interrupted,
 ) -> anyhow::Result<IngestAnswer> {
@@ -133,7 +146,7 @@ fn take_file(
 
 fn report(
     context: &mut Context<'_>,
-    source: &SourceName,
+    source: Option<&SourceName>,
     file: &str,
     answer: &IngestAnswer,
 ) -> anyhow::Result<()> {
@@ -149,6 +162,13 @@ fn report(
         "{file}: {} records, {} accepted, {} duplicates{waiting}, {} id conflicts, {} quarantined",
         answer.records, answer.accepted, answer.duplicates, answer.conflicts, answer.quarantined,
     ))?;
+    if source.is_none() {
+        for (source, records) in &answer.sources {
+            context
+                .console
+                .say(format_args!("  {records} as {source}"))?;
+        }
+    }
     let shown = answer.quarantine.iter().take(REASONS_MAX);
     let more = answer.quarantined - shown.len() as u64;
     for note in shown {
@@ -158,7 +178,8 @@ fn report(
     }
     if more > 0 {
         context.console.say(format_args!(
-            "  and {more} more: `deedtrail quarantine list --source {source}`"
+            "  and {more} more: `deedtrail quarantine list{}`",
+            of_source(source)
         ))?;
     }
     Ok(())

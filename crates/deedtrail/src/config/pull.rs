@@ -14,9 +14,9 @@ pub(crate) struct FolderConfig {
     /// too. A relative one starts at the folder of the configuration file.
     #[schemars(example = ["/var/log/vault/audit.log*"])]
     pub(crate) files: Vec<PathBuf>,
-    /// Source of the records, e.g. `vault.audit`.
+    /// Source of the records, e.g. `vault.audit`; without it each record tells its own.
     #[schemars(example = &"vault.audit")]
-    pub(crate) source: String,
+    pub(crate) source: Option<String>,
 }
 
 /// A prefix of an S3 bucket whose objects are taken: `[buckets.NAME]`.
@@ -26,9 +26,9 @@ pub(crate) struct BucketConfig {
     /// `s3://BUCKET` or `s3://BUCKET/PREFIX`.
     #[schemars(example = &"s3://acme-trail/logs")]
     pub(crate) url: String,
-    /// Source of the records, e.g. `aws.cloudtrail`.
+    /// Source of the records, e.g. `aws.cloudtrail`; without it each record tells its own.
     #[schemars(example = &"aws.cloudtrail")]
-    pub(crate) source: String,
+    pub(crate) source: Option<String>,
     /// What the keys say: `cloudtrail` (`AWSLogs/ACCOUNT/CloudTrail/REGION/…` below the prefix),
     /// `ordered` (later objects have greater keys) or `any` (everything is listed each time).
     #[serde(default)]

@@ -24,3 +24,4 @@ mod rsyslog;
 mod server;
 mod shippers;
 mod signals;
+mod unlabelled;

@@ -25,12 +25,12 @@ fn script(name: &str) -> PathBuf {
 }
 
 /// A record without an id.
-fn without_id(name: &str) -> String {
+pub(crate) fn without_id(name: &str) -> String {
     cloudtrail("", name).replace(r#""eventID":"","#, "")
 }
 
 /// Events by operation.
-fn stored(folder: &Folder) -> Vec<(String, u64)> {
+pub(crate) fn stored(folder: &Folder) -> Vec<(String, u64)> {
     let sql = "SELECT operation, count(*) AS n FROM events GROUP BY 1 ORDER BY 1";
     let rows = folder.json(&["query", sql]).into_iter();
     let row = |row: Value| {
@@ -50,12 +50,12 @@ fn doctor(folder: &Folder) -> Vec<Value> {
     checks.collect()
 }
 
-fn count(folder: &Folder) -> u64 {
+pub(crate) fn count(folder: &Folder) -> u64 {
     stored(folder).iter().map(|(_, count)| count).sum()
 }
 
 /// Waits until there are so many events.
-fn wait_for(folder: &Folder, expected: u64) {
+pub(crate) fn wait_for(folder: &Folder, expected: u64) {
     let came = (0..ASKED_MAX).any(|_| count(folder) >= expected);
     assert!(
         came,
@@ -154,10 +154,18 @@ fn a_folder_is_read_line_by_line_whatever_dies_and_rotates() {
 
 #[test]
 fn a_table_that_grows_keeps_its_header() {
+    grown_table("source = \"salesforce.setup_audit_trail\"\n");
+}
+
+#[test]
+fn a_table_that_nobody_labelled_keeps_its_header_too() {
+    grown_table("");
+}
+
+fn grown_table(source: &str) {
     let folder = Folder::new();
     folder.ok(&["init"]);
-    let settings =
-        "[folders.setup]\nfiles = [\"setup.csv\"]\nsource = \"salesforce.setup_audit_trail\"\n";
+    let settings = format!("[folders.setup]\nfiles = [\"setup.csv\"]\n{source}");
     folder.write("data/deedtrail.toml", settings);
     let row = |number: u32| {
         format!(

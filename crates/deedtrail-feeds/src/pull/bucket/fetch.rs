@@ -26,7 +26,7 @@ pub(super) struct Wanted {
 pub(super) struct Fetcher {
     pub(super) way: Way,
     pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) source: SourceName,
+    pub(super) source: Option<SourceName>,
     /// Memory for objects, KiB.
     pub(super) room: Arc<Semaphore>,
 }
@@ -51,7 +51,13 @@ impl Fetcher {
         let taken = tokio::task::spawn_blocking(move || {
             let bytes = body.len() as u64;
             let mut input = unpacked(&*way.app.ports.tables, Cursor::new(body), bytes)?;
-            take_whole(&way, &source, &mut *input, Some(key.as_bytes()), &key)
+            take_whole(
+                &way,
+                source.as_ref(),
+                &mut *input,
+                Some(key.as_bytes()),
+                &key,
+            )
         });
         taken.await.map_err(io::Error::other)?
     }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use deedtrail_app::App;
 use deedtrail_app::feeds::Behind;
+use deedtrail_app::intake::UNLABELLED;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::time::Timestamp;
 use futures::stream::{StreamExt as _, iter};
@@ -54,7 +55,8 @@ pub struct BucketSettings {
     /// Which store and bucket it is: what was taken of another one is none of this one's.
     pub place: String,
     pub prefix: String,
-    pub source: SourceName,
+    /// `None` where each record tells its own.
+    pub source: Option<SourceName>,
     pub layout: Layout,
     /// Objects may appear this long after newer ones.
     pub look_back: Duration,
@@ -239,7 +241,9 @@ impl Bucket {
 
     fn section(&mut self, prefix: &Path) -> &mut Section {
         let settings = &self.settings;
-        let key = format!("{} {} {prefix}", settings.source, settings.place);
+        let source = settings.source.as_ref();
+        let source = source.map_or(UNLABELLED, SourceName::as_str);
+        let key = format!("{source} {} {prefix}", settings.place);
         self.sections.entry(key).or_default()
     }
 

@@ -34,7 +34,7 @@ pub(super) enum Turn {
 /// A file being read.
 pub(super) struct Growing<'a> {
     pub(super) way: &'a Way,
-    pub(super) source: &'a SourceName,
+    pub(super) source: Option<&'a SourceName>,
     pub(super) file: &'a File,
     /// What every part needs before its rows, where the source is a table.
     pub(super) header: Option<&'a [u8]>,

@@ -3,6 +3,7 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
+use deedtrail_core::id::SourceName;
 use serde::{Deserialize, Serialize};
 
 use crate::pull::lines::Lines;
@@ -64,7 +65,7 @@ pub(super) struct Known {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Memory {
     /// What everything was taken as.
-    pub(super) source: String,
+    pub(super) source: Option<SourceName>,
     pub(super) files: Vec<Known>,
     /// Contents that were overwritten, oldest first: a copy of one goes on where it was left.
     pub(super) former: Vec<Lines>,

@@ -87,7 +87,7 @@ enum Visit {
 impl Folder {
     pub(super) fn new(way: Way, book: Book, settings: FolderSettings, memory: Memory) -> Self {
         // What was taken as another source is taken again.
-        let memory = if memory.source == settings.source.as_str() {
+        let memory = if memory.source == settings.source {
             memory
         } else {
             Memory::default()
@@ -251,7 +251,7 @@ impl Folder {
         reader.seek(SeekFrom::Start(0))?;
         let reader = BufReader::with_capacity(1 << 20, reader);
         let mut input = unpacked(&*self.way.app.ports.tables, reader, file.extent.bytes)?;
-        let (source, place) = (&self.settings.source, file.shown());
+        let (source, place) = (self.settings.source.as_ref(), file.shown());
         take_whole(&self.way, source, &mut *input, None, &place)?;
         drop(input);
         self.remember(file, Taken::Whole(file.extent));
@@ -276,7 +276,7 @@ impl Folder {
             (true, true) => Rest::Taken,
         };
         let shown = file.shown();
-        let source = &self.settings.source;
+        let source = self.settings.source.as_ref();
         let app = &self.way.app;
         let mut growing = Growing {
             way: &self.way,
@@ -418,7 +418,7 @@ impl Folder {
 
     fn save(&mut self, report: &mut Report) {
         let memory = Memory {
-            source: self.settings.source.to_string(),
+            source: self.settings.source.clone(),
             files: self.known.values().cloned().collect(),
             former: self.former.clone(),
         };

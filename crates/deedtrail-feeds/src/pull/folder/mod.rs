@@ -32,7 +32,8 @@ pub struct FolderSettings {
     pub name: String,
     /// Files of these patterns (`/var/log/audit/*.log*`).
     pub files: Vec<PathBuf>,
-    pub source: SourceName,
+    /// `None` where each record tells its own.
+    pub source: Option<SourceName>,
 }
 
 /// A look takes at most one part in this many of the time.

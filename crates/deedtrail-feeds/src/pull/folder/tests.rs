@@ -73,7 +73,7 @@ impl Scene {
             let settings = FolderSettings {
                 name: "test".to_owned(),
                 files: vec![self.path("*")],
-                source: SourceName::new("aws.cloudtrail").unwrap(),
+                source: Some(SourceName::new("aws.cloudtrail").unwrap()),
             };
             // Its end is never asked for: the sender lives as long as the folder.
             let (stopper, stop) = Stop::new();

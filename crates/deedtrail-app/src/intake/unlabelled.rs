@@ -1,0 +1,47 @@
+//! A delivery whose source nobody names.
+
+use std::borrow::Cow;
+
+use deedtrail_core::id::SourceName;
+use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, Sorted};
+
+use super::{Arrival, Origin};
+
+/// As what records wait in quarantine whose source nobody names and nothing tells.
+pub const UNLABELLED: &str = "unlabelled.record";
+
+/// The records of a delivery, each with the source that it tells.
+pub(super) fn arrivals<'a>(
+    mapper: &dyn Mapper,
+    encoding: Encoding,
+    body: &'a [u8],
+) -> Result<Vec<Arrival<'a>>, FrameError> {
+    let body = mapper.unpack(encoding, body)?;
+    match body {
+        Cow::Borrowed(body) => {
+            let sorted = mapper.frame_unlabelled(body)?;
+            sorted.into_iter().map(arrival).collect()
+        }
+        Cow::Owned(body) => {
+            let sorted = mapper.frame_unlabelled(&body)?.into_iter();
+            let owned = sorted.map(|Sorted { source, record }| Sorted {
+                source,
+                record: Framed {
+                    line: record.line,
+                    bytes: Cow::Owned(record.bytes.into_owned()),
+                },
+            });
+            owned.map(arrival).collect()
+        }
+    }
+}
+
+fn arrival(sorted: Sorted<'_>) -> Result<Arrival<'_>, FrameError> {
+    let protocol = SourceName::new(UNLABELLED);
+    let protocol = protocol.map_err(|error| FrameError::UnknownSource(error.to_string()))?;
+    let labels = sorted.source.iter().map(ToString::to_string).collect();
+    Ok(Arrival::of(
+        sorted.record,
+        Origin::Shipped { protocol, labels },
+    ))
+}
