@@ -181,17 +181,32 @@ fn a_delivery_without_a_label_is_sorted() {
             (4, None, "x"),
         ],
     );
+    // One document alone is numbered by its records.
+    check(
+        &format!("{{\"zztwos\":[{z},{{}}]}}"),
+        &[(1, Some("zz.two"), z), (2, None, "{}")],
+    );
     for unknown in [
         format!("{{\"zzboth\":[{z}]}}"),
         format!("{{\"zzother\":[{three}]}}"),
-        r#"{"zzones":[]}"#.to_owned(),
+        r#"{"zzones":[],"more":1}"#.to_owned(),
+        r#"{"zzother":[]}"#.to_owned(),
     ] {
         check(&unknown, &[(1, None, &unknown)]);
     }
+    check(r#"{"zzones":[]}"#, &[]);
     check(
         "ZZ_TYPE,ZZ_ID\na,1\nb,2\n",
         &[
             (2, Some("zz.table"), "ZZ_TYPE,ZZ_ID\na,1"),
+            (3, Some("zz.table"), "ZZ_TYPE,ZZ_ID\nb,2"),
+        ],
+    );
+    // A row that lacks what tells them is one of them all the same.
+    check(
+        "ZZ_TYPE,ZZ_ID\n,1\nb,2\n",
+        &[
+            (2, Some("zz.table"), "ZZ_TYPE,ZZ_ID\n,1"),
             (3, Some("zz.table"), "ZZ_TYPE,ZZ_ID\nb,2"),
         ],
     );

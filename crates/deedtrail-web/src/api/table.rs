@@ -71,6 +71,7 @@ const INGEST: Document = Document {
     }),
     answer: Answer::Json("IngestAnswer"),
     refusals: &[
+        refusal::UNREADABLE,
         (
             404,
             "No source of that name; the detail suggests the nearest.",
@@ -96,6 +97,7 @@ const INGEST_UNLABELLED: Document = Document {
     }),
     answer: Answer::Json("IngestAnswer"),
     refusals: &[
+        refusal::UNREADABLE,
         refusal::SLOW,
         refusal::OVER_LIMIT,
         refusal::ENCODING,
