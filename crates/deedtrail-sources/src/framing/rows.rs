@@ -21,7 +21,7 @@ pub(crate) fn first_rows(csv: &Csv, body: &[u8]) -> impl Iterator<Item = Vec<u8>
     let rows = rows.filter_map(|row| text.get(row));
     let is_there = |row: &&[u8]| !row.is_empty();
     let rows = std::iter::once(header).chain(rows).filter(is_there);
-    rows.map(|row| [header, b"\n", row].concat())
+    rows.map(move |row| [header, b"\n", row].concat())
 }
 
 /// The header line that every part of this table needs before its rows, empty when they need none.

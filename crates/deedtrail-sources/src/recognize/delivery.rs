@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use deedtrail_core::id::SourceName;
 use deedtrail_core::limits::RECORD_BYTES_MAX;
-use deedtrail_core::port::mapper::{FrameError, Framed, Mapper as _, Sorted};
+use deedtrail_core::port::mapper::{FrameError, Framed, Sorted};
 
 use crate::framing::{self, Framing};
 use crate::record::line::{Csv, is_json};
