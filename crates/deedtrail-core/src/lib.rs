@@ -15,6 +15,7 @@ pub mod mapping;
 pub mod namespace;
 pub mod port;
 pub mod reference;
+pub mod session;
 pub mod time;
 pub mod visible;
 

@@ -62,6 +62,18 @@ pub struct Settings {
     /// Times the largest earlier volume it must reach.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub exfiltration_factor: i64,
+    /// Pause that ends a session of a person without a vendor's session id, minutes.
+    #[schemars(range(min = 1, max = 10_080))]
+    pub session_pause_human_minutes: i64,
+    /// The same for service accounts, workloads and runners, minutes.
+    #[schemars(range(min = 1, max = 10_080))]
+    pub session_pause_machine_minutes: i64,
+    /// The same for AI agents, minutes.
+    #[schemars(range(min = 1, max = 10_080))]
+    pub session_pause_agent_minutes: i64,
+    /// Pause after which a session with a vendor's session id counts as ended, hours.
+    #[schemars(range(min = 1, max = 720))]
+    pub session_idle_hours: i64,
     /// A source is silent when its own rhythm makes so long a silence rarer than one in this many.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub source_silence_one_in: u32,
@@ -91,6 +103,10 @@ impl Default for Settings {
             escalation_minutes: 60,
             exfiltration_bytes_min: 100 << 20,
             exfiltration_factor: 10,
+            session_pause_human_minutes: 30,
+            session_pause_machine_minutes: 30,
+            session_pause_agent_minutes: 30,
+            session_idle_hours: 12,
             source_silence_one_in: 10_000,
             source_history_days: 7,
         }

@@ -10,19 +10,21 @@ mod findings;
 mod identities;
 mod merges;
 mod progress;
+mod sessions;
 mod sources;
 
 use std::path::Path;
 
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::{AliasUid, FindingId, IdentityId, TenantId};
+use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, TenantId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason, Quarantined,
-    SignInLink, Store, StoreError, TokenRecord, WebSession,
+    SessionFilter, SignInLink, Store, StoreError, TokenRecord, WebSession,
 };
+use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
 
 use connection::Connections;
@@ -99,6 +101,22 @@ impl Store for SqliteStore {
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Stored<bool> {
         self.connections
             .write(|tx| findings::decide(tx, id, &decision))
+    }
+
+    fn sessions(&self, filter: &SessionFilter, limit: usize) -> Stored<Vec<Session>> {
+        self.connections
+            .read(|db| sessions::list(db, filter, limit))
+    }
+    fn session(&self, tenant: &TenantId, uid: SessionUid) -> Stored<Option<Session>> {
+        self.connections.read(|db| sessions::one(db, tenant, uid))
+    }
+    fn session_joins(&self, tenant: &TenantId, uids: &[SessionUid]) -> Stored<Vec<SessionJoin>> {
+        self.connections
+            .read(|db| sessions::joins(db, tenant, uids))
+    }
+    fn blind_sessions(&self, tenant: &TenantId, limit: usize) -> Stored<Vec<BlindSession>> {
+        self.connections
+            .read(|db| sessions::blind(db, tenant, limit))
     }
 
     fn source_health(&self) -> Stored<Vec<SourceHealth>> {

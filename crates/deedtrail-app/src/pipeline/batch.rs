@@ -73,6 +73,10 @@ impl<'p> Batch<'p> {
         self.progress.merges = changes.merges;
         self.progress.declared = changes.declared;
         self.progress.findings = self.findings.into_values().collect();
+        let sessions = self.pipeline.state.detector.take_sessions();
+        self.progress.sessions = sessions.sessions;
+        self.progress.session_joins = sessions.joins;
+        self.progress.blind_sessions = sessions.blind;
         if through > self.pipeline.stored {
             let (health, state) = (&mut self.pipeline.health, &self.pipeline.state);
             self.progress.sources = health.take_changed(&state.detector, self.ticked);
@@ -155,9 +159,11 @@ impl<'p> Batch<'p> {
             resolver, detector, ..
         } = &mut pipeline.state;
         let resolved = resolver.resolve(event);
+        let identity = resolved.actor.and_then(|id| resolver.identity(id));
+        detector.assign_session(event, identity);
         let observation = Observation {
             event,
-            identity: resolved.actor.and_then(|id| resolver.identity(id)),
+            identity,
             credential: event
                 .credential_uid
                 .and_then(|uid| resolver.credential(uid)),

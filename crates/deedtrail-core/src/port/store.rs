@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::Text;
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
 use crate::health::SourceHealth;
-use crate::id::{AliasUid, FindingId, IdentityId, SourceName, TenantId};
+use crate::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName, TenantId};
 use crate::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use crate::port::log::Sequence;
+use crate::session::{BlindSession, Session, SessionJoin, SessionVerdict};
 use crate::time::Timestamp;
 
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,10 @@ pub struct Progress {
     pub dismissed: Vec<(Sequence, Dismissal)>,
     /// Dismissed sequences that wait again.
     pub restored: Vec<Sequence>,
+    /// Whole sessions that changed; beyond `SESSIONS_STORED_MAX` those idle for longest go.
+    pub sessions: Vec<Session>,
+    pub session_joins: Vec<SessionJoin>,
+    pub blind_sessions: Vec<BlindSession>,
 }
 
 /// That a record in quarantine needs nobody's attention any more. It stays evidence.
@@ -127,6 +132,20 @@ pub struct FindingFilter {
     pub text: Option<String>,
     /// Changed at or after (change feed).
     pub updated_since: Option<Timestamp>,
+}
+
+/// Which sessions a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Whose: there is no "any". Use cases set it from the principal.
+    pub tenant: TenantId,
+    /// Also those of identities merged into it.
+    pub identity: Option<IdentityId>,
+    pub verdict: Option<SessionVerdict>,
+    /// Only those whose trust is lower than this.
+    pub trust_below: Option<u8>,
+    /// Skip this many.
+    pub offset: usize,
 }
 
 /// What a principal may do.
@@ -213,6 +232,23 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// An analyst's decision; survives replay and rebuild. It covers the finding as stored now: an
     /// event that arrives later opens it again ([`Finding::status_now`]).
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Result<bool, StoreError>;
+
+    /// Latest active first.
+    fn sessions(&self, filter: &SessionFilter, limit: usize) -> Result<Vec<Session>, StoreError>;
+    /// The newest part of a session.
+    fn session(&self, tenant: &TenantId, uid: SessionUid) -> Result<Option<Session>, StoreError>;
+    /// Joins from or to any of these sessions, the surest first.
+    fn session_joins(
+        &self,
+        tenant: &TenantId,
+        uids: &[SessionUid],
+    ) -> Result<Vec<SessionJoin>, StoreError>;
+    /// The gravest first, then the latest.
+    fn blind_sessions(
+        &self,
+        tenant: &TenantId,
+        limit: usize,
+    ) -> Result<Vec<BlindSession>, StoreError>;
 
     fn source_health(&self) -> Result<Vec<SourceHealth>, StoreError>;
     /// Newest first.

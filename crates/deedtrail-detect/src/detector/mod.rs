@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::ROTATIONS_MAX;
 use crate::profile::{CredentialProfile, Facts, Profile, TraceKind};
-use crate::{Observation, Settings, source};
+use crate::{Observation, Settings, session as sessions, source};
 
 pub use dormant::Return;
 pub use secret::PendingRead;
@@ -75,6 +75,8 @@ pub(crate) enum Runs {
     OnEvent(fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>),
     /// With every record, event and tick of a source: [`crate::source`].
     OnSource,
+    /// With every event and tick of a session: [`crate::session`].
+    OnSession,
 }
 
 /// Every code detector, in the order they run.
@@ -110,6 +112,14 @@ pub const DETECTORS: &[CodeDetector] = &[
                   action at least 16 lack a fact that at most one in 20 of at least 100 lacked before, or \
                   so many records are not understood. Said once until it is well again.",
         runs: Runs::OnSource,
+    },
+    CodeDetector {
+        id: sessions::BLIND,
+        findings: &["blind_session"],
+        meaning: "A sign-in that succeeded leads to an application, or a role in another account, \
+                  whose feed has said nothing about work for 24 hours, or never did. Weighed by the \
+                  privilege of the identity there. Said once in 30 days per identity and system.",
+        runs: Runs::OnSession,
     },
 ];
 

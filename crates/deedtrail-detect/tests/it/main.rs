@@ -13,5 +13,7 @@ mod quiet;
 mod reference;
 mod rules;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod source;
 mod usage;

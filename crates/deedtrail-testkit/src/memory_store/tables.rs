@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use deedtrail_core::Text;
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceName, TenantId};
+use deedtrail_core::id::{
+    AliasUid, CredentialUid, FindingId, IdentityId, SessionUid, SourceName, TenantId,
+};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     FindingFilter, IdentityFilter, Progress, Quarantined, SignInLink, TokenRecord, WebSession,
 };
+use deedtrail_core::session::{BlindSession, JoinBy, Session, SessionJoin};
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {
@@ -36,6 +39,9 @@ pub(super) struct Derived {
     pub(super) sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
     pub(super) quarantine: BTreeMap<Sequence, Quarantined>,
     pub(super) snapshots: BTreeMap<String, (Sequence, Vec<u8>)>,
+    pub(super) sessions: BTreeMap<(SessionUid, Sequence), Session>,
+    pub(super) joins: BTreeMap<(SessionUid, SessionUid, JoinBy), SessionJoin>,
+    pub(super) blind: BTreeMap<(TenantId, IdentityId, Text), BlindSession>,
 }
 
 impl Derived {
@@ -60,6 +66,18 @@ impl Derived {
         for health in &progress.sources {
             let key = (health.source.clone(), health.tenant.clone());
             self.sources.insert(key, health.clone());
+        }
+        for session in &progress.sessions {
+            self.sessions
+                .insert((session.uid, session.part), session.clone());
+        }
+        for join in &progress.session_joins {
+            self.joins
+                .insert((join.from, join.to, join.by), join.clone());
+        }
+        for row in &progress.blind_sessions {
+            let key = (row.tenant.clone(), row.identity, row.system.clone());
+            self.blind.insert(key, row.clone());
         }
         for record in &progress.quarantined {
             self.quarantine.insert(record.sequence, record.clone());
