@@ -8,7 +8,7 @@ mod state;
 use std::collections::{BTreeMap, VecDeque};
 
 use deedtrail_core::Text;
-use deedtrail_core::id::{IdentityId, SessionUid};
+use deedtrail_core::id::{EventUid, IdentityId, SessionUid};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -141,6 +141,11 @@ impl Behaviour {
         let mut told = std::mem::take(&mut self.ended);
         told.extend(due.into_iter().filter_map(|(_, session)| self.end(session)));
         told
+    }
+
+    /// The most surprising event of an open session so far.
+    pub fn top(&self, session: SessionUid) -> Option<EventUid> {
+        self.sessions.get(&session).map(|open| open.top.event)
     }
 
     /// How an identity drifts; `None` while there is nothing to compare with.

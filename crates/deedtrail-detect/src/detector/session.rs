@@ -25,7 +25,8 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     };
     let apart = context.at().micros_since(session.last).abs();
     // One key used from many regions at once is how machines work.
-    let told_apart = event.mapped.session_ref.is_some() || event.mapped.actor_kind == ActorKind::Human;
+    let told_apart =
+        event.mapped.session_ref.is_some() || event.mapped.actor_kind == ActorKind::Human;
     if apart > Timestamp::HOUR_US || !told_apart {
         return Vec::new();
     }

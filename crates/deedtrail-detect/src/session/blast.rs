@@ -37,7 +37,9 @@ pub(super) fn reach(blast: &mut BlastRadius, event: &Event) {
         let role = fact::target_name(event);
         let kind = mapped.target_kind.as_ref();
         let name = format!("{role} ({})", fact::cut(issued, 40));
-        blast.rights_gained.note(&name, kind, mapped.target_environment);
+        blast
+            .rights_gained
+            .note(&name, kind, mapped.target_environment);
     }
     files(blast, event);
     let count = |number: Option<i64>| number.map_or(0, |n| u64::try_from(n).unwrap_or(0));
@@ -70,12 +72,16 @@ fn note_right(blast: &mut BlastRadius, event: &Event) {
         None => whom,
     };
     let kind = mapped.target_kind.as_ref();
-    blast.rights_gained.note(&name, kind, mapped.target_environment);
+    blast
+        .rights_gained
+        .note(&name, kind, mapped.target_environment);
 }
 
 fn notify(blast: &mut BlastRadius, event: &Event) {
     let mapped = &event.mapped;
-    let count = mapped.audience_count.map_or(0, |n| u64::try_from(n).unwrap_or(0));
+    let count = mapped
+        .audience_count
+        .map_or(0, |n| u64::try_from(n).unwrap_or(0));
     blast.messages = blast.messages.saturating_add(1);
     blast.people_notified = blast.people_notified.saturating_add(count);
     if blast.notified.len() < REACHED_MAX {
@@ -83,7 +89,10 @@ fn notify(blast: &mut BlastRadius, event: &Event) {
             reference: event.target_uid,
             through: fact::cut(&mapped.system, 40).into(),
             count,
-            approver: mapped.approver.as_ref().map(|who| fact::cut(who, 60).into()),
+            approver: mapped
+                .approver
+                .as_ref()
+                .map(|who| fact::cut(who, 60).into()),
             at: event.time_effective,
         });
     }

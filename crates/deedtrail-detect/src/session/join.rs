@@ -85,8 +85,10 @@ impl Sessions {
         let Some((from, to)) = direction(mine, other) else {
             return false;
         };
-        let (Some(a), Some(b)) = (self.tracked.get(&from.session), self.tracked.get(&to.session))
-        else {
+        let (Some(a), Some(b)) = (
+            self.tracked.get(&from.session),
+            self.tracked.get(&to.session),
+        ) else {
             return false;
         };
         let (from_last, to_start) = (a.session.last.max(from.at), b.session.started.min(to.at));
@@ -279,18 +281,28 @@ fn by_network(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
             key: key_of(
                 event,
                 "email",
-                [&profile::key(&[&email.value.to_lowercase()]).to_string(), network],
+                [
+                    &profile::key(&[&email.value.to_lowercase()]).to_string(),
+                    network,
+                ],
             ),
             end: End::Either,
             by: JoinBy::EmailNetwork,
-            reason: format!("{}, both from {origin}, within an hour", fact::cut(&email.value, 60)),
+            reason: format!(
+                "{}, both from {origin}, within an hour",
+                fact::cut(&email.value, 60)
+            ),
             confidence: 60,
             within_us: NETWORK_US_MAX,
             across: true,
         }));
     }
     // A session without a network meets any of the same identity.
-    let end = if network.is_some() { End::Gave } else { End::Took };
+    let end = if network.is_some() {
+        End::Gave
+    } else {
+        End::Took
+    };
     shared.push(Shared {
         key: key_of(event, "anywhere", [&identity, ""]),
         end,

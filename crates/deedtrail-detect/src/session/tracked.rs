@@ -125,7 +125,8 @@ impl Tracked {
             let first = verdict::note(&mut self.session, event, class, sentence);
             if first {
                 let reason = format!("{}: {}", class.name(), fact::sentence(event));
-                self.trust.lose(&mut self.session.trust, at, trust::GRAVE, &reason);
+                self.trust
+                    .lose(&mut self.session.trust, at, trust::GRAVE, &reason);
             }
         }
         self.judge_findings(seen);
@@ -158,12 +159,14 @@ impl Tracked {
         let network = network(event);
         if differs(self.network, network) && !moved {
             let now = fact::origin(event).unwrap_or_default();
-            self.trust.lose(trust, at, trust::NETWORK, &format!("now from {now}"));
+            self.trust
+                .lose(trust, at, trust::NETWORK, &format!("now from {now}"));
         }
         let client = client(event);
         if differs(self.client, client) {
             let now = profile::client(event).unwrap_or_default();
-            self.trust.lose(trust, at, trust::CLIENT, &format!("now with {now}"));
+            self.trust
+                .lose(trust, at, trust::CLIENT, &format!("now with {now}"));
         }
         if moved {
             self.country = country.cloned();
@@ -183,7 +186,8 @@ impl Tracked {
             }
             let reason = format!("{}: {}", draft.kind, fact::cut(&draft.title, 100));
             let row = trust::row_of(draft.severity);
-            self.trust.lose(&mut self.session.trust, draft.at, row, &reason);
+            self.trust
+                .lose(&mut self.session.trust, draft.at, row, &reason);
             if self.session.findings.len() < SESSION_FINDINGS_MAX {
                 self.session.findings.push(SessionFinding {
                     id,
