@@ -159,9 +159,8 @@ fn the_vendors_session_is_one_however_long_it_rests_but_an_agents_never_alone() 
     let watch = Watch::over(vec![vendor(&ana(), 0), vendor(&ana(), 300)]);
     assert_eq!(watch.only().known_by, KnownBy::VendorId);
     assert_eq!(watch.only().events, 2);
-    let agent = |who: &Identity, minute| {
-        vendor(who, minute).with(|mapped| mapped.plane = Plane::Agent)
-    };
+    let agent =
+        |who: &Identity, minute| vendor(who, minute).with(|mapped| mapped.plane = Plane::Agent);
     let watch = Watch::over(vec![agent(&ana(), 0), agent(&robot(), 1), agent(&ana(), 2)]);
     assert_eq!(watch.sessions.len(), 2, "two clients chose the same id");
 }
@@ -248,7 +247,9 @@ fn a_role_session_is_joined_to_the_one_that_assumed_it_even_when_it_comes_first(
         Step::new(&robot(), time, Action::Authenticate, "sts:AssumeRole")
             .on("arn:aws:iam::1:role/admin")
             .with(|mapped| {
-                mapped.labels.insert("issued_credential".into(), "ASIAX".into());
+                mapped
+                    .labels
+                    .insert("issued_credential".into(), "ASIAX".into());
             })
     };
     let role = identity("role/admin", ActorKind::ServiceAccount);
@@ -327,7 +328,13 @@ fn a_file_an_audience_and_a_token_are_in_the_blast_radius() {
         mapped.audience_count = Some(1240);
         mapped.approver = Some("lead@example.com".into());
     });
-    let token = Step::new(&ana(), at(0, 2), Action::CredentialCreate, "CreateAccessKey").on("AKIA1");
+    let token = Step::new(
+        &ana(),
+        at(0, 2),
+        Action::CredentialCreate,
+        "CreateAccessKey",
+    )
+    .on("AKIA1");
     let grant = Step::new(&ana(), at(0, 3), Action::PrivilegeGrant, "AttachUserPolicy")
         .on("eve")
         .with(|mapped| mapped.permission = Some("AdministratorAccess".into()));
@@ -335,11 +342,20 @@ fn a_file_an_audience_and_a_token_are_in_the_blast_radius() {
     let blast = &watch.only().blast;
     let file = &blast.files[0];
     assert_eq!(file.environment, Environment::Production);
-    assert_eq!((file.before.as_deref(), file.after.as_deref()), (Some("aa11"), Some("bb22")));
+    assert_eq!(
+        (file.before.as_deref(), file.after.as_deref()),
+        (Some("aa11"), Some("bb22"))
+    );
     assert_eq!(blast.people_notified, 1240);
-    assert_eq!(blast.notified[0].approver.as_deref(), Some("lead@example.com"));
+    assert_eq!(
+        blast.notified[0].approver.as_deref(),
+        Some("lead@example.com")
+    );
     assert_eq!(blast.credentials_made.things[0].name, "AKIA1");
-    assert_eq!(blast.rights_gained.things[0].name, "AdministratorAccess for eve");
+    assert_eq!(
+        blast.rights_gained.things[0].name,
+        "AdministratorAccess for eve"
+    );
 }
 
 /// The verdict of a robot's session after twenty days of routine.
@@ -362,18 +378,32 @@ fn four_uses_of_a_token_get_four_verdicts() {
     let (persistence, watch) = verdict(vec![key]);
     assert_eq!(persistence, SessionVerdict::Persistence);
     let reason = &watch.all().last().unwrap().reasons[0];
-    assert!(reason.sentence.contains("done on 0 earlier days"), "{reason:?}");
+    assert!(
+        reason.sentence.contains("done on 0 earlier days"),
+        "{reason:?}"
+    );
     let secrets = (0..6).map(|n| act(n, Action::SecretRead, "GetSecretValue", &format!("s{n}")));
-    assert_eq!(verdict(secrets.collect()).0, SessionVerdict::SecretExtraction);
+    assert_eq!(
+        verdict(secrets.collect()).0,
+        SessionVerdict::SecretExtraction
+    );
     let failed = act(0, Action::ConfigChange, "PutBucketPolicy", "bucket/report");
-    let change = vec![
+    let mut change = vec![
         failed.ended(OutcomeClass::Denied),
         act(1, Action::Write, "PutObject", "bucket/report"),
         act(2, Action::Write, "PutObject", "bucket/other"),
         act(3, Action::Write, "PutObject", "bucket/third"),
     ];
+    for step in &mut change {
+        step.identity.as_mut().unwrap().declared.read_only = true;
+    }
     let (unauthorised, watch) = verdict(change);
-    assert_eq!(unauthorised, SessionVerdict::UnauthorisedChange, "{:?}", kinds(&watch.drafts));
+    assert_eq!(
+        unauthorised,
+        SessionVerdict::UnauthorisedChange,
+        "{:?}",
+        kinds(&watch.drafts)
+    );
     let delete = act(0, Action::Delete, "DeleteBucket", "bucket").kind_of_target("bucket");
     let (destructive, watch) = verdict(vec![delete]);
     assert_eq!(destructive, SessionVerdict::Destructive);
@@ -383,12 +413,21 @@ fn four_uses_of_a_token_get_four_verdicts() {
 #[test]
 fn what_is_routine_or_ticketed_is_in_scope() {
     let make = |day: i64| {
-        Step::new(&robot(), at(day, 540), Action::CredentialCreate, "CreateAccessKey").on("k")
+        Step::new(
+            &robot(),
+            at(day, 540),
+            Action::CredentialCreate,
+            "CreateAccessKey",
+        )
+        .on("k")
     };
     let watch = Watch::over((0..5).map(make).collect());
     let verdicts: Vec<_> = watch.all().iter().map(|s| s.verdict).collect();
     use SessionVerdict::{InScope, Persistence};
-    assert_eq!(verdicts, [Persistence, Persistence, Persistence, InScope, InScope]);
+    assert_eq!(
+        verdicts,
+        [Persistence, Persistence, Persistence, InScope, InScope]
+    );
     let ticketed = make(0).with(|mapped| mapped.change_ticket = Some("CHG-1".into()));
     assert_eq!(Watch::over(vec![ticketed]).only().verdict, InScope);
 }
@@ -449,7 +488,11 @@ fn a_tick_makes_an_open_session_older_and_ends_an_idle_one() {
     assert_eq!(watch.only().ended, Some(at(0, 0)));
     let score = watch.only().trust.score;
     watch.tick(at(1, 0));
-    assert_eq!(watch.only().trust.score, score, "what has ended grows no older");
+    assert_eq!(
+        watch.only().trust.score,
+        score,
+        "what has ended grows no older"
+    );
 }
 
 #[test]
@@ -459,7 +502,11 @@ fn quiet_hours_and_signing_in_again_give_trust_back() {
     let watch = Watch::over(vec![within(0), denied, within(59), within(125)]);
     assert_eq!(watch.only().trust.score, 80 - 3 - 2 * 2 + 3);
     let again = signs_in(&ana(), at(0, 240)).with(|mapped| mapped.system = "aws".into());
-    let watch = Watch::over(vec![within(0), within(239), again.named_session("session-1")]);
+    let watch = Watch::over(vec![
+        within(0),
+        within(239),
+        again.named_session("session-1"),
+    ]);
     assert_eq!(watch.only().trust.score, 80, "{:?}", watch.only().trust);
 }
 
@@ -470,7 +517,11 @@ fn a_sign_in_into_a_system_without_a_feed_is_blind() {
     watch.tick(at(0, 3));
     assert_eq!(kinds(&watch.drafts), ["blind_session"]);
     assert_eq!(watch.drafts[0].severity, Severity::Low);
-    assert!(watch.drafts[0].title.contains("Salesforce"), "{:?}", watch.drafts);
+    assert!(
+        watch.drafts[0].title.contains("Salesforce"),
+        "{:?}",
+        watch.drafts
+    );
     let [row] = &watch.blind[..] else {
         panic!("{:?}", watch.blind);
     };
@@ -491,7 +542,11 @@ fn a_system_whose_feed_speaks_is_not_blind_until_it_falls_silent() {
         pushes(&robot(), at(0, 1)),
     ]);
     watch.tick(at(0, 3));
-    assert_eq!(kinds(&watch.drafts), [""; 0], "it speaks while the sign-in waits");
+    assert_eq!(
+        kinds(&watch.drafts),
+        [""; 0],
+        "it speaks while the sign-in waits"
+    );
     watch.step(opens(&ana(), at(3, 0), "GitHub Enterprise Cloud"));
     watch.tick(at(3, 3));
     assert_eq!(kinds(&watch.drafts), ["blind_session"]);
@@ -531,13 +586,23 @@ fn trust_page_is_current() {
         std::fs::write(path, &page).unwrap();
         return;
     }
-    assert!(stored == page, "run the tests with UPDATE_REFERENCE=1 to print {path} again");
+    assert!(
+        stored == page,
+        "run the tests with UPDATE_REFERENCE=1 to print {path} again"
+    );
 }
 
 /// A step out of small numbers, so that sessions meet.
 fn any_step() -> impl Strategy<Value = Step> {
-    (0..3_usize, 0..9_usize, 0..4_000_i64, 0..4_u8, 0..3_u8, 0..3_u8).prop_map(
-        |(who, action, minute, thing, network, outcome)| {
+    (
+        0..3_usize,
+        0..9_usize,
+        0..4_000_i64,
+        0..4_u8,
+        0..3_u8,
+        0..3_u8,
+    )
+        .prop_map(|(who, action, minute, thing, network, outcome)| {
             let kinds = [ActorKind::Human, ActorKind::AiAgent, ActorKind::Workload];
             let actions = [
                 Action::Authenticate,
@@ -550,7 +615,11 @@ fn any_step() -> impl Strategy<Value = Step> {
                 Action::CodeChange,
                 Action::SessionChange,
             ];
-            let outcomes = [OutcomeClass::Success, OutcomeClass::Failure, OutcomeClass::Denied];
+            let outcomes = [
+                OutcomeClass::Success,
+                OutcomeClass::Failure,
+                OutcomeClass::Denied,
+            ];
             let who = identity(&format!("actor-{who}"), kinds[who]);
             let step = Step::new(&who, at(0, minute), actions[action], "user.session.end")
                 .on(&format!("thing-{thing}"))
@@ -566,13 +635,18 @@ fn any_step() -> impl Strategy<Value = Step> {
                         mapped.trace_uid = Some("0af7651916cd43dd8448eb211c80319c".into());
                     }
                     if thing == 2 {
-                        mapped.labels.insert("issued_credential".into(), "key-3".into());
+                        mapped
+                            .labels
+                            .insert("issued_credential".into(), "key-3".into());
                     }
                 });
             let step = step.using(&format!("key-{thing}"), at(-9, 0));
-            if thing == 0 { step.named_session("session-0000") } else { step }
-        },
-    )
+            if thing == 0 {
+                step.named_session("session-0000")
+            } else {
+                step
+            }
+        })
 }
 
 /// Everything said over a log that is cut at `cuts` into snapshots and at `takes` into steps of the
@@ -581,7 +655,12 @@ fn said(
     steps: &[Step],
     cuts: &[usize],
     takes: &[usize],
-) -> (BTreeMap<(String, u64), Session>, Vec<SessionJoin>, Vec<FindingDraft>, Vec<u8>) {
+) -> (
+    BTreeMap<(String, u64), Session>,
+    Vec<SessionJoin>,
+    Vec<FindingDraft>,
+    Vec<u8>,
+) {
     let none = rules(&[]);
     let mut watch = Watch::new();
     for (place, step) in steps.iter().enumerate() {
@@ -596,8 +675,14 @@ fn said(
         }
         watch.step(step.clone());
         if place % 7 == 6 {
-            let now = steps[..=place].iter().map(|s| s.event.time_effective).max().unwrap();
-            watch.drafts.extend(watch.detector.advance(now.plus_micros(Timestamp::HOUR_US)));
+            let now = steps[..=place]
+                .iter()
+                .map(|s| s.event.time_effective)
+                .max()
+                .unwrap();
+            watch
+                .drafts
+                .extend(watch.detector.advance(now.plus_micros(Timestamp::HOUR_US)));
         }
     }
     watch.take();
