@@ -19,6 +19,7 @@ pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
 mod sensitive;
+pub mod session;
 pub mod signal;
 pub mod source_name;
 pub mod target;

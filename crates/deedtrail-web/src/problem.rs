@@ -189,6 +189,7 @@ impl From<ReadingError> for Problem {
             | ReadingError::NotQuarantined(_)
             | ReadingError::NoEvent(_)
             | ReadingError::NoFinding(_)
+            | ReadingError::NoSession(_)
             | ReadingError::Log(ReadError::Missing(_)) => Self::not_found(detail),
             ReadingError::Ambiguous { .. } => {
                 Self::new(StatusCode::CONFLICT, "ambiguous", "Several match", detail)

@@ -388,12 +388,15 @@ fn four_uses_of_a_token_get_four_verdicts() {
         SessionVerdict::SecretExtraction
     );
     let failed = act(0, Action::ConfigChange, "PutBucketPolicy", "bucket/report");
-    let change = vec![
+    let mut change = vec![
         failed.ended(OutcomeClass::Denied),
         act(1, Action::Write, "PutObject", "bucket/report"),
         act(2, Action::Write, "PutObject", "bucket/other"),
         act(3, Action::Write, "PutObject", "bucket/third"),
     ];
+    for step in &mut change {
+        step.identity.as_mut().unwrap().declared.read_only = true;
+    }
     let (unauthorised, watch) = verdict(change);
     assert_eq!(
         unauthorised,

@@ -9,6 +9,7 @@ mod identities;
 mod ingest;
 mod metrics;
 mod quarantine;
+mod sessions;
 mod sources;
 mod table;
 

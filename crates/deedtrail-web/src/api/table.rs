@@ -1,12 +1,15 @@
 //! The endpoints of the API: what each needs, what it says in the reference.
 
+mod session;
 mod waiting;
 
 use axum::routing::{get, patch, post};
 use deedtrail_core::action::ACTIONS;
 use deedtrail_core::port::store::Scope;
 
-use super::{events, evidence, findings, health, identities, ingest, metrics, quarantine, sources};
+use super::{
+    events, evidence, findings, health, identities, ingest, metrics, quarantine, sessions, sources,
+};
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 use crate::refusal;
 
@@ -384,6 +387,30 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         needs: Needs::Scope(Scope::Write),
         route: || patch(findings::decide),
         document: Some(DECIDE),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/sessions",
+        route: || get(sessions::list),
+        document: Some(session::LIST),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/sessions/{uid}",
+        route: || get(sessions::one),
+        document: Some(session::ONE),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/sessions/{uid}/next",
+        route: || get(sessions::next),
+        document: Some(session::NEXT),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/blind-sessions",
+        route: || get(sessions::blind),
+        document: Some(session::BLIND),
         ..READ
     },
     Endpoint {

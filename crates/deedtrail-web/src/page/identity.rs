@@ -83,6 +83,7 @@ pub(super) struct IdentityAsked {
 struct IdentityPage {
     chrome: Chrome,
     address: String,
+    sessions: String,
     who: Chip,
     state: &'static str,
     last: Option<(Moment, String)>,
@@ -178,6 +179,7 @@ fn load(
         lanes: Lanes::by_system(&events, |event| selection.class(event)),
         rows: rows(&events, &selection, Order::NewestFirst),
         panel,
+        sessions: format!("/sessions?identity={}", file.identity.id),
         filtered: asked.filtered(),
         further: asked.further(&address, &events),
         text: asked.text,

@@ -1,5 +1,6 @@
 //! Pages: every one is a view model made from a use case, and a template.
 
+mod blind;
 mod coverage;
 pub(crate) mod failure;
 mod finding;
@@ -10,6 +11,9 @@ mod identities;
 mod identity;
 mod quarantine;
 mod quarantine_list;
+mod session;
+mod session_view;
+mod sessions;
 pub(crate) mod sign_in;
 mod source;
 mod source_view;
@@ -47,18 +51,25 @@ pub(crate) enum Section {
     Today,
     Findings,
     Identities,
+    Sessions,
     Sources,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Today, Self::Findings, Self::Identities, Self::Sources];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Today,
+        Self::Findings,
+        Self::Identities,
+        Self::Sessions,
+        Self::Sources,
+    ];
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Today => "Today",
             Self::Findings => "Findings",
             Self::Identities => "Identities",
+            Self::Sessions => "Sessions",
             Self::Sources => "Sources",
         }
     }
@@ -68,6 +79,7 @@ impl Section {
             Self::Today => "/",
             Self::Findings => "/findings",
             Self::Identities => "/identities",
+            Self::Sessions => "/sessions",
             Self::Sources => "/sources",
         }
     }
