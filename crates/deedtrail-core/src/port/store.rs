@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::entitlement::{Entitlement, EntitlementImport, ImportName};
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
 use crate::health::SourceHealth;
 use crate::id::{AliasUid, FindingId, IdentityId, SourceName, TenantId};
@@ -41,6 +42,8 @@ pub struct Progress {
     /// Whole findings, already merged with what was stored. Their status, disposition, analyst and
     /// note are not taken: only [`Store::decide_finding`] sets those.
     pub findings: Vec<Finding>,
+    /// Each replaces what was stored of an import of that name, in order.
+    pub entitlements: Vec<ImportedEntitlements>,
     pub sources: Vec<SourceHealth>,
     pub quarantined: Vec<Quarantined>,
     /// Quarantined sequences that have since been mapped.
@@ -49,6 +52,16 @@ pub struct Progress {
     pub dismissed: Vec<(Sequence, Dismissal)>,
     /// Dismissed sequences that wait again.
     pub restored: Vec<Sequence>,
+}
+
+/// Everything one import of entitlements says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedEntitlements {
+    pub tenant: TenantId,
+    pub import: ImportName,
+    pub at: Timestamp,
+    /// By id; what was stored under the same id keeps its `first_imported`.
+    pub entitlements: Vec<Entitlement>,
 }
 
 /// That a record in quarantine needs nobody's attention any more. It stays evidence.
@@ -203,6 +216,25 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn credentials(&self) -> Result<Vec<CredentialRecord>, StoreError>;
     fn credentials_of(&self, id: IdentityId) -> Result<Vec<CredentialRecord>, StoreError>;
     fn merges(&self) -> Result<Vec<Merge>, StoreError>;
+
+    /// What an import of this name said last, with all holders, by key.
+    fn entitlements(
+        &self,
+        tenant: &TenantId,
+        import: &ImportName,
+    ) -> Result<Vec<Entitlement>, StoreError>;
+    /// What the holders of these aliases may do, by import and key. Of the holders of each only
+    /// those asked for are told.
+    fn entitlements_of(
+        &self,
+        tenant: &TenantId,
+        holders: &[AliasUid],
+    ) -> Result<Vec<Entitlement>, StoreError>;
+    /// By kind and account.
+    fn entitlement_imports(
+        &self,
+        tenant: &TenantId,
+    ) -> Result<Vec<EntitlementImport>, StoreError>;
 
     /// Newest activity first, most severe first within equal times. A filter on an identity also
     /// shows findings of those merged into it.
