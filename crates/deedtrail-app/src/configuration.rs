@@ -11,6 +11,9 @@ use crate::access::{Denied, Principal};
 
 /// Note of an entry that declares identities; its part is the normalised NDJSON of the import.
 pub const IDENTITY_IMPORT: &str = "identity import";
+/// Note of an entry that says what identities may do; its part names the import and lists its
+/// grants, as NDJSON.
+pub const ENTITLEMENT_IMPORT: &str = "entitlement import";
 /// Note of an entry that takes records out of quarantine because their events are there; its part
 /// lists their sequences, one in a line.
 pub const QUARANTINE_SETTLED: &str = "quarantine settled";

@@ -98,6 +98,8 @@ pub struct EntitlementImport {
     /// When the last import was taken in.
     pub imported: Timestamp,
     pub grants: u64,
+    /// The systems its grants are rights in, by name.
+    pub systems: Vec<Text>,
 }
 
 impl Entitlement {
@@ -117,7 +119,10 @@ pub fn is_group(alias: &Alias) -> bool {
     alias.namespace.ends_with(".group")
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 const fn is_false(flag: &bool) -> bool {
     !*flag
 }

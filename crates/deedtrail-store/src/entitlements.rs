@@ -11,7 +11,7 @@ use deedtrail_core::id::{AliasUid, EntitlementId, TenantId};
 use deedtrail_core::port::store::ImportedEntitlements;
 use deedtrail_core::time::Timestamp;
 
-use crate::columns::{count, from_json, id, json, named, text, time};
+use crate::columns::{count, from_json, id, integer, json, named, text, time};
 
 const ENTITLEMENT: &str = "SELECT id, tenant, kind, account, first_imported, imported, body, key \
     FROM entitlements";
@@ -24,8 +24,13 @@ pub(crate) fn of_import(
     tenant: &TenantId,
     import: &ImportName,
 ) -> rusqlite::Result<Vec<Entitlement>> {
-    let sql = format!("{ENTITLEMENT} WHERE tenant = ?1 AND kind = ?2 AND account = ?3 ORDER BY key");
-    let values = params![tenant.as_str(), import.kind.as_str(), import.account.as_str()];
+    let sql =
+        format!("{ENTITLEMENT} WHERE tenant = ?1 AND kind = ?2 AND account = ?3 ORDER BY key");
+    let values = params![
+        tenant.as_str(),
+        import.kind.as_str(),
+        import.account.as_str()
+    ];
     let mut statement = db.prepare_cached(&sql)?;
     let found = statement.query_map(values, one)?;
     let mut found: Vec<Entitlement> = found.collect::<rusqlite::Result<_>>()?;
@@ -80,15 +85,15 @@ pub(crate) fn imports(
     db: &Connection,
     tenant: &TenantId,
 ) -> rusqlite::Result<Vec<EntitlementImport>> {
-    let sql = "SELECT i.tenant, i.kind, i.account, i.imported, (SELECT count(*) FROM entitlements \
-        e WHERE e.tenant = i.tenant AND e.kind = i.kind AND e.account = i.account) \
-        FROM entitlement_imports i WHERE i.tenant = ?1 ORDER BY i.kind, i.account";
+    let sql = "SELECT tenant, kind, account, imported, grants, systems \
+        FROM entitlement_imports WHERE tenant = ?1 ORDER BY kind, account";
     let row = |row: &Row<'_>| {
         Ok(EntitlementImport {
             tenant: tenant_of(row, 0)?,
             import: import_name(row, 1)?,
             imported: time(row, 3)?,
             grants: count(row, 4)?,
+            systems: from_json(row, 5)?,
         })
     };
     let mut statement = db.prepare_cached(sql)?;
@@ -106,11 +111,15 @@ pub(crate) fn replace(tx: &Transaction<'_>, said: &ImportedEntitlements) -> rusq
     let known: BTreeMap<EntitlementId, Timestamp> = known.collect::<rusqlite::Result<_>>()?;
     let sql = "DELETE FROM entitlements WHERE tenant = ?1 AND kind = ?2 AND account = ?3";
     tx.prepare_cached(sql)?.execute(of)?;
-    let sql = "INSERT INTO entitlement_imports VALUES (?1, ?2, ?3, ?4) \
-        ON CONFLICT (tenant, kind, account) DO UPDATE SET imported = ?4";
-    let (kind, account) = (import.kind.as_str(), import.account.as_str());
-    let values = params![tenant, kind, account, said.at.as_micros()];
-    tx.prepare_cached(sql)?.execute(values)?;
+    let sql = "INSERT OR REPLACE INTO entitlement_imports VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    tx.prepare_cached(sql)?.execute(params![
+        tenant,
+        import.kind.as_str(),
+        import.account.as_str(),
+        said.at.as_micros(),
+        integer(said.entitlements.len() as u64),
+        json(&said.systems())?,
+    ])?;
     for entitlement in &said.entitlements {
         let first = known.get(&entitlement.id).copied();
         put(tx, entitlement, first.unwrap_or(entitlement.first_imported))?;

@@ -92,11 +92,7 @@ impl Store for SqliteStore {
         self.connections
             .read(|db| entitlements::of_import(db, tenant, import))
     }
-    fn entitlements_of(
-        &self,
-        tenant: &TenantId,
-        holders: &[AliasUid],
-    ) -> Stored<Vec<Entitlement>> {
+    fn entitlements_of(&self, tenant: &TenantId, holders: &[AliasUid]) -> Stored<Vec<Entitlement>> {
         self.connections
             .read(|db| entitlements::of_holders(db, tenant, holders))
     }

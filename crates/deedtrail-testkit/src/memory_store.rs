@@ -144,11 +144,7 @@ impl Store for MemoryStore {
         Ok(said.map_or_else(Vec::new, |said| said.entitlements.clone()))
     }
 
-    fn entitlements_of(
-        &self,
-        tenant: &TenantId,
-        holders: &[AliasUid],
-    ) -> Stored<Vec<Entitlement>> {
+    fn entitlements_of(&self, tenant: &TenantId, holders: &[AliasUid]) -> Stored<Vec<Entitlement>> {
         let tables = self.tables();
         let said = tables.derived.entitlements.values();
         let of_tenant = said.filter(|said| said.tenant == *tenant);
@@ -174,6 +170,7 @@ impl Store for MemoryStore {
             import: said.import.clone(),
             imported: said.at,
             grants: said.entitlements.len() as u64,
+            systems: said.systems(),
         });
         Ok(told.collect())
     }

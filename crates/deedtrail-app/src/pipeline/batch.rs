@@ -17,6 +17,7 @@ use super::ahead::Mapped;
 use super::snapshot::State;
 use super::{Pipeline, PipelineError};
 use crate::configuration;
+use crate::entitlement;
 use crate::identity::{IDENTITY_MERGE, Place, parse_import, seal_event};
 use crate::quarantine::{QUARANTINE_DECISION, QuarantineDecision, Verdict};
 
@@ -302,6 +303,8 @@ impl<'p> Batch<'p> {
             && let Ok(rows) = parse_import(&entry.bytes())
         {
             resolver.apply_import(&entry.entry.tenant, rows, at);
+        } else if entry.entry.note == configuration::ENTITLEMENT_IMPORT {
+            self.entitle(entry);
         } else if entry.entry.note == IDENTITY_MERGE {
             resolver.apply_decision(&entry.bytes(), at);
         } else if entry.entry.note == configuration::QUARANTINE_SETTLED {
@@ -321,6 +324,18 @@ impl<'p> Batch<'p> {
             }
         }
         Ok(())
+    }
+
+    /// Takes over what an import says identities may do.
+    fn entitle(&mut self, entry: &StoredEntry) {
+        let (tenant, at) = (&entry.entry.tenant, entry.entry.received);
+        let Some(said) = entitlement::imported(&entry.bytes(), tenant, at) else {
+            return;
+        };
+        entitlement::hold(&mut self.pipeline.state.resolver, &said);
+        if self.is_fresh(entry) {
+            self.progress.entitlements.push(said);
+        }
     }
 
     /// Carries out what somebody decided about records in quarantine.

@@ -64,6 +64,15 @@ pub struct ImportedEntitlements {
     pub entitlements: Vec<Entitlement>,
 }
 
+impl ImportedEntitlements {
+    /// The systems that something is a right in, each once, by name.
+    pub fn systems(&self) -> Vec<Text> {
+        let systems = self.entitlements.iter().map(|it| it.grant.system.clone());
+        let systems: std::collections::BTreeSet<Text> = systems.collect();
+        systems.into_iter().collect()
+    }
+}
+
 /// That a record in quarantine needs nobody's attention any more. It stays evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dismissal {
@@ -231,10 +240,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         holders: &[AliasUid],
     ) -> Result<Vec<Entitlement>, StoreError>;
     /// By kind and account.
-    fn entitlement_imports(
-        &self,
-        tenant: &TenantId,
-    ) -> Result<Vec<EntitlementImport>, StoreError>;
+    fn entitlement_imports(&self, tenant: &TenantId) -> Result<Vec<EntitlementImport>, StoreError>;
 
     /// Newest activity first, most severe first within equal times. A filter on an identity also
     /// shows findings of those merged into it.

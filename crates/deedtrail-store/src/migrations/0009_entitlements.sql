@@ -5,6 +5,8 @@ CREATE TABLE entitlement_imports (
     kind     TEXT NOT NULL,
     account  TEXT NOT NULL,
     imported INTEGER NOT NULL,
+    grants   INTEGER NOT NULL,
+    systems  TEXT NOT NULL,
     PRIMARY KEY (tenant, kind, account)
 ) STRICT, WITHOUT ROWID;
 

@@ -10,7 +10,8 @@ use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceN
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, ImportedEntitlements, Progress, Quarantined, SignInLink, TokenRecord, WebSession,
+    FindingFilter, IdentityFilter, ImportedEntitlements, Progress, Quarantined, SignInLink,
+    TokenRecord, WebSession,
 };
 
 #[derive(Debug, Default)]

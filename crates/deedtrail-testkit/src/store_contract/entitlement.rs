@@ -83,6 +83,7 @@ pub(super) fn imports_replace_each_other(store: &dyn Store) -> Outcome {
         .iter()
         .map(|told| (&*told.import.account, told.imported, told.grants));
     assert!(told.eq([("a", second(5), 2), ("b", second(2), 1)]));
+    assert_eq!(imports[0].systems, ["shop"]);
 
     let other = TenantId::new("other").unwrap_or_default();
     assert_eq!(store.entitlements(&other, &name("a"))?, []);

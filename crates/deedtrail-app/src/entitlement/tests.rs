@@ -1,0 +1,1 @@
+//! Imports, matching and use over exports of invented accounts.
