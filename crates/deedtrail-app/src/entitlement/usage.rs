@@ -1,7 +1,7 @@
 //! Did, may, may not: what an identity did beside what it may do.
 
-mod compare;
-mod coverage;
+pub(super) mod compare;
+pub(super) mod coverage;
 
 use serde::Serialize;
 

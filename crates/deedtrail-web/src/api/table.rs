@@ -1,12 +1,16 @@
 //! The endpoints of the API: what each needs, what it says in the reference.
 
+mod entitled;
 mod waiting;
 
 use axum::routing::{get, patch, post};
 use deedtrail_core::action::ACTIONS;
 use deedtrail_core::port::store::Scope;
 
-use super::{events, evidence, findings, health, identities, ingest, metrics, quarantine, sources};
+use super::{
+    entitlements, events, evidence, findings, health, identities, ingest, metrics, quarantine,
+    sources,
+};
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 use crate::refusal;
 
@@ -363,6 +367,18 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         route: || get(identities::timeline),
         document: Some(TIMELINE),
         ..READ
+    },
+    Endpoint {
+        path: "/v1/identities/{id}/entitlements",
+        route: || get(entitlements::of_identity),
+        document: Some(entitled::OF_IDENTITY),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/entitlements/import",
+        route: entitlements::route,
+        document: Some(entitled::IMPORT),
+        ..WRITE
     },
     Endpoint {
         path: "/v1/findings",

@@ -1,6 +1,7 @@
 //! Pages: every one is a view model made from a use case, and a template.
 
 mod coverage;
+mod entitlement;
 pub(crate) mod failure;
 mod finding;
 mod findings;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use deedtrail_core::Text;
-use deedtrail_core::entitlement::Grant;
+use deedtrail_core::entitlement::{Effect, Grant};
 use deedtrail_core::event::Alias;
 
 use super::policy::Document;
@@ -42,9 +42,10 @@ struct Principal {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Group {
-    group_name: String,
-    #[serde(default)]
-    group_policy_list: Vec<Inline>,
+    #[serde(rename = "GroupName")]
+    name: String,
+    #[serde(default, rename = "GroupPolicyList")]
+    inline_policies: Vec<Inline>,
     #[serde(default)]
     attached_managed_policies: Vec<Attached>,
 }
@@ -165,7 +166,7 @@ impl<'a> Reading<'a> {
         let by_name: BTreeMap<&str, (usize, &Group)> = groups
             .iter()
             .enumerate()
-            .map(|(number, group)| (group.group_name.as_str(), (number, group)))
+            .map(|(number, group)| (group.name.as_str(), (number, group)))
             .collect();
         for (number, principal) in principals.iter().enumerate() {
             if self.found.is_full() {
@@ -187,7 +188,7 @@ impl<'a> Reading<'a> {
                     continue;
                 };
                 let place = format!("GroupDetailList[{number}]");
-                let inline = (&*group.group_policy_list, name.as_str());
+                let inline = (&*group.inline_policies, name.as_str());
                 let attached = &group.attached_managed_policies;
                 self.holds(principal, &place, inline, attached, Some(name));
             }
@@ -278,7 +279,9 @@ impl<'a> Reading<'a> {
                 }
                 grant.key = format!("{first} ({number})").into();
             }
-            let within = boundary.map(|arn| format!("within the permissions boundary {arn}"));
+            // A boundary takes away what is allowed; a deny stands by itself.
+            let bounded = boundary.filter(|_| grant.effect == Effect::Allow);
+            let within = bounded.map(|arn| format!("within the permissions boundary {arn}"));
             grant.conditions.extend(within.map(Text::from));
             keys.push(grant.key.clone());
             self.grants.insert(grant.key.clone(), grant);

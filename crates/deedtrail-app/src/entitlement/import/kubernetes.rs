@@ -167,7 +167,8 @@ fn bind(found: &mut Found, place: &str, binding: &Item, roles: &Roles<'_>) {
         return;
     }
     for (number, rule) in rules.iter().enumerate() {
-        let permissions = match permissions(rule) {
+        let permissions = match permissions(rule, kind) {
+            Ok(permissions) if permissions.is_empty() => continue,
             Ok(permissions) => permissions,
             Err(message) => {
                 found.fail(
@@ -190,8 +191,9 @@ fn bind(found: &mut Found, place: &str, binding: &Item, roles: &Roles<'_>) {
     }
 }
 
-/// `VERB RESOURCE[.GROUP][/SUBRESOURCE]` or `VERB /path`, each verb with each resource.
-fn permissions(rule: &Rule) -> Result<Vec<Text>, String> {
+/// `VERB RESOURCE[.GROUP][/SUBRESOURCE]` or `VERB /path`, each verb with each resource. Paths are of
+/// the cluster: a binding in a namespace gives none of them.
+fn permissions(rule: &Rule, kind: &str) -> Result<Vec<Text>, String> {
     let groups = rule.api_groups.len().max(1);
     let things = rule.resources.len().saturating_mul(groups);
     let things = things.saturating_add(rule.non_resource_urls.len());
@@ -211,7 +213,9 @@ fn permissions(rule: &Rule) -> Result<Vec<Text>, String> {
             named.push(in_group(resource, group));
         }
     }
-    named.extend(rule.non_resource_urls.iter().cloned());
+    if kind == "ClusterRoleBinding" {
+        named.extend(rule.non_resource_urls.iter().cloned());
+    }
     let verbs = rule.verbs.iter();
     let each = verbs.flat_map(|verb| named.iter().map(move |thing| format!("{verb} {thing}")));
     Ok(each.map(Text::from).collect())

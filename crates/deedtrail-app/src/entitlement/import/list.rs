@@ -133,7 +133,7 @@ impl Reading {
                 Ok(text) => drop(row.insert(*name, text.to_owned())),
             }
         }
-        self.row(line, row);
+        self.row(line, &row);
     }
 
     fn ndjson(&mut self, file: &[u8]) {
@@ -164,10 +164,10 @@ impl Reading {
                 Err(message) => return self.fail(line, column, message),
             }
         }
-        self.row(line, row);
+        self.row(line, &row);
     }
 
-    fn row(&mut self, line: u64, row: Row) {
+    fn row(&mut self, line: u64, row: &Row) {
         for needed in ["alias", "system", "permission"] {
             if !row.contains_key(needed) {
                 return self.fail(line, needed, "empty; every row needs it");
@@ -179,7 +179,7 @@ impl Reading {
             return self.fail(line, "account", message);
         }
         self.found.account = account.into();
-        match grant(&row) {
+        match grant(row) {
             Ok(grant) => {
                 if let Some(other) = self.lines.insert(grant.key.clone(), line) {
                     let message =

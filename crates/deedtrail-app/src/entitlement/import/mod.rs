@@ -206,7 +206,7 @@ fn longest(grant: &Grant) -> usize {
     let holders = grant.holders.iter().map(|holder| &holder.value);
     let texts = listed.chain(single).chain(holders);
     let texts = texts.chain([&grant.key, &grant.system]);
-    texts.map(|text| text.len()).max().unwrap_or_default()
+    texts.map(Text::len).max().unwrap_or_default()
 }
 
 /// A vendor's JSON as its type; keys we do not know are left alone.

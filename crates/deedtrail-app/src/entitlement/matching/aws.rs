@@ -1,14 +1,14 @@
-//! AWS: CloudTrail's operations as actions of IAM, and ARNs.
+//! AWS: `CloudTrail`'s operations as actions of IAM, and ARNs.
 //!
 //! Most events bear the name of the action. The exceptions are those of the service authorization
 //! reference (<https://docs.aws.amazon.com/service-authorization/latest/reference/>) and of the
-//! CloudTrail logging of Amazon S3.
+//! `CloudTrail` logging of Amazon S3.
 
 use deedtrail_core::Text;
 
 use super::{Cover, Exercise, wildcard};
 
-/// Services that CloudTrail and IAM name differently.
+/// Services that `CloudTrail` and IAM name differently.
 const SERVICES: [(&str, &str); 8] = [
     ("email", "ses"),
     ("entitlement.marketplace", "aws-marketplace"),
@@ -115,7 +115,7 @@ const ACTIONS: [(&str, &[&str]); 40] = [
 /// Operations that anybody may do.
 const FREE: [&str; 3] = ["sts:GetCallerIdentity", "sts:GetSessionToken", "signin:*"];
 
-/// Actions that CloudTrail records as data events only, which a trail has to be told to.
+/// Actions that `CloudTrail` records as data events only, which a trail has to be told to.
 const DATA: [&str; 14] = [
     "bedrock:InvokeModel*",
     "dynamodb:BatchGetItem",

@@ -35,15 +35,15 @@ type Row<'a> = (
 );
 
 #[derive(Debug)]
-pub(super) struct Compared {
-    pub(super) did: Vec<Did>,
-    pub(super) may_not: Vec<MayNot>,
+pub(in crate::entitlement) struct Compared {
+    pub(in crate::entitlement) did: Vec<Did>,
+    pub(in crate::entitlement) may_not: Vec<MayNot>,
     /// Of each entitlement, by place: which of its permissions were used.
     used: Vec<BTreeSet<usize>>,
 }
 
 /// What was done, sorted by what allows it.
-pub(super) fn compare(
+pub(in crate::entitlement) fn compare(
     held: &[Entitlement],
     imports: &[EntitlementImport],
     observed: &[Observed],
@@ -253,7 +253,11 @@ fn add(deeds: &mut Deeds, seen: &Observed) {
 
 impl Compared {
     /// Entitlements of which something was not used, the least used first.
-    pub(super) fn unused(&self, held: &[Entitlement], watched: &Watched) -> Vec<May> {
+    pub(in crate::entitlement) fn unused(
+        &self,
+        held: &[Entitlement],
+        watched: &Watched,
+    ) -> Vec<May> {
         let rows = held.iter().zip(&self.used);
         let rows = rows.filter(|(it, _)| it.grant.effect == Effect::Allow);
         let mut may: Vec<May> = rows

@@ -12,14 +12,18 @@ use crate::entitlement::matching::{is_data_permission, is_same_system};
 
 /// Since when feeds show a system, and which planes of it.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(in crate::entitlement) struct Watched {
     /// By system and plane: the oldest event of the feeds, and the newest.
     planes: BTreeMap<(Text, Text), (Timestamp, Timestamp)>,
     from: Timestamp,
 }
 
 impl Watched {
-    pub(super) fn of(health: &[SourceHealth], tenant: &TenantId, from: Timestamp) -> Self {
+    pub(in crate::entitlement) fn of(
+        health: &[SourceHealth],
+        tenant: &TenantId,
+        from: Timestamp,
+    ) -> Self {
         let mut planes: BTreeMap<(Text, Text), (Timestamp, Timestamp)> = BTreeMap::new();
         for source in health.iter().filter(|source| source.tenant == *tenant) {
             let (first, last) = (
@@ -42,7 +46,7 @@ impl Watched {
     }
 
     /// Since when the use of a grant would have been seen, or why that is not known.
-    pub(super) fn since(&self, grant: &Grant) -> Result<Timestamp, String> {
+    pub(in crate::entitlement) fn since(&self, grant: &Grant) -> Result<Timestamp, String> {
         let system = &grant.system;
         if system == "entra" {
             return Err("records of Entra seldom name the permission that was used".to_owned());

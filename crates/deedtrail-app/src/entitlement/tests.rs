@@ -1,1 +1,0 @@
-//! Imports, matching and use over exports of invented accounts.
