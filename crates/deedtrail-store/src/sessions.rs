@@ -139,8 +139,7 @@ pub(crate) fn one(
     tenant: &TenantId,
     uid: SessionUid,
 ) -> rusqlite::Result<Option<Session>> {
-    let sql =
-        "SELECT body FROM sessions WHERE uid = ?1 AND tenant = ?2 ORDER BY part DESC LIMIT 1";
+    let sql = "SELECT body FROM sessions WHERE uid = ?1 AND tenant = ?2 ORDER BY part DESC LIMIT 1";
     db.prepare_cached(sql)?
         .query_row(params![uid.to_bytes(), tenant.as_str()], |row| {
             from_json(row, 0)
