@@ -203,10 +203,6 @@ impl Group {
         }
     }
 
-    pub(crate) fn members(&self) -> usize {
-        self.members.len()
-    }
-
     /// Notes that `identity` did something new; who else did, when that makes it a deployment.
     pub(crate) fn note(&mut self, hash: u64, identity: IdentityId, day: u16) -> Option<Together> {
         if day > self.day {
@@ -218,20 +214,30 @@ impl Group {
         if self.patterns.len() >= PATTERNS_MAX && !self.patterns.contains_key(&hash) {
             return None;
         }
-        let active = |last: &&u16| day.saturating_sub(**last) <= ACTIVE_DAYS;
-        let members = self.members.values().filter(active).count();
-        let enough = |identities: usize| {
-            identities >= DEPLOYMENT_MEMBERS_MIN
-                && identities as f64 > DEPLOYMENT_SHARE * members as f64
-        };
+        let members = self.active(day);
         let seen = self.patterns.entry(hash).or_default();
-        let before = enough(seen.len());
+        let before = is_deployment(seen.len(), members);
         seen.insert(identity);
         let identities = seen.len();
-        enough(identities).then_some(Together {
+        is_deployment(identities, members).then_some(Together {
             identities,
             members,
             first: !before,
         })
     }
+
+    /// Whether the pattern already is a deployment on that day.
+    pub(crate) fn deploys(&self, hash: u64, day: u16) -> bool {
+        let seen = self.patterns.get(&hash).filter(|_| day == self.day);
+        seen.is_some_and(|seen| is_deployment(seen.len(), self.active(day)))
+    }
+
+    fn active(&self, day: u16) -> usize {
+        let active = |last: &&u16| day.saturating_sub(**last) <= ACTIVE_DAYS;
+        self.members.values().filter(active).count()
+    }
+}
+
+fn is_deployment(identities: usize, members: usize) -> bool {
+    identities >= DEPLOYMENT_MEMBERS_MIN && identities as f64 > DEPLOYMENT_SHARE * members as f64
 }
