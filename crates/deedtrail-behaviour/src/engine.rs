@@ -25,8 +25,9 @@ use crate::session::{Open, Top};
 use crate::settings::{Learning, Settings};
 use crate::step::Step;
 use crate::subject::{Group, Known};
-pub use feedback::Disposition;
+use ending::event_pattern;
 use feedback::Answerable;
+pub use feedback::Disposition;
 pub use state::RestoreError;
 
 /// What the next action counts for beside the other terms of an event.
@@ -104,13 +105,22 @@ impl Behaviour {
         let symbol = self.dictionary.symbol(step.event);
         let group = self.group_name(step.subject.peer_group);
         self.know(step, &group);
-        let open = self.sessions.entry(step.session).or_insert_with(|| open(step, group));
-        let model = self.identities.get(&open.identity).map(|known| &known.model)?;
+        let open = self
+            .sessions
+            .entry(step.session)
+            .or_insert_with(|| open(step, group));
+        let model = self
+            .identities
+            .get(&open.identity)
+            .map(|known| &known.model)?;
         let peers = self.groups.get(&open.group).map(|group| &group.model);
         let contexts = Contexts::after(&open.symbols, depth(open.kind));
         let mut terms = Terms::of(step.event.event_uid);
-        let sequence_nats = SEQUENCE_SHARE * model.nats(peers, &contexts, symbol);
-        self.parts.score(step, &mut terms);
+        let nats = model.nats(peers, &contexts, symbol);
+        let sequence_nats = SEQUENCE_SHARE * nats;
+        for part in self.parts.each() {
+            part.score(step, &mut terms);
+        }
         let top = Top {
             nats: sequence_nats + terms.nats,
             sequence_nats,
@@ -119,6 +129,7 @@ impl Behaviour {
             told: terms.told,
         };
         open.symbols.push(symbol);
+        open.sequence_nats += nats;
         self.open_events += 1;
         open.last = open.last.max(at);
         open.received = open.received.max(step.event.time_received);
@@ -181,13 +192,17 @@ impl Behaviour {
 
     /// Bytes held for an identity.
     pub fn bytes(&self, identity: IdentityId) -> usize {
-        self.identities.get(&identity).map_or(0, Known::bytes)
+        let known = self.identities.get(&identity).map_or(0, Known::bytes);
+        known + self.parts.bytes(identity)
     }
 
     /// The scores this identity is compared with: its own, else its peers', else the tenant's.
     fn stratum<'a>(&'a self, known: &'a Known) -> &'a Calibration {
         let enough = |calibration: &&Calibration| calibration.sessions() >= STRATUM_SESSIONS_MIN;
-        let peers = self.groups.get(&known.group).map(|group| &group.calibration);
+        let peers = self
+            .groups
+            .get(&known.group)
+            .map(|group| &group.calibration);
         let own = Some(&known.calibration).filter(enough);
         own.or(peers.filter(enough)).unwrap_or(&self.calibration)
     }
@@ -239,11 +254,20 @@ impl Behaviour {
         if p >= self.allowance.share(self.settings.budget) {
             return None;
         }
+        let (pattern, day) = (event_pattern(open), day_of(open.last));
+        let group = self.groups.get(&open.group);
+        let deploys = group.is_some_and(|group| group.deploys(pattern, day));
+        if deploys || known.was_told(pattern, day) {
+            return None;
+        }
         let mut assessment = self.explain(session, open, Moment::Event);
         assessment.at = at;
         assessment.score_nats = score_nats;
         assessment.p = p;
         assessment.alerts = true;
+        if let Some(known) = self.identities.get_mut(&open.identity) {
+            known.tell(pattern, day);
+        }
         if let Some(open) = self.sessions.get_mut(&session) {
             open.alerted = true;
         }
@@ -274,6 +298,7 @@ fn open(step: &Step<'_>, group: Text) -> Open {
         last: step.event.time_effective,
         received: step.event.time_received,
         symbols: Vec::new(),
+        sequence_nats: 0.0,
         top: Top {
             nats: -1.0,
             sequence_nats: 0.0,
@@ -288,6 +313,6 @@ fn open(step: &Step<'_>, group: Text) -> Open {
 }
 
 /// Days since 1970, as counts keep them.
-fn day_of(at: Timestamp) -> u16 {
+pub(crate) fn day_of(at: Timestamp) -> u16 {
     u16::try_from(at.utc_day().max(0)).unwrap_or(u16::MAX)
 }

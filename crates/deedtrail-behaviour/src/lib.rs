@@ -7,6 +7,7 @@
 mod assessment;
 mod budget;
 mod calibration;
+mod context;
 mod dictionary;
 mod drift;
 mod engine;

@@ -1,9 +1,11 @@
 //! The parts of an event's score beside the next action: each sees every event of a session, says
 //! what is unusual about it, and learns only when the session has ended.
 
-use deedtrail_core::id::SessionUid;
+use deedtrail_core::id::{IdentityId, SessionUid};
+use serde::{Deserialize, Serialize};
 
 use crate::assessment::Terms;
+use crate::context::Context;
 use crate::step::Step;
 
 /// What becomes of what a session showed.
@@ -23,26 +25,35 @@ pub(crate) trait Part {
 
     /// The session is over: what it showed becomes history or is forgotten.
     fn close(&mut self, session: SessionUid, lesson: Lesson);
+
+    /// A month has passed: what is long ago counts half.
+    fn age(&mut self, identity: IdentityId, day: u16);
+
+    /// The identity is forgotten.
+    fn forget(&mut self, identity: IdentityId);
+
+    /// Both are one identity: what is known of `merged` belongs to `kept`.
+    fn merge(&mut self, kept: IdentityId, merged: IdentityId);
+
+    /// Bytes held for an identity.
+    fn bytes(&self, identity: IdentityId) -> usize;
 }
 
 /// Every part, in the order in which they are asked.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Parts {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Parts {
+    context: Context,
+}
 
 impl Parts {
-    fn each(&mut self) -> [&mut dyn Part; 0] {
-        []
+    /// Every part; the one place that names them.
+    pub(crate) fn each(&mut self) -> impl Iterator<Item = &mut dyn Part> {
+        let parts: [&mut dyn Part; 1] = [&mut self.context];
+        parts.into_iter()
     }
 
-    pub(crate) fn score(&mut self, step: &Step<'_>, terms: &mut Terms) {
-        for part in self.each() {
-            part.score(step, terms);
-        }
-    }
-
-    pub(crate) fn close(&mut self, session: SessionUid, lesson: Lesson) {
-        for part in self.each() {
-            part.close(session, lesson);
-        }
+    pub(crate) fn bytes(&self, identity: IdentityId) -> usize {
+        let parts: [&dyn Part; 1] = [&self.context];
+        parts.iter().map(|part| part.bytes(identity)).sum()
     }
 }

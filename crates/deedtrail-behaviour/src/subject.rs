@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
 use crate::drift::Drifting;
-use crate::limits::{MEMBERS_MAX, PATTERNS_MAX, PROBATION_MAX};
+use crate::limits::{MEMBERS_MAX, PATTERNS_MAX, PROBATION_MAX, TOLD_MAX};
 use crate::model::Model;
 
 /// Counts are halved after this many days.
@@ -36,6 +36,8 @@ pub(crate) struct Known {
     pub(crate) probation: Probation,
     pub(crate) drift: Drifting,
     pub(crate) last: Timestamp,
+    /// Patterns that alerted, and the day.
+    told: Vec<(u64, u16)>,
     /// Day on which counts were last halved.
     halved: u16,
 }
@@ -50,14 +52,31 @@ impl Known {
             probation: Probation::default(),
             drift: Drifting::default(),
             last: Timestamp::default(),
+            told: Vec::new(),
             halved: day,
         }
     }
 
-    /// Halves what is due.
-    pub(crate) fn age(&mut self, day: u16) {
-        if due(&mut self.halved, day) {
+    /// Halves what is due; whether it was.
+    pub(crate) fn age(&mut self, day: u16) -> bool {
+        let due = due(&mut self.halved, day);
+        if due {
             self.model.halve(day);
+        }
+        due
+    }
+
+    /// Whether the pattern alerted before on that day.
+    pub(crate) fn was_told(&self, pattern: u64, day: u16) -> bool {
+        self.told.contains(&(pattern, day))
+    }
+
+    /// Remembers that the pattern alerted.
+    pub(crate) fn tell(&mut self, pattern: u64, day: u16) {
+        if !self.was_told(pattern, day) {
+            self.told.retain(|(_, told)| day.saturating_sub(*told) <= 1);
+            self.told.truncate(TOLD_MAX - 1);
+            self.told.push((pattern, day));
         }
     }
 
@@ -104,7 +123,10 @@ pub(crate) struct Probation {
 impl Probation {
     /// Notes that the pattern came on `day`; true when it has come on enough days.
     pub(crate) fn note(&mut self, hash: u64, day: u16) -> bool {
-        let known = self.patterns.iter_mut().find(|pattern| pattern.hash == hash);
+        let known = self
+            .patterns
+            .iter_mut()
+            .find(|pattern| pattern.hash == hash);
         let Some(pattern) = known else {
             self.insert(hash, 1, day, false);
             return false;
@@ -181,34 +203,41 @@ impl Group {
         }
     }
 
-    pub(crate) fn members(&self) -> usize {
-        self.members.len()
-    }
-
     /// Notes that `identity` did something new; who else did, when that makes it a deployment.
     pub(crate) fn note(&mut self, hash: u64, identity: IdentityId, day: u16) -> Option<Together> {
         if day > self.day {
             self.day = day;
             self.patterns.clear();
-            self.members.retain(|_, last| day.saturating_sub(*last) <= HALVED_DAYS);
+            self.members
+                .retain(|_, last| day.saturating_sub(*last) <= HALVED_DAYS);
         }
         if self.patterns.len() >= PATTERNS_MAX && !self.patterns.contains_key(&hash) {
             return None;
         }
-        let active = |last: &&u16| day.saturating_sub(**last) <= ACTIVE_DAYS;
-        let members = self.members.values().filter(active).count();
-        let enough = |identities: usize| {
-            identities >= DEPLOYMENT_MEMBERS_MIN
-                && identities as f64 > DEPLOYMENT_SHARE * members as f64
-        };
+        let members = self.active(day);
         let seen = self.patterns.entry(hash).or_default();
-        let before = enough(seen.len());
+        let before = is_deployment(seen.len(), members);
         seen.insert(identity);
         let identities = seen.len();
-        enough(identities).then_some(Together {
+        is_deployment(identities, members).then_some(Together {
             identities,
             members,
             first: !before,
         })
     }
+
+    /// Whether the pattern already is a deployment on that day.
+    pub(crate) fn deploys(&self, hash: u64, day: u16) -> bool {
+        let seen = self.patterns.get(&hash).filter(|_| day == self.day);
+        seen.is_some_and(|seen| is_deployment(seen.len(), self.active(day)))
+    }
+
+    fn active(&self, day: u16) -> usize {
+        let active = |last: &&u16| day.saturating_sub(**last) <= ACTIVE_DAYS;
+        self.members.values().filter(active).count()
+    }
+}
+
+fn is_deployment(identities: usize, members: usize) -> bool {
+    identities >= DEPLOYMENT_MEMBERS_MIN && identities as f64 > DEPLOYMENT_SHARE * members as f64
 }

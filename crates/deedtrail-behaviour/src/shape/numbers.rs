@@ -11,6 +11,9 @@ const PREVAILS_MIN: f64 = 0.75;
 /// What a number's neighbours count for.
 const NEIGHBOUR_SHARE: f64 = 0.15;
 
+/// Share of what is unseen that falls with the square of the number, not exponentially.
+const HEAVY_SHARE: f64 = 0.1;
+
 /// Numbers a session of one symbol, over the sessions that had it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Numbers {
@@ -52,7 +55,10 @@ impl Numbers {
     }
 
     pub(crate) fn learn(&mut self, number: u16) {
-        let at = match self.histogram.binary_search_by_key(&number, |entry| entry.0) {
+        let at = match self
+            .histogram
+            .binary_search_by_key(&number, |entry| entry.0)
+        {
             Ok(at) => at,
             Err(at) if self.histogram.len() < SHAPE_NUMBERS_MAX => {
                 self.histogram.insert(at, (number, 0));
@@ -75,7 +81,10 @@ impl Numbers {
     }
 
     pub(crate) fn forget(&mut self, number: u16) {
-        if let Ok(at) = self.histogram.binary_search_by_key(&number, |entry| entry.0) {
+        if let Ok(at) = self
+            .histogram
+            .binary_search_by_key(&number, |entry| entry.0)
+        {
             self.histogram[at].1 -= 1;
         }
         self.recount();
@@ -110,7 +119,9 @@ impl Numbers {
 
     /// Nats of `number` beyond those of the usual one.
     pub(crate) fn departure(&self, number: u16) -> f64 {
-        (self.weight(self.usual) / self.weight(number)).ln().max(0.0)
+        (self.weight(self.usual) / self.weight(number))
+            .ln()
+            .max(0.0)
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -124,7 +135,9 @@ impl Numbers {
     }
 
     fn seen(&self, number: u16) -> u16 {
-        let at = self.histogram.binary_search_by_key(&number, |entry| entry.0);
+        let at = self
+            .histogram
+            .binary_search_by_key(&number, |entry| entry.0);
         at.map_or(0, |at| self.histogram[at].1)
     }
 
@@ -135,7 +148,8 @@ impl Numbers {
             + f64::from(self.seen(number.saturating_add(1)));
         let ends = (f64::from(self.sessions.max(1)) / self.sum.max(1.0)).min(0.95);
         let tail = ends * (f64::from(number) * (1.0 - ends).ln()).exp();
-        f64::from(self.seen(number)) + NEIGHBOUR_SHARE * beside + tail.max(f64::MIN_POSITIVE)
+        let anywhere = HEAVY_SHARE / (f64::from(number) * (f64::from(number) + 1.0)).max(1.0);
+        f64::from(self.seen(number)) + NEIGHBOUR_SHARE * beside + tail + anywhere
     }
 
     fn recount(&mut self) {
@@ -145,7 +159,10 @@ impl Numbers {
         self.squares = counts().map(|count| f64::from(count).powi(2)).sum();
         let weighted = |(number, count): &(u16, u16)| f64::from(*number) * f64::from(*count);
         self.sum = self.histogram.iter().map(weighted).sum();
-        let most = self.histogram.iter().max_by_key(|(number, count)| (*count, *number));
+        let most = self
+            .histogram
+            .iter()
+            .max_by_key(|(number, count)| (*count, *number));
         self.usual = most.map_or(0, |(number, _)| *number);
     }
 }
