@@ -66,13 +66,14 @@ impl Watch {
         &mut self,
         observation: &Observation<'_>,
         settings: &Settings,
-    ) -> Option<FindingDraft> {
+    ) -> Vec<FindingDraft> {
         let event = observation.event;
-        let session = event.session_uid?;
-        event.actor_alias_uid?;
+        let (Some(session), Some(_)) = (event.session_uid, event.actor_alias_uid) else {
+            return Vec::new();
+        };
         if !event.mapped.meaningful || event.mapped.is_failed_sign_in() || !profile::is_dated(event)
         {
-            return None;
+            return Vec::new();
         }
         let (identity, first_alias) = draft::subject(observation);
         self.know(identity, || Known {
@@ -102,7 +103,10 @@ impl Watch {
             self.witnesses
                 .insert(session, profile::finding_event(event));
         }
-        assessment.and_then(|told| self.draft(&told))
+        let ended = behaviour.take_ended();
+        let mut drafts = self.ended(ended);
+        drafts.extend(assessment.and_then(|told| self.draft(&told)));
+        drafts
     }
 
     /// Ends what was idle too long; once a day looks at drift.
@@ -111,16 +115,21 @@ impl Watch {
         for behaviour in self.tenants.values_mut() {
             told.append(&mut behaviour.tick(now));
         }
+        let mut drafts = self.ended(told);
+        if now.utc_day() > self.day {
+            self.day = now.utc_day();
+            drafts.append(&mut self.drifts(now));
+        }
+        drafts
+    }
+
+    fn ended(&mut self, assessments: Vec<Assessment>) -> Vec<FindingDraft> {
         let mut drafts = Vec::new();
-        for assessment in told {
+        for assessment in assessments {
             if assessment.alerts {
                 drafts.extend(self.draft(&assessment));
             }
             self.witnesses.remove(&assessment.session);
-        }
-        if now.utc_day() > self.day {
-            self.day = now.utc_day();
-            drafts.append(&mut self.drifts(now));
         }
         drafts
     }
