@@ -15,7 +15,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     meaning: "One session goes on within an hour from another AS and with another client, or from \
               another country, which nobody reaches in that time. Sessions without a vendor's id are \
               judged for people only.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
@@ -25,7 +25,8 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     };
     let apart = context.at().micros_since(session.last).abs();
     // One key used from many regions at once is how machines work.
-    let told_apart = event.mapped.session_ref.is_some() || event.mapped.actor_kind == ActorKind::Human;
+    let told_apart =
+        event.mapped.session_ref.is_some() || event.mapped.actor_kind == ActorKind::Human;
     if apart > Timestamp::HOUR_US || !told_apart {
         return Vec::new();
     }

@@ -100,7 +100,10 @@ impl Blind {
     /// Takes note that a system speaks about work.
     fn hear(&mut self, event: &Event) {
         let mapped = &event.mapped;
-        let account = mapped.account.as_deref().filter(|account| !account.is_empty());
+        let account = mapped
+            .account
+            .as_deref()
+            .filter(|account| !account.is_empty());
         for (account, whole) in [(Some(""), true), (account, false)] {
             let Some(account) = account else { continue };
             let key = key_of(event, "feed", [&mapped.system, account]);
@@ -162,9 +165,8 @@ impl Blind {
         if !self.pending.iter().any(due) {
             return Vec::new();
         }
-        let (due, wait): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending)
-            .into_iter()
-            .partition(due);
+        let (due, wait): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pending).into_iter().partition(due);
         self.pending = wait;
         due.into_iter()
             .filter_map(|pending| self.settle(pending, changed))
@@ -184,7 +186,10 @@ impl Blind {
             return None;
         }
         row.silent_since = heard;
-        let key = (row.identity, profile::key(&[row.tenant.as_str(), &row.system]));
+        let key = (
+            row.identity,
+            profile::key(&[row.tenant.as_str(), &row.system]),
+        );
         let last = self.rows.get(&key).map(|known| known.last);
         let row = self.note(key, row);
         changed.blind.insert(key, row.clone());
@@ -287,15 +292,25 @@ fn price(seen: &Seen<'_>, system: &str) -> (Severity, Text) {
     let identity = observation.identity;
     let tagged = identity.is_some_and(|identity| {
         let mut tags = identity.declared.tags.iter();
-        tags.any(|(tag, value)| profile::contains_any(tag, &["privileg", "admin"]) && value != "false")
+        tags.any(|(tag, value)| {
+            profile::contains_any(tag, &["privileg", "admin"]) && value != "false"
+        })
     });
     if tagged {
         return (Severity::High, Text::new_static("declared as privileged"));
     }
-    let kind = identity.map_or(observation.event.mapped.actor_kind, |identity| identity.kind);
+    let kind = identity.map_or(observation.event.mapped.actor_kind, |identity| {
+        identity.kind
+    });
     match kind {
-        ActorKind::Human => (Severity::Low, Text::new_static("a person, rights not known")),
-        _ => (Severity::Medium, Text::new_static("no person, rights not known")),
+        ActorKind::Human => (
+            Severity::Low,
+            Text::new_static("a person, rights not known"),
+        ),
+        _ => (
+            Severity::Medium,
+            Text::new_static("no person, rights not known"),
+        ),
     }
 }
 
@@ -304,10 +319,17 @@ fn say(draft: &mut FindingDraft, row: &BlindSession) {
         None => "no feed of it has ever delivered anything".to_owned(),
         Some(since) => format!("its feed has been silent since {since}"),
     };
-    draft.title = format!("{} signed in to {} and nobody sees what follows", row.actor, row.system);
+    draft.title = format!(
+        "{} signed in to {} and nobody sees what follows",
+        row.actor, row.system
+    );
     let sign_ins = usize::try_from(row.sign_ins).unwrap_or(usize::MAX);
     draft.reasons = vec![
-        format!("observed: {} to {}", fact::counted(sign_ins, "sign-in"), row.system),
+        format!(
+            "observed: {} to {}",
+            fact::counted(sign_ins, "sign-in"),
+            row.system
+        ),
         format!("after sign-in: {why} (limit 24 h)"),
         format!("weight: {}", row.privilege),
     ];

@@ -112,11 +112,7 @@ impl Sessions {
 
     /// Takes a tick: sessions grow old or end, and what waited for a feed that does not speak is
     /// said.
-    pub(crate) fn tick(
-        &mut self,
-        now: Timestamp,
-        changed: &mut Changed,
-    ) -> Vec<FindingDraft> {
+    pub(crate) fn tick(&mut self, now: Timestamp, changed: &mut Changed) -> Vec<FindingDraft> {
         while let Some((due, uid)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             self.due.remove(&(due, uid));
             let Some(tracked) = self.tracked.get_mut(&uid) else {

@@ -38,7 +38,11 @@ const START_PLAIN: Row = row(
     80,
     "Where any other session starts: password, key, token or cookie alone, or nothing said.",
 );
-const DEVICE_MANAGED: Row = row("device_managed", 5, "It began on a managed, compliant device.");
+const DEVICE_MANAGED: Row = row(
+    "device_managed",
+    5,
+    "It began on a managed, compliant device.",
+);
 const DEVICE_FOREIGN: Row = row(
     "device_foreign",
     -10,
@@ -62,8 +66,16 @@ const REFUSED: Row = row(
     -3,
     "Something it asked for was denied or failed; the first five times.",
 );
-const FINDING_LOW: Row = row("finding_low", -5, "A finding of severity info or low names it.");
-const FINDING_MEDIUM: Row = row("finding_medium", -12, "A finding of severity medium names it.");
+const FINDING_LOW: Row = row(
+    "finding_low",
+    -5,
+    "A finding of severity info or low names it.",
+);
+const FINDING_MEDIUM: Row = row(
+    "finding_medium",
+    -12,
+    "A finding of severity medium names it.",
+);
 const FINDING_HIGH: Row = row("finding_high", -25, "A finding of severity high names it.");
 const FINDING_CRITICAL: Row = row(
     "finding_critical",
@@ -141,7 +153,13 @@ pub(super) fn start(trust: &mut Trust, event: &Event) -> Working {
     apply(trust, at, row, row.points, why);
     match event.mapped.device_trust {
         DeviceTrust::ManagedCompliant => {
-            apply(trust, at, DEVICE_MANAGED, DEVICE_MANAGED.points, "managed, compliant device");
+            apply(
+                trust,
+                at,
+                DEVICE_MANAGED,
+                DEVICE_MANAGED.points,
+                "managed, compliant device",
+            );
         }
         DeviceTrust::ManagedNoncompliant | DeviceTrust::Unmanaged => {
             let device = event.mapped.device_trust.name();
@@ -163,10 +181,14 @@ pub(super) fn start(trust: &mut Trust, event: &Event) -> Working {
 /// What makes an authentication strong; `None` when nothing says that it is.
 fn strength(event: &Event) -> Option<&'static str> {
     let mapped = &event.mapped;
-    let label = |name: &str| mapped.labels.get(name).map(|text| text.to_ascii_lowercase());
-    let second = label("mfa").is_some_and(|mfa| {
-        ["true", "yes", "multifactorauthentication"].contains(&mfa.as_str())
-    });
+    let label = |name: &str| {
+        mapped
+            .labels
+            .get(name)
+            .map(|text| text.to_ascii_lowercase())
+    };
+    let second = label("mfa")
+        .is_some_and(|mfa| ["true", "yes", "multifactorauthentication"].contains(&mfa.as_str()));
     let factor = label("factor").is_some_and(|factor| !factor.contains("password"));
     match mapped.credential_kind {
         _ if second || factor => Some("second factor named"),
@@ -210,7 +232,9 @@ impl Working {
         let hours = to.micros_since(self.aged_from) / Timestamp::HOUR_US;
         if hours > self.hours {
             let fresh = i32::try_from(hours - self.hours).unwrap_or(i32::MAX);
-            let points = fresh.saturating_mul(-AGE.points).min(AGE_POINTS_MAX - self.aged);
+            let points = fresh
+                .saturating_mul(-AGE.points)
+                .min(AGE_POINTS_MAX - self.aged);
             self.hours = hours;
             self.aged += points;
             let reason = format!("{hours} h since it started or signed in");
@@ -222,7 +246,13 @@ impl Working {
             let points = fresh.saturating_mul(QUIET.points).min(self.lost);
             self.quiet_hours = quiet;
             self.lost -= points;
-            apply(trust, to, QUIET, points, &format!("{quiet} h without a departure"));
+            apply(
+                trust,
+                to,
+                QUIET,
+                points,
+                &format!("{quiet} h without a departure"),
+            );
         }
         trust.score != before
     }
@@ -286,7 +316,11 @@ fn apply(trust: &mut Trust, at: Timestamp, row: Row, points: i32, reason: &str) 
 pub(super) fn printed() -> String {
     let mut text = String::from("| row | points | when |\n|---|---:|---|\n");
     for row in TABLE {
-        let written = writeln!(text, "| `{}` | {:+} | {} |", row.id, row.points, row.meaning);
+        let written = writeln!(
+            text,
+            "| `{}` | {:+} | {} |",
+            row.id, row.points, row.meaning
+        );
         // Writing to a String cannot fail.
         debug_assert!(written.is_ok());
     }

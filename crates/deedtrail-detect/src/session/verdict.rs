@@ -63,12 +63,14 @@ fn by_action(seen: &Seen<'_>, blast: &BlastRadius) -> Option<(SessionVerdict, St
 
 fn destroys(event: &Event) -> bool {
     let mapped = &event.mapped;
-    let many = mapped.object_count.is_some_and(|count| count >= OBJECTS_MIN);
+    let many = mapped
+        .object_count
+        .is_some_and(|count| count >= OBJECTS_MIN);
     let kind = mapped.target_kind.as_deref().unwrap_or_default();
     let operation = mapped.operation.to_ascii_lowercase();
-    let whole = CONTAINERS.iter().any(|container| {
-        operation.ends_with(container) || kind.eq_ignore_ascii_case(container)
-    });
+    let whole = CONTAINERS
+        .iter()
+        .any(|container| operation.ends_with(container) || kind.eq_ignore_ascii_case(container));
     many || whole
 }
 
