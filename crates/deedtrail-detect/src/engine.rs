@@ -133,7 +133,7 @@ impl Detector {
         };
         let mut drafts = Vec::new();
         for detector in DETECTORS {
-            if let Runs::OnEvent(detect) = detector.runs {
+            if let Runs::Event(detect) = detector.runs {
                 drafts.append(&mut detect(&context, profile));
             }
         }

@@ -21,6 +21,8 @@ mod rules;
 #[cfg(test)]
 mod sensitive;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod shipped;
 #[cfg(test)]
 mod signal;

@@ -72,11 +72,11 @@ pub struct CodeDetector {
 /// When a detector runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Runs {
-    OnEvent(fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>),
+    Event(fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>),
     /// With every record, event and tick of a source: [`crate::source`].
-    OnSource,
+    Source,
     /// With every event and tick of a session: [`crate::session`].
-    OnSession,
+    Session,
 }
 
 /// Every code detector, in the order they run.
@@ -111,7 +111,7 @@ pub const DETECTORS: &[CodeDetector] = &[
         meaning: "A source delivers nothing for so long that its own rhythm (hours of the week, over up to \
                   twelve weeks, at least 7 days) makes it rarer than one in 10,000. Hours in which the \
                   server did not run do not count. Said once per silence.",
-        runs: Runs::OnSource,
+        runs: Runs::Source,
     },
     CodeDetector {
         id: source::DEGRADED,
@@ -119,7 +119,7 @@ pub const DETECTORS: &[CodeDetector] = &[
         meaning: "A source stops saying what it used to say: in each of three runs of 20 events of one \
                   action at least 16 lack a fact that at most one in 20 of at least 100 lacked before, or \
                   so many records are not understood. Said once until it is well again.",
-        runs: Runs::OnSource,
+        runs: Runs::Source,
     },
     CodeDetector {
         id: sessions::BLIND,
@@ -127,7 +127,7 @@ pub const DETECTORS: &[CodeDetector] = &[
         meaning: "A sign-in that succeeded leads to an application, or a role in another account, \
                   whose feed has said nothing about work for 24 hours, or never did. Weighed by the \
                   privilege of the identity there. Said once in 30 days per identity and system.",
-        runs: Runs::OnSession,
+        runs: Runs::Session,
     },
 ];
 
