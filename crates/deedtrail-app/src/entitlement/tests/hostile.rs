@@ -219,7 +219,7 @@ fn limits_are_told() {
     let rows = (0..4_000).map(|n| format!("a.id:{n},s,{n}{}\n", "x".repeat(8_000)));
     let file = format!("alias,system,permission\n{}", rows.collect::<String>());
     let parsed = read(ImportKind::List, None, file.as_bytes()).unwrap();
-    let refused = log_form::to_log(&parsed).unwrap_err();
+    let refused = log_form::to_log(&parsed, &"ana".into()).unwrap_err();
     assert!(refused[0].message.contains(&LOG_BYTES_MAX.to_string()));
     let bad = "x\n".repeat(300);
     let file = format!("alias,system,permission\n{bad}");
