@@ -9,6 +9,8 @@ mod caller;
 #[cfg(test)]
 mod cloud_events;
 #[cfg(test)]
+mod entitlement;
+#[cfg(test)]
 mod feed;
 #[cfg(test)]
 mod feed_property;
