@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod control;
+pub mod entitlement;
 pub mod event;
 pub mod finding;
 pub mod health;
@@ -15,6 +16,7 @@ pub mod mapping;
 pub mod namespace;
 pub mod port;
 pub mod reference;
+pub mod session;
 pub mod time;
 pub mod visible;
 
