@@ -1,7 +1,5 @@
 //! Symbols: what an action is to the models. Action, operation, outcome and class of target.
 
-use std::fmt::Write as _;
-
 use deedtrail_core::Text;
 use deedtrail_core::event::{Event, OutcomeClass};
 use indexmap::IndexSet;
@@ -51,14 +49,17 @@ impl Dictionary {
         let mut parts = key.split(SEPARATOR).skip(1);
         let mut part = || parts.next().unwrap_or_default();
         let (operation, outcome, class) = (part(), part(), part());
-        let mut label = format!("`{operation}`");
-        if !outcome.is_empty() {
-            let _ = write!(label, " ({outcome})");
-        }
-        if !class.is_empty() {
-            let _ = write!(label, " on {class}");
-        }
-        label
+        let outcome = if outcome.is_empty() {
+            String::new()
+        } else {
+            format!(" ({outcome})")
+        };
+        let class = if class.is_empty() {
+            String::new()
+        } else {
+            format!(" on {class}")
+        };
+        format!("`{operation}`{outcome}{class}")
     }
 }
 

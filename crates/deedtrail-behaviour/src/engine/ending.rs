@@ -44,7 +44,8 @@ impl Behaviour {
         let follows = together.is_some_and(|together| !together.first);
         let rare = verdict.p < self.allowance.share(self.settings.budget);
         let over_floor = open.top.nats.max(verdict.scores.shape) >= self.settings.floor_nats;
-        let alerting = verdict.ready && rare && over_floor && !follows;
+        let allowed = verdict.p < self.allowance.alerting(self.settings.budget);
+        let alerting = verdict.ready && allowed && over_floor && !follows;
         let repeats = alerting && !open.alerted && self.was_told(&open, pattern);
         let alerts = open.alerted || (alerting && !repeats);
         let mut assessment = self.explain(session, &open, Moment::End);
@@ -152,7 +153,7 @@ impl Behaviour {
         let learned = match self.settings.learning {
             Learning::Paused => false,
             Learning::Everything => true,
-            Learning::Guarded if open.held => known.probation.note(pattern, day) && false,
+            Learning::Guarded if open.held => known.probation.approved(pattern),
             Learning::Guarded => {
                 known.model.sessions() < LEARNED_SESSIONS_MIN
                     || verdict.p > LEARNED_P_MIN

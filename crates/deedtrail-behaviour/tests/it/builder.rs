@@ -8,15 +8,15 @@ use deedtrail_core::id::{EventUid, IdentityId, SessionUid, SourceName, TenantId}
 use deedtrail_core::time::Timestamp;
 
 /// Monday, 2 November 2026, 09:00 UTC.
-pub const START_US: i64 = 1_793_610_000_000_000;
+pub(crate) const START_US: i64 = 1_793_610_000_000_000;
 /// What the pipeline of the tests does.
-pub const USUAL: [&str; 5] = ["checkout", "build", "test", "deploy", "verify"];
+pub(crate) const USUAL: [&str; 5] = ["checkout", "build", "test", "deploy", "verify"];
 
-pub fn identity(number: u8) -> IdentityId {
+pub(crate) fn identity(number: u8) -> IdentityId {
     IdentityId::from_bytes([number; 16])
 }
 
-pub fn guarded(share: f64) -> Settings {
+pub(crate) fn guarded(share: f64) -> Settings {
     Settings {
         budget: Budget::Share(share),
         learning: Learning::Guarded,
@@ -25,17 +25,17 @@ pub fn guarded(share: f64) -> Settings {
 }
 
 /// An engine and what it was told last.
-pub struct Told {
-    pub engine: Behaviour,
-    pub at: Timestamp,
-    pub group: &'static str,
-    pub kind: ActorKind,
+pub(crate) struct Told {
+    pub(crate) engine: Behaviour,
+    pub(crate) at: Timestamp,
+    pub(crate) group: &'static str,
+    pub(crate) kind: ActorKind,
     sessions: u64,
     events: u64,
 }
 
 impl Told {
-    pub fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self {
             engine: Behaviour::new(settings),
             at: Timestamp::from_micros(START_US),
@@ -47,7 +47,7 @@ impl Told {
     }
 
     /// An engine that has seen `count` usual sessions of identity 1, one every ten minutes.
-    pub fn trained(settings: Settings, count: usize) -> Self {
+    pub(crate) fn trained(settings: Settings, count: usize) -> Self {
         let mut told = Self::new(settings);
         for _ in 0..count {
             told.session(1, &USUAL);
@@ -55,13 +55,13 @@ impl Told {
         told
     }
 
-    pub fn begin(&mut self) -> SessionUid {
+    pub(crate) fn begin(&mut self) -> SessionUid {
         self.sessions += 1;
         SessionUid::from_bytes(u128::from(self.sessions).to_be_bytes())
     }
 
     /// An event of now; `change` sets what the test is about.
-    pub fn event(&mut self, operation: &str, change: impl FnOnce(&mut Event)) -> Event {
+    pub(crate) fn event(&mut self, operation: &str, change: impl FnOnce(&mut Event)) -> Event {
         self.events += 1;
         let mut event = blank();
         event.event_uid = EventUid::from_bytes(u128::from(self.events).to_be_bytes());
@@ -72,7 +72,12 @@ impl Told {
         event
     }
 
-    pub fn observe(&mut self, who: u8, session: SessionUid, event: &Event) -> Option<Assessment> {
+    pub(crate) fn observe(
+        &mut self,
+        who: u8,
+        session: SessionUid,
+        event: &Event,
+    ) -> Option<Assessment> {
         let subject = Subject {
             identity: identity(who),
             kind: self.kind,
@@ -87,11 +92,11 @@ impl Told {
     }
 
     /// Observes a session and ends it; the next one comes ten minutes later.
-    pub fn session(&mut self, who: u8, operations: &[&str]) -> Assessment {
+    pub(crate) fn session(&mut self, who: u8, operations: &[&str]) -> Assessment {
         self.session_with(who, operations, |_| {})
     }
 
-    pub fn session_with(
+    pub(crate) fn session_with(
         &mut self,
         who: u8,
         operations: &[&str],
@@ -107,7 +112,7 @@ impl Told {
         self.engine.end(session).unwrap()
     }
 
-    pub fn next_day(&mut self) {
+    pub(crate) fn next_day(&mut self) {
         self.at = self.at.plus_micros(Timestamp::DAY_US);
     }
 }
@@ -145,7 +150,7 @@ fn blank() -> Event {
 }
 
 /// The sentences of an assessment.
-pub fn sentences(assessment: &Assessment) -> Vec<&str> {
+pub(crate) fn sentences(assessment: &Assessment) -> Vec<&str> {
     assessment
         .terms
         .iter()

@@ -119,7 +119,7 @@ fn new_country_costs_more_than_a_new_network_of_the_known_provider() {
     });
     told.engine = near;
     let beside = work(&mut told, |event| {
-        event.mapped.src_ip = Some("192.0.3.7".into())
+        event.mapped.src_ip = Some("192.0.3.7".into());
     });
     assert!(
         nats(&abroad) > nats(&beside) + 2.0,

@@ -102,7 +102,7 @@ fn session_under_another_identity_is_another_session() {
 #[test]
 fn many_open_sessions_end_the_quietest() {
     let mut told = Told::new(guarded(0.01));
-    for _ in 0..limits::OPEN_SESSIONS_MAX + 1 {
+    for _ in 0..=limits::OPEN_SESSIONS_MAX {
         let session = told.begin();
         let event = told.event("checkout", |_| {});
         told.observe(1, session, &event);

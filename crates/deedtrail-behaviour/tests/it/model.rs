@@ -54,8 +54,8 @@ proptest! {
     }
 
     #[test]
-    fn what_is_often_is_less_surprising(some in sessions(), symbols in 1_usize..6) {
-        let session: Vec<u32> = (0..symbols).map(|symbol| 20 + symbol as u32).collect();
+    fn what_is_often_is_less_surprising(some in sessions(), symbols in 1_u32..6) {
+        let session: Vec<u32> = (0..symbols).map(|symbol| 20 + symbol).collect();
         let mut model = learned(&some);
         let mut scratch = Vec::new();
         let mut last = f64::INFINITY;
