@@ -198,6 +198,11 @@ impl Compiled {
         &self.owner
     }
 
+    /// Whether it says which tools may be called.
+    pub const fn names_tools(&self) -> bool {
+        self.tools.is_some()
+    }
+
     /// A hash of whom it binds: an identity once found to be bound stays so while it is the same.
     pub const fn selectors(&self) -> u64 {
         self.selectors

@@ -1,6 +1,6 @@
 //! What departs from a charter, in words.
 
-use deedtrail_core::finding::FindingEvent;
+use deedtrail_core::finding::{FindingEvent, Severity};
 use deedtrail_core::time::Timestamp;
 
 /// What kind of departure it is.
@@ -32,8 +32,7 @@ pub struct Departure {
     pub title: String,
     pub observed: String,
     pub expected: String,
-    /// Forbidden by name, and it went through.
-    pub grave: bool,
+    pub severity: Severity,
     /// What it rests on, in order of time.
     pub events: Vec<FindingEvent>,
     pub at: Timestamp,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use deedtrail_charter::{Compiled, Library, Problem, Version};
 use deedtrail_core::action::Action;
 use deedtrail_core::event::OutcomeClass;
 use deedtrail_core::finding::FindingDraft;
@@ -12,6 +13,7 @@ use deedtrail_core::mapping::RecordNumber;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::conduct::{Conduct, Declarations};
 use crate::detector::{Context, DETECTORS, Rotations, Runs, draft, settle_secret_reads};
 use crate::field::View;
 use crate::limits::{CREDENTIALS_MAX, PROFILES_MAX, SNAPSHOT_BYTES_MAX};
@@ -21,7 +23,7 @@ use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.5\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.6\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,7 @@ struct State {
     rotations: Rotations,
     correlations: CorrelationState,
     sources: Sources,
+    conduct: Conduct,
     /// Newest tick.
     now: Timestamp,
     /// Number of ticks.
@@ -44,6 +47,8 @@ pub struct Detector {
     settings: Settings,
     /// Rules chosen per source; derived, not part of the state.
     by_source: BTreeMap<SourceName, SourceRules>,
+    /// Charters in force, compiled, and the library of unsafe sequences; likewise.
+    declarations: Declarations,
     state: State,
 }
 
@@ -62,6 +67,7 @@ impl Detector {
             rules,
             settings,
             by_source: BTreeMap::new(),
+            declarations: Declarations::default(),
             state: State::default(),
         }
     }
@@ -100,6 +106,12 @@ impl Detector {
             .identity
             .is_some_and(|identity| identity.declared.read_only);
         let kinds = profile.trace(event, &facts, read_only);
+        let shown = self.state.conduct.observe(
+            &self.declarations,
+            observation,
+            facts.network_seen_before,
+            self.state.ticks,
+        );
         let context = Context {
             observation: *observation,
             facts: &facts,
@@ -108,13 +120,15 @@ impl Detector {
             credential: credential.as_deref(),
             rotations: &self.state.rotations,
             tick: self.state.ticks,
+            tools_declared: shown.tools_declared,
         };
-        let mut drafts = Vec::new();
+        let mut drafts = shown.departures;
         for detector in DETECTORS {
             if let Runs::OnEvent(detect) = detector.runs {
                 drafts.append(&mut detect(&context, profile));
             }
         }
+        drafts.extend(shown.sequences);
         let view = View {
             observation: *observation,
             facts: &facts,
@@ -180,6 +194,12 @@ impl Detector {
                 ));
             }
         }
+        let (ticks, declarations) = (self.state.ticks, &self.declarations);
+        drafts.extend(
+            self.state
+                .conduct
+                .advance(declarations, self.state.now, ticks),
+        );
         if self.state.ticks.is_multiple_of(60) {
             let rules = &self.rules;
             self.state
@@ -209,11 +229,12 @@ impl Detector {
         let body = snapshot
             .strip_prefix(SNAPSHOT_HEADER)
             .ok_or(RestoreError::OtherFormat)?;
-        let state = postcard::from_bytes(body).map_err(|e| RestoreError::Damaged(e.to_string()))?;
-        Ok(Self {
-            state,
-            ..Self::new(rules, settings)
-        })
+        let state: State =
+            postcard::from_bytes(body).map_err(|e| RestoreError::Damaged(e.to_string()))?;
+        let mut detector = Self::new(rules, settings);
+        detector.declarations = state.conduct.declarations(detector.declarations.library);
+        detector.state = state;
+        Ok(detector)
     }
 
     /// Goes on with other rules, e.g. after a change of the rules folder. Windows of rules that
@@ -221,6 +242,40 @@ impl Detector {
     pub fn replace_rules(&mut self, rules: Arc<RuleSet>) {
         self.rules = rules;
         self.by_source.clear();
+    }
+
+    /// Puts a charter in force from the next event on, in place of an earlier version.
+    pub fn approve_charter(
+        &mut self,
+        tenant: &TenantId,
+        text: &str,
+        version: Version,
+    ) -> Result<(), Problem> {
+        self.state.conduct.approve(tenant, text, version)?;
+        self.declare();
+        Ok(())
+    }
+
+    /// Takes a charter out of force; false when it was not.
+    pub fn retire_charter(&mut self, tenant: &TenantId, name: &str) -> bool {
+        let retired = self.state.conduct.retire(tenant, name);
+        self.declare();
+        retired
+    }
+
+    /// The charters in force of a tenant, by name.
+    pub fn charters(&self, tenant: &TenantId) -> &[Compiled] {
+        self.declarations.of_tenant(tenant)
+    }
+
+    /// Goes on with other unsafe sequences; what was seen of those that stay is kept.
+    pub fn replace_library(&mut self, library: Arc<Library>) {
+        self.declarations.library = library;
+    }
+
+    fn declare(&mut self) {
+        let library = Arc::clone(&self.declarations.library);
+        self.declarations = self.state.conduct.declarations(library);
     }
 
     /// What is known about an identity.
@@ -246,7 +301,7 @@ fn chosen<'s>(
 }
 
 /// Forgets the tenth that was unseen for longest when a new key would be one too many.
-fn make_room<K: Ord + Copy, V>(
+pub(crate) fn make_room<K: Ord + Copy, V>(
     map: &mut BTreeMap<K, V>,
     key: &K,
     capacity: usize,

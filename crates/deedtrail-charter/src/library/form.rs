@@ -27,6 +27,9 @@ pub struct UnsafeSequence {
     /// Type of finding; `allowed_but_unsafe` if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
+    /// What makes two findings of that type on one identity the same; the id if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
     /// Longest time from the first step to the last: `90s`, `30m`, `12h`, `7d`.
     pub within: Within,
     /// Who takes the steps after the first: the same identity, or what the first one acted on.

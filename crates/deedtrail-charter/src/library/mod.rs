@@ -6,7 +6,7 @@ mod form;
 mod page;
 mod watch;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use deedtrail_core::finding::{FindingEvent, Severity};
 use deedtrail_core::time::Timestamp;
@@ -40,6 +40,8 @@ pub struct Match {
     pub severity: Severity,
     /// Type of finding it is.
     pub finding: String,
+    /// What makes two findings of that type on one identity the same.
+    pub pattern: String,
     pub references: Vec<String>,
     pub steps: Vec<MatchedStep>,
     /// From the first step to the last, µs.
@@ -63,13 +65,13 @@ pub struct MatchedStep {
 
 impl Library {
     /// The sequences that come with the product.
-    pub fn shipped() -> &'static Self {
-        static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+    pub fn shipped() -> Arc<Self> {
+        static LIBRARY: LazyLock<Arc<Library>> = LazyLock::new(|| {
             let files = shipped_files();
             let texts = files.iter().map(|(path, text)| (path.as_str(), *text));
-            Library::load(texts).0
+            Arc::new(Library::load(texts).0)
         });
-        &LIBRARY
+        Arc::clone(&LIBRARY)
     }
 
     /// Reads sequences; what is wrong with some keeps none of the others out. Of two with one id

@@ -25,6 +25,7 @@ title: a secret was read and sent out
 meaning: Why the steps are unsafe together.
 severity: high                       # optional: that of the type of finding
 finding: allowed_but_unsafe          # optional
+pattern: sent out                    # optional: findings of one type with it are one
 within: 1h                           # from the first step to the last: s, m, h, d
 follows: identity                    # or `target`: what the first step acted on takes the others
 steps:

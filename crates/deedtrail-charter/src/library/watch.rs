@@ -371,6 +371,10 @@ impl CompiledSequence {
             meaning: self.form.meaning.clone(),
             severity: self.severity,
             finding: self.finding.clone(),
+            pattern: match &self.form.pattern {
+                Some(pattern) => pattern.clone(),
+                None => format!("sequence {}", self.form.id),
+            },
             references: self.form.references.to_vec(),
             steps,
             took_us: last.micros_since(first),

@@ -1,5 +1,6 @@
 //! `limits`: how much is done.
 
+use deedtrail_core::finding::Severity;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +129,7 @@ impl Compiled {
             ),
             observed: format!("{words}: {seen}"),
             expected: format!("{words}: at most {limit}"),
-            grave: false,
+            severity: Severity::Medium,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use deedtrail_core::event::MappedEvent;
+use deedtrail_core::finding::Severity;
 use deedtrail_core::time::Timestamp;
 
 use super::Said;
@@ -45,7 +46,7 @@ impl Compiled {
             ),
             observed: format!("{local}: {}", (subject.describe)(subject.event)),
             expected: format!("works {}", times.words),
-            grave: false,
+            severity: Severity::Medium,
         }
     }
 
@@ -66,7 +67,7 @@ impl Compiled {
             ),
             observed: (subject.describe)(subject.event),
             expected: format!("works from {expected}"),
-            grave: false,
+            severity: Severity::Medium,
         }
     }
 
@@ -83,7 +84,7 @@ impl Compiled {
             ),
             observed: "no change ticket on the record".to_owned(),
             expected: format!("a change ticket for every {action}"),
-            grave: false,
+            severity: Severity::Medium,
         }
     }
 }

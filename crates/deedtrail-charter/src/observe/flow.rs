@@ -1,7 +1,7 @@
 //! `sequence`: the order in which it is done, as an automaton over steps with a run per session.
 
 use deedtrail_core::action::Action;
-use deedtrail_core::finding::FindingEvent;
+use deedtrail_core::finding::{FindingEvent, Severity};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -266,7 +266,7 @@ impl Compiled {
                 flow.idle_us / Timestamp::MINUTE_US
             ),
             expected: format!("every run ends with `{last}`"),
-            grave: false,
+            severity: Severity::Medium,
         };
         Some(self.departure(DepartureKind::Sequence, said, run.events.clone()))
     }

@@ -6,7 +6,7 @@ mod flow;
 mod scope;
 
 use deedtrail_core::action::Action;
-use deedtrail_core::finding::FindingEvent;
+use deedtrail_core::finding::{FindingEvent, Severity};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +92,7 @@ impl Compiled {
             title: said.title,
             observed: said.observed,
             expected: said.expected,
-            grave: said.grave,
+            severity: said.severity,
             at: events.last().map(|event| event.time).unwrap_or_default(),
             events,
         }
@@ -100,7 +100,7 @@ impl Compiled {
 }
 
 /// What a departure says of itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Said {
     line: u32,
     rule: String,
@@ -108,5 +108,19 @@ struct Said {
     title: String,
     observed: String,
     expected: String,
-    grave: bool,
+    severity: Severity,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self {
+            line: 0,
+            rule: String::new(),
+            pattern: String::new(),
+            title: String::new(),
+            observed: String::new(),
+            expected: String::new(),
+            severity: Severity::Medium,
+        }
+    }
 }

@@ -1,12 +1,35 @@
 //! `never`, `allow` and `tools`: what is done.
 
 use deedtrail_core::action::Action;
+use deedtrail_core::finding::Severity;
 
 use super::Said;
 use crate::charter::Compiled;
 use crate::departure::Departure;
 use crate::matcher::Unknown;
 use crate::subject::{Subject, cut};
+
+/// What does lasting harm when it goes through.
+const fn is_grave(action: Action) -> bool {
+    matches!(
+        action,
+        Action::SecretRead
+            | Action::PrivilegeGrant
+            | Action::CredentialCreate
+            | Action::Destroy
+            | Action::LoggingChange
+            | Action::Export
+    )
+}
+
+/// An attempt weighs less than what went through.
+fn weigh(subject: &Subject<'_>, severity: Severity) -> Severity {
+    if subject.refused() {
+        Severity::Medium
+    } else {
+        severity
+    }
+}
 
 impl Compiled {
     /// The first line of the charter that what is done departs from.
@@ -41,6 +64,11 @@ impl Compiled {
     ) -> Departure {
         let event = subject.event;
         let did = if subject.refused() { "tried" } else { "did" };
+        let grave = if is_grave(event.mapped.action) {
+            Severity::Critical
+        } else {
+            Severity::High
+        };
         let sentence = (subject.describe)(event);
         self.departs(
             subject,
@@ -51,7 +79,7 @@ impl Compiled {
                 title: format!("{did} what its charter {} forbids: {sentence}", self.name),
                 observed: sentence,
                 expected: format!("never: {}", rule.words),
-                grave: !subject.refused(),
+                severity: weigh(subject, grave),
             },
         )
     }
@@ -86,7 +114,7 @@ impl Compiled {
                 title: format!("{did} beyond its charter {}: {sentence}", self.name),
                 observed: sentence,
                 expected: format!("allowed: ({}){more}", entries.join(") or (")),
-                grave: false,
+                severity: weigh(subject, Severity::High),
             },
         )
     }
@@ -94,6 +122,10 @@ impl Compiled {
     fn undeclared(&self, subject: &Subject<'_>, tool: &str, tools: (u32, &str)) -> Departure {
         let (line, words) = tools;
         let tool = cut(tool, 80);
+        let severity = match subject.event.mapped.action {
+            Action::SecretRead => Severity::Critical,
+            _ => Severity::High,
+        };
         let called = if subject.refused() {
             "tried to call"
         } else {
@@ -111,7 +143,7 @@ impl Compiled {
                 ),
                 observed: (subject.describe)(subject.event),
                 expected: format!("tools: {}", cut(words, 200)),
-                grave: false,
+                severity: weigh(subject, severity),
             },
         )
     }
