@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use deedtrail_core::event::{ActorKind, Alias};
+use deedtrail_core::event::ActorKind;
 use deedtrail_core::identity::Identity;
 use deedtrail_core::namespace::NAMESPACES;
 use ipnet::IpNet;
@@ -211,20 +211,24 @@ impl Compiled {
     /// Whether it binds the actor of an event, by its aliases on the record or by its group.
     pub fn binds(&self, subject: &Subject<'_>) -> bool {
         let aliases = &subject.event.mapped.actor_aliases;
-        aliases.iter().any(|alias| self.names(alias))
-            || subject.identity.is_some_and(|identity| {
-                let name = Alias {
-                    namespace: IDENTITY.into(),
-                    value: identity.name.clone(),
-                };
-                self.names(&name) || self.group.as_ref().is_some_and(|group| group.has(identity))
-            })
+        aliases
+            .iter()
+            .any(|alias| self.names(&alias.namespace, &alias.value))
+            || subject
+                .identity
+                .is_some_and(|identity| self.binds_identity(identity))
+    }
+
+    /// Whether it binds an identity by its own name or by its group.
+    pub fn binds_identity(&self, identity: &Identity) -> bool {
+        let group = self.group.as_ref();
+        self.names(IDENTITY, &identity.name) || group.is_some_and(|group| group.has(identity))
     }
 
     /// Whether it names an alias.
-    pub fn names(&self, alias: &Alias) -> bool {
-        let named = |(namespace, value): &(Glob, Glob)| {
-            namespace.matches(&alias.namespace) && value.matches(&alias.value)
+    pub fn names(&self, namespace: &str, value: &str) -> bool {
+        let named = |(namespaces, values): &(Glob, Glob)| {
+            namespaces.matches(namespace) && values.matches(value)
         };
         self.identities.iter().any(named)
     }

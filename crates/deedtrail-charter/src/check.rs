@@ -76,7 +76,7 @@ impl Report {
     }
 }
 
-/// Runs a charter over events in order of time, those of other identities among them.
+/// Runs a charter over what identities did that it binds, in order of time.
 pub fn check<'a>(charter: &Compiled, history: impl IntoIterator<Item = Subject<'a>>) -> Report {
     let mut report = Report::default();
     let mut states = BTreeMap::<Option<AliasUid>, State>::new();
@@ -85,9 +85,7 @@ pub fn check<'a>(charter: &Compiled, history: impl IntoIterator<Item = Subject<'
             Some(identity) => Some(identity.first_alias),
             None => subject.event.actor_alias_uid,
         };
-        let Some(state) = bound(charter, &mut states, who, &subject) else {
-            continue;
-        };
+        let state = states.entry(who).or_default();
         let departures = charter.observe(&subject, state, 0);
         report.events += 1;
         report.covered += u64::from(departures.is_empty());
@@ -105,17 +103,4 @@ pub fn check<'a>(charter: &Compiled, history: impl IntoIterator<Item = Subject<'
         .rules
         .sort_by_key(|rule| (std::cmp::Reverse(rule.count), rule.line));
     report
-}
-
-/// The state of an identity that the charter binds; one that it bound once stays bound.
-fn bound<'s>(
-    charter: &Compiled,
-    states: &'s mut BTreeMap<Option<AliasUid>, State>,
-    who: Option<AliasUid>,
-    subject: &Subject<'_>,
-) -> Option<&'s mut State> {
-    if !states.contains_key(&who) && charter.binds(subject) {
-        states.insert(who, State::default());
-    }
-    states.get_mut(&who)
 }

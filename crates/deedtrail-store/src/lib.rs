@@ -4,6 +4,7 @@
 //! connection behind a lock; each read takes a connection of its own.
 
 mod access;
+mod charters;
 mod columns;
 mod connection;
 mod findings;
@@ -14,6 +15,7 @@ mod sources;
 
 use std::path::Path;
 
+use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, FindingId, IdentityId, TenantId};
@@ -124,6 +126,10 @@ impl Store for SqliteStore {
     fn quarantine_reasons(&self, filter: &QuarantineFilter) -> Stored<Vec<QuarantineReason>> {
         self.connections
             .read(|db| sources::quarantine_reasons(db, filter))
+    }
+
+    fn charters(&self, tenant: &TenantId, name: Option<&str>) -> Stored<Vec<CharterRecord>> {
+        self.connections.read(|db| charters::list(db, tenant, name))
     }
 
     fn tokens(&self) -> Stored<Vec<TokenRecord>> {

@@ -7,7 +7,7 @@ use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::Progress;
 
 use crate::columns::{count, integer};
-use crate::{findings, identities, merges, sources};
+use crate::{charters, findings, identities, merges, sources};
 
 pub(crate) fn processed(db: &Connection) -> rusqlite::Result<Sequence> {
     db.query_row("SELECT processed FROM position", (), |row| count(row, 0))
@@ -48,6 +48,9 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     for sequence in &progress.restored {
         sources::restore(tx, *sequence)?;
     }
+    for charter in &progress.charters {
+        charters::put(tx, charter)?;
+    }
     tx.execute(
         "UPDATE position SET processed = ?1",
         [integer(progress.through)],
@@ -59,7 +62,7 @@ pub(crate) fn forget_derived(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch(
         "DELETE FROM aliases; DELETE FROM credentials; DELETE FROM merges; \
          DELETE FROM identities; DELETE FROM findings; DELETE FROM sources; \
-         DELETE FROM quarantine; DELETE FROM snapshots; UPDATE position SET processed = 0;",
+         DELETE FROM quarantine; DELETE FROM charters; DELETE FROM snapshots; UPDATE position SET processed = 0;",
     )
 }
 

@@ -16,6 +16,7 @@ use deedtrail_detect::Observation;
 use super::ahead::Mapped;
 use super::snapshot::State;
 use super::{Pipeline, PipelineError};
+use crate::charter::CHARTER;
 use crate::configuration;
 use crate::identity::{IDENTITY_MERGE, Place, parse_import, seal_event};
 use crate::quarantine::{QUARANTINE_DECISION, QuarantineDecision, Verdict};
@@ -310,6 +311,8 @@ impl<'p> Batch<'p> {
             && let Ok(decision) = serde_json::from_slice(&entry.bytes())
         {
             self.decide(entry, decision);
+        } else if entry.entry.note == CHARTER {
+            self.charter(entry);
         } else if entry.entry.note == configuration::REPEATS
             && self.is_fresh(entry)
             && let Ok(repeats) = serde_json::from_slice(&entry.bytes())
@@ -321,6 +324,20 @@ impl<'p> Batch<'p> {
             }
         }
         Ok(())
+    }
+
+    /// Carries out what somebody did to a charter.
+    fn charter(&mut self, entry: &StoredEntry) {
+        let State {
+            charters, detector, ..
+        } = &mut self.pipeline.state;
+        let NewEntry {
+            tenant, received, ..
+        } = &entry.entry;
+        let changed = charters.apply(tenant, &entry.bytes(), *received, detector);
+        if self.is_fresh(entry) {
+            self.progress.charters.extend(changed);
+        }
     }
 
     /// Carries out what somebody decided about records in quarantine.

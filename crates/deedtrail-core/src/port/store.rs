@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::charter::CharterRecord;
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
 use crate::health::SourceHealth;
 use crate::id::{AliasUid, FindingId, IdentityId, SourceName, TenantId};
@@ -49,6 +50,8 @@ pub struct Progress {
     pub dismissed: Vec<(Sequence, Dismissal)>,
     /// Dismissed sequences that wait again.
     pub restored: Vec<Sequence>,
+    /// Versions of charters that are new or changed, whole.
+    pub charters: Vec<CharterRecord>,
 }
 
 /// That a record in quarantine needs nobody's attention any more. It stays evidence.
@@ -239,6 +242,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         &self,
         filter: &QuarantineFilter,
     ) -> Result<Vec<QuarantineReason>, StoreError>;
+
+    /// Versions of charters by name, the newest first: those of one name, or all.
+    fn charters(
+        &self,
+        tenant: &TenantId,
+        name: Option<&str>,
+    ) -> Result<Vec<CharterRecord>, StoreError>;
 
     /// Newest first.
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;
