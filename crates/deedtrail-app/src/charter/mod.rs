@@ -6,6 +6,7 @@ mod history;
 
 use std::time::Duration;
 
+pub use deedtrail_charter::check::RuleReport;
 use deedtrail_charter::learn::About;
 pub use deedtrail_charter::{
     Compiled, Difference, Direction, Problem, Proposal, Report, check, diff, learn::learn, parse,

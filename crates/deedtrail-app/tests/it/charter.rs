@@ -19,11 +19,11 @@ use deedtrail_testkit::sample::Sample;
 use crate::installation::ports;
 
 const CHARTER: &str = "charter: ana
-identities: \"email:ana@example.com\"
+identities: \"aws.arn:arn:aws:iam::111122223333:user/ana\"
 purpose: Reads.
 owner: lead@example.com
 never:
-  - action: authenticate
+  - action: delete
 ";
 
 struct Server {

@@ -1,5 +1,7 @@
 //! Pages: every one is a view model made from a use case, and a template.
 
+mod charter;
+mod charters;
 mod coverage;
 pub(crate) mod failure;
 mod finding;
@@ -47,18 +49,25 @@ pub(crate) enum Section {
     Today,
     Findings,
     Identities,
+    Charters,
     Sources,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Today, Self::Findings, Self::Identities, Self::Sources];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Today,
+        Self::Findings,
+        Self::Identities,
+        Self::Charters,
+        Self::Sources,
+    ];
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Today => "Today",
             Self::Findings => "Findings",
             Self::Identities => "Identities",
+            Self::Charters => "Charters",
             Self::Sources => "Sources",
         }
     }
@@ -68,6 +77,7 @@ impl Section {
             Self::Today => "/",
             Self::Findings => "/findings",
             Self::Identities => "/identities",
+            Self::Charters => "/charters",
             Self::Sources => "/sources",
         }
     }
