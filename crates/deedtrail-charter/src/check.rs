@@ -89,15 +89,14 @@ pub fn check<'a>(charter: &Compiled, history: impl IntoIterator<Item = Subject<'
         let departures = charter.observe(&subject, state, 0);
         report.events += 1;
         report.covered += u64::from(departures.is_empty());
-        departures
-            .into_iter()
-            .for_each(|departure| report.add(departure));
+        for departure in departures {
+            report.add(departure);
+        }
     }
     for state in states.values_mut() {
-        charter
-            .end(state)
-            .into_iter()
-            .for_each(|departure| report.add(departure));
+        for departure in charter.end(state) {
+            report.add(departure);
+        }
     }
     report
         .rules

@@ -34,6 +34,8 @@ pub const MARKS_PER_STEP: usize = 4;
 pub const KEPT_TEXT_BYTES_MAX: usize = 160;
 /// First steps kept until what they were about acts; beyond it the oldest is forgotten.
 pub const PLANTED_MAX: usize = 4_096;
+/// Operations of which is remembered what steps they may be; beyond it all are found anew.
+pub const MEMO_MAX: usize = 4_096;
 /// Most unsafe sequences of one library. More are refused.
 pub const SEQUENCES_MAX: usize = 512;
 /// Most events a history may have that is learned from or checked; the newest are taken.

@@ -76,6 +76,13 @@ impl Matcher {
         }
     }
 
+    /// Whether an event of that action and operation can match, whatever else it says.
+    pub(crate) fn may_match(&self, action: Action, operation: &str, is_tool: bool) -> bool {
+        (self.actions.is_empty() || self.actions.has(action))
+            && (self.operations.is_empty() || self.operations.any(operation))
+            && (self.tools.is_empty() || is_tool && self.tools.any(operation))
+    }
+
     /// No line is given.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()

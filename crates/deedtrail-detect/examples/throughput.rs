@@ -68,13 +68,20 @@ fn main() {
     for (label, set, library, charter) in [
         ("no unsafe sequences", &none, Arc::default(), None),
         ("code detectors only", &none, Library::shipped(), None),
-        ("a charter for all", &none, Library::shipped(), Some(CHARTER)),
+        (
+            "a charter for all",
+            &none,
+            Library::shipped(),
+            Some(CHARTER),
+        ),
         ("with rules", &rules, Library::shipped(), None),
     ] {
         let mut detector = Detector::new(Arc::clone(set), Settings::default());
         detector.replace_library(library);
         if let Some(text) = charter {
-            detector.approve_charter(&TenantId::default(), text, 1).unwrap();
+            detector
+                .approve_charter(&TenantId::default(), text, 1)
+                .unwrap();
         }
         let begun = processor_seconds();
         let mut said = 0;

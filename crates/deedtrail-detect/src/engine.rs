@@ -107,7 +107,7 @@ impl Detector {
             .is_some_and(|identity| identity.declared.read_only);
         let kinds = profile.trace(event, &facts, read_only);
         let shown = self.state.conduct.observe(
-            &self.declarations,
+            &mut self.declarations,
             observation,
             facts.network_seen_before,
             self.state.ticks,
@@ -232,7 +232,7 @@ impl Detector {
         let state: State =
             postcard::from_bytes(body).map_err(|e| RestoreError::Damaged(e.to_string()))?;
         let mut detector = Self::new(rules, settings);
-        detector.declarations = state.conduct.declarations(detector.declarations.library);
+        detector.declarations = state.conduct.declarations(detector.declarations.library());
         detector.state = state;
         Ok(detector)
     }
@@ -270,11 +270,11 @@ impl Detector {
 
     /// Goes on with other unsafe sequences; what was seen of those that stay is kept.
     pub fn replace_library(&mut self, library: Arc<Library>) {
-        self.declarations.library = library;
+        self.declarations.replace_library(library);
     }
 
     fn declare(&mut self) {
-        let library = Arc::clone(&self.declarations.library);
+        let library = self.declarations.library();
         self.declarations = self.state.conduct.declarations(library);
     }
 

@@ -80,7 +80,7 @@ fn check(form: &UnsafeSequence) -> Result<(), Mistake> {
         return Err(("id", message.to_owned()));
     }
     let count = form.steps.len();
-    if count < 2 || count > STEPS_MAX {
+    if !(2..=STEPS_MAX).contains(&count) {
         return Err((
             "steps",
             format!("{count} steps; a sequence has 2 to {STEPS_MAX}"),
@@ -130,12 +130,11 @@ impl StepOf {
         })
     }
 
-    /// Whether an event of that action may be the step.
-    pub(super) fn may_be(&self, action: Action) -> bool {
-        let may_be = |condition: &Condition| {
-            condition.matcher.actions.is_empty() || condition.matcher.actions.has(action)
-        };
-        self.is.iter().any(may_be)
+    /// Whether an event of that action and operation may be the step.
+    pub(super) fn may_be(&self, action: Action, operation: &str, is_tool: bool) -> bool {
+        let matchers = self.is.iter().map(|condition| &condition.matcher);
+        let mut matchers = matchers.filter(|it| it.may_match(action, operation, is_tool));
+        matchers.next().is_some()
     }
 
     pub(super) fn is(&self, subject: &Subject<'_>) -> bool {

@@ -11,7 +11,7 @@ use deedtrail_core::identity::{Declared, Identity, IdentityStatus};
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
 
-use super::{Library, Match, Planted, Watch};
+use super::{Library, Match, Memo, Planted, Watch};
 use crate::document::Problem;
 use crate::subject::{Subject, cut};
 
@@ -168,10 +168,10 @@ impl Library {
     /// What it finds in a history.
     pub fn run(&self, history: &[Fixture]) -> Vec<Match> {
         let mut watches = std::collections::BTreeMap::<IdentityId, Watch>::new();
-        let mut planted = Planted::default();
+        let (mut planted, mut memo) = (Planted::default(), Memo::default());
         let found = history.iter().flat_map(|fixture| {
             let watch = watches.entry(fixture.identity.id).or_default();
-            self.observe(&fixture.subject(), watch, &mut planted)
+            self.observe(&fixture.subject(), watch, &mut planted, &mut memo)
         });
         found.collect()
     }

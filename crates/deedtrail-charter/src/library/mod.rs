@@ -6,6 +6,7 @@ mod form;
 mod page;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use deedtrail_core::finding::{FindingEvent, Severity};
@@ -13,8 +14,10 @@ use deedtrail_core::time::Timestamp;
 use include_dir::{Dir, include_dir};
 
 use crate::document::{Problem, parse_yaml};
-use crate::limits::SEQUENCES_MAX;
+use crate::limits::{MEMO_MAX, SEQUENCES_MAX};
+use crate::subject::{Subject, key};
 pub use compile::CompiledSequence;
+use compile::StepOf;
 pub use fixture::{Fixture, events_of};
 pub use form::{Binding, Clause, Follows, Outcome, SequenceStep, UnsafeSequence, Within};
 pub use page::{page, sequence_schema};
@@ -27,8 +30,16 @@ static SHIPPED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/sequences");
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     sequences: Vec<CompiledSequence>,
-    /// By action: (sequence, step) pairs an event of it may be.
-    by_action: Vec<Vec<(usize, usize)>>,
+}
+
+/// Places of a sequence in the library and of a step in it.
+type Place = (usize, usize);
+
+/// Which steps an event may be by its action and operation, so that patterns are compared once for
+/// each operation and not for each event. Belongs to one library; no part of any state.
+#[derive(Clone, Debug, Default)]
+pub struct Memo {
+    steps: BTreeMap<u64, Arc<[Place]>>,
 }
 
 /// A sequence that came about.
@@ -111,23 +122,35 @@ impl Library {
     }
 
     fn of(sequences: Vec<CompiledSequence>) -> Self {
-        let actions = deedtrail_core::action::ACTIONS;
-        let of_action = |action| {
-            let steps = sequences.iter().enumerate().flat_map(|(place, sequence)| {
-                let steps = sequence.steps.iter().enumerate();
-                let may_be = steps.filter(move |(_, step)| step.may_be(action));
-                may_be.map(move |(step, _)| (place, step))
-            });
-            steps.collect()
-        };
-        let by_action = actions
-            .iter()
-            .map(|facts| of_action(facts.action))
-            .collect();
-        Self {
-            sequences,
-            by_action,
+        Self { sequences }
+    }
+
+    /// Steps that an event may be by its action and operation.
+    fn candidates(&self, subject: &Subject<'_>, memo: &mut Memo) -> Arc<[Place]> {
+        let mapped = &subject.event.mapped;
+        let is_tool = subject.tool().is_some();
+        let operation = mapped.operation.as_bytes();
+        let of = key(&[&[mapped.action as u8, u8::from(is_tool)], operation]);
+        if let Some(known) = memo.steps.get(&of) {
+            return Arc::clone(known);
         }
+        let found = self
+            .sequences
+            .iter()
+            .enumerate()
+            .flat_map(|(place, sequence)| {
+                let steps = sequence.steps.iter().enumerate();
+                let may_be = move |(_, step): &(usize, &StepOf)| {
+                    step.may_be(mapped.action, &mapped.operation, is_tool)
+                };
+                steps.filter(may_be).map(move |(step, _)| (place, step))
+            });
+        let found: Arc<[Place]> = found.collect();
+        if memo.steps.len() >= MEMO_MAX {
+            memo.steps.clear();
+        }
+        memo.steps.insert(of, Arc::clone(&found));
+        found
     }
 
     /// What each sequence says, by id.

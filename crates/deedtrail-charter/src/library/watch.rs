@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compile::{CompiledSequence, StepOf};
 use super::form::{Binding, Follows};
-use super::{Library, Match, MatchedStep};
+use super::{Library, Match, MatchedStep, Memo, Place};
 use crate::limits::{MARKS_MAX, MARKS_PER_STEP, PLANTED_MAX};
 use crate::subject::{Subject, cut, key};
 
@@ -20,6 +20,9 @@ use crate::subject::{Subject, cut, key};
 pub struct Watch {
     marks: Vec<Mark>,
 }
+
+/// Hash of a sequence, and place of a step in it.
+type StepKey = (u64, u8);
 
 /// One such event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +36,7 @@ struct Mark {
     bindings: [Option<u64>; Binding::ALL.len()],
     /// Hash of who acted.
     actor: u64,
-    /// (hash of the sequence, place of the step).
-    steps: Vec<(u64, u8)>,
+    steps: Vec<StepKey>,
 }
 
 /// First steps whose target goes on with the sequence, by hash of the target's names.
@@ -135,7 +137,7 @@ impl Watch {
 
     /// Keeps each step's newest events and as many as are allowed in all.
     fn make_room(&mut self, library: &Library) {
-        let mut kept: BTreeMap<(u64, u8), usize> = BTreeMap::new();
+        let mut kept: BTreeMap<StepKey, usize> = BTreeMap::new();
         for mark in self.marks.iter_mut().rev() {
             mark.steps.retain(|step| {
                 let count = kept.entry(*step).or_default();
@@ -151,7 +153,7 @@ impl Watch {
 
 impl Library {
     /// How many events a step needs; 0 when no sequence says so (any more).
-    fn count(&self, (hash, step): (u64, u8)) -> usize {
+    fn count(&self, (hash, step): StepKey) -> usize {
         let sequence = self.sequences.iter().find(|sequence| sequence.hash == hash);
         let step = sequence.and_then(|sequence| sequence.steps.get(usize::from(step)));
         step.map_or(0, |step| step.count)
@@ -164,19 +166,15 @@ impl Library {
         subject: &Subject<'_>,
         watch: &mut Watch,
         planted: &mut Planted,
+        memo: &mut Memo,
     ) -> Vec<Match> {
         if !subject.dated() {
             return Vec::new();
         }
-        let action = subject.event.mapped.action as usize;
-        let candidates = self
-            .by_action
-            .get(action)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let candidates = self.candidates(subject, memo);
         let is =
             |(sequence, step): &&(usize, usize)| self.sequences[*sequence].steps[*step].is(subject);
-        let steps: Vec<(usize, usize)> = candidates.iter().filter(is).copied().collect();
+        let steps: Vec<Place> = candidates.iter().filter(is).copied().collect();
         if steps.is_empty() {
             return Vec::new();
         }
@@ -212,7 +210,7 @@ impl Library {
     }
 
     /// Steps that the actor itself goes on from, and first steps that their target goes on from.
-    fn sorted(&self, steps: &[(usize, usize)], watch: &Watch) -> (Vec<(u64, u8)>, Vec<(u64, u8)>) {
+    fn sorted(&self, steps: &[Place], watch: &Watch) -> (Vec<StepKey>, Vec<StepKey>) {
         let (mut own, mut handed) = (Vec::new(), Vec::new());
         for (sequence, step) in steps {
             let sequence = &self.sequences[*sequence];

@@ -18,11 +18,11 @@ impl Compiled {
             && subject.dated()
             && let Some(local) = times.outside(subject.event.time_effective)
         {
-            to.push(self.departs(subject, self.untimely(subject, times, local)));
+            to.push(self.departs(subject, self.untimely(subject, times, &local)));
         }
         if let Some(origins) = &self.from {
             for (line, key, expected, seen) in origins.strange(&subject.event.mapped) {
-                let said = self.from_elsewhere(subject, (line, key, expected), &seen);
+                let said = self.elsewhere(subject, (line, key, expected), &seen);
                 to.push(self.departs(subject, said));
             }
         }
@@ -35,7 +35,7 @@ impl Compiled {
         }
     }
 
-    fn untimely(&self, subject: &Subject<'_>, times: &Times, local: String) -> Said {
+    fn untimely(&self, subject: &Subject<'_>, times: &Times, local: &str) -> Said {
         Said {
             line: times.line,
             rule: format!("when: {}", times.words),
@@ -50,7 +50,7 @@ impl Compiled {
         }
     }
 
-    fn from_elsewhere(
+    fn elsewhere(
         &self,
         subject: &Subject<'_>,
         (line, key, expected): (u32, &str, &str),

@@ -1,7 +1,8 @@
 //! Every shipped sequence fires in its own history and stays quiet in the other.
 
+use deedtrail_charter::Watch;
 use deedtrail_charter::library::{Library, events_of, shipped_fixture};
-use deedtrail_charter::{Watch, library::Planted};
+use deedtrail_charter::library::{Memo, Planted};
 
 fn history(id: &str, name: &str) -> Vec<deedtrail_charter::library::Fixture> {
     let file = format!("{id}.{name}.ndjson");
@@ -92,11 +93,12 @@ fn what_is_kept_is_bounded() {
     let library = Library::shipped();
     let one = history("secret-read-then-sent", "fires").remove(0);
     let (mut watch, mut planted) = (Watch::default(), Planted::default());
+    let mut memo = Memo::default();
     for number in 0..5_000_u64 {
         let mut event = one.clone();
         event.event.log_seq = number;
         event.event.event_uid = deedtrail_core::id::EventUid::derive(&[&number.to_le_bytes()]);
-        library.observe(&event.subject(), &mut watch, &mut planted);
+        library.observe(&event.subject(), &mut watch, &mut planted, &mut memo);
     }
     let bytes = postcard::to_allocvec(&watch).unwrap().len();
     assert!(bytes < 32 << 10, "{bytes}");

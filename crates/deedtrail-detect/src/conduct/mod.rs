@@ -6,7 +6,7 @@ mod said;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use deedtrail_charter::library::Planted;
+use deedtrail_charter::library::{Memo, Planted};
 use deedtrail_charter::{
     Compiled, Departure, Library, Problem, State as CharterState, Subject, Version, Watch, parse,
 };
@@ -65,7 +65,8 @@ struct Held {
 #[derive(Clone, Debug)]
 pub(crate) struct Declarations {
     charters: BTreeMap<TenantId, Vec<Compiled>>,
-    pub(crate) library: Arc<Library>,
+    library: Arc<Library>,
+    memo: Memo,
 }
 
 impl Default for Declarations {
@@ -73,11 +74,22 @@ impl Default for Declarations {
         Self {
             charters: BTreeMap::new(),
             library: Library::shipped(),
+            memo: Memo::default(),
         }
     }
 }
 
 impl Declarations {
+    pub(crate) fn library(&self) -> Arc<Library> {
+        Arc::clone(&self.library)
+    }
+
+    /// Goes on with another library.
+    pub(crate) fn replace_library(&mut self, library: Arc<Library>) {
+        self.library = library;
+        self.memo = Memo::default();
+    }
+
     pub(crate) fn of_tenant(&self, tenant: &TenantId) -> &[Compiled] {
         self.charters
             .get(tenant)
@@ -137,13 +149,17 @@ impl Conduct {
             let compiled = written.and_then(|w| Compiled::of(&w, in_force.version));
             charters.entry(tenant.clone()).or_default().extend(compiled);
         }
-        Declarations { charters, library }
+        Declarations {
+            charters,
+            library,
+            memo: Memo::default(),
+        }
     }
 
     /// Looks at one event, in the order of the log.
     pub(crate) fn observe(
         &mut self,
-        declarations: &Declarations,
+        declarations: &mut Declarations,
         observation: &Observation<'_>,
         network_seen_before: Option<bool>,
         tick: u64,
@@ -183,13 +199,12 @@ impl Conduct {
                 name: Text::from(fact::actor_name(observation)),
             });
         }
-        let found = declarations
-            .library
-            .observe(&subject, &mut bound.watch, &mut self.planted);
+        let (library, memo) = (&declarations.library, &mut declarations.memo);
+        let found = library.observe(&subject, &mut bound.watch, &mut self.planted, memo);
         shown
             .sequences
             .extend(found.into_iter().map(|m| said::sequence(observation, m)));
-        if !known && !(new.charters.is_empty() && new.watch.is_empty()) {
+        if !(known || new.charters.is_empty() && new.watch.is_empty()) {
             crate::engine::make_room(&mut self.identities, &identity, PROFILES_MAX, |bound| {
                 Some(bound.last)
             });

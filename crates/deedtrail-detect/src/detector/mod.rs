@@ -76,7 +76,7 @@ pub struct CodeDetector {
 pub(crate) enum Runs {
     OnEvent(fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>),
     /// With every event and tick, over charters and unsafe sequences: `crate::conduct`.
-    OnConduct,
+    WithConduct,
     /// With every record, event and tick of a source: [`crate::source`].
     OnSource,
 }
@@ -105,7 +105,7 @@ pub const DETECTORS: &[CodeDetector] = &[
         meaning: "An identity departs from its charter: from what it may do, when, where from or how much, or \
                   from the order of its steps (docs/reference/charters.md). The finding's rule is \
                   `charter/` and the charter's name.",
-        runs: Runs::OnConduct,
+        runs: Runs::WithConduct,
     },
     CodeDetector {
         id: "code/unsafe-sequence",
@@ -113,7 +113,7 @@ pub const DETECTORS: &[CodeDetector] = &[
         meaning: "An identity takes the steps of an unsafe sequence of the library within its time, each of \
                   them allowed (docs/reference/unsafe-sequences.md). The finding's rule is `sequence/` \
                   and the sequence's id.",
-        runs: Runs::OnConduct,
+        runs: Runs::WithConduct,
     },
     CodeDetector {
         id: source::SILENT,

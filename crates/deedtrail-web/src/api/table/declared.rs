@@ -14,11 +14,11 @@ const NO_DRAFT: (u16, &str) = (
     "The version is not, or no longer, one to decide about.",
 );
 
-const fn json(schema: &'static str) -> Option<Body> {
-    Some(Body {
+const fn json(schema: &'static str) -> Body {
+    Body {
         media_types: &["application/json"],
         schema: Some(schema),
-    })
+    }
 }
 
 pub(super) const LIST: Document = Document {
@@ -50,7 +50,7 @@ pub(super) const DIFF: Document = Document {
 pub(super) const PROPOSE: Document = Document {
     summary: "Propose a version of a charter",
     detail: "It binds nobody before it is approved. The same text again is no new version.",
-    body: json("CharterDraft"),
+    body: Some(json("CharterDraft")),
     answer: Answer::Json("CharterProposed"),
     refusals: &[MISTAKE],
     ..PLAIN
@@ -60,7 +60,7 @@ pub(super) const APPROVE: Document = Document {
     summary: "Put a draft of a charter in force",
     detail: "From the next event on, in place of the version that was. Without a version the newest.",
     parameters: &[NAME_PATH],
-    body: json("CharterChoice"),
+    body: Some(json("CharterChoice")),
     answer: Answer::Json("CharterDecided"),
     refusals: &[UNKNOWN, NO_DRAFT],
 };
@@ -69,7 +69,7 @@ pub(super) const RETIRE: Document = Document {
     summary: "Take a charter out of force, or withdraw a draft",
     detail: "Without a version the one in force.",
     parameters: &[NAME_PATH],
-    body: json("CharterChoice"),
+    body: Some(json("CharterChoice")),
     answer: Answer::Json("CharterDecided"),
     refusals: &[UNKNOWN, NO_DRAFT],
 };
@@ -77,7 +77,7 @@ pub(super) const RETIRE: Document = Document {
 pub(super) const LEARN: Document = Document {
     summary: "Propose a charter from what an identity did, without keeping it",
     detail: "The newest 200,000 events are looked at; what was rare is left out and stands in comments.",
-    body: json("CharterLearn"),
+    body: Some(json("CharterLearn")),
     answer: Answer::Json("CharterLearned"),
     refusals: &[(404, "Nobody is called so.")],
     ..PLAIN
@@ -86,7 +86,7 @@ pub(super) const LEARN: Document = Document {
 pub(super) const CHECK: Document = Document {
     summary: "Run a charter over what those did whom it binds",
     detail: "Nothing is kept. The newest 200,000 events are looked at.",
-    body: json("CharterCheck"),
+    body: Some(json("CharterCheck")),
     answer: Answer::Json("CharterChecked"),
     refusals: &[MISTAKE],
     ..PLAIN
