@@ -73,12 +73,19 @@ fn without_prefix<'t>(text: &'t [u8], prefix: &[u8]) -> Option<&'t [u8]> {
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// What comes after the first occurrence of `part`.
+/// What comes after the first occurrence of `part`, which is not empty.
 fn after_first<'t>(text: &'t [u8], part: &[u8]) -> Option<&'t [u8]> {
-    let at = text
-        .windows(part.len())
-        .position(|window| window.eq_ignore_ascii_case(part))?;
-    text.get(at + part.len()..)
+    let first = part.first()?;
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    let mut rest = text;
+    loop {
+        rest = rest.get(memchr::memchr2(lower, upper, rest)?..)?;
+        let (start, after) = rest.split_at_checked(part.len())?;
+        if start.eq_ignore_ascii_case(part) {
+            return Some(after);
+        }
+        rest = rest.get(1..)?;
+    }
 }
 
 /// Patterns of which any suffices; none is no condition.
