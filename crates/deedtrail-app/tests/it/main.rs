@@ -4,6 +4,7 @@
 mod archive_errors;
 #[cfg(test)]
 mod entitlement;
+mod charter;
 #[cfg(test)]
 mod handover;
 #[cfg(test)]

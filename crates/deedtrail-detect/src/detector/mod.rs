@@ -45,6 +45,8 @@ pub(crate) struct Context<'a> {
     pub rotations: &'a Rotations,
     /// Number of ticks so far.
     pub tick: u64,
+    /// A charter says which tools the actor may call, and is asked instead of other declarations.
+    pub tools_declared: bool,
 }
 
 impl Context<'_> {
@@ -73,6 +75,8 @@ pub struct CodeDetector {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Runs {
     Event(fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>),
+    /// With every event and tick, over charters and unsafe sequences: `crate::conduct`.
+    Conduct,
     /// With every record, event and tick of a source: [`crate::source`].
     Source,
     /// With every event and tick of a session: [`crate::session`].
@@ -103,7 +107,23 @@ pub const DETECTORS: &[CodeDetector] = &[
         meaning: "A session is unlike what was learned of its identity and its peers: next action, shape, \
                   arguments, scope, hour, volume, network, client (at most 5 a day, after 20 sessions); \
                   the mix of actions drifts for weeks; more than a fifth of a group begins the same.",
-        runs: Runs::OnSource,
+        runs: Runs::Session,
+    },
+    CodeDetector {
+        id: "code/charter",
+        findings: &["scope_departure", "sequence_departure"],
+        meaning: "An identity departs from its charter: from what it may do, when, where from or how much, or \
+                  from the order of its steps (docs/reference/charters.md). The finding's rule is \
+                  `charter/` and the charter's name.",
+        runs: Runs::Conduct,
+    },
+    CodeDetector {
+        id: "code/unsafe-sequence",
+        findings: &["allowed_but_unsafe", "control_gap"],
+        meaning: "An identity takes the steps of an unsafe sequence of the library within its time, each of \
+                  them allowed (docs/reference/unsafe-sequences.md). The finding's rule is `sequence/` \
+                  and the sequence's id.",
+        runs: Runs::Conduct,
     },
     CodeDetector {
         id: source::SILENT,

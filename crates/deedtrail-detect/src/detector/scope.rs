@@ -21,7 +21,7 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         return Vec::new();
     };
     let event = context.observation.event;
-    if !event.mapped.meaningful {
+    if !event.mapped.meaningful || context.tools_declared {
         return Vec::new();
     }
     let declared = &identity.declared.declared_tools;

@@ -2,6 +2,7 @@
 
 mod access;
 mod entitlement;
+mod charter;
 mod finding;
 mod people;
 mod progress;
@@ -19,7 +20,7 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 21] = [
+    let rules: [(&str, Rule); 22] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
@@ -52,6 +53,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         ),
         ("quarantine is released", progress::quarantine_is_released),
         ("quarantine is dismissed", progress::quarantine_is_dismissed),
+        ("charters are kept", charter::versions_are_kept),
         ("tokens", access::tokens),
         ("sign-in and sessions", access::sign_in_and_sessions),
         ("sessions are filtered", session::sessions_are_filtered),

@@ -7,6 +7,8 @@ mod api;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod charter;
+#[cfg(test)]
 mod cloud_events;
 #[cfg(test)]
 mod entitlement;

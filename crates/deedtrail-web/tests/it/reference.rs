@@ -122,6 +122,13 @@ fn compare_fields(
     }
 }
 
+/// An answer has the fields of its schema.
+pub(crate) fn compared(answer: &Value, schema: &str) {
+    let mut wrong = Vec::new();
+    compare(answer, &schemas()[schema], schema, &mut wrong);
+    assert!(wrong.is_empty(), "{schema}: {wrong:#?}");
+}
+
 #[tokio::test]
 async fn answers_have_the_fields_their_schemas_name() {
     let caller = Caller::new(Sample::story());
