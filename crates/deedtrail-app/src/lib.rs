@@ -6,6 +6,7 @@
 pub mod access;
 pub mod activity;
 pub mod configuration;
+pub mod entitlement;
 pub mod evidence;
 pub mod feed_health;
 pub mod feeds;

@@ -7,12 +7,13 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::{Event, OutcomeClass};
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::health::Watched;
-use deedtrail_core::id::{CredentialUid, IdentityId, SourceName, TenantId};
+use deedtrail_core::id::{CredentialUid, IdentityId, SessionUid, SourceName, TenantId};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::mapping::RecordNumber;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::behaviour::{self, Disposition, Drift, Readiness};
 use crate::detector::{Context, DETECTORS, Rotations, Runs, draft, settle_secret_reads};
 use crate::field::View;
 use crate::limits::{CREDENTIALS_MAX, PROFILES_MAX, SNAPSHOT_BYTES_MAX};
@@ -34,6 +35,7 @@ struct State {
     correlations: CorrelationState,
     sources: Sources,
     sessions: Sessions,
+    behaviour: behaviour::Watch,
     /// Newest tick.
     now: Timestamp,
     /// Number of ticks.
@@ -141,6 +143,7 @@ impl Detector {
         };
         let rules = chosen(&mut self.by_source, &self.rules, observation);
         drafts.append(&mut rules.observe(&view, &mut self.state.correlations));
+        drafts.extend(self.state.behaviour.observe(observation, &self.settings));
         let days_of_action = profile.days_of(event.mapped.action);
         profile.learn(event, &facts.keys);
         if let Some(credential) = credential {
@@ -201,6 +204,7 @@ impl Detector {
         let mut drafts = self.state.sources.tick(now, &self.settings);
         let sessions = &mut self.state.sessions;
         drafts.append(&mut sessions.tick(self.state.now, &mut self.changed));
+        drafts.append(&mut self.state.behaviour.tick(self.state.now));
         for profile in self.state.profiles.values_mut() {
             if !profile.pending_reads.is_empty() {
                 drafts.append(&mut settle_secret_reads(
@@ -241,10 +245,12 @@ impl Detector {
             .strip_prefix(SNAPSHOT_HEADER)
             .ok_or(RestoreError::OtherFormat)?;
         let state = postcard::from_bytes(body).map_err(|e| RestoreError::Damaged(e.to_string()))?;
-        Ok(Self {
+        let mut detector = Self {
             state,
             ..Self::new(rules, settings)
-        })
+        };
+        detector.state.behaviour.set(&detector.settings);
+        Ok(detector)
     }
 
     /// Goes on with other rules, e.g. after a change of the rules folder. Windows of rules that
@@ -252,6 +258,28 @@ impl Detector {
     pub fn replace_rules(&mut self, rules: Arc<RuleSet>) {
         self.rules = rules;
         self.by_source.clear();
+    }
+
+    /// Takes what an analyst says of a session that departed; `None` takes it back. Whether it
+    /// changed what is learned: sessions that ended long ago can no longer be answered.
+    pub fn feedback(
+        &mut self,
+        tenant: &TenantId,
+        session: SessionUid,
+        disposition: Option<Disposition>,
+    ) -> bool {
+        self.state.behaviour.feedback(tenant, session, disposition)
+    }
+
+    /// What an identity lacks to be judged by its behaviour; `None` before it did anything.
+    pub fn readiness(&self, identity: IdentityId) -> Option<Readiness> {
+        let behaviour = self.state.behaviour.of(identity)?;
+        Some(behaviour.readiness(identity))
+    }
+
+    /// How an identity's behaviour drifts, as far as it is known.
+    pub fn drift(&self, identity: IdentityId) -> Option<Drift> {
+        self.state.behaviour.of(identity)?.drift(identity)
     }
 
     /// What is known about an identity.

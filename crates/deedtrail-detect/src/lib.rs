@@ -10,6 +10,7 @@ use deedtrail_core::event::Event;
 use deedtrail_core::identity::{CredentialRecord, Identity};
 use deedtrail_core::port::mapper::SourceFacts;
 
+pub mod behaviour;
 pub mod detector;
 mod engine;
 pub mod fact;

@@ -56,6 +56,9 @@ pub struct Settings {
     /// Time within which an escalation follows a sign-in, minutes.
     #[schemars(range(min = 1, max = 525_600))]
     pub escalation_minutes: i64,
+    /// Departures from learned behaviour that may be told in a day, over all identities of a tenant.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub behaviour_alerts_per_day: u32,
     /// Smallest volume of one event that can be exfiltration, bytes.
     #[schemars(range(min = 0, max = 1_125_899_906_842_624_i64))]
     pub exfiltration_bytes_min: i64,
@@ -101,6 +104,7 @@ impl Default for Settings {
             burst_targets_min: 300,
             burst_seconds: 60,
             escalation_minutes: 60,
+            behaviour_alerts_per_day: 5,
             exfiltration_bytes_min: 100 << 20,
             exfiltration_factor: 10,
             session_pause_human_minutes: 30,

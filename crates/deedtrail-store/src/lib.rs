@@ -6,6 +6,7 @@
 mod access;
 mod columns;
 mod connection;
+mod entitlements;
 mod findings;
 mod identities;
 mod merges;
@@ -15,6 +16,7 @@ mod sources;
 
 use std::path::Path;
 
+use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, TenantId};
@@ -86,6 +88,19 @@ impl Store for SqliteStore {
     }
     fn merges(&self) -> Stored<Vec<Merge>> {
         self.connections.read(merges::list)
+    }
+
+    fn entitlements(&self, tenant: &TenantId, import: &ImportName) -> Stored<Vec<Entitlement>> {
+        self.connections
+            .read(|db| entitlements::of_import(db, tenant, import))
+    }
+    fn entitlements_of(&self, tenant: &TenantId, holders: &[AliasUid]) -> Stored<Vec<Entitlement>> {
+        self.connections
+            .read(|db| entitlements::of_holders(db, tenant, holders))
+    }
+    fn entitlement_imports(&self, tenant: &TenantId) -> Stored<Vec<EntitlementImport>> {
+        self.connections
+            .read(|db| entitlements::imports(db, tenant))
     }
 
     fn findings(&self, filter: &FindingFilter, limit: usize) -> Stored<Vec<Finding>> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
+use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName, TenantId};
@@ -135,6 +136,44 @@ impl Store for MemoryStore {
         let mut list: Vec<_> = self.tables().derived.merges.values().cloned().collect();
         list.sort_by_key(|merge| (merge.at, merge.merged, merge.kept));
         Ok(list)
+    }
+
+    fn entitlements(&self, tenant: &TenantId, import: &ImportName) -> Stored<Vec<Entitlement>> {
+        let tables = self.tables();
+        let name = (tenant.clone(), import.clone());
+        let said = tables.derived.entitlements.get(&name);
+        Ok(said.map_or_else(Vec::new, |said| said.entitlements.clone()))
+    }
+
+    fn entitlements_of(&self, tenant: &TenantId, holders: &[AliasUid]) -> Stored<Vec<Entitlement>> {
+        let tables = self.tables();
+        let said = tables.derived.entitlements.values();
+        let of_tenant = said.filter(|said| said.tenant == *tenant);
+        let mut found = Vec::new();
+        for entitlement in of_tenant.flat_map(|said| &said.entitlements) {
+            let mut entitlement = entitlement.clone();
+            entitlement.grant.holders.retain(|holder| {
+                holders.contains(&AliasUid::of(tenant, &holder.namespace, &holder.value))
+            });
+            if !entitlement.grant.holders.is_empty() {
+                found.push(entitlement);
+            }
+        }
+        Ok(found)
+    }
+
+    fn entitlement_imports(&self, tenant: &TenantId) -> Stored<Vec<EntitlementImport>> {
+        let tables = self.tables();
+        let said = tables.derived.entitlements.values();
+        let of_tenant = said.filter(|said| said.tenant == *tenant);
+        let told = of_tenant.map(|said| EntitlementImport {
+            tenant: said.tenant.clone(),
+            import: said.import.clone(),
+            imported: said.at,
+            grants: said.entitlements.len() as u64,
+            systems: said.systems(),
+        });
+        Ok(told.collect())
     }
 
     fn findings(&self, filter: &FindingFilter, limit: usize) -> Stored<Vec<Finding>> {

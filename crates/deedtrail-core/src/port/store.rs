@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::entitlement::{Entitlement, EntitlementImport, ImportName};
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
 use crate::health::SourceHealth;
 use crate::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName, TenantId};
@@ -42,6 +43,8 @@ pub struct Progress {
     /// Whole findings, already merged with what was stored. Their status, disposition, analyst and
     /// note are not taken: only [`Store::decide_finding`] sets those.
     pub findings: Vec<Finding>,
+    /// Each replaces what was stored of an import of that name, in order.
+    pub entitlements: Vec<ImportedEntitlements>,
     pub sources: Vec<SourceHealth>,
     pub quarantined: Vec<Quarantined>,
     /// Quarantined sequences that have since been mapped.
@@ -54,6 +57,25 @@ pub struct Progress {
     pub sessions: Vec<Session>,
     pub session_joins: Vec<SessionJoin>,
     pub blind_sessions: Vec<BlindSession>,
+}
+
+/// Everything one import of entitlements says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedEntitlements {
+    pub tenant: TenantId,
+    pub import: ImportName,
+    pub at: Timestamp,
+    /// By id; what was stored under the same id keeps its `first_imported`.
+    pub entitlements: Vec<Entitlement>,
+}
+
+impl ImportedEntitlements {
+    /// The systems that something is a right in, each once, by name.
+    pub fn systems(&self) -> Vec<Text> {
+        let systems = self.entitlements.iter().map(|it| it.grant.system.clone());
+        let systems: std::collections::BTreeSet<Text> = systems.collect();
+        systems.into_iter().collect()
+    }
 }
 
 /// That a record in quarantine needs nobody's attention any more. It stays evidence.
@@ -222,6 +244,22 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn credentials(&self) -> Result<Vec<CredentialRecord>, StoreError>;
     fn credentials_of(&self, id: IdentityId) -> Result<Vec<CredentialRecord>, StoreError>;
     fn merges(&self) -> Result<Vec<Merge>, StoreError>;
+
+    /// What an import of this name said last, with all holders, by key.
+    fn entitlements(
+        &self,
+        tenant: &TenantId,
+        import: &ImportName,
+    ) -> Result<Vec<Entitlement>, StoreError>;
+    /// What the holders of these aliases may do, by import and key. Of the holders of each only
+    /// those asked for are told.
+    fn entitlements_of(
+        &self,
+        tenant: &TenantId,
+        holders: &[AliasUid],
+    ) -> Result<Vec<Entitlement>, StoreError>;
+    /// By kind and account.
+    fn entitlement_imports(&self, tenant: &TenantId) -> Result<Vec<EntitlementImport>, StoreError>;
 
     /// Newest activity first, most severe first within equal times. A filter on an identity also
     /// shows findings of those merged into it.

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::ROTATIONS_MAX;
 use crate::profile::{CredentialProfile, Facts, Profile, TraceKind};
-use crate::{Observation, Settings, session as sessions, source};
+use crate::{Observation, Settings, behaviour, session as sessions, source};
 
 pub use dormant::Return;
 pub use secret::PendingRead;
@@ -97,6 +97,14 @@ pub const DETECTORS: &[CodeDetector] = &[
     session::DETECTOR,
     off_hours::DETECTOR,
     exfiltration::DETECTOR,
+    CodeDetector {
+        id: behaviour::BEHAVIOUR,
+        findings: &["behaviour_departure", "behaviour_drift", "group_change"],
+        meaning: "A session is unlike what was learned of its identity and its peers: next action, shape, \
+                  arguments, scope, hour, volume, network, client (at most 5 a day, after 20 sessions); \
+                  the mix of actions drifts for weeks; more than a fifth of a group begins the same.",
+        runs: Runs::Source,
+    },
     CodeDetector {
         id: source::SILENT,
         findings: &["source_silent"],

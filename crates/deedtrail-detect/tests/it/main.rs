@@ -6,6 +6,7 @@ mod builder;
 mod click;
 #[cfg(test)]
 mod determinism;
+mod learned;
 mod limits;
 mod post_authentication;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
+use deedtrail_core::entitlement::{Entitlement, ImportName};
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{
@@ -11,7 +12,8 @@ use deedtrail_core::id::{
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, Quarantined, SignInLink, TokenRecord, WebSession,
+    FindingFilter, IdentityFilter, ImportedEntitlements, Progress, Quarantined, SignInLink,
+    TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, JoinBy, Session, SessionJoin};
 
@@ -36,6 +38,7 @@ pub(super) struct Derived {
     pub(super) credentials: BTreeMap<CredentialUid, CredentialRecord>,
     pub(super) merges: BTreeMap<(IdentityId, IdentityId), Merge>,
     pub(super) findings: BTreeMap<FindingId, Finding>,
+    pub(super) entitlements: BTreeMap<(TenantId, ImportName), ImportedEntitlements>,
     pub(super) sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
     pub(super) quarantine: BTreeMap<Sequence, Quarantined>,
     pub(super) snapshots: BTreeMap<String, (Sequence, Vec<u8>)>,
@@ -62,6 +65,9 @@ impl Derived {
         }
         for finding in &progress.findings {
             self.findings.insert(finding.id, finding.clone());
+        }
+        for said in &progress.entitlements {
+            self.replace(said);
         }
         for health in &progress.sources {
             let key = (health.source.clone(), health.tenant.clone());
@@ -95,6 +101,22 @@ impl Derived {
                 record.dismissal = None;
             }
         }
+    }
+
+    /// What was there under the same id keeps the time it was first imported.
+    fn replace(&mut self, said: &ImportedEntitlements) {
+        let name = (said.tenant.clone(), said.import.clone());
+        let before = self.entitlements.remove(&name);
+        let before: Vec<Entitlement> = before.map_or_else(Vec::new, |said| said.entitlements);
+        let mut said = said.clone();
+        for entitlement in &mut said.entitlements {
+            let same = before.iter().find(|known| known.id == entitlement.id);
+            let first = same.map_or(entitlement.first_imported, |known| known.first_imported);
+            entitlement.first_imported = first;
+        }
+        said.entitlements
+            .sort_by(|left, right| left.grant.key.cmp(&right.grant.key));
+        self.entitlements.insert(name, said);
     }
 
     /// An alias or credential that leads nowhere is refused.

@@ -1,6 +1,7 @@
 //! What every store must do. A test calls [`check`] with a way to make an empty store.
 
 mod access;
+mod entitlement;
 mod finding;
 mod people;
 mod progress;
@@ -18,7 +19,7 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 20] = [
+    let rules: [(&str, Rule); 21] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
@@ -44,6 +45,10 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         (
             "a rebuild keeps what people did",
             progress::a_rebuild_keeps_what_people_did,
+        ),
+        (
+            "imports of entitlements replace each other",
+            entitlement::imports_replace_each_other,
         ),
         ("quarantine is released", progress::quarantine_is_released),
         ("quarantine is dismissed", progress::quarantine_is_dismissed),

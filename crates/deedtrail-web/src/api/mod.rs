@@ -1,6 +1,7 @@
 //! The JSON API under `/v1`, health and metrics.
 
 mod ask;
+mod entitlements;
 mod events;
 mod evidence;
 mod findings;

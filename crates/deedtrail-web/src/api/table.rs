@@ -1,5 +1,6 @@
 //! The endpoints of the API: what each needs, what it says in the reference.
 
+mod entitled;
 mod session;
 mod waiting;
 
@@ -8,7 +9,8 @@ use deedtrail_core::action::ACTIONS;
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    events, evidence, findings, health, identities, ingest, metrics, quarantine, sessions, sources,
+    entitlements, events, evidence, findings, health, identities, ingest, metrics, quarantine,
+    sessions, sources,
 };
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 use crate::refusal;
@@ -74,6 +76,7 @@ const INGEST: Document = Document {
     }),
     answer: Answer::Json("IngestAnswer"),
     refusals: &[
+        refusal::UNREADABLE,
         (
             404,
             "No source of that name; the detail suggests the nearest.",
@@ -99,6 +102,7 @@ const INGEST_UNLABELLED: Document = Document {
     }),
     answer: Answer::Json("IngestAnswer"),
     refusals: &[
+        refusal::UNREADABLE,
         refusal::SLOW,
         refusal::OVER_LIMIT,
         refusal::ENCODING,
@@ -366,6 +370,18 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         route: || get(identities::timeline),
         document: Some(TIMELINE),
         ..READ
+    },
+    Endpoint {
+        path: "/v1/identities/{id}/entitlements",
+        route: || get(entitlements::of_identity),
+        document: Some(entitled::OF_IDENTITY),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/entitlements/import",
+        route: entitlements::route,
+        document: Some(entitled::IMPORT),
+        ..WRITE
     },
     Endpoint {
         path: "/v1/findings",

@@ -19,6 +19,7 @@ use deedtrail_core::port::store::FindingFilter;
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
 
+use super::entitlement::EntitlementSection;
 use super::findings::FindingRow;
 use super::identities::state;
 use super::{Chrome, Failure, Section, query_string, show};
@@ -94,6 +95,7 @@ struct IdentityPage {
     credentials: Vec<CredentialRow>,
     credentials_more: usize,
     findings: Vec<FindingRow>,
+    entitled: EntitlementSection,
     bars: Bars,
     actions: Vec<ActionRow>,
     lanes: Option<Lanes>,
@@ -174,6 +176,7 @@ fn load(
             .iter()
             .map(|f| FindingRow::new(f, &names, now))
             .collect(),
+        entitled: EntitlementSection::load(app, principal, &file)?,
         bars,
         actions,
         lanes: Lanes::by_system(&events, |event| selection.class(event)),

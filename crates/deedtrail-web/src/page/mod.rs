@@ -2,6 +2,7 @@
 
 mod blind;
 mod coverage;
+mod entitlement;
 pub(crate) mod failure;
 mod finding;
 mod findings;

@@ -1,0 +1,64 @@
+//! Room: what goes when there is too much.
+
+use deedtrail_core::id::SessionUid;
+
+use crate::engine::Behaviour;
+use crate::limits::{IDENTITIES_MAX, OPEN_EVENTS_MAX, OPEN_SESSIONS_MAX};
+use crate::part::Lesson;
+use crate::session::Open;
+
+/// What goes at once, as a part of what there is.
+const GOES: usize = 8;
+
+impl Behaviour {
+    pub(super) fn make_room(&mut self) {
+        if self.sessions.len() >= OPEN_SESSIONS_MAX || self.open_events >= OPEN_EVENTS_MAX {
+            self.end_quietest();
+        }
+        if self.identities.len() >= IDENTITIES_MAX {
+            self.forget_quietest();
+        }
+    }
+
+    #[cold]
+    fn end_quietest(&mut self) {
+        let entry = |(session, open): (&_, &Open)| (open.idle_at(), *session);
+        let mut quiet: Vec<_> = self.sessions.iter().map(entry).collect();
+        quiet.sort_unstable();
+        quiet.truncate(quiet.len().div_ceil(GOES));
+        for (_, session) in quiet {
+            let ended = self.end(session);
+            self.ended
+                .extend(ended.filter(|assessment| assessment.alerts));
+        }
+    }
+
+    #[cold]
+    fn forget_quietest(&mut self) {
+        let entry = |(identity, known): (&_, &crate::subject::Known)| (known.last, *identity);
+        let mut quiet: Vec<_> = self.identities.iter().map(entry).collect();
+        quiet.sort_unstable();
+        quiet.truncate(quiet.len().div_ceil(GOES));
+        for (_, identity) in &quiet {
+            self.identities.remove(identity);
+            for part in self.parts.each() {
+                part.forget(*identity);
+            }
+        }
+        let known = &self.identities;
+        let lost = |(session, open): (&SessionUid, &Open)| {
+            (!known.contains_key(&open.identity)).then_some(*session)
+        };
+        let lost: Vec<_> = self.sessions.iter().filter_map(lost).collect();
+        for session in lost {
+            let open = self.sessions.remove(&session);
+            self.open_events -= open.as_ref().map_or(0, |open| open.symbols.len());
+            if let Some(open) = open {
+                self.leave_stream(open.identity, session);
+            }
+            for part in self.parts.each() {
+                part.close(session, Lesson::Forget);
+            }
+        }
+    }
+}
