@@ -16,6 +16,8 @@ use crate::{fact, profile};
 const SESSION_ID_BYTES_MIN: usize = 8;
 /// Aliases and links of delegation of an event that joins look at.
 const REFERENCES_MAX: usize = 8;
+/// How far clocks of two systems may differ, µs.
+const CLOCKS_US_MAX: i64 = 5 * Timestamp::MINUTE_US;
 /// Longest time between a consumer and the publisher before it, µs.
 const QUEUE_US_MAX: i64 = Timestamp::HOUR_US;
 /// Longest time between somebody's session and one on their behalf, µs.
@@ -93,7 +95,17 @@ impl Sessions {
         };
         let (from_last, to_start) = (a.session.last.max(from.at), b.session.started.min(to.at));
         let apart = to_start.micros_since(from_last);
-        let near = apart <= thing.within_us && from.at.micros_since(to.at) <= thing.within_us;
+        let leads = matches!(
+            thing.by,
+            JoinBy::Delegation | JoinBy::IssuedCredential | JoinBy::Queue
+        );
+        // Nothing leads to what was there before, but for clocks that differ.
+        let before_us = if leads {
+            CLOCKS_US_MAX
+        } else {
+            thing.within_us
+        };
+        let near = apart <= thing.within_us && from.at.micros_since(to.at) <= before_us;
         let elsewhere = !thing.across || a.session.systems != b.session.systems;
         let known = a.joined.contains(&(to.session, thing.by));
         let room = a.joined.len() < JOINS_MAX && b.joined.len() < JOINS_MAX;

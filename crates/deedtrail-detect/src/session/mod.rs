@@ -86,6 +86,7 @@ impl Sessions {
         let Some(uid) = event.session_uid.filter(|_| has_actor(seen)) else {
             return;
         };
+        self.end_part(uid, event.time_effective, changed);
         let known = self.tracked.contains_key(&uid);
         // Anybody can type a name: attempts that failed begin no session.
         if !known && event.mapped.is_failed_sign_in() {
@@ -99,6 +100,18 @@ impl Sessions {
             changed.touched.insert(uid);
         }
         self.join(uid, seen, !known, changed);
+    }
+
+    /// Ends a vendor's session that rested for longer than late events take: what comes now begins a
+    /// further part of it.
+    fn end_part(&mut self, uid: SessionUid, at: Timestamp, changed: &mut Changed) {
+        let rested =
+            |tracked: &&mut Tracked| at.micros_since(tracked.session.last) >= LATENESS_US_MAX;
+        if let Some(tracked) = self.tracked.get_mut(&uid).filter(rested) {
+            tracked.session.ended = Some(tracked.session.last);
+            changed.touched.insert(uid);
+            self.forget(uid, changed);
+        }
     }
 
     fn begin(&mut self, uid: SessionUid, seen: &Seen<'_>, changed: &mut Changed) {

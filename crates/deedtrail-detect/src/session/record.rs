@@ -3,7 +3,7 @@
 use deedtrail_core::Text;
 use deedtrail_core::event::Event;
 use deedtrail_core::session::{
-    NEXT_ACTIONS_MAX, NextAction, PERMISSIONS_MAX, PermissionUse, Session,
+    GAP_MARKED_US, NEXT_ACTIONS_MAX, NextAction, PERMISSIONS_MAX, PermissionUse, Session,
 };
 
 use crate::fact;
@@ -41,7 +41,7 @@ pub(super) fn act(session: &mut Session, event: &Event) {
         return;
     }
     let before = behind.checked_sub(1).map(|place| &mut next[place]);
-    if let Some(known) = before.filter(|known| is_again(known, event)) {
+    if let Some(known) = before.filter(|known| is_again(known, event) && !rested(known, event)) {
         known.times = known.times.saturating_add(1);
         known.until = known.until.max(at);
         return;
@@ -70,6 +70,11 @@ pub(super) fn act(session: &mut Session, event: &Event) {
         let dropped = next.pop().map_or(0, |act| u64::from(act.times));
         session.next_left_out = session.next_left_out.saturating_add(dropped);
     }
+}
+
+/// Whether there is a pause before an event that is worth a mark.
+fn rested(known: &NextAction, event: &Event) -> bool {
+    event.time_effective.micros_since(known.until) > GAP_MARKED_US
 }
 
 /// Whether an event is one more of the same.

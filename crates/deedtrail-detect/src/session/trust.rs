@@ -50,8 +50,8 @@ const DEVICE_FOREIGN: Row = row(
 );
 const AGE: Row = row(
     "age",
-    -2,
-    "Each full hour since it started or signed in again; at most 40 points in all. Signing in \
+    -1,
+    "Each full hour since it started or signed in again; at most 30 points in all. Signing in \
      again gives them back.",
 );
 pub(super) const NETWORK: Row = row(
@@ -114,7 +114,7 @@ pub const TABLE: [Row; 15] = [
 ];
 
 /// Most points that age takes.
-const AGE_POINTS_MAX: i32 = 40;
+const AGE_POINTS_MAX: i32 = 30;
 /// Refusals that cost points.
 const REFUSALS_MAX: u8 = 5;
 

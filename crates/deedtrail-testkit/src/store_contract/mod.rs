@@ -57,10 +57,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         ("tokens", access::tokens),
         ("sign-in and sessions", access::sign_in_and_sessions),
         ("sessions are filtered", session::sessions_are_filtered),
-        (
-            "sessions go on",
-            session::sessions_go_on_and_have_parts,
-        ),
+        ("sessions go on", session::sessions_go_on_and_have_parts),
         (
             "joins are found from both ends",
             session::joins_are_found_from_both_ends,

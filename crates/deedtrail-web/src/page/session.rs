@@ -22,8 +22,8 @@ use crate::problem::Problem;
 use crate::state::Shared;
 use crate::view::{Badge, Chip, Curve, Fact, Lanes, Moment, Shown, Tree, ago, grouped, span};
 
-/// Joins shown.
-const JOINS_SHOWN_MAX: usize = 50;
+/// Joins shown, its own first.
+const JOINS_SHOWN_MAX: usize = 16;
 
 /// Why a session is not in scope.
 #[derive(Debug)]
@@ -98,7 +98,9 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
             systems.push(system);
         }
     }
-    let joins = file.joins.iter().take(JOINS_SHOWN_MAX);
+    let mut joins: Vec<_> = file.joins.iter().collect();
+    joins.sort_by_key(|join| join.from != uid && join.to != uid);
+    let joins = joins.into_iter().take(JOINS_SHOWN_MAX);
     Ok(SessionPage {
         chrome: Chrome::load(app, principal, Section::Sessions)?,
         title: title(session, &systems),
@@ -107,9 +109,9 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
         trust: Score::new(session.trust.score),
         lowest: session.trust.lowest,
         state: state(session, now),
-        events: grouped(session.events),
+        events: counted(session.events),
         lanes: Lanes::by_step(&steps, step_class),
-        steps: steps.iter().map(StepRow::new).collect(),
+        steps: StepRow::all(&steps),
         left_out: all.iter().map(|one| one.next_left_out).sum(),
         joined: file.joined.len(),
         more: file.more,
@@ -135,13 +137,18 @@ fn title(session: &Session, systems: &[&str]) -> Shown {
         many => format!(" and {} more systems", many - 1),
     };
     let first = Shown::brief(systems.first().copied().unwrap_or_default());
-    let events = grouped(session.events);
+    let events = counted(session.events);
     let lasted = span(session.last.micros_since(session.started));
     let found = verdict_badge(session.verdict).word.to_lowercase();
     let trust = session.trust.score;
     Shown::new(&format!(
-        "{actor}: {events} events in {first}{several} in {lasted}, {found}, trust {trust}"
+        "{actor}: {events} in {first}{several} in {lasted}, {found}, trust {trust}"
     ))
+}
+
+fn counted(events: u64) -> String {
+    let ending = if events == 1 { "" } else { "s" };
+    format!("{} event{ending}", grouped(events))
 }
 
 fn state(session: &Session, now: Timestamp) -> String {

@@ -112,6 +112,8 @@ pub(crate) fn who(session: &Session) -> Chip {
 /// One action, or a pause.
 #[derive(Debug)]
 pub(crate) struct StepRow {
+    /// The day, where it begins.
+    pub(crate) day: Option<String>,
     /// The pause before it, where it is marked.
     pub(crate) gap: Option<String>,
     pub(crate) at: Moment,
@@ -127,10 +129,23 @@ pub(crate) struct StepRow {
 }
 
 impl StepRow {
-    pub(crate) fn new(step: &NextStep) -> Self {
+    /// One row per step; the first of a day names it.
+    pub(crate) fn all(steps: &[NextStep]) -> Vec<Self> {
+        let mut day = None;
+        let rows = steps.iter().map(|step| {
+            let today = step.act.at.utc_day();
+            let begins = day != Some(today);
+            day = Some(today);
+            Self::new(step, begins)
+        });
+        rows.collect()
+    }
+
+    fn new(step: &NextStep, begins_day: bool) -> Self {
         let act = &step.act;
         let environment = act.environment;
         Self {
+            day: begins_day.then(|| Moment::new(act.at).heading),
             gap: step
                 .gap_s
                 .map(|seconds| span(seconds.saturating_mul(Timestamp::SECOND_US))),

@@ -1,0 +1,74 @@
+//! Sign-ins into systems that say nothing.
+
+use deedtrail_core::action::Action;
+use deedtrail_core::event::OutcomeClass;
+use deedtrail_core::finding::Severity;
+
+use super::{Watch, ana, opens, pushes, robot, signs_in};
+use crate::builder::{Step, at, kinds};
+
+#[test]
+fn a_sign_in_into_a_system_without_a_feed_is_blind() {
+    let mut watch = Watch::over(vec![opens(&ana(), at(0, 0), "Salesforce")]);
+    assert_eq!(kinds(&watch.drafts), [""; 0]);
+    watch.tick(at(0, 3));
+    assert_eq!(kinds(&watch.drafts), ["blind_session"]);
+    assert_eq!(watch.drafts[0].severity, Severity::Low);
+    assert!(
+        watch.drafts[0].title.contains("Salesforce"),
+        "{:?}",
+        watch.drafts
+    );
+    let [row] = &watch.blind[..] else {
+        panic!("{:?}", watch.blind);
+    };
+    assert_eq!((row.sign_ins, row.silent_since), (1, None));
+    watch.step(opens(&ana(), at(1, 0), "Salesforce"));
+    watch.tick(at(1, 3));
+    assert_eq!(watch.drafts.len(), 1, "said once in 30 days");
+    assert_eq!(watch.blind[0].sign_ins, 2);
+    watch.step(opens(&ana(), at(40, 0), "Salesforce"));
+    watch.tick(at(40, 3));
+    assert_eq!(watch.drafts.len(), 2);
+}
+
+#[test]
+fn a_system_whose_feed_speaks_is_not_blind_until_it_falls_silent() {
+    let mut watch = Watch::over(vec![
+        opens(&ana(), at(0, 0), "GitHub Enterprise Cloud"),
+        pushes(&robot(), at(0, 1)),
+    ]);
+    watch.tick(at(0, 3));
+    assert_eq!(
+        kinds(&watch.drafts),
+        [""; 0],
+        "it speaks while the sign-in waits"
+    );
+    watch.step(opens(&ana(), at(3, 0), "GitHub Enterprise Cloud"));
+    watch.tick(at(3, 3));
+    assert_eq!(kinds(&watch.drafts), ["blind_session"]);
+    assert_eq!(watch.blind[0].silent_since, Some(at(0, 1)));
+    let mut watch = Watch::over(vec![
+        pushes(&robot(), at(0, 0)),
+        opens(&ana(), at(0, 5), "github").ended(OutcomeClass::Denied),
+        signs_in(&ana(), at(0, 6)),
+        opens(&ana(), at(0, 7), "Okta Admin Console"),
+    ]);
+    watch.tick(at(0, 30));
+    assert_eq!(kinds(&watch.drafts), [""; 0]);
+}
+
+#[test]
+fn a_role_in_an_account_without_a_feed_is_blind_and_weighs_by_its_name() {
+    let assume = |account: &str| {
+        Step::new(&robot(), at(0, 0), Action::Authenticate, "sts:AssumeRole").with(|mapped| {
+            mapped.account = Some("111111111111".into());
+            mapped.target_ref = Some(format!("arn:aws:iam::{account}:role/OrgAdmin").into());
+        })
+    };
+    let mut watch = Watch::over(vec![assume("222222222222"), assume("111111111111")]);
+    watch.tick(at(0, 3));
+    assert_eq!(kinds(&watch.drafts), ["blind_session"]);
+    assert_eq!(watch.drafts[0].severity, Severity::High);
+    assert!(watch.drafts[0].title.contains("222222222222"));
+}
