@@ -173,7 +173,7 @@ fn policy(decision: Option<&PolicyDecision>) -> Shown {
         "denied"
     };
     match &decision.policy_id {
-        Some(policy) => Shown::cut(&format!("{said} by {policy}"), 80),
+        Some(policy) => Shown::cut(&format!("{said} by {policy}"), 60),
         None => Shown::new(said),
     }
 }

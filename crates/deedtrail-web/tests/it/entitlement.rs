@@ -110,6 +110,8 @@ async fn the_page_shows_did_may_and_may_not() {
         "2 of 2",
         "on <bdi>arn:aws:s3:::exports/*</bdi>",
         "expires in 30 d",
+        "not used; watched since",
+        "It did nothing else",
     ] {
         assert!(html.contains(words), "`{words}` is missing");
     }

@@ -6,6 +6,8 @@ mod aws;
 mod github;
 mod kubernetes;
 
+use std::collections::BTreeMap;
+
 use deedtrail_core::Text;
 use deedtrail_core::action::Action;
 use deedtrail_core::entitlement::Grant;
@@ -92,38 +94,71 @@ pub(super) fn is_same_system(of: &str, deed: &str) -> bool {
     of == deed || (of == "entra" && is_entra(deed))
 }
 
-/// Whether a grant, by effect allow or deny, covers a deed. `account` is that of its import.
-pub(super) fn cover(grant: &Grant, account: &str, deed: &Deed) -> Cover {
-    if !covers_permission(grant, account, deed) {
-        return Cover::No;
-    }
-    covers_scope(grant, deed)
+/// The permissions of a grant, so that those of one service are found among many.
+#[derive(Debug)]
+pub(super) struct Permissions<'a> {
+    grant: &'a Grant,
+    /// Places by what stands before the colon, in small letters; under the empty text where nothing
+    /// does, or a pattern.
+    places: BTreeMap<String, Vec<usize>>,
 }
 
-/// Whether the permissions of a grant cover a deed, whatever its target.
-pub(super) fn covers_permission(grant: &Grant, account: &str, deed: &Deed) -> bool {
-    let here = is_same_system(&grant.system, &deed.system) && is_same_account(grant, account, deed);
-    if !here {
-        return false;
+impl<'a> Permissions<'a> {
+    pub(super) fn of(grant: &'a Grant) -> Self {
+        let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, permission) in grant.permissions.iter().enumerate() {
+            let service = service_of(&grant.system, permission);
+            let service = service.filter(|service| !service.contains(['*', '?']));
+            let service = service.unwrap_or_default().to_ascii_lowercase();
+            places.entry(service).or_default().push(place);
+        }
+        Self { grant, places }
     }
-    if !grant.operations.is_empty() {
-        let mut patterns = grant.operations.iter();
-        return patterns.any(|pattern| folded_wildcard(pattern, &deed.operation));
+
+    /// Places of those that cover a deed, whatever its target; none when the grant does not.
+    /// `account` is that of its import.
+    pub(super) fn exercised(&self, account: &str, deed: &Deed) -> Vec<usize> {
+        let grant = self.grant;
+        let here = is_same_system(&grant.system, &deed.system);
+        if !here || !is_same_account(grant, account, deed) {
+            return Vec::new();
+        }
+        let all_if = |covers: bool| (0..grant.permissions.len()).filter(|_| covers).collect();
+        if !grant.operations.is_empty() {
+            let mut patterns = grant.operations.iter();
+            return all_if(patterns.any(|pattern| folded_wildcard(pattern, &deed.operation)));
+        }
+        let Exercise::Named(names) = exercise(deed) else {
+            return Vec::new();
+        };
+        let covering = |name: &Text| self.covering(&deed.system, name);
+        if grant.permissions_except {
+            return all_if(names.iter().any(|name| covering(name).is_empty()));
+        }
+        let mut places: Vec<usize> = names.iter().flat_map(covering).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
     }
-    let Exercise::Named(names) = exercise(deed) else {
-        return false;
-    };
-    let covered = |name: &Text| {
-        let mut patterns = grant.permissions.iter();
-        patterns.any(|pattern| covers_name(&deed.system, pattern, name))
-    };
-    names
-        .iter()
-        .any(|name| covered(name) != grant.permissions_except)
+
+    fn covering(&self, system: &str, name: &str) -> Vec<usize> {
+        let service = service_of(&self.grant.system, name).unwrap_or_default();
+        let service = Some(service.to_ascii_lowercase()).filter(|service| !service.is_empty());
+        let starts = [String::new()].into_iter().chain(service);
+        let places = starts.filter_map(|start| self.places.get(&start));
+        let covers = |place: &usize| covers_name(system, &self.grant.permissions[*place], name);
+        places.flatten().copied().filter(covers).collect()
+    }
+}
+
+/// What stands before the colon of a permission; nothing in systems that have no services.
+fn service_of<'a>(system: &str, permission: &'a str) -> Option<&'a str> {
+    let (service, _) = permission.split_once(':')?;
+    (system != "kubernetes").then_some(service)
 }
 
 /// Whether one permission of a grant is the permission that was exercised, or a pattern of it.
-pub(super) fn covers_name(system: &str, pattern: &str, name: &str) -> bool {
+fn covers_name(system: &str, pattern: &str, name: &str) -> bool {
     match system {
         "kubernetes" => kubernetes::covers(pattern, name),
         "github" => github::covers(pattern, name),
@@ -137,7 +172,8 @@ fn is_same_account(grant: &Grant, account: &str, deed: &Deed) -> bool {
     grant.system == "aws" || account.is_empty() || acted_in.is_empty() || account == acted_in
 }
 
-fn covers_scope(grant: &Grant, deed: &Deed) -> Cover {
+/// Whether the scope of a grant covers the target of a deed.
+pub(super) fn covers_scope(grant: &Grant, deed: &Deed) -> Cover {
     if grant.scope.is_empty() {
         return if grant.scope_except {
             Cover::No
@@ -171,9 +207,14 @@ fn of_patterns(scope: &[Text], target: &str) -> Cover {
 
 /// [`wildcard`], with capitals and small letters alike.
 fn folded_wildcard(pattern: &str, text: &str) -> bool {
-    pattern.eq_ignore_ascii_case(text)
-        || (pattern.contains(['*', '?'])
-            && wildcard(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase()))
+    let Some(plain) = pattern.find(['*', '?']) else {
+        return pattern.eq_ignore_ascii_case(text);
+    };
+    // Most patterns differ before their first star.
+    let (start, begins) = (pattern.get(..plain), text.get(..plain));
+    let may = start.zip(begins);
+    may.is_some_and(|(start, begins)| start.eq_ignore_ascii_case(begins))
+        && wildcard(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
 }
 
 /// Whether `text` is of the form of `pattern`, in which `*` stands for anything and `?` for one

@@ -6,7 +6,15 @@ use deedtrail_core::Text;
 use deedtrail_core::action::Action;
 use deedtrail_core::entitlement::Grant;
 
-use crate::entitlement::matching::{Cover, Deed, cover, wildcard};
+use crate::entitlement::matching::{Cover, Deed, Permissions, covers_scope, wildcard};
+
+/// Whether a grant covers a deed.
+fn cover(grant: &Grant, account: &str, deed: &Deed) -> Cover {
+    if Permissions::of(grant).exercised(account, deed).is_empty() {
+        return Cover::No;
+    }
+    covers_scope(grant, deed)
+}
 
 fn deed(operation: &str, target: Option<&str>) -> Deed {
     Deed {
@@ -58,6 +66,32 @@ proptest! {
         let other = Grant { permissions_except: true, ..grant(&pattern) };
         let covers = cover(&grant(&pattern), "", &deed) == Cover::Yes;
         prop_assert_eq!(covers, cover(&other, "", &deed) == Cover::No);
+    }
+
+    #[test]
+    fn each_permission_is_found_among_many(
+        patterns in prop::collection::vec("([as*]{1,2}:)?[GgLl*?]{0,3}", 1..8),
+        name in "[asAS]{1,2}:[GgLl]{1,3}",
+        system in "aws|shop|kubernetes",
+    ) {
+        let all = |patterns: &[String]| Grant {
+            system: system.clone().into(),
+            permissions: patterns.iter().map(Text::from).collect(),
+            ..Grant::default()
+        };
+        let deed = Deed { system: system.clone().into(), ..deed(&name, None) };
+        let found = Permissions::of(&all(&patterns)).exercised("", &deed);
+        let alone = |place: &usize| {
+            let one = all(std::slice::from_ref(&patterns[*place]));
+            cover(&one, "", &deed) == Cover::Yes
+        };
+        prop_assert_eq!(found, (0..patterns.len()).filter(alone).collect::<Vec<_>>());
+        for pattern in &patterns {
+            let folded = (pattern.to_lowercase(), name.to_lowercase());
+            let plain = system != "kubernetes" && wildcard(&folded.0, &folded.1);
+            let covers = cover(&all(std::slice::from_ref(pattern)), "", &deed) == Cover::Yes;
+            prop_assert!(system == "kubernetes" || covers == plain, "{pattern} {name}");
+        }
     }
 
     #[test]

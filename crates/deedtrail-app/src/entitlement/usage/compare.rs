@@ -1,6 +1,7 @@
 //! Compares what was done with what was granted. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use deedtrail_core::Text;
 use deedtrail_core::entitlement::{Effect, Entitlement, EntitlementImport};
@@ -10,7 +11,7 @@ use deedtrail_core::time::Timestamp;
 use super::coverage::Watched;
 use super::{Basis, Deeds, Did, May, MayNot, Why};
 use crate::entitlement::matching::{
-    Cover, Deed, Exercise, cover, covers_name, covers_permission, exercise, is_same_system,
+    Cover, Deed, Exercise, Permissions, covers_scope, exercise, is_same_system,
 };
 use crate::entitlement::observed::Observed;
 
@@ -50,6 +51,7 @@ pub(in crate::entitlement) fn compare(
 ) -> Compared {
     let mut comparing = Comparing {
         held,
+        permissions: held.iter().map(|it| Permissions::of(&it.grant)).collect(),
         imports,
         candidates: BTreeMap::new(),
         used: vec![BTreeSet::new(); held.len()],
@@ -74,12 +76,22 @@ pub(in crate::entitlement) fn compare(
     comparing.told(rows)
 }
 
+/// An entitlement whose permissions cover a deed.
+#[derive(Debug)]
+struct Candidate {
+    place: usize,
+    /// Which of its permissions do.
+    permissions: Vec<usize>,
+}
+
 #[derive(Debug)]
 struct Comparing<'a> {
     held: &'a [Entitlement],
+    /// Of each of `held`.
+    permissions: Vec<Permissions<'a>>,
     imports: &'a [EntitlementImport],
-    /// Entitlements whose permissions cover a deed, whatever its target.
-    candidates: BTreeMap<Deed, Vec<usize>>,
+    /// By deed, whatever its target.
+    candidates: BTreeMap<Deed, Rc<[Candidate]>>,
     used: Vec<BTreeSet<usize>>,
 }
 
@@ -90,7 +102,8 @@ impl Comparing<'_> {
         if seen.outcome == OutcomeClass::Failure {
             return None;
         }
-        let (allowed, sure, denied) = self.covering(seen);
+        let candidates = self.candidates(&seen.deed);
+        let (allowed, sure, denied) = self.covering(seen, &candidates);
         let by = |places: &[usize]| {
             let via = places.iter().map(|place| self.named(*place));
             let via: BTreeSet<Text> = via.collect();
@@ -108,20 +121,26 @@ impl Comparing<'_> {
         } else {
             (Verdict::Did(Basis::Granted), by(&sure))
         };
-        self.note_use(&seen.deed, &allowed);
+        for it in candidates.iter().filter(|it| allowed.contains(&it.place)) {
+            self.used[it.place].extend(&it.permissions);
+        }
         Some((verdict, by))
     }
 
     /// Entitlements that allow it, those of them without a doubt, and those that deny it without
     /// one.
-    fn covering(&mut self, seen: &Observed) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
+    fn covering(
+        &self,
+        seen: &Observed,
+        candidates: &[Candidate],
+    ) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
         let (mut allowed, mut sure, mut denied) = (Vec::new(), Vec::new(), Vec::new());
-        for place in self.candidates(&seen.deed) {
-            let Entitlement { grant, import, .. } = &self.held[place];
+        for place in candidates.iter().map(|it| it.place) {
+            let grant = &self.held[place].grant;
             if grant.expires.is_some_and(|expires| expires <= seen.first) {
                 continue;
             }
-            let covered = cover(grant, &import.account, &seen.deed);
+            let covered = covers_scope(grant, &seen.deed);
             let is_sure = covered == Cover::Yes && grant.conditions.is_empty();
             match (grant.effect, covered) {
                 (_, Cover::No) => {}
@@ -139,20 +158,21 @@ impl Comparing<'_> {
     }
 
     /// Targets differ more than permissions do.
-    fn candidates(&mut self, deed: &Deed) -> Vec<usize> {
+    fn candidates(&mut self, deed: &Deed) -> Rc<[Candidate]> {
         let key = Deed {
             target: None,
             ..deed.clone()
         };
-        let held = self.held;
+        let (held, permissions) = (self.held, &self.permissions);
         let found = self.candidates.entry(key).or_insert_with_key(|deed| {
-            let covering = held
-                .iter()
-                .enumerate()
-                .filter(|(_, it)| covers_permission(&it.grant, &it.import.account, deed));
-            covering.map(|(place, _)| place).collect()
+            let both = held.iter().zip(permissions).enumerate();
+            let all = both.map(|(place, (it, permissions))| Candidate {
+                place,
+                permissions: permissions.exercised(&it.import.account, deed),
+            });
+            all.filter(|it| !it.permissions.is_empty()).collect()
         });
-        found.clone()
+        Rc::clone(found)
     }
 
     /// Nothing that was imported allows it.
@@ -180,22 +200,6 @@ impl Comparing<'_> {
             let mut systems = told.systems.iter();
             same && systems.any(|system| is_same_system(system, &deed.system))
         })
-    }
-
-    fn note_use(&mut self, deed: &Deed, allowed: &[usize]) {
-        let Exercise::Named(names) = exercise(deed) else {
-            return;
-        };
-        for place in allowed {
-            let grant = &self.held[*place].grant;
-            for (number, pattern) in grant.permissions.iter().enumerate() {
-                let by_operation = !grant.operations.is_empty() || grant.permissions_except;
-                let mut names = names.iter();
-                if by_operation || names.any(|name| covers_name(&deed.system, pattern, name)) {
-                    self.used[*place].insert(number);
-                }
-            }
-        }
     }
 
     fn named(&self, place: usize) -> Text {

@@ -26,13 +26,12 @@ impl Watched {
     ) -> Self {
         let mut planes: BTreeMap<(Text, Text), (Timestamp, Timestamp)> = BTreeMap::new();
         for source in health.iter().filter(|source| source.tenant == *tenant) {
-            let (first, last) = (
-                source.first_event.or(source.first_received),
-                source.last_event.max(source.last_received),
-            );
-            let Some((first, last)) = first.zip(last) else {
+            let Some(last) = source.last_event.max(source.last_received) else {
                 continue;
             };
+            // Counters of earlier versions do not know when they began.
+            let first = source.first_event.or(source.first_received);
+            let first = first.unwrap_or(last);
             for (system, seen) in &source.systems {
                 for (plane, seen) in seen {
                     let last = seen.last.unwrap_or(last);
