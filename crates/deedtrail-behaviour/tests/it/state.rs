@@ -40,7 +40,10 @@ fn sample() -> Told {
 /// The format of a snapshot is kept: what an older version wrote is read as it was meant.
 #[test]
 fn golden_snapshot_is_read_and_written_the_same() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/golden/behaviour.1.snapshot");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/it/golden/behaviour.1.snapshot"
+    );
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
         std::fs::write(path, sample().engine.snapshot()).unwrap();
     }
