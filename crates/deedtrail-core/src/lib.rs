@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod control;
+pub mod entity;
 pub mod event;
 pub mod finding;
 pub mod health;

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
 use deedtrail_core::event::{Alias, Change, Delegation, MappedEvent, PolicyDecision};
-use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, RECORD_TEXT_BYTES_MAX, UNMAPPED_PATHS_MAX};
+use deedtrail_core::limits::{
+    ENTITIES_PER_RECORD_MAX, EVENTS_PER_RECORD_MAX, RECORD_TEXT_BYTES_MAX, UNMAPPED_PATHS_MAX,
+};
 use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord, RecordNumber, text_bytes};
 
-use super::argument;
 use super::misfit::misfit;
 use super::read::Reader;
 use super::value::{self, BadTime};
+use super::{argument, mention};
 use crate::mapping::plan::{Choices, LEVELS_MAX, Party, Plan, Value};
 use crate::mapping::rules::Rules;
 use crate::record::line::{self, Misfit};
@@ -42,6 +44,7 @@ pub(crate) fn map(
         memo,
         events: Vec::with_capacity(1),
         text_bytes: 0,
+        entities: 0,
         trace,
     };
     filling.level(view, [Node::Absent; LEVELS_MAX], 0)?;
@@ -113,7 +116,7 @@ fn unread(source: &str, error: LineError) -> MapError {
     }
 }
 
-fn text<'a>(reader: &Reader<'a>, value: Option<&'a Value>) -> Option<Text> {
+pub(super) fn text<'a>(reader: &Reader<'a>, value: Option<&'a Value>) -> Option<Text> {
     match value? {
         Value::Path(path) => reader.path_text(path).map(value::column),
         value => reader.text(value).map(|text| value::column(&text)),
@@ -127,6 +130,8 @@ struct Filling<'p, 't> {
     events: Vec<MappedEvent>,
     /// Text of all events but the first, which its columns' limits bound.
     text_bytes: usize,
+    /// What the mentions of all events name.
+    entities: usize,
     trace: Option<&'t mut Vec<FieldPaths>>,
 }
 
@@ -177,6 +182,13 @@ impl Filling<'_, '_> {
         builder.fill()?;
         if let Some(trace) = &mut self.trace {
             trace.push(builder.provenance);
+        }
+        if let Some(event) = self.events.last_mut() {
+            let entities = event.mentions.iter().map(|one| one.entities.len());
+            self.entities += entities.sum::<usize>();
+            if self.entities > ENTITIES_PER_RECORD_MAX {
+                event.mentions = Vec::new();
+            }
         }
         if let [_, .., event] = self.events.as_slice() {
             self.text_bytes += text_bytes(event);
@@ -446,9 +458,15 @@ impl<'a> EventBuilder<'a> {
         let plan = self.plan;
         if let Some(from) = &plan.tool_arguments {
             let node = self.reader.whole(from);
-            self.event.tool_arguments = argument::arguments(self.reader.view, node);
+            argument::fill(self.event, self.reader.view, node);
         }
         self.note("tool_arguments");
+        for said in &plan.mentions {
+            if self.reader.wants(said.interest) && self.reader.allows(said.when.as_ref()) {
+                mention::fill(self.event, &self.reader, said);
+            }
+            self.note("mentions");
+        }
         if let Some((allowed, id)) = &plan.policy
             && let Some(allowed) = self.reader.choose(allowed)
         {
