@@ -1,0 +1,48 @@
+//! The parts of an event's score beside the next action: each sees every event of a session, says
+//! what is unusual about it, and learns only when the session has ended.
+
+use deedtrail_core::id::SessionUid;
+
+use crate::assessment::Terms;
+use crate::step::Step;
+
+/// What becomes of what a session showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lesson {
+    /// It becomes history.
+    Learn,
+    /// It is forgotten: on probation, or misuse.
+    Forget,
+}
+
+/// One part of an event's score.
+pub(crate) trait Part {
+    /// Adds what is unusual about the event, in nats, judged by what was learned of *other*
+    /// sessions; may remember the event until its session closes.
+    fn score(&mut self, step: &Step<'_>, terms: &mut Terms);
+
+    /// The session is over: what it showed becomes history or is forgotten.
+    fn close(&mut self, session: SessionUid, lesson: Lesson);
+}
+
+/// Every part, in the order in which they are asked.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Parts {}
+
+impl Parts {
+    fn each(&mut self) -> [&mut dyn Part; 0] {
+        []
+    }
+
+    pub(crate) fn score(&mut self, step: &Step<'_>, terms: &mut Terms) {
+        for part in self.each() {
+            part.score(step, terms);
+        }
+    }
+
+    pub(crate) fn close(&mut self, session: SessionUid, lesson: Lesson) {
+        for part in self.each() {
+            part.close(session, lesson);
+        }
+    }
+}
