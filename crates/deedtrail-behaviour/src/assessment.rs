@@ -1,5 +1,6 @@
 //! What the engine says: a score, how rare it is, and why.
 
+use deedtrail_core::Text;
 use deedtrail_core::id::{EventUid, IdentityId, SessionUid};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,19 @@ pub struct Assessment {
     pub expected: Vec<Expected>,
     /// The events it rests on, the most surprising first.
     pub events: Vec<EventUid>,
+    /// Set when much of its peer group did the same new thing that day. Then only the session that
+    /// made it so alerts: one finding for the group.
+    pub deployment: Option<Deployment>,
+}
+
+/// A change of a whole group at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    pub peer_group: Text,
+    /// Members that did the same new thing that day, this one included.
+    pub identities: usize,
+    /// Members active in the last week.
+    pub members: usize,
 }
 
 /// Collects what is said about one event.
@@ -91,6 +105,7 @@ pub(crate) struct Terms {
     event: EventUid,
     pub(crate) nats: f64,
     pub(crate) told: Vec<Term>,
+    pub(crate) held: bool,
 }
 
 impl Terms {
@@ -99,7 +114,13 @@ impl Terms {
             event,
             nats: 0.0,
             told: Vec::new(),
+            held: false,
         }
+    }
+
+    /// The session is learned only when somebody approves it, whatever its score.
+    pub(crate) fn hold(&mut self) {
+        self.held = true;
     }
 
     /// Adds `nats`; the sentence is made only where the term is large enough to be told.

@@ -5,8 +5,26 @@
 //! Everything is scored before it is learned, so that every score is out of sample.
 
 mod assessment;
+mod budget;
+mod calibration;
+mod dictionary;
+mod drift;
+mod engine;
+mod explanation;
+pub mod limits;
+mod model;
 mod part;
+mod sequence;
+mod session;
+mod settings;
+mod shape;
 mod step;
+mod subject;
+mod table;
 
-pub use assessment::{Assessment, Expected, Moment, Term, TermKind};
+pub use assessment::{Assessment, Deployment, Expected, Moment, Term, TermKind};
+pub use drift::Drift;
+pub use engine::{Behaviour, Disposition, Readiness, RestoreError};
+pub use model::{Model, Surprise, depth};
+pub use settings::{Budget, Learning, Settings};
 pub use step::{Step, Subject};

@@ -1,0 +1,155 @@
+//! How rare a score is: histograms of past scores, by stratum.
+
+use serde::{Deserialize, Serialize};
+
+/// Bins of a histogram; logarithmic, 6.7 % wide.
+const BINS: usize = 128;
+/// Bins for a score that is e times as large.
+const BINS_PER_NAT: f64 = 15.4;
+/// Scores above this share of all tell how fast the tail falls.
+const BODY_SHARE: f64 = 0.98;
+/// Scores a histogram holds before it is halved, so that it follows what changes.
+const SCORES_MAX: u32 = 16_384;
+/// Mean excess of a tail before anything is known of it, nats, and for how many scores that counts.
+const PRIOR_EXCESS: f64 = 2.0;
+const PRIOR_SCORES: f64 = 2.0;
+/// Least probability told.
+const P_MIN: f64 = 1e-30;
+
+/// Scores seen so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Histogram {
+    bins: Vec<u16>,
+    scores: u32,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            bins: vec![0; BINS],
+            scores: 0,
+        }
+    }
+}
+
+impl Histogram {
+    pub(crate) fn scores(&self) -> u32 {
+        self.scores
+    }
+
+    /// Share of scores at least as large: conformal as far as there are scores, exponential beyond.
+    pub(crate) fn p(&self, score: f64) -> f64 {
+        let bin = bin(score);
+        let above: u32 = self.bins.iter().skip(bin).map(|count| u32::from(*count)).sum();
+        let p = (f64::from(above) + 1.0) / (f64::from(self.scores) + 1.0);
+        if above > 0 {
+            return p;
+        }
+        let (end, excess) = self.tail();
+        (p * (-(score - end).max(0.0) / excess).exp()).max(P_MIN)
+    }
+
+    /// Adds a score. One that alerted counts as no larger than what is already there.
+    pub(crate) fn add(&mut self, score: f64, alerted: bool) {
+        let largest = self.bins.iter().rposition(|count| *count > 0).unwrap_or(BINS - 1);
+        let bin = if alerted { bin(score).min(largest) } else { bin(score) };
+        if let Some(count) = self.bins.get_mut(bin) {
+            *count = count.saturating_add(1);
+            self.scores += 1;
+        }
+        if self.scores >= SCORES_MAX {
+            self.halve();
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.bins.iter_mut().zip(&other.bins) {
+            *mine = mine.saturating_add(*theirs);
+        }
+        self.recount();
+        if self.scores >= SCORES_MAX {
+            self.halve();
+        }
+    }
+
+    /// Halves every count; a remainder goes to the next smaller score.
+    pub(crate) fn halve(&mut self) {
+        let mut carried = 0;
+        for count in self.bins.iter_mut().rev() {
+            let whole = count.saturating_add(carried);
+            carried = whole % 2;
+            *count = whole / 2;
+        }
+        self.recount();
+    }
+
+    /// Where the scores end, and the mean excess of the highest of them.
+    fn tail(&self) -> (f64, f64) {
+        let allowed = (1.0 - BODY_SHARE) * f64::from(self.scores);
+        let (mut inside, mut weighted, mut start, mut end) = (0.0, 0.0, 0.0, None);
+        for (bin, count) in self.bins.iter().enumerate().rev().filter(|(_, count)| **count > 0) {
+            end = end.or(Some(edge(bin + 1)));
+            if inside + f64::from(*count) > allowed {
+                start = edge(bin + 1);
+                break;
+            }
+            inside += f64::from(*count);
+            weighted += f64::from(*count) * middle(bin);
+        }
+        let excess = weighted - inside * start + PRIOR_SCORES * PRIOR_EXCESS;
+        (end.unwrap_or(0.0), excess / (inside + PRIOR_SCORES))
+    }
+
+    fn recount(&mut self) {
+        self.scores = self.bins.iter().map(|count| u32::from(*count)).sum();
+    }
+}
+
+/// The three scores of a session that are calibrated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Calibration {
+    pub(crate) shape: Histogram,
+    pub(crate) event: Histogram,
+    pub(crate) session: Histogram,
+}
+
+impl Calibration {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.shape.merge(&other.shape);
+        self.event.merge(&other.event);
+        self.session.merge(&other.session);
+    }
+
+    /// The session's score from its two parts: how rare each is, in nats.
+    pub(crate) fn combined(&self, shape: f64, event: f64) -> f64 {
+        -self.shape.p(shape).ln() - self.event.p(event).ln()
+    }
+
+    pub(crate) fn sessions(&self) -> u32 {
+        self.session.scores()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        3 * (size_of::<Histogram>() + BINS * size_of::<u16>())
+    }
+}
+
+fn bin(score: f64) -> usize {
+    let scaled = BINS_PER_NAT * score.max(0.0).ln_1p();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float becomes the nearest integer of the range, and that is meant"
+    )]
+    let bin = scaled as usize;
+    bin.min(BINS - 1)
+}
+
+/// Lower edge of a bin.
+fn edge(bin: usize) -> f64 {
+    (bin as f64 / BINS_PER_NAT).exp_m1()
+}
+
+fn middle(bin: usize) -> f64 {
+    f64::midpoint(edge(bin), edge(bin + 1))
+}

@@ -1,0 +1,205 @@
+//! The reasons as sentences, with numbers.
+
+use deedtrail_core::id::SessionUid;
+
+use crate::assessment::{Assessment, Expected, Moment, Term, TermKind};
+use crate::dictionary::Dictionary;
+use crate::engine::Behaviour;
+use crate::model::{Model, depth};
+use crate::sequence::{Contexts, END};
+use crate::session::Open;
+use crate::shape::Difference;
+
+/// Most terms told.
+const TERMS_MAX: usize = 8;
+/// Alternatives told.
+const EXPECTED_MAX: usize = 3;
+/// A term of the next action below this many nats is not told.
+const SEQUENCE_TOLD_NATS_MIN: f64 = 1.0;
+
+/// What explaining a session needs.
+struct View<'a> {
+    dictionary: &'a Dictionary,
+    model: &'a Model,
+    peers: Option<&'a Model>,
+    open: &'a Open,
+}
+
+impl Behaviour {
+    /// An assessment with its reasons; the caller adds score and verdict.
+    pub(crate) fn explain(&self, session: SessionUid, open: &Open, moment: Moment) -> Assessment {
+        let mut assessment = Assessment {
+            identity: open.identity,
+            session,
+            at: open.last,
+            moment,
+            score_nats: 0.0,
+            p: 1.0,
+            alerts: false,
+            terms: Vec::new(),
+            expected: Vec::new(),
+            events: vec![open.top.event],
+            deployment: None,
+        };
+        if open.newest != open.top.event {
+            assessment.events.push(open.newest);
+        }
+        let Some(view) = self.view(open) else {
+            return assessment;
+        };
+        assessment.terms = view.terms(moment);
+        assessment.expected = view.expected();
+        assessment
+    }
+
+    fn view<'a>(&'a self, open: &'a Open) -> Option<View<'a>> {
+        let (model, peers) = self.models(open)?;
+        Some(View {
+            dictionary: self.dictionary(),
+            model,
+            peers,
+            open,
+        })
+    }
+}
+
+impl View<'_> {
+    fn terms(&self, moment: Moment) -> Vec<Term> {
+        let mut terms = self.open.top.told.clone();
+        terms.extend(self.sequence());
+        if moment == Moment::End {
+            terms.extend(self.shape());
+        }
+        terms.sort_by(|a, b| b.nats.total_cmp(&a.nats).then(a.kind.cmp(&b.kind)));
+        terms.truncate(TERMS_MAX);
+        terms
+    }
+
+    /// The place of the most surprising event.
+    fn place(&self) -> (Contexts, u32) {
+        let top = &self.open.top;
+        let contexts = Contexts::after(&self.open.symbols[..top.place], depth(self.open.kind));
+        let symbol = self.open.symbols.get(top.place).copied().unwrap_or(END);
+        (contexts, symbol)
+    }
+
+    fn sequence(&self) -> Option<Term> {
+        let top = &self.open.top;
+        if top.sequence_nats < SEQUENCE_TOLD_NATS_MIN {
+            return None;
+        }
+        let (contexts, symbol) = self.place();
+        let p = self.model.probability(self.peers, &contexts, symbol);
+        let (length, context) = contexts.longest(&self.model.counts).unwrap_or((0, 0));
+        let seen = self.model.counts.count(context, symbol);
+        let total = self.model.counts.total(context).map_or(0, |total| total.count);
+        let after = self.after(length);
+        let label = self.dictionary.label(symbol);
+        let share = percent(p);
+        let sentence = match (total, seen) {
+            (0, _) => format!("{label}{after}: nothing is known of this identity yet"),
+            (_, 0) => format!("{label}{after}: never in {total} times, {share} likely"),
+            _ => format!("{label}{after}: {seen} of {total} times, {share} likely"),
+        };
+        Some(Term {
+            kind: TermKind::Sequence,
+            nats: top.sequence_nats,
+            event: Some(top.event),
+            sentence,
+        })
+    }
+
+    /// What came before, as far as it was seen before.
+    fn after(&self, length: usize) -> String {
+        let top = &self.open.top;
+        let from = top.place.saturating_sub(length.max(1));
+        let before = &self.open.symbols[from..top.place];
+        if before.is_empty() {
+            return " as the first action".to_owned();
+        }
+        let labels: Vec<_> = before.iter().map(|symbol| self.dictionary.label(*symbol)).collect();
+        format!(" after {}", labels.join(", "))
+    }
+
+    fn shape(&self) -> Vec<Term> {
+        let shape = self.model.shape_of(self.peers);
+        let sessions = shape.sessions();
+        let differences = shape.differences(&self.open.symbols);
+        let told = differences.iter().map(|difference| Term {
+            kind: TermKind::Shape,
+            nats: difference.nats,
+            event: None,
+            sentence: self.difference(difference, sessions),
+        });
+        let mut terms: Vec<_> = told.collect();
+        let cost = self.model.shape_cost(self.peers, &self.open.symbols);
+        if terms.is_empty() && cost.nats >= SEQUENCE_TOLD_NATS_MIN {
+            let seen = cost.seen;
+            terms.push(Term {
+                kind: TermKind::Shape,
+                nats: cost.nats,
+                event: None,
+                sentence: format!("these steps together: {seen} of {sessions} sessions"),
+            });
+        }
+        terms
+    }
+
+    fn difference(&self, difference: &Difference, sessions: u32) -> String {
+        let label = self.dictionary.label(difference.symbol);
+        let &Difference {
+            number,
+            usual,
+            sessions: seen,
+            ..
+        } = difference;
+        if number == 0 {
+            format!("{label} is missing: usually {}, in {seen} of {sessions} sessions", times(usual))
+        } else if seen == 0 {
+            format!("{label} {}: never in {sessions} sessions", times(number))
+        } else if usual == 0 {
+            format!("{label} {}: not in sessions like this one, in {seen} of {sessions} at all", times(number))
+        } else {
+            format!("{label} {}: usually {}", times(number), times(usual))
+        }
+    }
+
+    fn expected(&self) -> Vec<Expected> {
+        let (contexts, _) = self.place();
+        let models = [Some(self.model), self.peers];
+        let known = models.into_iter().flatten().find_map(|model| {
+            let (_, context) = contexts.longest(&model.counts)?;
+            Some((model, context))
+        });
+        let Some((model, context)) = known else {
+            return Vec::new();
+        };
+        let total = model.counts.total(context).map_or(1, |total| total.count);
+        let symbols = model.counts.symbols(context).into_iter().take(EXPECTED_MAX);
+        let expected = symbols.map(|(symbol, count)| Expected {
+            label: self.dictionary.label(symbol),
+            share: f64::from(count) / f64::from(total),
+        });
+        expected.collect()
+    }
+}
+
+fn times(number: u16) -> String {
+    match number {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        _ => format!("{number} times"),
+    }
+}
+
+/// A share as people read it: two digits that mean something.
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent >= 10.0 {
+        format!("{percent:.0} %")
+    } else if percent >= 0.01 {
+        format!("{percent:.2} %")
+    } else {
+        "less than 0.01 %".to_owned()
+    }
+}
