@@ -1,6 +1,6 @@
 //! Runs of agents on tasks, with and without an injected instruction, as they were published.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -105,20 +105,13 @@ fn run(value: &Value, declared: &Value) -> Option<Run> {
 fn steps(messages: &[Value], suite: &str) -> Vec<Step> {
     let attacker = ATTACKERS.iter().find(|(name, _)| *name == suite);
     let attacker = attacker.map_or("", |(_, entity)| entity);
-    let mut outputs: BTreeMap<&str, &Value> = BTreeMap::new();
-    for message in messages.iter().filter(|message| message["role"] == "tool") {
-        if let Some(call) = message["tool_call_id"].as_str() {
-            outputs.entry(call).or_insert(message);
-        }
-    }
-    let answers = messages.iter().filter(|message| message["role"] == "tool");
-    let mut in_order = answers.clone();
+    // Answers come in the order of the calls; not every run gives them ids.
+    let mut answers = messages.iter().filter(|message| message["role"] == "tool");
     let calls = messages.iter().filter_map(|message| message["tool_calls"].as_array());
     let calls = calls.flatten().filter_map(|call| {
         let tool = call["function"]["name"].as_str()?.to_owned();
         let arguments = call["function"]["arguments"].to_string();
-        let next = in_order.next();
-        let answer = call["id"].as_str().and_then(|id| outputs.get(id).copied()).or(next);
+        let answer = answers.next();
         let output = answer.map(|answer| match &answer["content"] {
             Value::String(text) => text.clone(),
             Value::Null => String::new(),

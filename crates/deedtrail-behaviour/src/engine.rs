@@ -2,6 +2,7 @@
 
 mod ending;
 mod feedback;
+mod provenance;
 mod room;
 mod state;
 
@@ -176,7 +177,8 @@ impl Behaviour {
 
     /// Bytes held for an identity.
     pub fn bytes(&self, identity: IdentityId) -> usize {
-        self.identities.get(&identity).map_or(0, Known::bytes)
+        let known = self.identities.get(&identity).map_or(0, Known::bytes);
+        known + self.parts.bytes(identity)
     }
 
     /// The scores this identity is compared with: its own, else its peers', else the tenant's.

@@ -4,6 +4,7 @@
 //! Pure and deterministic: no I/O, no clock, no random number. Time comes from events and ticks.
 //! Everything is scored before it is learned, so that every score is out of sample.
 
+mod argument;
 mod assessment;
 mod budget;
 mod calibration;
@@ -14,6 +15,7 @@ mod explanation;
 pub mod limits;
 mod model;
 mod part;
+mod scope;
 mod sequence;
 mod session;
 mod settings;

@@ -14,8 +14,9 @@ use deedtrail_core::entity::Place;
 use deedtrail_core::id::{IdentityId, SessionUid};
 use serde::{Deserialize, Serialize};
 
-use crate::argument::{job, name};
+use crate::argument::{group_name, job, name};
 use crate::assessment::{TermKind, Terms};
+use crate::limits::GROUPS_MAX;
 use crate::part::{Lesson, Part};
 use crate::sequence::{Contexts, probability};
 use crate::step::Step;
@@ -60,8 +61,14 @@ struct Session {
 impl Part for Scope {
     fn score(&mut self, step: &Step<'_>, terms: &mut Terms) {
         let mapped = &step.event.mapped;
-        let asked = mapped.mentions.iter().find(|one| one.place == Place::Request);
-        let is_call = mapped.mentions.iter().any(|one| one.place == Place::Argument);
+        let asked = mapped
+            .mentions
+            .iter()
+            .find(|one| one.place == Place::Request);
+        let is_call = mapped
+            .mentions
+            .iter()
+            .any(|one| one.place == Place::Argument);
         let declared = !step.subject.declared_tools.is_empty();
         let known = self.open.contains_key(&step.session);
         if asked.is_none() && !(is_call || declared && mapped.meaningful) && !known {
@@ -69,7 +76,7 @@ impl Part for Scope {
         }
         let new = || Session {
             identity: step.subject.identity,
-            group: step.subject.peer_group.into(),
+            group: group_name(step.subject.peer_group),
             day: 0,
             job: None,
             standings: [0; 3],
@@ -94,9 +101,32 @@ impl Part for Scope {
             return;
         }
         learn(self.own.entry(session.identity).or_default(), &session);
-        if !session.group.is_empty() {
-            learn(self.peers.entry(session.group.clone()).or_default(), &session);
+        let room = self.peers.len() < GROUPS_MAX || self.peers.contains_key(&session.group);
+        if room && !session.group.is_empty() {
+            learn(
+                self.peers.entry(session.group.clone()).or_default(),
+                &session,
+            );
         }
+    }
+
+    fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
+        if let Some(other) = self.own.remove(&merged) {
+            self.own.entry(kept).or_default().merge(&other);
+        }
+        let sessions = self.open.values_mut();
+        for session in sessions.filter(|session| session.identity == merged) {
+            session.identity = kept;
+        }
+    }
+
+    fn forget(&mut self, identity: IdentityId) {
+        self.own.remove(&identity);
+        self.open.retain(|_, session| session.identity != identity);
+    }
+
+    fn bytes(&self, identity: IdentityId) -> usize {
+        self.own.get(&identity).map_or(0, Counts::bytes)
     }
 }
 
@@ -109,7 +139,9 @@ impl Scope {
             let nats = -rate(own, peers, standing).ln();
             (nats, standing)
         });
-        let job = session.job.and_then(|job| of_job(own, peers, job, operation));
+        let job = session
+            .job
+            .and_then(|job| of_job(own, peers, job, operation));
         if let Some((_, standing)) = standing {
             let times = &mut session.standings[standing as usize - 1];
             *times = times.saturating_add(1).min(CALLS_MAX);
@@ -117,7 +149,7 @@ impl Scope {
         if session.operations.len() < usize::from(CALLS_MAX) {
             session.operations.insert(operation);
         }
-        let of_job = job.map_or(0.0, |job| job.nats());
+        let of_job = job.map_or(0.0, OfJob::nats);
         let of_standing = standing.map_or(0.0, |(nats, _)| nats);
         let tool = &step.event.mapped.operation;
         if of_job > of_standing {
@@ -134,7 +166,9 @@ impl Scope {
 fn said(tool: &str, standing: Standing, nats: f64) -> String {
     let percent = (-nats).exp() * 100.0;
     let what = match standing {
-        Standing::Inside => return format!("`{tool}` is inside the declared set, as {percent:.1} % of calls are"),
+        Standing::Inside => {
+            return format!("`{tool}` is inside the declared set, as {percent:.1} % of calls are");
+        }
         Standing::OutsideRead => "reads",
         Standing::OutsideWrite => "changes things",
     };

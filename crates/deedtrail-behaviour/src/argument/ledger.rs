@@ -85,9 +85,15 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.add(&[1, 2, 3], 10, 4);
         ledger.add(&[2, 9], 11, 4);
-        assert_eq!([1, 2, 3, 9, 4].map(|key| ledger.sessions(key)), [1, 2, 1, 1, 0]);
+        assert_eq!(
+            [1, 2, 3, 9, 4].map(|key| ledger.sessions(key)),
+            [1, 2, 1, 1, 0]
+        );
         ledger.add(&[7], 12, 4);
-        assert_eq!([1, 2, 3, 7, 9].map(|key| ledger.sessions(key)), [0, 2, 0, 1, 1]);
+        assert_eq!(
+            [1, 2, 3, 7, 9].map(|key| ledger.sessions(key)),
+            [0, 2, 0, 1, 1]
+        );
     }
 
     #[test]

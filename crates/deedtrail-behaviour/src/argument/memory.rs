@@ -104,6 +104,15 @@ impl Memory {
         }
     }
 
+    /// Adds what an identity showed under another name.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.used.merge(&other.used, OWN.used);
+        self.heard.merge(&other.heard, OWN.heard);
+        self.origins.merge(&other.origins);
+        self.members.extend(other.members.iter().copied());
+        self.halved = self.halved.max(other.halved);
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.used.bytes() + self.heard.bytes() + self.origins.bytes()
     }

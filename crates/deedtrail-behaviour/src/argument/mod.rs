@@ -26,17 +26,20 @@ use self::memory::{Lessons, Memory, OWN, PEERS};
 use self::origin::{Origin, Sources, Value};
 use self::session::{Lesson as Counted, Session};
 use crate::assessment::{TermKind, Terms};
+use crate::limits::GROUPS_MAX;
 use crate::part::{Lesson, Part};
 use crate::sequence::Contexts;
 use crate::step::Step;
 
 pub(crate) use self::origin::name;
-pub(crate) use self::session::job;
+pub(crate) use self::session::{group_name, job};
 
 /// Numbers and free text are rewritten by every model in its own way: they count half, and never
 /// more than this many nats before that.
 const FREE_NATS_MAX: f64 = 4.0;
 const FREE_SHARE: f64 = 0.5;
+/// Most entities held for all open sessions. Beyond it nothing more is heard of.
+const OPEN_ENTITIES_MAX: usize = 8_000_000;
 /// Tool, argument, and whether the job was done before.
 const DEPTH: usize = 3;
 
@@ -46,6 +49,8 @@ pub(crate) struct Arguments {
     open: BTreeMap<SessionUid, Session>,
     own: BTreeMap<IdentityId, Memory>,
     peers: BTreeMap<Text, Memory>,
+    /// Entities held for open sessions.
+    held: usize,
 }
 
 /// The most surprising value of a call.
@@ -66,12 +71,15 @@ impl Part for Arguments {
         }
         let new = || Session::new(step.subject.identity, step.subject.peer_group);
         let mut session = self.open.remove(&step.session).unwrap_or_else(new);
+        self.held = self.held.saturating_sub(session.entities());
         session.day = u16::try_from(event.time_effective.utc_day()).unwrap_or_default();
         if mentions.iter().any(|one| one.place == Place::Argument) {
             session.calls += 1;
             self.judge(&mut session, step, terms);
         }
-        session.hear(mentions, event.time_effective);
+        let room = OPEN_ENTITIES_MAX.saturating_sub(self.held);
+        session.hear(mentions, event.time_effective, room);
+        self.held += session.entities();
         self.open.insert(step.session, session);
     }
 
@@ -79,9 +87,34 @@ impl Part for Arguments {
         let Some(session) = self.open.remove(&session) else {
             return;
         };
+        self.held = self.held.saturating_sub(session.entities());
         if lesson == Lesson::Learn {
             self.learn(session);
         }
+    }
+
+    fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
+        if let Some(other) = self.own.remove(&merged) {
+            self.own.entry(kept).or_default().merge(&other);
+        }
+        let sessions = self.open.values_mut();
+        for session in sessions.filter(|session| session.identity == merged) {
+            session.identity = kept;
+        }
+    }
+
+    fn forget(&mut self, identity: IdentityId) {
+        self.own.remove(&identity);
+        let held = &mut self.held;
+        self.open.retain(|_, session| {
+            let stays = session.identity != identity;
+            *held -= if stays { 0 } else { session.entities() };
+            stays
+        });
+    }
+
+    fn bytes(&self, identity: IdentityId) -> usize {
+        self.own.get(&identity).map_or(0, Memory::bytes)
     }
 }
 
@@ -107,11 +140,6 @@ impl Arguments {
                 }
             })
             .collect()
-    }
-
-    /// Bytes held for an identity.
-    pub(crate) fn bytes(&self, identity: IdentityId) -> usize {
-        self.own.get(&identity).map_or(0, Memory::bytes)
     }
 
     fn sources<'a>(&'a self, session: &'a Session) -> Sources<'a> {
@@ -181,7 +209,9 @@ impl Arguments {
     fn job_known(&self, session: &Session) -> u32 {
         let sources = self.sources(session);
         let mut memories = [sources.own, sources.peers].into_iter().flatten();
-        let known = session.job.is_some_and(|job| memories.any(|memory| memory.heard(job)));
+        let known = session
+            .job
+            .is_some_and(|job| memories.any(|memory| memory.heard(job)));
         u32::from(known)
     }
 
@@ -195,12 +225,17 @@ impl Arguments {
             day: session.day,
             used: &used,
             // What peers heard of is kept with them.
-            heard: if session.group.is_empty() { &heard } else { &[] },
+            heard: if session.group.is_empty() {
+                &heard
+            } else {
+                &[]
+            },
             origins: &origins,
         };
         let own = self.own.entry(session.identity).or_default();
         own.learn(&lessons, OWN);
-        if !session.group.is_empty() {
+        let room = self.peers.len() < GROUPS_MAX || self.peers.contains_key(&session.group);
+        if room && !session.group.is_empty() {
             let peers = self.peers.entry(session.group).or_default();
             let lessons = Lessons {
                 heard: &heard,
@@ -222,7 +257,10 @@ fn contexts(place: Counted) -> Contexts {
 /// Whether a value is somebody or something outside that could get what a tool gives away.
 const fn is_party(value: Value) -> bool {
     use EntityKind::{Email, Host, Iban, Identifier, Url};
-    matches!(value, Value::Reference(Email | Host | Iban | Identifier | Url))
+    matches!(
+        value,
+        Value::Reference(Email | Host | Iban | Identifier | Url)
+    )
 }
 
 /// Whether an action gives something away, or opens something, to a party.

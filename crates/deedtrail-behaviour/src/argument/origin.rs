@@ -15,8 +15,8 @@ const WORDS_MAX: usize = 32;
 const REFERENCES_MAX: usize = 256;
 /// Words of a free text that make it more than a name.
 const NAME_WORDS_MAX: usize = 4;
-/// Share of a longer text's words that come from somewhere when the text does.
-const TEXT_SHARE: f64 = 0.8;
+/// Share of a longer text's words that come from somewhere when the text does: four of five.
+const TEXT_SHARE: (usize, usize) = (4, 5);
 
 /// Where a value came from; earlier ones are nearer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,17 +160,20 @@ impl Sources<'_> {
 /// A name is from where its farthest word is; a text from where most of its words are.
 fn free_text(origins: Vec<Origin>) -> Option<(Value, Origin)> {
     if origins.len() <= NAME_WORDS_MAX {
-        return origins.into_iter().max().map(|origin| (Value::Name, origin));
+        return origins
+            .into_iter()
+            .max()
+            .map(|origin| (Value::Name, origin));
     }
-    let share = |count: usize| {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        f64::from(count) / origins.len().min(WORDS_MAX) as f64
-    };
+    let enough = |count: usize| count * TEXT_SHARE.1 >= origins.len() * TEXT_SHARE.0;
     let familiar = origins.iter().filter(|origin| !origin.is_new()).count();
-    let heard = origins.iter().filter(|origin| **origin != Origin::Nowhere).count();
-    let origin = if share(familiar) >= TEXT_SHARE {
+    let heard = origins
+        .iter()
+        .filter(|origin| **origin != Origin::Nowhere)
+        .count();
+    let origin = if enough(familiar) {
         origins.into_iter().filter(|origin| !origin.is_new()).max()
-    } else if share(heard) >= TEXT_SHARE {
+    } else if enough(heard) {
         let output = |origin: &Origin| matches!(origin, Origin::Output { .. });
         origins.into_iter().find(output)
     } else {

@@ -6,13 +6,16 @@ use deedtrail_core::id::IdentityId;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::GROUP_BYTES_MAX;
+
 /// Most entities of requests and outputs held for one session. Beyond it only references are, and
 /// beyond twice as many nothing is: what comes later has no known origin.
 const HEARD_MAX: usize = 16_384;
 /// Most outputs held apart; the last one takes what comes beyond.
 const OUTPUTS_MAX: usize = 256;
-/// Most values of arguments of one session that are learned.
+/// Most values of arguments of one session that are learned, and most entities of them.
 const LESSONS_MAX: usize = 4_096;
+const USED_MAX: usize = 16_384;
 
 /// What one tool answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +48,7 @@ pub(super) struct Session {
     pub(super) job: Option<u64>,
     request: Vec<u64>,
     outputs: Vec<Output>,
-    held: usize,
+    heard: usize,
     used: Vec<u64>,
     lessons: Vec<Lesson>,
 }
@@ -54,13 +57,13 @@ impl Session {
     pub(super) fn new(identity: IdentityId, group: &str) -> Self {
         Self {
             identity,
-            group: Text::new(group),
+            group: group_name(group),
             day: 0,
             calls: 0,
             job: None,
             request: Vec::new(),
             outputs: Vec::new(),
-            held: 0,
+            heard: 0,
             used: Vec::new(),
             lessons: Vec::new(),
         }
@@ -80,27 +83,32 @@ impl Session {
         self.outputs.iter().find(names)
     }
 
-    /// Takes in what an event's texts name.
-    pub(super) fn hear(&mut self, mentions: &[Mention], at: Timestamp) {
+    /// Entities held.
+    pub(super) fn entities(&self) -> usize {
+        self.heard + self.used.len()
+    }
+
+    /// Takes in what an event's texts name, as far as there is `room` for entities.
+    pub(super) fn hear(&mut self, mentions: &[Mention], at: Timestamp, room: usize) {
         for mention in mentions {
             match mention.place {
-                Place::Request => self.request(&mention.entities),
-                Place::ToolOutput => self.output(mention, at),
+                Place::Request => self.request(&mention.entities, room),
+                Place::ToolOutput => self.output(mention, at, room),
                 Place::Argument => {}
             }
         }
     }
 
-    fn request(&mut self, entities: &[Entity]) {
+    fn request(&mut self, entities: &[Entity], room: usize) {
         self.job = self.job.or_else(|| job(entities));
-        let new = self.kept(entities);
+        let new = self.kept(entities, room);
         self.request.extend(new);
         self.request.sort_unstable();
         self.request.dedup();
     }
 
-    fn output(&mut self, mention: &Mention, at: Timestamp) {
-        let keys = self.kept(&mention.entities);
+    fn output(&mut self, mention: &Mention, at: Timestamp, room: usize) {
+        let keys = self.kept(&mention.entities, room);
         let full = self.outputs.len() >= OUTPUTS_MAX;
         match self.outputs.last_mut() {
             Some(last) if full => {
@@ -116,18 +124,18 @@ impl Session {
     }
 
     /// The keys there is room for.
-    fn kept(&mut self, entities: &[Entity]) -> Vec<u64> {
-        let all = self.held < HEARD_MAX;
-        let references = self.held < 2 * HEARD_MAX;
+    fn kept(&mut self, entities: &[Entity], room: usize) -> Vec<u64> {
+        let all = self.heard < room.min(HEARD_MAX);
+        let references = self.heard < 2 * room.min(HEARD_MAX);
         let fits = |one: &&Entity| all || references && one.kind().is_reference();
         let keys: Vec<u64> = entities.iter().filter(fits).map(|one| one.key()).collect();
-        self.held += keys.len();
+        self.heard += keys.len();
         keys
     }
 
     /// Notes an argument's value.
     pub(super) fn note(&mut self, entities: &[Entity], lessons: &[Lesson]) {
-        if self.lessons.len() < LESSONS_MAX {
+        if self.lessons.len() < LESSONS_MAX && self.used.len() < USED_MAX {
             self.used.extend(entities.iter().map(|one| one.key()));
             self.lessons.extend_from_slice(lessons);
         }
@@ -151,6 +159,12 @@ impl Session {
     }
 }
 
+/// The name peers are kept under, cut where it is too long.
+pub(crate) fn group_name(name: &str) -> Text {
+    let cut = name.floor_char_boundary(GROUP_BYTES_MAX);
+    Text::new(name.get(..cut).unwrap_or_default())
+}
+
 fn distinct(mut keys: Vec<u64>) -> Vec<u64> {
     keys.sort_unstable();
     keys.dedup();
@@ -160,7 +174,9 @@ fn distinct(mut keys: Vec<u64>) -> Vec<u64> {
 /// Whether a key is that of a reference: [`Entity::key`] has the kind in its lowest bits.
 fn is_reference(key: u64) -> bool {
     let kind = usize::try_from(key & 0xf).unwrap_or_default();
-    EntityKind::ALL.get(kind).is_some_and(|kind| kind.is_reference())
+    EntityKind::ALL
+        .get(kind)
+        .is_some_and(|kind| kind.is_reference())
 }
 
 /// Marks the key of a job: no kind of entity has these bits.

@@ -36,6 +36,7 @@ impl Behaviour {
         quiet.truncate(quiet.len().div_ceil(GOES));
         for (_, identity) in &quiet {
             self.identities.remove(identity);
+            self.parts.forget(*identity);
         }
         let known = &self.identities;
         let events = &mut self.open_events;

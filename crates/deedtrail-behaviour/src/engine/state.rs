@@ -36,6 +36,7 @@ impl Behaviour {
         if kept == merged {
             return;
         }
+        self.parts.merge(kept, merged);
         let Some(other) = self.identities.remove(&merged) else { return };
         match self.identities.get_mut(&kept) {
             Some(known) => known.merge(&other),

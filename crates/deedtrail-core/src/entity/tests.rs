@@ -67,7 +67,7 @@ fn references_are_found_in_text() {
         "order A-1007 of db.example.com:5432",
         &[(Identifier, "a-1007"), (Host, "db.example.com")],
     );
-    check("and/or e.g. 3.5 at 10:30", &[]);
+    check("and/or e.g. 3.5 at 10:30, 2026-11-18T10:30:00Z", &[]);
 }
 
 #[test]
