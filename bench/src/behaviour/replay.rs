@@ -1,5 +1,7 @@
 //! Sessions of symbols as canonical events of one identity, through the engine's public interface.
 
+use std::time::Instant;
+
 use deedtrail_behaviour::{Assessment, Behaviour, Settings, Step, Subject};
 use deedtrail_core::event::{ActorKind, Event, EvidenceGrade, MappedEvent, OutcomeClass, TimeQuality};
 use deedtrail_core::id::{EventUid, IdentityId, SessionUid, SourceName, TenantId};
@@ -34,29 +36,47 @@ impl Replay {
 
     /// Observes and ends one session.
     pub fn session(&mut self, operations: &[String]) -> Assessment {
-        self.sessions += 1;
-        let session = SessionUid::from_bytes(u128::from(self.sessions).to_be_bytes());
-        let at = 1_700_000_000_000_000 + SESSION_GAP_US * self.sessions as i64;
+        let session = self.begin();
         for operation in operations {
-            self.events += 1;
-            self.event.event_uid = EventUid::from_bytes(u128::from(self.events).to_be_bytes());
-            self.event.time_effective = Timestamp::from_micros(at);
-            self.event.time_received = self.event.time_effective;
-            self.event.mapped.operation = operation.as_str().into();
-            let subject = Subject {
-                identity: self.identity,
-                kind: ActorKind::Workload,
-                peer_group: "",
-                declared_tools: &[],
-            };
-            let step = Step {
-                event: &self.event,
-                session,
-                subject,
-            };
-            self.engine.observe(&step);
+            self.observe(session, operation);
         }
         self.engine.end(session).expect("the session was open")
+    }
+
+    /// The same, with the nanoseconds of each event added to `each`.
+    pub fn timed_session(&mut self, operations: &[String], each: &mut Vec<u64>) {
+        let session = self.begin();
+        for operation in operations {
+            let start = Instant::now();
+            self.observe(session, operation);
+            each.push(start.elapsed().as_nanos() as u64);
+        }
+        self.engine.end(session);
+    }
+
+    fn begin(&mut self) -> SessionUid {
+        self.sessions += 1;
+        let at = 1_700_000_000_000_000 + SESSION_GAP_US * self.sessions as i64;
+        self.event.time_effective = Timestamp::from_micros(at);
+        self.event.time_received = self.event.time_effective;
+        SessionUid::from_bytes(u128::from(self.sessions).to_be_bytes())
+    }
+
+    fn observe(&mut self, session: SessionUid, operation: &str) {
+        self.events += 1;
+        self.event.event_uid = EventUid::from_bytes(u128::from(self.events).to_be_bytes());
+        self.event.mapped.operation = operation.into();
+        let subject = Subject {
+            identity: self.identity,
+            kind: ActorKind::Workload,
+            peer_group: "",
+            declared_tools: &[],
+        };
+        self.engine.observe(&Step {
+            event: &self.event,
+            session,
+            subject,
+        });
     }
 }
 

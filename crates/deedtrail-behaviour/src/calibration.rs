@@ -17,19 +17,11 @@ const PRIOR_SCORES: f64 = 2.0;
 const P_MIN: f64 = 1e-30;
 
 /// Scores seen so far.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Histogram {
+    /// Empty before the first score.
     bins: Vec<u16>,
     scores: u32,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self {
-            bins: vec![0; BINS],
-            scores: 0,
-        }
-    }
 }
 
 impl Histogram {
@@ -51,6 +43,7 @@ impl Histogram {
 
     /// Adds a score. One that alerted counts as no larger than what is already there.
     pub(crate) fn add(&mut self, score: f64, alerted: bool) {
+        self.bins.resize(BINS, 0);
         let largest = self.bins.iter().rposition(|count| *count > 0).unwrap_or(BINS - 1);
         let bin = if alerted { bin(score).min(largest) } else { bin(score) };
         if let Some(count) = self.bins.get_mut(bin) {
@@ -63,6 +56,7 @@ impl Histogram {
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
+        self.bins.resize(BINS, 0);
         for (mine, theirs) in self.bins.iter_mut().zip(&other.bins) {
             *mine = mine.saturating_add(*theirs);
         }
@@ -105,24 +99,59 @@ impl Histogram {
     }
 }
 
-/// The three scores of a session that are calibrated.
+/// What is calibrated of each session.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Scores {
+    /// Nats of the session's shape.
+    pub(crate) shape: f64,
+    /// Nats of its most surprising event.
+    pub(crate) event: f64,
+    /// Mean nats of its actions.
+    pub(crate) mean: f64,
+    /// Whether just such a shape was seen before.
+    pub(crate) repeats: bool,
+}
+
+/// The scores of past sessions of one stratum.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Calibration {
-    pub(crate) shape: Histogram,
+    shape: Histogram,
     pub(crate) event: Histogram,
+    mean: Histogram,
     pub(crate) session: Histogram,
+    /// Sessions whose shape was seen before, of all.
+    repeats: (u32, u32),
 }
 
 impl Calibration {
+    pub(crate) fn add(&mut self, scores: &Scores, combined: f64, alerted: bool) {
+        self.shape.add(scores.shape, alerted);
+        self.event.add(scores.event, alerted);
+        self.mean.add(scores.mean, alerted);
+        self.session.add(combined, alerted);
+        self.repeats.0 += u32::from(scores.repeats);
+        self.repeats.1 += 1;
+        if self.repeats.1 >= SCORES_MAX {
+            self.repeats = (self.repeats.0 / 2, self.repeats.1 / 2);
+        }
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         self.shape.merge(&other.shape);
         self.event.merge(&other.event);
+        self.mean.merge(&other.mean);
         self.session.merge(&other.session);
+        self.repeats.0 += other.repeats.0;
+        self.repeats.1 += other.repeats.1;
     }
 
-    /// The session's score from its two parts: how rare each is, in nats.
-    pub(crate) fn combined(&self, shape: f64, event: f64) -> f64 {
-        -self.shape.p(shape).ln() - self.event.p(event).ln()
+    /// The session's score from its parts: how rare each is, in nats. Where sessions repeat each
+    /// other their shape counts, where they do not the mean of their actions.
+    pub(crate) fn combined(&self, scores: &Scores) -> f64 {
+        let repeating = (f64::from(self.repeats.0) + 1.0) / (f64::from(self.repeats.1) + 1.0);
+        let shape = repeating * -self.shape.p(scores.shape).ln();
+        let mean = (1.0 - repeating) * -self.mean.p(scores.mean).ln();
+        shape + mean - self.event.p(scores.event).ln()
     }
 
     pub(crate) fn sessions(&self) -> u32 {
@@ -130,7 +159,8 @@ impl Calibration {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        3 * (size_of::<Histogram>() + BINS * size_of::<u16>())
+        let histograms = [&self.shape, &self.event, &self.mean, &self.session];
+        histograms.iter().map(|histogram| histogram.bins.len() * size_of::<u16>()).sum()
     }
 }
 

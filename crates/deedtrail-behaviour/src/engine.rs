@@ -110,7 +110,8 @@ impl Behaviour {
         let peers = self.groups.get(&open.group).map(|group| &group.model);
         let contexts = Contexts::after(&open.symbols, depth(open.kind));
         let mut terms = Terms::of(step.event.event_uid);
-        let sequence_nats = SEQUENCE_SHARE * model.nats(peers, &contexts, symbol);
+        let nats = model.nats(peers, &contexts, symbol);
+        let sequence_nats = SEQUENCE_SHARE * nats;
         self.parts.score(step, &mut terms);
         let top = Top {
             nats: sequence_nats + terms.nats,
@@ -120,6 +121,7 @@ impl Behaviour {
             told: terms.told,
         };
         open.symbols.push(symbol);
+        open.sequence_nats += nats;
         self.open_events += 1;
         open.last = open.last.max(at);
         open.received = open.received.max(step.event.time_received);
@@ -271,6 +273,7 @@ fn open(step: &Step<'_>, group: Text) -> Open {
         last: step.event.time_effective,
         received: step.event.time_received,
         symbols: Vec::new(),
+        sequence_nats: 0.0,
         top: Top {
             nats: -1.0,
             sequence_nats: 0.0,

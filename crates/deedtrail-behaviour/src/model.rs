@@ -28,6 +28,8 @@ pub struct Surprise {
     pub event_nats: f64,
     /// Its place in the session.
     pub place: usize,
+    /// Mean nats of an action, the end included.
+    pub mean_nats: f64,
     /// Nats of the session's shape.
     pub shape_nats: f64,
 }
@@ -52,11 +54,13 @@ impl Model {
             let contexts = Contexts::after(&session[..place], depth);
             let p = sequence::probability(&self.counts, &contexts, symbol, || base);
             let nats = -p.ln();
+            surprise.mean_nats += nats;
             if nats > surprise.event_nats {
                 surprise.event_nats = nats;
                 surprise.place = place;
             }
         }
+        surprise.mean_nats /= session.len() as f64 + 1.0;
         surprise
     }
 

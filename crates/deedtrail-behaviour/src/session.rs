@@ -21,6 +21,8 @@ pub(crate) struct Open {
     pub(crate) last: Timestamp,
     pub(crate) received: Timestamp,
     pub(crate) symbols: Vec<u32>,
+    /// Nats of the next actions, over all of them.
+    pub(crate) sequence_nats: f64,
     pub(crate) top: Top,
     /// The newest event.
     pub(crate) newest: EventUid,

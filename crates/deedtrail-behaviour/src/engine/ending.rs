@@ -3,6 +3,7 @@
 use deedtrail_core::id::SessionUid;
 
 use crate::assessment::{Assessment, Deployment, Moment};
+use crate::calibration::Scores;
 use crate::engine::feedback::Answerable;
 use crate::engine::{
     Behaviour, LEARNED_GROUP_SESSIONS_MIN, LEARNED_SESSIONS_MIN, SEQUENCE_SHARE, day_of,
@@ -24,7 +25,9 @@ const KNOWN_COUNT_MIN: u16 = 3;
 struct Verdict {
     score_nats: f64,
     p: f64,
-    shape: (f64, u16),
+    scores: Scores,
+    /// Sessions of the very same shape learned so far.
+    seen: u16,
     ready: bool,
 }
 
@@ -39,7 +42,7 @@ impl Behaviour {
         let together = self.together(&open, &verdict, pattern);
         let follows = together.is_some_and(|together| !together.first);
         let rare = verdict.p < self.allowance.share(self.settings.budget);
-        let over_floor = open.top.nats.max(verdict.shape.0) >= self.settings.floor_nats;
+        let over_floor = open.top.nats.max(verdict.scores.shape) >= self.settings.floor_nats;
         let alerts = open.alerted || (verdict.ready && rare && over_floor && !follows);
         let mut assessment = self.explain(session, &open, Moment::End);
         assessment.score_nats = verdict.score_nats;
@@ -67,7 +70,9 @@ impl Behaviour {
         let Some(known) = self.identities.get(&open.identity) else { return };
         let peers = self.groups.get(&open.group).map(|group| &group.model);
         let contexts = Contexts::after(&open.symbols, depth(open.kind));
-        let nats = SEQUENCE_SHARE * known.model.nats(peers, &contexts, END);
+        let nats = known.model.nats(peers, &contexts, END);
+        open.sequence_nats += nats;
+        let nats = SEQUENCE_SHARE * nats;
         if nats > open.top.nats {
             open.top = Top {
                 nats,
@@ -84,11 +89,18 @@ impl Behaviour {
         let peers = self.groups.get(&open.group).map(|group| &group.model);
         let Cost { nats, seen } = known.model.shape_cost(peers, &open.symbols);
         let stratum = self.stratum(known);
-        let score_nats = stratum.combined(nats, open.top.nats);
+        let scores = Scores {
+            shape: nats,
+            event: open.top.nats,
+            mean: open.sequence_nats / (open.symbols.len() as f64 + 1.0),
+            repeats: seen > 0,
+        };
+        let score_nats = stratum.combined(&scores);
         Some(Verdict {
             score_nats,
             p: stratum.session.p(score_nats),
-            shape: (nats, seen),
+            scores,
+            seen,
             ready: self.readiness(open.identity).ready(),
         })
     }
@@ -137,7 +149,7 @@ impl Behaviour {
         let symbol = open.symbols.get(top.place).copied().unwrap_or(END);
         let previous = Contexts::after(before, 1).hashes()[1];
         let seen = known.model.counts.count(previous, symbol);
-        !top.told.is_empty() || seen < KNOWN_COUNT_MIN || verdict.shape.1 < KNOWN_COUNT_MIN
+        !top.told.is_empty() || seen < KNOWN_COUNT_MIN || verdict.seen < KNOWN_COUNT_MIN
     }
 
     fn calibrate(&mut self, open: &Open, verdict: &Verdict, alerted: bool) {
@@ -151,9 +163,7 @@ impl Behaviour {
         }
         let strata = [Some(&mut known.calibration), group.map(|group| &mut group.calibration)];
         for stratum in strata.into_iter().flatten().chain([&mut self.calibration]) {
-            stratum.shape.add(verdict.shape.0, alerted);
-            stratum.event.add(open.top.nats, alerted);
-            stratum.session.add(verdict.score_nats, alerted);
+            stratum.add(&verdict.scores, verdict.score_nats, alerted);
         }
         if verdict.ready {
             self.allowance.count(self.settings.budget, open.last.utc_day(), alerted);
@@ -182,7 +192,7 @@ impl Behaviour {
 /// What is most unusual about a session, as a key: the same thing done again has the same.
 fn pattern(open: &Open, verdict: &Verdict) -> u64 {
     let top = &open.top;
-    if verdict.shape.1 == 0 && verdict.shape.0 > 2.0 * top.nats {
+    if verdict.seen == 0 && verdict.scores.shape > 2.0 * top.nats {
         let mut pairs = Vec::new();
         crate::shape::count(&open.symbols, &mut pairs);
         return crate::shape::hash(&pairs);

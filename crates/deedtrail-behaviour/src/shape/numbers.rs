@@ -11,6 +11,9 @@ const PREVAILS_MIN: f64 = 0.75;
 /// What a number's neighbours count for.
 const NEIGHBOUR_SHARE: f64 = 0.15;
 
+/// Share of what is unseen that falls with the square of the number, not exponentially.
+const HEAVY_SHARE: f64 = 0.1;
+
 /// Numbers a session of one symbol, over the sessions that had it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Numbers {
@@ -135,7 +138,8 @@ impl Numbers {
             + f64::from(self.seen(number.saturating_add(1)));
         let ends = (f64::from(self.sessions.max(1)) / self.sum.max(1.0)).min(0.95);
         let tail = ends * (f64::from(number) * (1.0 - ends).ln()).exp();
-        f64::from(self.seen(number)) + NEIGHBOUR_SHARE * beside + tail.max(f64::MIN_POSITIVE)
+        let anywhere = HEAVY_SHARE / (f64::from(number) * (f64::from(number) + 1.0)).max(1.0);
+        f64::from(self.seen(number)) + NEIGHBOUR_SHARE * beside + tail + anywhere
     }
 
     fn recount(&mut self) {
