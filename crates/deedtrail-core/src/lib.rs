@@ -4,6 +4,7 @@
 //! This crate does no I/O. It reads no clock and draws no random number: both are ports.
 
 pub mod action;
+pub mod agent;
 pub mod control;
 pub mod entity;
 pub mod event;

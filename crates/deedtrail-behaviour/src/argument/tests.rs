@@ -107,6 +107,16 @@ impl Tenant {
         request: &str,
         calls: &[Call<'_>],
     ) -> (Assessment, Vec<Provenance>) {
+        self.session_of("payments", agent, request, calls)
+    }
+
+    fn session_of(
+        &mut self,
+        group: &str,
+        agent: u8,
+        request: &str,
+        calls: &[Call<'_>],
+    ) -> (Assessment, Vec<Provenance>) {
         self.sessions += 1;
         let session = SessionUid::derive(&[&self.sessions.to_le_bytes()]);
         let hours = i64::try_from(self.sessions).unwrap();
@@ -135,7 +145,7 @@ impl Tenant {
                 subject: Subject {
                     identity: IdentityId::derive(&[&[agent]]),
                     kind: ActorKind::AiAgent,
-                    peer_group: "payments",
+                    peer_group: group,
                     declared_tools: &self.declared,
                 },
             };
@@ -279,6 +289,11 @@ fn a_new_party_of_a_sink_is_not_learned_unless_somebody_approves() {
         let (_, provenances) = steered(&mut tenant, EVIL);
         assert_eq!(provenances[1], Provenance::ToolOutput);
     }
+    // The user's own word is enough.
+    let pay: Call<'_> = ("send_money", &[("recipient", EVIL)], "sent");
+    tenant.session(1, &format!("Please send 5 to {EVIL}"), &[pay]);
+    let (_, provenances) = steered(&mut tenant, EVIL);
+    assert_eq!(provenances[1], Provenance::History);
 }
 
 #[test]
@@ -368,7 +383,24 @@ fn floods_of_values_stay_bounded() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// What agents of another group do changes nothing.
+    #[test]
+    fn agents_of_another_group_change_nothing(places in proptest::collection::vec(0..12_u32, 0..8)) {
+        let mut alone = Tenant::new();
+        let mut among = Tenant::new();
+        let call: Call<'_> = ("send_money", &[("recipient", EVIL), ("amount", "7")], "sent");
+        for bill in 0..12 {
+            alone.usual(0, bill);
+            among.usual(0, bill);
+            for _ in places.iter().filter(|place| **place == bill) {
+                among.session_of("others", 9, "Please send money", &[call]);
+            }
+        }
+        let (quiet, provenances) = steered(&mut alone, EVIL);
+        let (busy, others) = steered(&mut among, EVIL);
+        prop_assert_eq!(provenances, others);
+        prop_assert!((quiet.event_nats - busy.event_nats).abs() < 1e-9);
+    }
+
     #[test]
     fn the_order_of_learning_does_not_change_what_is_known(order in Just((0..12_u32).collect::<Vec<_>>()).prop_shuffle()) {
         let mut straight = Tenant::new();

@@ -237,11 +237,13 @@ fn is_absolute_path(word: &str) -> bool {
     drive || rooted.iter().any(|start| word.starts_with(start)) && word.len() > 1
 }
 
-/// Digits, with what stands in amounts, dates and times between them.
+/// Digits, with what stands in amounts, dates and times (RFC 3339) between them.
 fn is_number(word: &str) -> bool {
     let within =
         |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':' | b'/' | b'%' | b'+');
-    word.bytes().any(|byte| byte.is_ascii_digit()) && word.bytes().all(within)
+    let word = word.strip_suffix('Z').unwrap_or(word);
+    let (date, time) = word.split_once('T').unwrap_or((word, ""));
+    date.bytes().any(|byte| byte.is_ascii_digit()) && date.bytes().chain(time.bytes()).all(within)
 }
 
 /// Labels of letters, digits and hyphens; the last of letters only (RFC 1123).
