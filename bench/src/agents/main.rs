@@ -90,6 +90,65 @@ impl Round {
     }
 }
 
+/// What one round says, with 95 % intervals.
+struct Figures {
+    benign: usize,
+    steered: usize,
+    auc: f64,
+    auc_interval: (f64, f64),
+    recall: f64,
+    recall_interval: (f64, f64),
+    /// Shares over the threshold that training gave.
+    false_by_training: f64,
+    recall_by_training: f64,
+    first: f64,
+}
+
+impl Figures {
+    fn of(round: &Round, seed: u64) -> Self {
+        let (benign, steered) = (Round::scores(&round.benign), Round::scores(&round.steered));
+        Self {
+            benign: benign.len(),
+            steered: steered.len(),
+            auc: measure::auc(&benign, &steered),
+            auc_interval: measure::interval(&benign, &steered, seed, measure::auc),
+            recall: recall(&benign, &steered),
+            recall_interval: measure::interval(&benign, &steered, seed, recall),
+            false_by_training: share(&round.benign, |one| one.over),
+            recall_by_training: share(&round.steered, |one| one.over),
+            first: share(&round.steered, |one| one.first),
+        }
+    }
+
+    fn json(&self, name: &str, seed: u64) -> serde_json::Value {
+        json!({
+            "benchmark": name, "seed": seed, "benign": self.benign, "steered": self.steered,
+            "auc": self.auc, "auc_interval": self.auc_interval,
+            "recall": self.recall, "recall_interval": self.recall_interval, "false_share": FALSE_SHARE,
+            "false_share_by_training": self.false_by_training, "recall_by_training": self.recall_by_training,
+            "first": self.first,
+        })
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "{} benign, {} steered; AUC {:.3} [{:.3}, {:.3}]; recall {:.1} % [{:.1}, {:.1}] at {:.2} %; by the threshold of training {:.1} % at {:.1} %; attacker's call first {:.1} %",
+            self.benign,
+            self.steered,
+            self.auc,
+            self.auc_interval.0,
+            self.auc_interval.1,
+            100.0 * self.recall,
+            100.0 * self.recall_interval.0,
+            100.0 * self.recall_interval.1,
+            100.0 * FALSE_SHARE,
+            100.0 * self.recall_by_training,
+            100.0 * self.false_by_training,
+            100.0 * self.first,
+        )
+    }
+}
+
 /// Recall where [`FALSE_SHARE`] of the benign are above.
 fn recall(benign: &[f64], steered: &[f64]) -> f64 {
     let mut sorted = benign.to_vec();
@@ -185,40 +244,30 @@ impl Bench {
     }
 
     fn quality(&self, name: &str, held: Held, as_json: bool) -> Done {
-        for seed in SEEDS {
-            let round = self.round(held, seed);
-            let (benign, steered) = (Round::scores(&round.benign), Round::scores(&round.steered));
-            let area = measure::auc(&benign, &steered);
-            let areas = measure::interval(&benign, &steered, seed, measure::auc);
-            let found = recall(&benign, &steered);
-            let founds = measure::interval(&benign, &steered, seed, recall);
-            let over = |all: &[Outcome]| share(all, |one| one.over);
-            let first = share(&round.steered, |one| one.first);
+        let figures = SEEDS.map(|seed| Figures::of(&self.round(held, seed), seed));
+        for (seed, one) in SEEDS.iter().zip(&figures) {
             if as_json {
-                let line = json!({
-                    "benchmark": name, "seed": seed, "benign": benign.len(), "steered": steered.len(),
-                    "auc": area, "auc_interval": [areas.0, areas.1],
-                    "recall": found, "recall_interval": [founds.0, founds.1], "false_share": FALSE_SHARE,
-                    "false_share_by_training": over(&round.benign), "recall_by_training": over(&round.steered),
-                    "first": first,
-                });
-                println!("{line}");
+                println!("{}", one.json(name, *seed));
             } else {
-                println!(
-                    "{name} seed {seed}: {} benign, {} steered; AUC {area:.3} [{:.3}, {:.3}]; recall {:.1} % [{:.1}, {:.1}] at {:.2} %; threshold of training: {:.1} % at {:.1} %; attacker's call first {:.1} %",
-                    benign.len(),
-                    steered.len(),
-                    areas.0,
-                    areas.1,
-                    100.0 * found,
-                    100.0 * founds.0,
-                    100.0 * founds.1,
-                    100.0 * FALSE_SHARE,
-                    100.0 * over(&round.steered),
-                    100.0 * over(&round.benign),
-                    100.0 * first,
-                );
+                println!("{name} seed {seed}: {}", one.text());
             }
+        }
+        let over = |of: fn(&Figures) -> f64| {
+            let all = figures.iter().map(of);
+            let (least, most) = all.clone().fold((1.0, 0.0), |(least, most): (f64, f64), one| {
+                (least.min(one), most.max(one))
+            });
+            (all.sum::<f64>() / SEEDS.len() as f64, least, most)
+        };
+        let (auc, recall, first) = (over(|one| one.auc), over(|one| one.recall), over(|one| one.first));
+        if as_json {
+            println!("{}", json!({ "benchmark": name, "seeds": SEEDS, "auc": auc, "recall": recall, "first": first }));
+        } else {
+            println!(
+                "{name} mean of {} seeds (least to most): AUC {:.3} ({:.3} to {:.3}); recall {:.1} % ({:.1} to {:.1}); first {:.1} % ({:.1} to {:.1})",
+                SEEDS.len(), auc.0, auc.1, auc.2, 100.0 * recall.0, 100.0 * recall.1, 100.0 * recall.2,
+                100.0 * first.0, 100.0 * first.1, 100.0 * first.2,
+            );
         }
         Ok(())
     }
