@@ -31,7 +31,10 @@ pub struct Kept {
 }
 
 pub fn measure(set: &Set) -> Vec<Kept> {
-    [0.01, 0.05].into_iter().map(|budget| keep(set, budget)).collect()
+    [0.01, 0.05]
+        .into_iter()
+        .map(|budget| keep(set, budget))
+        .collect()
 }
 
 fn keep(set: &Set, budget: f64) -> Kept {
@@ -57,7 +60,10 @@ fn keep(set: &Set, budget: f64) -> Kept {
     }
     let sessions = alerts.len();
     let total: usize = alerts.iter().sum();
-    let worst = alerts.windows(WINDOW).map(|window| window.iter().sum::<usize>()).max();
+    let worst = alerts
+        .windows(WINDOW)
+        .map(|window| window.iter().sum::<usize>())
+        .max();
     Kept {
         budget,
         sessions,
@@ -73,7 +79,11 @@ fn keep(set: &Set, budget: f64) -> Kept {
 /// the share of sessions that show it grows from nothing to a half.
 fn drifted(set: &Set) -> Vec<Vec<String>> {
     let mut seeded = Seeded(SEED);
-    let mut sessions: Vec<_> = set.train[BASELINE..].iter().chain(&set.normal).cloned().collect();
+    let mut sessions: Vec<_> = set.train[BASELINE..]
+        .iter()
+        .chain(&set.normal)
+        .cloned()
+        .collect();
     seeded.shuffle(&mut sessions);
     let part = sessions.len() / CHANGES.len();
     for (at, session) in sessions.iter_mut().enumerate() {

@@ -52,7 +52,12 @@ pub fn measure(name: &str, set: &Set, first: usize, mix: Option<(f64, f64)>) -> 
     let reported = |rarity: f64| rarity >= -ALPHA.ln();
     let mix = mix.unwrap_or((normal.len() as f64, abnormal.len() as f64));
     let score = |normal: &[f64], abnormal: &[f64]| {
-        f1(share(normal, reported), share(abnormal, reported), mix.0, mix.1)
+        f1(
+            share(normal, reported),
+            share(abnormal, reported),
+            mix.0,
+            mix.1,
+        )
     };
     Detection {
         set: name.to_owned(),

@@ -41,8 +41,18 @@ fn run(name: &str, folder: &Path) -> Result<Value, String> {
     let read = |set: &str| Set::read(&folder.join(set));
     let all = usize::MAX;
     Ok(match name {
-        "q1" => told(&[detection::measure("HDFS", &read("hdfs")?, all, Some(HDFS_MIX))]),
-        "q2" => told(&[detection::measure("HDFS", &read("hdfs")?, FEW_SESSIONS, Some(HDFS_MIX))]),
+        "q1" => told(&[detection::measure(
+            "HDFS",
+            &read("hdfs")?,
+            all,
+            Some(HDFS_MIX),
+        )]),
+        "q2" => told(&[detection::measure(
+            "HDFS",
+            &read("hdfs")?,
+            FEW_SESSIONS,
+            Some(HDFS_MIX),
+        )]),
         "q6" => json!(budget::measure(&read("hdfs")?)),
         "q7" => told(&[
             detection::measure("OpenStack (Kalaki)", &read("openstack")?, all, None),

@@ -40,7 +40,10 @@ pub fn auc(normal: &[f64], abnormal: &[f64]) -> f64 {
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut below, mut wins, mut at) = (0.0, 0.0, 0);
     while at < all.len() {
-        let tied = all[at..].iter().take_while(|entry| entry.0 == all[at].0).count();
+        let tied = all[at..]
+            .iter()
+            .take_while(|entry| entry.0 == all[at].0)
+            .count();
         let hits = all[at..at + tied].iter().filter(|entry| entry.1).count() as f64;
         let misses = tied as f64 - hits;
         wins += hits * (below + 0.5 * misses);
@@ -60,10 +63,13 @@ pub fn interval(
     const ROUNDS: usize = 400;
     let mut seeded = Seeded(seed);
     let mut draw = |from: &[f64]| -> Vec<f64> {
-        (0..from.len()).map(|_| from[seeded.below(from.len())]).collect()
+        (0..from.len())
+            .map(|_| from[seeded.below(from.len())])
+            .collect()
     };
-    let mut found: Vec<f64> =
-        (0..ROUNDS).map(|_| statistic(&draw(normal), &draw(abnormal))).collect();
+    let mut found: Vec<f64> = (0..ROUNDS)
+        .map(|_| statistic(&draw(normal), &draw(abnormal)))
+        .collect();
     found.sort_by(f64::total_cmp);
     (found[ROUNDS / 40], found[ROUNDS - 1 - ROUNDS / 40])
 }

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use deedtrail_behaviour::{Assessment, Behaviour, Settings, Step, Subject};
-use deedtrail_core::event::{ActorKind, Event, EvidenceGrade, MappedEvent, OutcomeClass, TimeQuality};
+use deedtrail_core::event::{
+    ActorKind, Event, EvidenceGrade, MappedEvent, OutcomeClass, TimeQuality,
+};
 use deedtrail_core::id::{EventUid, IdentityId, SessionUid, SourceName, TenantId};
 use deedtrail_core::time::Timestamp;
 

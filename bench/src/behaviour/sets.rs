@@ -35,7 +35,16 @@ fn sessions(folder: &Path, name: &str) -> Result<Sessions, String> {
     };
     let bytes = bytes.map_err(|error| format!("{}: {error}", path.display()))?;
     let text = String::from_utf8(bytes).map_err(|error| format!("{}: {error}", path.display()))?;
-    let lines = text.lines().map(|line| line.split_once(',').map_or(line, |(_, rest)| rest));
-    let session = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    Ok(lines.map(session).filter(|session| !session.is_empty()).collect())
+    let lines = text
+        .lines()
+        .map(|line| line.split_once(',').map_or(line, |(_, rest)| rest));
+    let session = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    Ok(lines
+        .map(session)
+        .filter(|session| !session.is_empty())
+        .collect())
 }

@@ -58,7 +58,10 @@ pub fn measure(set: &Set) -> Speed {
 
 fn numbered(set: &Set) -> Vec<Vec<u32>> {
     let number = |symbol: &String| symbol.parse::<u32>().unwrap_or(0) + 4;
-    set.train.iter().map(|session| session.iter().map(number).collect()).collect()
+    set.train
+        .iter()
+        .map(|session| session.iter().map(number).collect())
+        .collect()
 }
 
 fn rounds(mut once: impl FnMut() -> f64) -> f64 {
@@ -132,7 +135,11 @@ fn sizes(set: &Set) -> ([usize; 3], usize) {
         })
         .collect();
     sizes.sort_unstable();
-    let told = [sizes[IDENTITIES / 2], sizes[IDENTITIES * 95 / 100], sizes[IDENTITIES - 1]];
+    let told = [
+        sizes[IDENTITIES / 2],
+        sizes[IDENTITIES * 95 / 100],
+        sizes[IDENTITIES - 1],
+    ];
     let mut replay = Replay::new(settings);
     for session in &set.train {
         replay.session(session);

@@ -80,6 +80,9 @@ pub struct Assessment {
     pub p: f64,
     /// Whether it is among the alerts that the budget allows.
     pub alerts: bool,
+    /// It is rare enough to alert, and the same thing alerted before on that day: one more case of
+    /// it, not a new one.
+    pub repeats: bool,
     /// Largest first.
     pub terms: Vec<Term>,
     /// The three most expected things in place of the most surprising event.

@@ -8,6 +8,8 @@ use crate::settings::Budget;
 const STEP_MAX: f64 = 0.005;
 /// The same as a share of the target, where that is less.
 const STEP_SHARE: f64 = 0.5;
+/// How far above the target the threshold goes in quiet times.
+const SLACK: f64 = 6.0;
 const SHARE_MIN: f64 = 1e-5;
 const SHARE_MAX: f64 = 0.5;
 /// Weight of a day in the mean number of sessions a day.
@@ -40,7 +42,7 @@ impl Allowance {
         let target = self.target(budget);
         let step = STEP_MAX.min(STEP_SHARE * target);
         let moved = self.share(budget) + step * (target - f64::from(u8::from(alerted)));
-        self.share = Some(moved.clamp(SHARE_MIN, SHARE_MAX));
+        self.share = Some(moved.clamp(SHARE_MIN, (SLACK * target).min(SHARE_MAX)));
     }
 
     fn end_day(&mut self, day: i64) {
@@ -62,6 +64,10 @@ impl Allowance {
                 alerts / sessions.max(SESSIONS_PER_DAY_MIN)
             }
         };
-        if share.is_finite() { share.clamp(SHARE_MIN, SHARE_MAX) } else { SHARE_MIN }
+        if share.is_finite() {
+            share.clamp(SHARE_MIN, SHARE_MAX)
+        } else {
+            SHARE_MIN
+        }
     }
 }

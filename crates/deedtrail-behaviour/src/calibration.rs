@@ -13,6 +13,8 @@ const SCORES_MAX: u32 = 16_384;
 /// Mean excess of a tail before anything is known of it, nats, and for how many scores that counts.
 const PRIOR_EXCESS: f64 = 2.0;
 const PRIOR_SCORES: f64 = 2.0;
+/// How far a score that alerted may lie beyond the others, bins.
+const ALERTED_BINS: usize = 1;
 /// Least probability told.
 const P_MIN: f64 = 1e-30;
 
@@ -32,7 +34,12 @@ impl Histogram {
     /// Share of scores at least as large: conformal as far as there are scores, exponential beyond.
     pub(crate) fn p(&self, score: f64) -> f64 {
         let bin = bin(score);
-        let above: u32 = self.bins.iter().skip(bin).map(|count| u32::from(*count)).sum();
+        let above: u32 = self
+            .bins
+            .iter()
+            .skip(bin)
+            .map(|count| u32::from(*count))
+            .sum();
         let p = (f64::from(above) + 1.0) / (f64::from(self.scores) + 1.0);
         if above > 0 {
             return p;
@@ -41,11 +48,20 @@ impl Histogram {
         (p * (-(score - end).max(0.0) / excess).exp()).max(P_MIN)
     }
 
-    /// Adds a score. One that alerted counts as no larger than what is already there.
+    /// Adds a score. One that alerted counts as only a little larger than what is already there.
     pub(crate) fn add(&mut self, score: f64, alerted: bool) {
         self.bins.resize(BINS, 0);
-        let largest = self.bins.iter().rposition(|count| *count > 0).unwrap_or(BINS - 1);
-        let bin = if alerted { bin(score).min(largest) } else { bin(score) };
+        let largest = self
+            .bins
+            .iter()
+            .rposition(|count| *count > 0)
+            .unwrap_or(BINS - 1);
+        let limit = if alerted {
+            largest + ALERTED_BINS
+        } else {
+            BINS
+        };
+        let bin = bin(score).min(limit).min(BINS - 1);
         if let Some(count) = self.bins.get_mut(bin) {
             *count = count.saturating_add(1);
             self.scores += 1;
@@ -81,7 +97,13 @@ impl Histogram {
     fn tail(&self) -> (f64, f64) {
         let allowed = (1.0 - BODY_SHARE) * f64::from(self.scores);
         let (mut inside, mut weighted, mut start, mut end) = (0.0, 0.0, 0.0, None);
-        for (bin, count) in self.bins.iter().enumerate().rev().filter(|(_, count)| **count > 0) {
+        for (bin, count) in self
+            .bins
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, count)| **count > 0)
+        {
             end = end.or(Some(edge(bin + 1)));
             if inside + f64::from(*count) > allowed {
                 start = edge(bin + 1);
@@ -160,7 +182,10 @@ impl Calibration {
 
     pub(crate) fn bytes(&self) -> usize {
         let histograms = [&self.shape, &self.event, &self.mean, &self.session];
-        histograms.iter().map(|histogram| histogram.bins.len() * size_of::<u16>()).sum()
+        histograms
+            .iter()
+            .map(|histogram| histogram.bins.len() * size_of::<u16>())
+            .sum()
     }
 }
 

@@ -45,7 +45,9 @@ impl Dictionary {
             _ => {}
         }
         let place = usize::try_from(symbol.saturating_sub(FIRST)).unwrap_or(usize::MAX);
-        let key = (symbol >= FIRST).then(|| self.keys.get_index(place)).flatten();
+        let key = (symbol >= FIRST)
+            .then(|| self.keys.get_index(place))
+            .flatten();
         let Some(key) = key else {
             return "something else".to_owned();
         };

@@ -25,7 +25,10 @@ struct Mix {
 impl Mix {
     fn add(&mut self, symbol: u32, events: u32) {
         let known = self.symbols.len() < SYMBOLS || self.symbols.contains_key(&symbol);
-        let count = self.symbols.entry(if known { symbol } else { REST }).or_default();
+        let count = self
+            .symbols
+            .entry(if known { symbol } else { REST })
+            .or_default();
         *count = count.saturating_add(events);
         self.events = self.events.saturating_add(events);
     }
@@ -90,7 +93,9 @@ impl Drifting {
                 self.retire();
             }
         }
-        let Some((_, mix)) = self.weeks.back_mut() else { return };
+        let Some((_, mix)) = self.weeks.back_mut() else {
+            return;
+        };
         for symbol in session {
             mix.add(*symbol, 1);
         }
@@ -132,7 +137,9 @@ impl Drifting {
 
     pub(crate) fn bytes(&self) -> usize {
         let mixes = self.weeks.iter().map(|(_, mix)| mix).chain([&self.past]);
-        let mixes = mixes.map(|mix| size_of::<Mix>() + mix.symbols.len() * 12).sum::<usize>();
+        let mixes = mixes
+            .map(|mix| size_of::<Mix>() + mix.symbols.len() * 12)
+            .sum::<usize>();
         mixes + self.weeks.len() * 2
     }
 
@@ -173,7 +180,9 @@ fn distance(left: &Mix, right: &Mix) -> f64 {
 fn noise(past: &Mix, week: &Mix) -> f64 {
     let symbols = past.symbols.len().max(week.symbols.len()) as f64;
     let smaller = f64::from(past.events.min(week.events).max(1));
-    (symbols / (4.0 * smaller * std::f64::consts::LN_2)).sqrt().min(1.0)
+    (symbols / (4.0 * smaller * std::f64::consts::LN_2))
+        .sqrt()
+        .min(1.0)
 }
 
 /// Least squares of distance over weeks.
@@ -196,5 +205,6 @@ fn rising(past: &Mix, week: &Mix, label: impl Fn(u32) -> String) -> Vec<(String,
     changes.retain(|(symbol, before, now)| *symbol != REST && now > before);
     changes.sort_by(|a, b| (b.2 - b.1).total_cmp(&(a.2 - a.1)).then(a.0.cmp(&b.0)));
     let told = changes.into_iter().take(3);
-    told.map(|(symbol, before, now)| (label(symbol), before, now)).collect()
+    told.map(|(symbol, before, now)| (label(symbol), before, now))
+        .collect()
 }

@@ -26,8 +26,9 @@ use crate::session::{Open, Top};
 use crate::settings::{Learning, Settings};
 use crate::step::Step;
 use crate::subject::{Group, Known};
-pub use feedback::Disposition;
+use ending::event_pattern;
 use feedback::Answerable;
+pub use feedback::Disposition;
 pub use state::RestoreError;
 
 /// What the next action counts for beside the other terms of an event.
@@ -105,14 +106,22 @@ impl Behaviour {
         let symbol = self.dictionary.symbol(step.event);
         let group = self.group_name(step.subject.peer_group);
         self.know(step, &group);
-        let open = self.sessions.entry(step.session).or_insert_with(|| open(step, group));
-        let model = self.identities.get(&open.identity).map(|known| &known.model)?;
+        let open = self
+            .sessions
+            .entry(step.session)
+            .or_insert_with(|| open(step, group));
+        let model = self
+            .identities
+            .get(&open.identity)
+            .map(|known| &known.model)?;
         let peers = self.groups.get(&open.group).map(|group| &group.model);
         let contexts = Contexts::after(&open.symbols, depth(open.kind));
         let mut terms = Terms::of(step.event.event_uid);
         let nats = model.nats(peers, &contexts, symbol);
         let sequence_nats = SEQUENCE_SHARE * nats;
-        self.parts.score(step, &mut terms);
+        for part in self.parts.each() {
+            part.score(step, &mut terms);
+        }
         let top = Top {
             nats: sequence_nats + terms.nats,
             sequence_nats,
@@ -186,7 +195,10 @@ impl Behaviour {
     /// The scores this identity is compared with: its own, else its peers', else the tenant's.
     fn stratum<'a>(&'a self, known: &'a Known) -> &'a Calibration {
         let enough = |calibration: &&Calibration| calibration.sessions() >= STRATUM_SESSIONS_MIN;
-        let peers = self.groups.get(&known.group).map(|group| &group.calibration);
+        let peers = self
+            .groups
+            .get(&known.group)
+            .map(|group| &group.calibration);
         let own = Some(&known.calibration).filter(enough);
         own.or(peers.filter(enough)).unwrap_or(&self.calibration)
     }
@@ -238,11 +250,18 @@ impl Behaviour {
         if p >= self.allowance.share(self.settings.budget) {
             return None;
         }
+        let (pattern, day) = (event_pattern(open), day_of(open.last));
+        if known.was_told(pattern, day) {
+            return None;
+        }
         let mut assessment = self.explain(session, open, Moment::Event);
         assessment.at = at;
         assessment.score_nats = score_nats;
         assessment.p = p;
         assessment.alerts = true;
+        if let Some(known) = self.identities.get_mut(&open.identity) {
+            known.tell(pattern, day);
+        }
         if let Some(open) = self.sessions.get_mut(&session) {
             open.alerted = true;
         }
@@ -288,6 +307,6 @@ fn open(step: &Step<'_>, group: Text) -> Open {
 }
 
 /// Days since 1970, as counts keep them.
-fn day_of(at: Timestamp) -> u16 {
+pub(crate) fn day_of(at: Timestamp) -> u16 {
     u16::try_from(at.utc_day().max(0)).unwrap_or(u16::MAX)
 }

@@ -37,6 +37,7 @@ impl Behaviour {
             event_nats: open.top.nats,
             p: 1.0,
             alerts: false,
+            repeats: false,
             terms: Vec::new(),
             expected: Vec::new(),
             events: vec![open.top.event],
@@ -93,7 +94,11 @@ impl View<'_> {
         let p = self.model.probability(self.peers, &contexts, symbol);
         let (length, context) = contexts.longest(&self.model.counts).unwrap_or((0, 0));
         let seen = self.model.counts.count(context, symbol);
-        let total = self.model.counts.total(context).map_or(0, |total| total.count);
+        let total = self
+            .model
+            .counts
+            .total(context)
+            .map_or(0, |total| total.count);
         let after = self.after(length);
         let label = self.dictionary.label(symbol);
         let share = percent(p);
@@ -118,7 +123,10 @@ impl View<'_> {
         if before.is_empty() {
             return " as the first action".to_owned();
         }
-        let labels: Vec<_> = before.iter().map(|symbol| self.dictionary.label(*symbol)).collect();
+        let labels: Vec<_> = before
+            .iter()
+            .map(|symbol| self.dictionary.label(*symbol))
+            .collect();
         format!(" after {}", labels.join(", "))
     }
 
@@ -155,11 +163,17 @@ impl View<'_> {
             ..
         } = difference;
         if number == 0 {
-            format!("{label} is missing: usually {}, in {seen} of {sessions} sessions", times(usual))
+            format!(
+                "{label} is missing: usually {}, in {seen} of {sessions} sessions",
+                times(usual)
+            )
         } else if seen == 0 {
             format!("{label} {}: never in {sessions} sessions", times(number))
         } else if usual == 0 {
-            format!("{label} {}: not in sessions like this one, in {seen} of {sessions} at all", times(number))
+            format!(
+                "{label} {}: not in sessions like this one, in {seen} of {sessions} at all",
+                times(number)
+            )
         } else {
             format!("{label} {}: usually {}", times(number), times(usual))
         }

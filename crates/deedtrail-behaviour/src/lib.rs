@@ -8,6 +8,7 @@ mod argument;
 mod assessment;
 mod budget;
 mod calibration;
+mod context;
 mod dictionary;
 mod drift;
 mod engine;

@@ -33,9 +33,16 @@ pub const GROUP_BYTES_MAX: usize = 128;
 pub const MEMBERS_MAX: usize = 10_000;
 /// Most patterns on probation for one identity. Beyond it the one seen longest ago goes.
 pub const PROBATION_MAX: usize = 64;
+/// Most patterns of one identity that are told once a day; others may be told again that day.
+pub const TOLD_MAX: usize = 64;
 /// Most patterns of one group and day counted for deployments; further ones are not.
 pub const PATTERNS_MAX: usize = 256;
 /// Most sessions an analyst's answer can still change what was learned of. Beyond it the oldest go.
 pub const ANSWERABLE_MAX: usize = 1_024;
 /// Most events of such a session that are kept; a longer one is kept without its end.
 pub const ANSWERABLE_EVENTS_MAX: usize = 1_024;
+/// Most circumstances (hours, networks, clients, credentials) learned of one session; further ones
+/// are judged and not learned.
+pub const SESSION_PLACES_MAX: usize = 256;
+/// Most targets told apart within an hour; more count as this many.
+pub const WINDOW_TARGETS_MAX: usize = 1_024;

@@ -2,9 +2,11 @@
 //! what is unusual about it, and learns only when the session has ended.
 
 use deedtrail_core::id::{IdentityId, SessionUid};
+use serde::{Deserialize, Serialize};
 
 use crate::argument::Arguments;
 use crate::assessment::Terms;
+use crate::context::Context;
 use crate::scope::Scope;
 use crate::step::Step;
 
@@ -26,53 +28,36 @@ pub(crate) trait Part {
     /// The session is over: what it showed becomes history or is forgotten.
     fn close(&mut self, session: SessionUid, lesson: Lesson);
 
-    /// What was learned of `merged` is added to `kept`: both are one identity.
-    fn merge(&mut self, kept: IdentityId, merged: IdentityId);
+    /// A month has passed: what is long ago counts half.
+    fn age(&mut self, identity: IdentityId, day: u16);
 
-    /// Everything about an identity goes.
+    /// The identity is forgotten.
     fn forget(&mut self, identity: IdentityId);
+
+    /// Both are one identity: what is known of `merged` belongs to `kept`.
+    fn merge(&mut self, kept: IdentityId, merged: IdentityId);
 
     /// Bytes held for an identity.
     fn bytes(&self, identity: IdentityId) -> usize;
 }
 
 /// Every part, in the order in which they are asked.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Parts {
     pub(crate) arguments: Arguments,
-    pub(crate) scope: Scope,
+    scope: Scope,
+    context: Context,
 }
 
 impl Parts {
-    fn each(&mut self) -> [&mut dyn Part; 2] {
-        [&mut self.arguments, &mut self.scope]
-    }
-
-    pub(crate) fn score(&mut self, step: &Step<'_>, terms: &mut Terms) {
-        for part in self.each() {
-            part.score(step, terms);
-        }
-    }
-
-    pub(crate) fn close(&mut self, session: SessionUid, lesson: Lesson) {
-        for part in self.each() {
-            part.close(session, lesson);
-        }
-    }
-
-    pub(crate) fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
-        for part in self.each() {
-            part.merge(kept, merged);
-        }
-    }
-
-    pub(crate) fn forget(&mut self, identity: IdentityId) {
-        for part in self.each() {
-            part.forget(identity);
-        }
+    /// Every part; the one place that names them.
+    pub(crate) fn each(&mut self) -> impl Iterator<Item = &mut dyn Part> {
+        let parts: [&mut dyn Part; 3] = [&mut self.arguments, &mut self.scope, &mut self.context];
+        parts.into_iter()
     }
 
     pub(crate) fn bytes(&self, identity: IdentityId) -> usize {
-        self.arguments.bytes(identity) + self.scope.bytes(identity)
+        let parts: [&dyn Part; 3] = [&self.arguments, &self.scope, &self.context];
+        parts.iter().map(|part| part.bytes(identity)).sum()
     }
 }

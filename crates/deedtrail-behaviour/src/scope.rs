@@ -24,6 +24,8 @@ use crate::table::Counts;
 
 /// Most calls of one session that are learned.
 const CALLS_MAX: u16 = 4_096;
+/// Counts are halved after this many days.
+const HALVED_DAYS: u16 = 30;
 /// Counts a session of a job, beside the operations it used.
 const SESSIONS: u32 = 1;
 /// Added to how often an operation was used, so that nothing is impossible.
@@ -42,7 +44,15 @@ enum Standing {
 pub(crate) struct Scope {
     open: BTreeMap<SessionUid, Session>,
     own: BTreeMap<IdentityId, Counts>,
-    peers: BTreeMap<Text, Counts>,
+    peers: BTreeMap<Text, Peers>,
+}
+
+/// What peers did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Peers {
+    counts: Counts,
+    /// Day on which counts were last halved.
+    halved: u16,
 }
 
 /// What an open session did so far.
@@ -103,10 +113,18 @@ impl Part for Scope {
         learn(self.own.entry(session.identity).or_default(), &session);
         let room = self.peers.len() < GROUPS_MAX || self.peers.contains_key(&session.group);
         if room && !session.group.is_empty() {
-            learn(
-                self.peers.entry(session.group.clone()).or_default(),
-                &session,
-            );
+            let peers = self.peers.entry(session.group.clone()).or_default();
+            if session.day.saturating_sub(peers.halved) >= HALVED_DAYS {
+                peers.counts.halve(session.day);
+                peers.halved = session.day;
+            }
+            learn(&mut peers.counts, &session);
+        }
+    }
+
+    fn age(&mut self, identity: IdentityId, day: u16) {
+        if let Some(own) = self.own.get_mut(&identity) {
+            own.halve(day);
         }
     }
 
@@ -133,7 +151,7 @@ impl Part for Scope {
 impl Scope {
     fn judge(&self, session: &mut Session, step: &Step<'_>, terms: &mut Terms) {
         let own = self.own.get(&session.identity);
-        let peers = self.peers.get(&session.group);
+        let peers = self.peers.get(&session.group).map(|peers| &peers.counts);
         let operation = named(&step.event.mapped.operation);
         let standing = standing(step).map(|standing| {
             let nats = -rate(own, peers, standing).ln();

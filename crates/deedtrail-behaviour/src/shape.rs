@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{SHAPE_SYMBOLS_MAX, SIGNATURE_PAIRS_MAX, SIGNATURES_MAX};
 use numbers::Numbers;
-pub(crate) use signature::{Pairs, count, hash};
 use signature::{ANY, Signature, distance};
+pub(crate) use signature::{Pairs, count, hash};
 
 /// Nats for each step of distance to the nearest known signature.
 const STEP_NATS: f64 = 2.0;
@@ -67,7 +67,9 @@ impl Shape {
             *number = self.rigid(*symbol, *number);
         }
         let all = f64::from(self.sessions) + self.signatures.len() as f64;
-        let seen = self.find(hash(pairs)).map_or(0, |at| self.signatures[at].sessions);
+        let seen = self
+            .find(hash(pairs))
+            .map_or(0, |at| self.signatures[at].sessions);
         if seen > 0 {
             nats -= (f64::from(seen) / all).ln();
             return Cost { nats, seen };
@@ -82,7 +84,10 @@ impl Shape {
     pub(crate) fn differences(&self, session: &[u32]) -> Vec<Difference> {
         let mut pairs = Pairs::new();
         count(session, &mut pairs);
-        let mut found: Vec<_> = pairs.iter().filter_map(|pair| self.strange(*pair)).collect();
+        let mut found: Vec<_> = pairs
+            .iter()
+            .filter_map(|pair| self.strange(*pair))
+            .collect();
         for (symbol, number) in &mut pairs {
             *number = self.rigid(*symbol, *number);
         }
@@ -155,13 +160,20 @@ impl Shape {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let numbers: usize = self.symbols.iter().map(|(_, numbers)| numbers.bytes()).sum();
+        let numbers: usize = self
+            .symbols
+            .iter()
+            .map(|(_, numbers)| numbers.bytes())
+            .sum();
         let signatures = self.signatures.capacity() * size_of::<Signature>();
         numbers + signatures + self.pairs * size_of::<(u32, u16)>()
     }
 
     fn numbers(&self, symbol: u32) -> Option<&Numbers> {
-        let at = self.symbols.binary_search_by_key(&symbol, |entry| entry.0).ok()?;
+        let at = self
+            .symbols
+            .binary_search_by_key(&symbol, |entry| entry.0)
+            .ok()?;
         Some(&self.symbols[at].1)
     }
 
@@ -209,7 +221,9 @@ impl Shape {
     }
 
     fn find(&self, hash: u64) -> Option<usize> {
-        let found = self.signatures.binary_search_by_key(&hash, |signature| signature.hash);
+        let found = self
+            .signatures
+            .binary_search_by_key(&hash, |signature| signature.hash);
         found.ok()
     }
 
@@ -242,7 +256,10 @@ impl Shape {
     }
 
     fn insert(&mut self, signature: Signature) {
-        match self.signatures.binary_search_by_key(&signature.hash, |known| known.hash) {
+        match self
+            .signatures
+            .binary_search_by_key(&signature.hash, |known| known.hash)
+        {
             Ok(at) => self.signatures[at].add(&signature),
             Err(at) => {
                 self.pairs += signature.pairs.len();
@@ -264,7 +281,11 @@ impl Shape {
     fn drop_empty(&mut self) {
         self.symbols.retain(|(_, numbers)| numbers.sessions() > 0);
         self.signatures.retain(|signature| signature.sessions > 0);
-        self.pairs = self.signatures.iter().map(|signature| signature.pairs.len()).sum();
+        self.pairs = self
+            .signatures
+            .iter()
+            .map(|signature| signature.pairs.len())
+            .sum();
     }
 
     /// Writes every signature with the symbols that are elastic now.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
 use crate::drift::Drifting;
-use crate::limits::{MEMBERS_MAX, PATTERNS_MAX, PROBATION_MAX};
+use crate::limits::{MEMBERS_MAX, PATTERNS_MAX, PROBATION_MAX, TOLD_MAX};
 use crate::model::Model;
 
 /// Counts are halved after this many days.
@@ -36,6 +36,8 @@ pub(crate) struct Known {
     pub(crate) probation: Probation,
     pub(crate) drift: Drifting,
     pub(crate) last: Timestamp,
+    /// Patterns that alerted, and the day.
+    told: Vec<(u64, u16)>,
     /// Day on which counts were last halved.
     halved: u16,
 }
@@ -50,14 +52,31 @@ impl Known {
             probation: Probation::default(),
             drift: Drifting::default(),
             last: Timestamp::default(),
+            told: Vec::new(),
             halved: day,
         }
     }
 
-    /// Halves what is due.
-    pub(crate) fn age(&mut self, day: u16) {
-        if due(&mut self.halved, day) {
+    /// Halves what is due; whether it was.
+    pub(crate) fn age(&mut self, day: u16) -> bool {
+        let due = due(&mut self.halved, day);
+        if due {
             self.model.halve(day);
+        }
+        due
+    }
+
+    /// Whether the pattern alerted before on that day.
+    pub(crate) fn was_told(&self, pattern: u64, day: u16) -> bool {
+        self.told.contains(&(pattern, day))
+    }
+
+    /// Remembers that the pattern alerted.
+    pub(crate) fn tell(&mut self, pattern: u64, day: u16) {
+        if !self.was_told(pattern, day) {
+            self.told.retain(|(_, told)| day.saturating_sub(*told) <= 1);
+            self.told.truncate(TOLD_MAX - 1);
+            self.told.push((pattern, day));
         }
     }
 
@@ -104,7 +123,10 @@ pub(crate) struct Probation {
 impl Probation {
     /// Notes that the pattern came on `day`; true when it has come on enough days.
     pub(crate) fn note(&mut self, hash: u64, day: u16) -> bool {
-        let known = self.patterns.iter_mut().find(|pattern| pattern.hash == hash);
+        let known = self
+            .patterns
+            .iter_mut()
+            .find(|pattern| pattern.hash == hash);
         let Some(pattern) = known else {
             self.insert(hash, 1, day, false);
             return false;
@@ -190,7 +212,8 @@ impl Group {
         if day > self.day {
             self.day = day;
             self.patterns.clear();
-            self.members.retain(|_, last| day.saturating_sub(*last) <= HALVED_DAYS);
+            self.members
+                .retain(|_, last| day.saturating_sub(*last) <= HALVED_DAYS);
         }
         if self.patterns.len() >= PATTERNS_MAX && !self.patterns.contains_key(&hash) {
             return None;

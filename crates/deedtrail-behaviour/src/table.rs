@@ -107,7 +107,10 @@ impl Counts {
         let here = |slot: &&Slot| slot.count > 0 && slot.context == context && slot.symbol != TOTAL;
         let mut found: Vec<_> = self.slots.iter().filter(here).collect();
         found.sort_unstable_by_key(|slot| (std::cmp::Reverse(slot.count), slot.symbol));
-        found.into_iter().map(|slot| (slot.symbol, slot.count)).collect()
+        found
+            .into_iter()
+            .map(|slot| (slot.symbol, slot.count))
+            .collect()
     }
 
     /// Adds all of `other`; the result is that of learning both.

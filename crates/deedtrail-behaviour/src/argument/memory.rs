@@ -84,14 +84,6 @@ impl Memory {
     }
 
     pub(super) fn learn(&mut self, lessons: &Lessons<'_>, room: Room) {
-        if lessons.day.saturating_sub(self.halved) >= HALVED_DAYS {
-            if self.halved > 0 {
-                self.used.halve(lessons.day);
-                self.heard.halve(lessons.day);
-                self.origins.halve(lessons.day);
-            }
-            self.halved = lessons.day;
-        }
         if self.members.len() < MEMBERS_MAX {
             self.members.insert(lessons.identity);
         }
@@ -101,6 +93,21 @@ impl Memory {
             for context in contexts.hashes() {
                 self.origins.add(*context, *symbol, lessons.day);
             }
+        }
+    }
+
+    /// Halves every number: what is long ago counts less.
+    pub(super) fn halve(&mut self, day: u16) {
+        self.used.halve(day);
+        self.heard.halve(day);
+        self.origins.halve(day);
+    }
+
+    /// Halves every number when a month has passed.
+    pub(super) fn age(&mut self, day: u16) {
+        if day.saturating_sub(self.halved) >= HALVED_DAYS {
+            self.halve(day);
+            self.halved = day;
         }
     }
 

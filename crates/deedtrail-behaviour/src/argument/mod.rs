@@ -93,6 +93,12 @@ impl Part for Arguments {
         }
     }
 
+    fn age(&mut self, identity: IdentityId, day: u16) {
+        if let Some(own) = self.own.get_mut(&identity) {
+            own.halve(day);
+        }
+    }
+
     fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
         if let Some(other) = self.own.remove(&merged) {
             self.own.entry(kept).or_default().merge(&other);
@@ -241,6 +247,7 @@ impl Arguments {
                 heard: &heard,
                 ..lessons
             };
+            peers.age(lessons.day);
             peers.learn(&lessons, PEERS);
         }
     }

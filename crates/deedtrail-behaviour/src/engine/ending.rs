@@ -43,31 +43,51 @@ impl Behaviour {
         let follows = together.is_some_and(|together| !together.first);
         let rare = verdict.p < self.allowance.share(self.settings.budget);
         let over_floor = open.top.nats.max(verdict.scores.shape) >= self.settings.floor_nats;
-        let alerts = open.alerted || (verdict.ready && rare && over_floor && !follows);
+        let alerting = verdict.ready && rare && over_floor && !follows;
+        let repeats = alerting && !open.alerted && self.was_told(&open, pattern);
+        let alerts = open.alerted || (alerting && !repeats);
         let mut assessment = self.explain(session, &open, Moment::End);
         assessment.score_nats = verdict.score_nats;
         assessment.p = verdict.p;
         assessment.alerts = alerts;
+        assessment.repeats = repeats;
         assessment.deployment = together.map(|together| Deployment {
             peer_group: open.group.clone(),
             identities: together.identities,
             members: together.members,
         });
         let lesson = self.lesson(&open, &verdict, pattern);
+        if alerts && let Some(known) = self.identities.get_mut(&open.identity) {
+            known.tell(pattern, day_of(open.last));
+        }
         if self.learns() {
-            self.calibrate(&open, &verdict, alerts);
+            self.calibrate(&open, &verdict, rare);
+            // More of what was told already says nothing about the threshold.
+            if verdict.ready && !repeats && !follows {
+                let day = open.last.utc_day();
+                self.allowance.count(self.settings.budget, day, alerts);
+            }
         }
         self.learn(&open, lesson);
-        self.parts.close(session, lesson);
+        for part in self.parts.each() {
+            part.close(session, lesson);
+        }
         if alerts || lesson == Lesson::Forget {
             self.remember(Answerable::of(session, open, pattern, lesson));
         }
         Some(assessment)
     }
 
+    fn was_told(&self, open: &Open, pattern: u64) -> bool {
+        let known = self.identities.get(&open.identity);
+        known.is_some_and(|known| known.was_told(pattern, day_of(open.last)))
+    }
+
     /// The end is an action too.
     fn score_end(&self, open: &mut Open) {
-        let Some(known) = self.identities.get(&open.identity) else { return };
+        let Some(known) = self.identities.get(&open.identity) else {
+            return;
+        };
         let peers = self.groups.get(&open.group).map(|group| &group.model);
         let contexts = Contexts::after(&open.symbols, depth(open.kind));
         let nats = known.model.nats(peers, &contexts, END);
@@ -139,11 +159,17 @@ impl Behaviour {
                     || known.probation.note(pattern, day)
             }
         };
-        if learned { Lesson::Learn } else { Lesson::Forget }
+        if learned {
+            Lesson::Learn
+        } else {
+            Lesson::Forget
+        }
     }
 
     fn shows_something_new(&self, open: &Open, verdict: &Verdict) -> bool {
-        let Some(known) = self.identities.get(&open.identity) else { return true };
+        let Some(known) = self.identities.get(&open.identity) else {
+            return true;
+        };
         let top = &open.top;
         let before = &open.symbols[..top.place];
         let symbol = open.symbols.get(top.place).copied().unwrap_or(END);
@@ -152,8 +178,10 @@ impl Behaviour {
         !top.told.is_empty() || seen < KNOWN_COUNT_MIN || verdict.seen < KNOWN_COUNT_MIN
     }
 
-    fn calibrate(&mut self, open: &Open, verdict: &Verdict, alerted: bool) {
-        let Some(known) = self.identities.get_mut(&open.identity) else { return };
+    fn calibrate(&mut self, open: &Open, verdict: &Verdict, rare: bool) {
+        let Some(known) = self.identities.get_mut(&open.identity) else {
+            return;
+        };
         let group = self.groups.get_mut(&open.group);
         let peer_sessions = group.as_ref().map_or(0, |group| group.model.sessions());
         let judged = known.model.sessions() >= LEARNED_SESSIONS_MIN
@@ -161,22 +189,28 @@ impl Behaviour {
         if !judged {
             return;
         }
-        let strata = [Some(&mut known.calibration), group.map(|group| &mut group.calibration)];
+        let strata = [
+            Some(&mut known.calibration),
+            group.map(|group| &mut group.calibration),
+        ];
         for stratum in strata.into_iter().flatten().chain([&mut self.calibration]) {
-            stratum.add(&verdict.scores, verdict.score_nats, alerted);
-        }
-        if verdict.ready {
-            self.allowance.count(self.settings.budget, open.last.utc_day(), alerted);
+            stratum.add(&verdict.scores, verdict.score_nats, rare);
         }
     }
 
     fn learn(&mut self, open: &Open, lesson: Lesson) {
         let day = day_of(open.last);
-        let Some(known) = self.identities.get_mut(&open.identity) else { return };
+        let Some(known) = self.identities.get_mut(&open.identity) else {
+            return;
+        };
         if self.settings.learning != Learning::Paused {
             known.drift.count(&open.symbols, day / 7);
         }
-        known.age(day);
+        if known.age(day) {
+            for part in self.parts.each() {
+                part.age(open.identity, day);
+            }
+        }
         if lesson == Lesson::Forget {
             return;
         }
@@ -197,6 +231,12 @@ fn pattern(open: &Open, verdict: &Verdict) -> u64 {
         crate::shape::count(&open.symbols, &mut pairs);
         return crate::shape::hash(&pairs);
     }
+    event_pattern(open)
+}
+
+/// The same for its most surprising event.
+pub(super) fn event_pattern(open: &Open) -> u64 {
+    let top = &open.top;
     let at = |place: Option<usize>| place.and_then(|place| open.symbols.get(place)).copied();
     let previous = at(top.place.checked_sub(1)).unwrap_or(0);
     let symbol = at(Some(top.place)).unwrap_or(END);

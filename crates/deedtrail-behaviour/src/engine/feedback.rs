@@ -58,7 +58,10 @@ impl Behaviour {
     /// Takes what an analyst says of an ended session; `None` takes back what was said before.
     /// False when the session cannot be answered (any more): nothing changed.
     pub fn feedback(&mut self, session: SessionUid, disposition: Option<Disposition>) -> bool {
-        let newest = self.answerable.iter().rposition(|known| known.session == session);
+        let newest = self
+            .answerable
+            .iter()
+            .rposition(|known| known.session == session);
         let Some(at) = newest else { return false };
         let mut answered = self.answerable[at].clone();
         let learned = match disposition {
@@ -73,14 +76,19 @@ impl Behaviour {
             None => known.probation.reopen(answered.pattern),
             Some(said) => {
                 let barred = said == Disposition::Misuse;
-                known.probation.decide(answered.pattern, answered.day, barred);
+                known
+                    .probation
+                    .decide(answered.pattern, answered.day, barred);
             }
         }
         if disposition == Some(Disposition::Drift) {
             known.drift.accept();
         }
         if learned != answered.learned {
-            let group = self.groups.get_mut(&answered.group).map(|group| &mut group.model);
+            let group = self
+                .groups
+                .get_mut(&answered.group)
+                .map(|group| &mut group.model);
             for model in [Some(&mut known.model), group].into_iter().flatten() {
                 if learned {
                     model.learn(&answered.symbols, answered.depth, answered.day);

@@ -1,7 +1,11 @@
 //! Room: what goes when there is too much.
 
+use deedtrail_core::id::SessionUid;
+
 use crate::engine::Behaviour;
 use crate::limits::{IDENTITIES_MAX, OPEN_EVENTS_MAX, OPEN_SESSIONS_MAX};
+use crate::part::Lesson;
+use crate::session::Open;
 
 /// What goes at once, as a part of what there is.
 const GOES: usize = 8;
@@ -18,13 +22,14 @@ impl Behaviour {
 
     #[cold]
     fn end_quietest(&mut self) {
-        let entry = |(session, open): (&_, &crate::session::Open)| (open.idle_at(), *session);
+        let entry = |(session, open): (&_, &Open)| (open.idle_at(), *session);
         let mut quiet: Vec<_> = self.sessions.iter().map(entry).collect();
         quiet.sort_unstable();
         quiet.truncate(quiet.len().div_ceil(GOES));
         for (_, session) in quiet {
             let ended = self.end(session);
-            self.ended.extend(ended.filter(|assessment| assessment.alerts));
+            self.ended
+                .extend(ended.filter(|assessment| assessment.alerts));
         }
     }
 
@@ -36,14 +41,21 @@ impl Behaviour {
         quiet.truncate(quiet.len().div_ceil(GOES));
         for (_, identity) in &quiet {
             self.identities.remove(identity);
-            self.parts.forget(*identity);
+            for part in self.parts.each() {
+                part.forget(*identity);
+            }
         }
         let known = &self.identities;
-        let events = &mut self.open_events;
-        self.sessions.retain(|_, open| {
-            let stays = known.contains_key(&open.identity);
-            *events -= if stays { 0 } else { open.symbols.len() };
-            stays
-        });
+        let lost = |(session, open): (&SessionUid, &Open)| {
+            (!known.contains_key(&open.identity)).then_some(*session)
+        };
+        let lost: Vec<_> = self.sessions.iter().filter_map(lost).collect();
+        for session in lost {
+            let open = self.sessions.remove(&session);
+            self.open_events -= open.map_or(0, |open| open.symbols.len());
+            for part in self.parts.each() {
+                part.close(session, Lesson::Forget);
+            }
+        }
     }
 }

@@ -36,15 +36,23 @@ impl Behaviour {
         if kept == merged {
             return;
         }
-        self.parts.merge(kept, merged);
-        let Some(other) = self.identities.remove(&merged) else { return };
+        for part in self.parts.each() {
+            part.merge(kept, merged);
+        }
+        let Some(other) = self.identities.remove(&merged) else {
+            return;
+        };
         match self.identities.get_mut(&kept) {
             Some(known) => known.merge(&other),
             None => {
                 self.identities.insert(kept, other);
             }
         }
-        for open in self.sessions.values_mut().filter(|open| open.identity == merged) {
+        for open in self
+            .sessions
+            .values_mut()
+            .filter(|open| open.identity == merged)
+        {
             open.identity = kept;
         }
     }

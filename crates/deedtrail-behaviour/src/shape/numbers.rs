@@ -55,7 +55,10 @@ impl Numbers {
     }
 
     pub(crate) fn learn(&mut self, number: u16) {
-        let at = match self.histogram.binary_search_by_key(&number, |entry| entry.0) {
+        let at = match self
+            .histogram
+            .binary_search_by_key(&number, |entry| entry.0)
+        {
             Ok(at) => at,
             Err(at) if self.histogram.len() < SHAPE_NUMBERS_MAX => {
                 self.histogram.insert(at, (number, 0));
@@ -78,7 +81,10 @@ impl Numbers {
     }
 
     pub(crate) fn forget(&mut self, number: u16) {
-        if let Ok(at) = self.histogram.binary_search_by_key(&number, |entry| entry.0) {
+        if let Ok(at) = self
+            .histogram
+            .binary_search_by_key(&number, |entry| entry.0)
+        {
             self.histogram[at].1 -= 1;
         }
         self.recount();
@@ -113,7 +119,9 @@ impl Numbers {
 
     /// Nats of `number` beyond those of the usual one.
     pub(crate) fn departure(&self, number: u16) -> f64 {
-        (self.weight(self.usual) / self.weight(number)).ln().max(0.0)
+        (self.weight(self.usual) / self.weight(number))
+            .ln()
+            .max(0.0)
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -127,7 +135,9 @@ impl Numbers {
     }
 
     fn seen(&self, number: u16) -> u16 {
-        let at = self.histogram.binary_search_by_key(&number, |entry| entry.0);
+        let at = self
+            .histogram
+            .binary_search_by_key(&number, |entry| entry.0);
         at.map_or(0, |at| self.histogram[at].1)
     }
 
@@ -149,7 +159,10 @@ impl Numbers {
         self.squares = counts().map(|count| f64::from(count).powi(2)).sum();
         let weighted = |(number, count): &(u16, u16)| f64::from(*number) * f64::from(*count);
         self.sum = self.histogram.iter().map(weighted).sum();
-        let most = self.histogram.iter().max_by_key(|(number, count)| (*count, *number));
+        let most = self
+            .histogram
+            .iter()
+            .max_by_key(|(number, count)| (*count, *number));
         self.usual = most.map_or(0, |(number, _)| *number);
     }
 }

@@ -110,7 +110,13 @@ fn aligned(
     let theirs = second.filter(|pair| pair.0 == symbol);
     *at += usize::from(mine.is_some());
     *other += usize::from(theirs.is_some());
-    (symbol, (mine.map_or(0, |pair| pair.1), theirs.map_or(0, |pair| pair.1)))
+    (
+        symbol,
+        (
+            mine.map_or(0, |pair| pair.1),
+            theirs.map_or(0, |pair| pair.1),
+        ),
+    )
 }
 
 fn step(number: u16, beside: u16) -> f64 {
