@@ -189,10 +189,11 @@ impl Bench {
         later.sort_by(f64::total_cmp);
         let over = (later.len() as f64 * (1.0 - FALSE_SHARE)) as usize;
         let threshold = later.get(over).copied().unwrap_or(f64::MAX);
-        for run in &fold.tested {
+        for (place, run) in fold.tested.iter().enumerate() {
             let Run { attacked, .. } = self.runs[*run];
             let steered = attacked && self.runs[*run].steered();
-            let Some(assessment) = self.play(&mut engine, fold.learned.len(), *run) else {
+            let number = fold.learned.len() + place;
+            let Some(assessment) = self.play(&mut engine, number, *run) else {
                 continue;
             };
             let told = assessment.events.first();

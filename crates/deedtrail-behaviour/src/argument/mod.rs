@@ -34,8 +34,8 @@ use crate::step::Step;
 pub(crate) use self::origin::name;
 pub(crate) use self::session::{group_name, job};
 
-/// Numbers and free text are rewritten by every model in its own way: they count half, and never
-/// more than this many nats before that.
+/// Numbers and free text are rewritten by every model in its own way, and what stands in the request
+/// is the user's own word: they count half, and never more than this many nats before that.
 const FREE_NATS_MAX: f64 = 4.0;
 const FREE_SHARE: f64 = 0.5;
 /// Most entities held for all open sessions. Beyond it nothing more is heard of.
@@ -175,7 +175,7 @@ impl Arguments {
                 counted.push(place);
                 new_party |= is_party(value) && origin > Origin::Known;
                 let nats = match -share.ln() {
-                    nats if value.is_reference() => nats,
+                    nats if value.is_reference() && origin != Origin::Request => nats,
                     nats => FREE_SHARE * nats.min(FREE_NATS_MAX),
                 };
                 if most.as_ref().is_none_or(|most| nats > most.nats) {
