@@ -1,7 +1,5 @@
 //! Symbols: what an action is to the models. Action, operation, outcome and class of target.
 
-use std::fmt::Write as _;
-
 use deedtrail_core::Text;
 use deedtrail_core::event::{Event, OutcomeClass};
 use indexmap::IndexSet;
@@ -19,20 +17,17 @@ const FIRST: u32 = OTHER + 1;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Dictionary {
     keys: IndexSet<Text>,
-    #[serde(skip)]
-    scratch: String,
 }
 
 impl Dictionary {
     /// The symbol of an event.
     pub(crate) fn symbol(&mut self, event: &Event) -> u32 {
-        write_key(event, &mut self.scratch);
-        let key = self.scratch.as_str();
-        let known = self.keys.get_index_of(key);
+        let key = key_of(event);
+        let known = self.keys.get_index_of(key.as_str());
         let place = match known {
             Some(place) => place,
             None if self.keys.len() >= SYMBOLS_MAX => return OTHER,
-            None => self.keys.insert_full(Text::new(key)).0,
+            None => self.keys.insert_full(Text::new(&key)).0,
         };
         FIRST + u32::try_from(place).unwrap_or(0)
     }
@@ -54,31 +49,37 @@ impl Dictionary {
         let mut parts = key.split(SEPARATOR).skip(1);
         let mut part = || parts.next().unwrap_or_default();
         let (operation, outcome, class) = (part(), part(), part());
-        let mut label = format!("`{operation}`");
-        if !outcome.is_empty() {
-            let _ = write!(label, " ({outcome})");
-        }
-        if !class.is_empty() {
-            let _ = write!(label, " on {class}");
-        }
-        label
+        let outcome = if outcome.is_empty() {
+            String::new()
+        } else {
+            format!(" ({outcome})")
+        };
+        let class = if class.is_empty() {
+            String::new()
+        } else {
+            format!(" on {class}")
+        };
+        format!("`{operation}`{outcome}{class}")
     }
 }
 
-fn write_key(event: &Event, key: &mut String) {
+fn key_of(event: &Event) -> String {
     let mapped = &event.mapped;
-    key.clear();
     let outcome = match mapped.outcome {
         OutcomeClass::Success | OutcomeClass::Unknown => "",
         failed => failed.name(),
     };
+    let mut key = String::with_capacity(64);
     key.push_str(mapped.action.name());
-    key.push(SEPARATOR);
-    push(key, &mapped.operation);
-    key.push(SEPARATOR);
-    key.push_str(outcome);
-    key.push(SEPARATOR);
-    push(key, mapped.target_kind.as_deref().unwrap_or_default());
+    for part in [
+        &mapped.operation,
+        outcome,
+        mapped.target_kind.as_deref().unwrap_or_default(),
+    ] {
+        key.push(SEPARATOR);
+        push(&mut key, part);
+    }
+    key
 }
 
 /// Adds text without separators, cut where it is too long.

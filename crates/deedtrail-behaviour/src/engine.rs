@@ -251,7 +251,9 @@ impl Behaviour {
             return None;
         }
         let (pattern, day) = (event_pattern(open), day_of(open.last));
-        if known.was_told(pattern, day) {
+        let group = self.groups.get(&open.group);
+        let deploys = group.is_some_and(|group| group.deploys(pattern, day));
+        if deploys || known.was_told(pattern, day) {
             return None;
         }
         let mut assessment = self.explain(session, open, Moment::Event);

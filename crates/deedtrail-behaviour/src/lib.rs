@@ -4,6 +4,11 @@
 //! Pure and deterministic: no I/O, no clock, no random number. Time comes from events and ticks.
 //! Everything is scored before it is learned, so that every score is out of sample.
 
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "what is counted here stays far below 2^52"
+)]
+
 mod argument;
 mod assessment;
 mod budget;

@@ -110,8 +110,17 @@ struct Pattern {
     hash: u64,
     days: u8,
     last: u16,
-    /// An analyst said that it is misuse: it never becomes usual by itself.
-    barred: bool,
+    said: Said,
+}
+
+/// What an analyst said of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Said {
+    Nothing,
+    /// It is usual from now on.
+    Usual,
+    /// It never becomes usual by itself.
+    Misuse,
 }
 
 /// Patterns that are learned only once they came on several days.
@@ -128,7 +137,7 @@ impl Probation {
             .iter_mut()
             .find(|pattern| pattern.hash == hash);
         let Some(pattern) = known else {
-            self.insert(hash, 1, day, false);
+            self.insert(hash, 1, day, Said::Nothing);
             return false;
         };
         if day.saturating_sub(pattern.last) > PATTERN_DAYS {
@@ -138,13 +147,22 @@ impl Probation {
             pattern.days = pattern.days.saturating_add(1);
         }
         pattern.last = pattern.last.max(day);
-        pattern.days >= PROBATION_DAYS && !pattern.barred
+        match pattern.said {
+            Said::Nothing => pattern.days >= PROBATION_DAYS,
+            said => said == Said::Usual,
+        }
     }
 
-    /// What an analyst said: usual from now on, or never.
-    pub(crate) fn decide(&mut self, hash: u64, day: u16, barred: bool) {
-        self.patterns.retain(|pattern| pattern.hash != hash);
-        self.insert(hash, if barred { 0 } else { PROBATION_DAYS }, day, barred);
+    /// Whether an analyst said that it is usual.
+    pub(crate) fn approved(&self, hash: u64) -> bool {
+        let known = self.patterns.iter().find(|pattern| pattern.hash == hash);
+        known.is_some_and(|pattern| pattern.said == Said::Usual)
+    }
+
+    /// What an analyst said stays until something else is said.
+    pub(crate) fn decide(&mut self, hash: u64, day: u16, said: Said) {
+        self.reopen(hash);
+        self.insert(hash, 0, day, said);
     }
 
     /// As if it had never been decided.
@@ -152,9 +170,9 @@ impl Probation {
         self.patterns.retain(|pattern| pattern.hash != hash);
     }
 
-    fn insert(&mut self, hash: u64, days: u8, last: u16, barred: bool) {
+    fn insert(&mut self, hash: u64, days: u8, last: u16, said: Said) {
         if self.patterns.len() >= PROBATION_MAX {
-            let rank = |at: &usize| (self.patterns[*at].barred, self.patterns[*at].last);
+            let rank = |at: &usize| (self.patterns[*at].said, self.patterns[*at].last);
             let oldest = (0..self.patterns.len()).min_by_key(rank).unwrap_or(0);
             self.patterns.remove(oldest);
         }
@@ -162,7 +180,7 @@ impl Probation {
             hash,
             days,
             last,
-            barred,
+            said,
         });
     }
 }
@@ -203,10 +221,6 @@ impl Group {
         }
     }
 
-    pub(crate) fn members(&self) -> usize {
-        self.members.len()
-    }
-
     /// Notes that `identity` did something new; who else did, when that makes it a deployment.
     pub(crate) fn note(&mut self, hash: u64, identity: IdentityId, day: u16) -> Option<Together> {
         if day > self.day {
@@ -218,20 +232,30 @@ impl Group {
         if self.patterns.len() >= PATTERNS_MAX && !self.patterns.contains_key(&hash) {
             return None;
         }
-        let active = |last: &&u16| day.saturating_sub(**last) <= ACTIVE_DAYS;
-        let members = self.members.values().filter(active).count();
-        let enough = |identities: usize| {
-            identities >= DEPLOYMENT_MEMBERS_MIN
-                && identities as f64 > DEPLOYMENT_SHARE * members as f64
-        };
+        let members = self.active(day);
         let seen = self.patterns.entry(hash).or_default();
-        let before = enough(seen.len());
+        let before = is_deployment(seen.len(), members);
         seen.insert(identity);
         let identities = seen.len();
-        enough(identities).then_some(Together {
+        is_deployment(identities, members).then_some(Together {
             identities,
             members,
             first: !before,
         })
     }
+
+    /// Whether the pattern already is a deployment on that day.
+    pub(crate) fn deploys(&self, hash: u64, day: u16) -> bool {
+        let seen = self.patterns.get(&hash).filter(|_| day == self.day);
+        seen.is_some_and(|seen| is_deployment(seen.len(), self.active(day)))
+    }
+
+    fn active(&self, day: u16) -> usize {
+        let active = |last: &&u16| day.saturating_sub(**last) <= ACTIVE_DAYS;
+        self.members.values().filter(active).count()
+    }
+}
+
+fn is_deployment(identities: usize, members: usize) -> bool {
+    identities >= DEPLOYMENT_MEMBERS_MIN && identities as f64 > DEPLOYMENT_SHARE * members as f64
 }

@@ -261,6 +261,9 @@ impl Counts {
     }
 }
 
+/// A context as it is saved: its symbols, how often, and the day last seen.
+type Saved = (u32, Vec<(u32, u16, u16)>);
+
 /// Where a key's search begins.
 #[inline]
 fn home(context: u32, symbol: u32, slots: usize) -> usize {
@@ -278,7 +281,7 @@ impl PartialEq for Counts {
 /// Saved by context, in order: equal contents give equal bytes.
 impl Serialize for Counts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut contexts: Vec<(u32, Vec<(u32, u16, u16)>)> = Vec::new();
+        let mut contexts: Vec<Saved> = Vec::new();
         for ((context, symbol), (count, day)) in self.edges() {
             match contexts.last_mut() {
                 Some((last, edges)) if *last == context => edges.push((symbol, count, day)),
@@ -291,7 +294,7 @@ impl Serialize for Counts {
 
 impl<'de> Deserialize<'de> for Counts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let contexts = Vec::<(u32, Vec<(u32, u16, u16)>)>::deserialize(deserializer)?;
+        let contexts = Vec::<Saved>::deserialize(deserializer)?;
         let flat = contexts.into_iter().flat_map(|(context, edges)| {
             let edge = move |(symbol, count, day)| ((context, symbol), (count, day));
             edges.into_iter().map(edge)

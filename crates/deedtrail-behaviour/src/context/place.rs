@@ -179,7 +179,10 @@ fn judge_hour(own: &Counts, peers: Option<&Counts>, place: &Place, terms: &mut T
 fn network_sentence(own: &Counts, place: &Place, around: &[&Place]) -> String {
     let mut sentence = format!("network {}: {}", place.label, seen(own, place));
     for other in around {
-        sentence.push_str(&format!(", {}: {}", other.label, seen(own, other)));
+        sentence.push_str(", ");
+        sentence.push_str(&other.label);
+        sentence.push_str(": ");
+        sentence.push_str(&seen(own, other));
     }
     sentence
 }

@@ -2,6 +2,8 @@
 
 /// Smallest probability told.
 const P_MIN: f64 = 1e-12;
+/// Larger values are as rare as this one.
+const VALUE_MAX: f64 = 1e9;
 /// Terms of the continued fraction; it converges long before.
 const TERMS_MAX: u32 = 200;
 const PRECISION: f64 = 1e-10;
@@ -15,7 +17,7 @@ pub(super) fn gamma_poisson(value: f64, mean: f64, variance: f64, windows: f64) 
     let variance = variance.max(1.5 * mean);
     let size = mean * mean / (variance - mean);
     let share = mean / (size + mean);
-    incomplete_beta(share, value.max(1.0), size).clamp(P_MIN, 1.0)
+    incomplete_beta(share, value.clamp(1.0, VALUE_MAX), size).clamp(P_MIN, 1.0)
 }
 
 /// Regularised incomplete beta function (Numerical Recipes, 6.4; continued fraction by Lentz).

@@ -151,7 +151,7 @@ impl Behaviour {
         let learned = match self.settings.learning {
             Learning::Paused => false,
             Learning::Everything => true,
-            Learning::Guarded if open.held => known.probation.note(pattern, day) && false,
+            Learning::Guarded if open.held => known.probation.approved(pattern),
             Learning::Guarded => {
                 known.model.sessions() < LEARNED_SESSIONS_MIN
                     || verdict.p > LEARNED_P_MIN

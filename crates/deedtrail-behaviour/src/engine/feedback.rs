@@ -8,6 +8,7 @@ use crate::limits::{ANSWERABLE_EVENTS_MAX, ANSWERABLE_MAX};
 use crate::model::depth;
 use crate::part::Lesson;
 use crate::session::Open;
+use crate::subject::Said;
 
 /// What an analyst says of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,10 +76,12 @@ impl Behaviour {
         match disposition {
             None => known.probation.reopen(answered.pattern),
             Some(said) => {
-                let barred = said == Disposition::Misuse;
-                known
-                    .probation
-                    .decide(answered.pattern, answered.day, barred);
+                let said = if said == Disposition::Misuse {
+                    Said::Misuse
+                } else {
+                    Said::Usual
+                };
+                known.probation.decide(answered.pattern, answered.day, said);
             }
         }
         if disposition == Some(Disposition::Drift) {

@@ -1,0 +1,113 @@
+//! Snapshots: exact, versioned, independent of how the stream was cut.
+
+use deedtrail_behaviour::{Assessment, Behaviour, RestoreError};
+use proptest::prelude::*;
+
+use crate::builder::{Told, USUAL, guarded, identity};
+
+const STEPS: [&str; 8] = [
+    "checkout",
+    "build",
+    "test",
+    "deploy",
+    "verify",
+    "scan",
+    "sign",
+    "read_secret",
+];
+
+/// A small state with a bit of everything.
+fn sample() -> Told {
+    let mut told = Told::trained(guarded(0.01), 60);
+    told.group = "runners";
+    for _ in 0..40 {
+        told.session(2, &USUAL);
+    }
+    told.session(1, &["checkout", "read_secret"]);
+    told.next_day();
+    told.session(
+        2,
+        &["checkout", "build", "test", "test", "deploy", "verify"],
+    );
+    let session = told.begin();
+    let event = told.event("checkout", |event| {
+        event.mapped.src_ip = Some("192.0.2.7".into());
+    });
+    told.observe(1, session, &event);
+    told
+}
+
+/// The format of a snapshot is kept: what an older version wrote is read as it was meant.
+#[test]
+fn golden_snapshot_is_read_and_written_the_same() {
+    let golden = include_bytes!("golden/behaviour.1.snapshot");
+    let engine = Behaviour::restore(golden).unwrap();
+    assert_eq!(engine.readiness(identity(1)).sessions, 60);
+    assert_eq!(
+        engine.snapshot(),
+        golden,
+        "the format changed: give it a new version"
+    );
+    assert_eq!(engine, sample().engine);
+}
+
+#[test]
+fn damaged_and_foreign_snapshots_are_refused() {
+    let snapshot = sample().engine.snapshot();
+    assert_eq!(Behaviour::restore(b"other"), Err(RestoreError::Format));
+    let cut = &snapshot[..snapshot.len() / 2];
+    assert!(matches!(
+        Behaviour::restore(cut),
+        Err(RestoreError::Damaged(_))
+    ));
+}
+
+#[test]
+fn merged_identities_share_what_was_learned() {
+    let mut told = sample();
+    told.engine.merge(identity(1), identity(2));
+    assert_eq!(told.engine.readiness(identity(2)).sessions, 0);
+    assert_eq!(told.engine.readiness(identity(1)).sessions, 60 + 40);
+}
+
+/// Runs sessions of several identities side by side; restores from a snapshot where told.
+fn run(plan: &[(u8, usize)], restores: &[usize]) -> (Vec<Assessment>, Vec<u8>) {
+    let mut told = Told::trained(guarded(0.05), 40);
+    let sessions: Vec<_> = (0..4).map(|_| told.begin()).collect();
+    let mut assessments = Vec::new();
+    for (at, (who, step)) in plan.iter().enumerate() {
+        let session = sessions[usize::from(*who)];
+        if *step == STEPS.len() {
+            assessments.extend(told.engine.end(session));
+        } else {
+            let event = told.event(STEPS[*step], |_| {});
+            assessments.extend(told.observe(who + 1, session, &event));
+        }
+        if restores.contains(&at) {
+            told.engine = Behaviour::restore(&told.engine.snapshot()).unwrap();
+        }
+    }
+    assessments.extend(told.engine.tick(told.at.plus_micros(i64::MAX / 2)));
+    (assessments, told.engine.snapshot())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn restarts_change_nothing(
+        plan in proptest::collection::vec((0_u8..4, 0_usize..=STEPS.len()), 1..120),
+        restores in proptest::collection::vec(0_usize..120, 0..6),
+    ) {
+        prop_assert_eq!(run(&plan, &[]), run(&plan, &restores));
+    }
+
+    #[test]
+    fn no_bytes_make_restoring_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let mut snapshot = b"deedtrail.behaviour.1\n".to_vec();
+        snapshot.extend(bytes);
+        if let Ok(engine) = Behaviour::restore(&snapshot) {
+            prop_assert!(Behaviour::restore(&engine.snapshot()).is_ok());
+        }
+    }
+}
