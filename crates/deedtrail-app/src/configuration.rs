@@ -1,21 +1,28 @@
 //! What detection depends on besides records is in the log: imports, rules, mappings.
 
-use deedtrail_core::id::TenantId;
+use deedtrail_core::id::{SessionUid, TenantId};
 use deedtrail_core::port::log::{
     AppendError, EntryKind, NewEntry, Outcome, Part, PartClass, Sequence,
 };
 use deedtrail_core::port::store::{Scope, StoreError};
+use deedtrail_detect::behaviour::Disposition;
+use serde::{Deserialize, Serialize};
 
 use crate::App;
 use crate::access::{Denied, Principal};
 
 /// Note of an entry that declares identities; its part is the normalised NDJSON of the import.
 pub const IDENTITY_IMPORT: &str = "identity import";
+/// Note of an entry that says what identities may do; its part names the import and lists its
+/// grants, as NDJSON.
+pub const ENTITLEMENT_IMPORT: &str = "entitlement import";
 /// Note of an entry that takes records out of quarantine because their events are there; its part
 /// lists their sequences, one in a line.
 pub const QUARANTINE_SETTLED: &str = "quarantine settled";
 /// Note of an entry that says how many records were sent again: an object of numbers by source.
 pub const REPEATS: &str = "records sent again";
+/// Note of an entry that holds what an analyst says of a session that departed: [`Feedback`].
+pub const FEEDBACK: &str = "behaviour feedback";
 /// Note of an entry that names the rules in force; its part lists them with their hashes.
 pub const RULES: &str = "rules";
 /// Note of an entry that names the mappings in force; its part lists them with their versions.
@@ -26,6 +33,14 @@ pub const MAPPINGS: &str = "mappings";
 pub const TARGETS: &str = "target rules";
 /// Note of an entry that holds the thresholds of detection in force, as JSON.
 pub const DETECTION: &str = "detection settings";
+
+/// What an analyst says of a session, for what is learned of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    pub session: SessionUid,
+    /// `None` takes back what was said before.
+    pub disposition: Option<Disposition>,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {

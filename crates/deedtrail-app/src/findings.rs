@@ -8,9 +8,11 @@ use deedtrail_core::id::{EventUid, FindingId};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::archive::EventFilter;
 use deedtrail_core::port::store::{FindingFilter, Scope};
+use deedtrail_detect::behaviour::Disposition;
 
 use crate::App;
 use crate::access::Principal;
+use crate::configuration::{FEEDBACK, Feedback};
 use crate::timeline::{IdentityFile, ReadingError};
 
 /// What an analyst may conclude.
@@ -22,6 +24,9 @@ pub const DISPOSITIONS: [&str; 6] = [
     "drift",
     "control_gap",
 ];
+
+/// Findings about a session that departed from what was learned.
+const LEARNED: [&str; 2] = ["behaviour_departure", "group_change"];
 
 /// What an analyst concludes about a finding.
 #[derive(Clone, Copy, Debug)]
@@ -95,9 +100,7 @@ impl App {
         }
         let note = noted(conclusion.note)?;
         let store = &self.ports.store;
-        if store.finding(id)?.is_none() {
-            return Err(ReadingError::NoFinding(id));
-        }
+        let finding = store.finding(id)?.ok_or(ReadingError::NoFinding(id))?;
         let mut entry = format!(
             "{id} {status:?}, {}",
             disposition.unwrap_or("no disposition")
@@ -106,6 +109,7 @@ impl App {
             entry.extend([": ", note]);
         }
         self.audit(principal, "finding decided", &entry)?;
+        self.teach(principal, &finding, disposition)?;
         let decision = Decision {
             status,
             disposition: disposition.map(Text::from),
@@ -115,6 +119,35 @@ impl App {
         };
         store.decide_finding(id, decision)?;
         store.finding(id)?.ok_or(ReadingError::NoFinding(id))
+    }
+
+    /// What is said of a session that departed from learned behaviour changes what is learned. It is
+    /// an entry of the log, since detection depends on it.
+    fn teach(
+        &self,
+        principal: &Principal,
+        finding: &Finding,
+        disposition: Option<&str>,
+    ) -> Result<(), ReadingError> {
+        let (Some(session), true) = (
+            finding.draft.session,
+            LEARNED.contains(&finding.draft.kind.as_str()),
+        ) else {
+            return Ok(());
+        };
+        let disposition = match disposition {
+            Some("benign") => Some(Disposition::Benign),
+            Some("drift") => Some(Disposition::Drift),
+            Some("misuse" | "intrusion" | "coerced") => Some(Disposition::Misuse),
+            _ => None,
+        };
+        let feedback = Feedback {
+            session,
+            disposition,
+        };
+        let content = serde_json::json!(feedback).to_string();
+        self.append_plain(principal, FEEDBACK, content.into_bytes())?;
+        Ok(())
     }
 
     fn events_by_uid(

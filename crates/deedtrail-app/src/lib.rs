@@ -6,6 +6,7 @@
 pub mod access;
 pub mod activity;
 pub mod configuration;
+pub mod entitlement;
 pub mod evidence;
 pub mod feed_health;
 pub mod feeds;
@@ -19,6 +20,7 @@ pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
 mod sensitive;
+pub mod session;
 pub mod signal;
 pub mod source_name;
 pub mod target;

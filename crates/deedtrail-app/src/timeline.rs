@@ -1,7 +1,7 @@
 //! Reading: one identity's trail, one event with its raw record and proof.
 
 use deedtrail_core::event::Event;
-use deedtrail_core::id::{AliasUid, EventUid, FindingId, IdentityId};
+use deedtrail_core::id::{AliasUid, EventUid, FindingId, IdentityId, SessionUid};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::archive::{ArchiveError, Cursor, EventFilter};
@@ -50,6 +50,8 @@ pub enum ReadingError {
     NotQuarantined(Sequence),
     #[error("no event has the id {0}")]
     NoEvent(EventUid),
+    #[error("no session has the id {0}")]
+    NoSession(SessionUid),
     #[error("no finding has the id {0}")]
     NoFinding(FindingId),
     #[error(

@@ -5,11 +5,12 @@ mod feedback;
 mod provenance;
 mod room;
 mod state;
+mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use deedtrail_core::Text;
-use deedtrail_core::id::{IdentityId, SessionUid};
+use deedtrail_core::id::{EventUid, IdentityId, SessionUid, SourceName};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,8 @@ pub struct Behaviour {
     calibration: Calibration,
     allowance: Allowance,
     sessions: BTreeMap<SessionUid, Open>,
+    /// Open sessions by identity, each with the source it began in.
+    streams: BTreeMap<IdentityId, Vec<(SourceName, SessionUid)>>,
     /// Events in open sessions.
     open_events: usize,
     /// Assessments of sessions that ended by themselves, told with the next tick.
@@ -102,7 +105,11 @@ impl Behaviour {
             let ended = self.end(step.session);
             self.ended.extend(ended);
         }
+        self.end_outlived(step);
         self.make_room();
+        if !self.sessions.contains_key(&step.session) {
+            self.note_stream(step.subject.identity, &step.event.source, step.session);
+        }
         let symbol = self.dictionary.symbol(step.event);
         let group = self.group_name(step.subject.peer_group);
         self.know(step, &group);
@@ -143,6 +150,11 @@ impl Behaviour {
         self.alert_early(step.session, at)
     }
 
+    /// What is to be told of sessions that ended by themselves.
+    pub fn take_ended(&mut self) -> Vec<Assessment> {
+        std::mem::take(&mut self.ended)
+    }
+
     /// Ends sessions that were idle too long at `now`, and tells of those that ended by themselves.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Assessment> {
         let idle = |(session, open): (&SessionUid, &Open)| {
@@ -153,6 +165,11 @@ impl Behaviour {
         let mut told = std::mem::take(&mut self.ended);
         told.extend(due.into_iter().filter_map(|(_, session)| self.end(session)));
         told
+    }
+
+    /// The most surprising event of an open session so far.
+    pub fn top(&self, session: SessionUid) -> Option<EventUid> {
+        self.sessions.get(&session).map(|open| open.top.event)
     }
 
     /// How an identity drifts; `None` while there is nothing to compare with.

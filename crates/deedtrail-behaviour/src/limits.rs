@@ -46,3 +46,6 @@ pub const ANSWERABLE_EVENTS_MAX: usize = 1_024;
 pub const SESSION_PLACES_MAX: usize = 256;
 /// Most targets told apart within an hour; more count as this many.
 pub const WINDOW_TARGETS_MAX: usize = 1_024;
+/// Open sessions of one identity that end when their source goes on without them; further ones end
+/// with ticks alone.
+pub const STREAM_SESSIONS_MAX: usize = 32;

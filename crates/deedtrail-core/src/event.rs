@@ -40,6 +40,8 @@ macro_rules! listed {
     };
 }
 
+pub(crate) use listed;
+
 listed! {
     /// What kind of telemetry an event is.
     EventKind {

@@ -141,6 +141,9 @@ pub mod kind {
     /// A session.
     #[derive(Debug)]
     pub enum Session {}
+    /// A right that an import says somebody has.
+    #[derive(Debug)]
+    pub enum Entitlement {}
     /// A finding.
     #[derive(Debug)]
     pub enum Finding {}
@@ -163,6 +166,9 @@ pub mod kind {
     impl IdKind for Session {
         const DOMAIN: &'static str = "deedtrail.session.v1";
     }
+    impl IdKind for Entitlement {
+        const DOMAIN: &'static str = "deedtrail.entitlement.v1";
+    }
     impl IdKind for Finding {
         const DOMAIN: &'static str = "deedtrail.finding.v1";
     }
@@ -176,6 +182,7 @@ pub type AliasUid = Id<kind::Alias>;
 pub type IdentityId = Id<kind::Identity>;
 pub type CredentialUid = Id<kind::Credential>;
 pub type SessionUid = Id<kind::Session>;
+pub type EntitlementId = Id<kind::Entitlement>;
 pub type FindingId = Id<kind::Finding>;
 pub type ReferenceUid = Id<kind::Reference>;
 

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod agent;
 pub mod control;
+pub mod entitlement;
 pub mod entity;
 pub mod event;
 pub mod finding;
@@ -17,6 +18,7 @@ pub mod mapping;
 pub mod namespace;
 pub mod port;
 pub mod reference;
+pub mod session;
 pub mod time;
 pub mod visible;
 

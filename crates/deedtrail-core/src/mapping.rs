@@ -109,8 +109,8 @@ pub enum MapError {
     #[error("no source is called `{source_name}`; `deedtrail source list` shows them all")]
     UnknownSource { source_name: String },
     #[error(
-        "neither its labels ({labels}) nor its content tell a source; label it with a name of \
-         `deedtrail source list`"
+        "neither its labels ({labels}) nor its content tell one source (`deedtrail source detect FILE` \
+         names what comes close); label it with a name of `deedtrail source list`"
     )]
     Unrecognized { labels: String },
     #[error("who sent it is not proven: {detail}")]

@@ -4,24 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deedtrail_core::action::Action;
-use deedtrail_core::event::OutcomeClass;
+use deedtrail_core::event::{Event, OutcomeClass};
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::health::Watched;
-use deedtrail_core::id::{CredentialUid, IdentityId, SourceName, TenantId};
+use deedtrail_core::id::{CredentialUid, IdentityId, SessionUid, SourceName, TenantId};
+use deedtrail_core::identity::Identity;
 use deedtrail_core::mapping::RecordNumber;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::behaviour::{self, Disposition, Drift, Readiness};
 use crate::detector::{Context, DETECTORS, Rotations, Runs, draft, settle_secret_reads};
 use crate::field::View;
 use crate::limits::{CREDENTIALS_MAX, PROFILES_MAX, SNAPSHOT_BYTES_MAX};
 use crate::profile::{self, CredentialProfile, Facts, Profile};
 use crate::rule::{CorrelationState, RuleSet, SourceRules};
+use crate::session::{Changed, Seen, SessionChanges, Sessions};
 use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.5\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.6\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +34,8 @@ struct State {
     rotations: Rotations,
     correlations: CorrelationState,
     sources: Sources,
+    sessions: Sessions,
+    behaviour: behaviour::Watch,
     /// Newest tick.
     now: Timestamp,
     /// Number of ticks.
@@ -45,6 +50,8 @@ pub struct Detector {
     /// Rules chosen per source; derived, not part of the state.
     by_source: BTreeMap<SourceName, SourceRules>,
     state: State,
+    /// Sessions that changed since they were taken.
+    changed: Changed,
 }
 
 /// Why a snapshot cannot be used; rebuild the state by replaying the log.
@@ -63,7 +70,22 @@ impl Detector {
             settings,
             by_source: BTreeMap::new(),
             state: State::default(),
+            changed: Changed::default(),
         }
+    }
+
+    /// Gives an event that has an actor its session, before it is observed.
+    pub fn assign_session(&mut self, event: &mut Event, identity: Option<&Identity>) {
+        let discovered = event.actor_alias_uid.map(IdentityId::discovered);
+        if let Some(subject) = identity.map(|identity| identity.id).or(discovered) {
+            let session = self.state.sessions.assign(event, subject, &self.settings);
+            event.session_uid = Some(session);
+        }
+    }
+
+    /// Sessions and joins that changed since this was last called.
+    pub fn take_sessions(&mut self) -> SessionChanges {
+        self.state.sessions.take(&mut self.changed)
     }
 
     /// Looks at one event, in the order of the log, and learns from it.
@@ -121,11 +143,21 @@ impl Detector {
         };
         let rules = chosen(&mut self.by_source, &self.rules, observation);
         drafts.append(&mut rules.observe(&view, &mut self.state.correlations));
+        drafts.extend(self.state.behaviour.observe(observation, &self.settings));
+        let days_of_action = profile.days_of(event.mapped.action);
         profile.learn(event, &facts.keys);
         if let Some(credential) = credential {
             credential.learn_work(event);
         }
         note_rotation(&mut self.state.rotations, observation);
+        let seen = Seen {
+            observation: *observation,
+            subject,
+            days_of_action,
+            drafts: &drafts,
+            settings: &self.settings,
+        };
+        self.state.sessions.observe(&seen, &mut self.changed);
         drafts.append(&mut self.state.sources.event(event));
         drafts
     }
@@ -170,6 +202,9 @@ impl Detector {
         self.state.now = self.state.now.max(now);
         self.state.ticks = self.state.ticks.saturating_add(1);
         let mut drafts = self.state.sources.tick(now, &self.settings);
+        let sessions = &mut self.state.sessions;
+        drafts.append(&mut sessions.tick(self.state.now, &mut self.changed));
+        drafts.append(&mut self.state.behaviour.tick(self.state.now));
         for profile in self.state.profiles.values_mut() {
             if !profile.pending_reads.is_empty() {
                 drafts.append(&mut settle_secret_reads(
@@ -210,10 +245,12 @@ impl Detector {
             .strip_prefix(SNAPSHOT_HEADER)
             .ok_or(RestoreError::OtherFormat)?;
         let state = postcard::from_bytes(body).map_err(|e| RestoreError::Damaged(e.to_string()))?;
-        Ok(Self {
+        let mut detector = Self {
             state,
             ..Self::new(rules, settings)
-        })
+        };
+        detector.state.behaviour.set(&detector.settings);
+        Ok(detector)
     }
 
     /// Goes on with other rules, e.g. after a change of the rules folder. Windows of rules that
@@ -221,6 +258,28 @@ impl Detector {
     pub fn replace_rules(&mut self, rules: Arc<RuleSet>) {
         self.rules = rules;
         self.by_source.clear();
+    }
+
+    /// Takes what an analyst says of a session that departed; `None` takes it back. Whether it
+    /// changed what is learned: sessions that ended long ago can no longer be answered.
+    pub fn feedback(
+        &mut self,
+        tenant: &TenantId,
+        session: SessionUid,
+        disposition: Option<Disposition>,
+    ) -> bool {
+        self.state.behaviour.feedback(tenant, session, disposition)
+    }
+
+    /// What an identity lacks to be judged by its behaviour; `None` before it did anything.
+    pub fn readiness(&self, identity: IdentityId) -> Option<Readiness> {
+        let behaviour = self.state.behaviour.of(identity)?;
+        Some(behaviour.readiness(identity))
+    }
+
+    /// How an identity's behaviour drifts, as far as it is known.
+    pub fn drift(&self, identity: IdentityId) -> Option<Drift> {
+        self.state.behaviour.of(identity)?.drift(identity)
     }
 
     /// What is known about an identity.

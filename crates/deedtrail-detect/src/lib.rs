@@ -10,6 +10,7 @@ use deedtrail_core::event::Event;
 use deedtrail_core::identity::{CredentialRecord, Identity};
 use deedtrail_core::port::mapper::SourceFacts;
 
+pub mod behaviour;
 pub mod detector;
 mod engine;
 pub mod fact;
@@ -17,11 +18,13 @@ pub mod field;
 pub mod limits;
 pub mod profile;
 pub mod rule;
+pub mod session;
 mod settings;
 mod source;
 
 pub use engine::{Detector, RestoreError};
 pub use rule::{ProblemSeverity, RuleFile, RuleProblem, RuleSet};
+pub use session::SessionChanges;
 pub use settings::Settings;
 
 /// One event with what is known about its actor at that position of the log.

@@ -40,5 +40,25 @@ pub const CORRELATION_GROUPS_MAX: usize = 100_000;
 pub const CORRELATION_MATCHES_MAX: usize = 512;
 /// Deepest nesting of correlations that refer to correlations.
 pub const CORRELATION_DEPTH_MAX: usize = 8;
+/// Sessions that may still go on; beyond it the tenth idle for longest is forgotten: what comes of
+/// them later begins a new part.
+pub const TRACKED_SESSIONS_MAX: usize = 20_000;
+/// Largest serialised session in the state, bytes (a test holds it).
+pub const TRACKED_SESSION_BYTES_MAX: usize = 32 << 10;
+/// Sessions of one actor, credential and client that late events find; beyond it the oldest is not
+/// found any more.
+pub const SPANS_MAX: usize = 4;
+/// Sources and systems a session names; further ones are left out.
+pub const PLACES_MAX: usize = 12;
+/// Things in one generation of what sessions are joined by; two generations are kept.
+pub const MARKS_MAX: usize = 50_000;
+/// Sessions remembered per such thing; beyond it the oldest is forgotten.
+pub const MARKS_PER_KEY_MAX: usize = 8;
+/// Systems and accounts whose feeds are known; beyond it nothing is called blind for want of one.
+pub const FEEDS_MAX: usize = 4_096;
+/// Sign-ins that wait for a system's feed to speak; further ones are not judged.
+pub const BLIND_PENDING_MAX: usize = 1_024;
+/// Blind sessions (identity and system) remembered; beyond it the oldest is forgotten and said anew.
+pub const BLIND_ROWS_MAX: usize = 4_096;
 /// Largest snapshot `Detector::restore` accepts, bytes.
 pub const SNAPSHOT_BYTES_MAX: usize = 1 << 30;

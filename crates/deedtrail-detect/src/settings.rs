@@ -56,12 +56,27 @@ pub struct Settings {
     /// Time within which an escalation follows a sign-in, minutes.
     #[schemars(range(min = 1, max = 525_600))]
     pub escalation_minutes: i64,
+    /// Departures from learned behaviour that may be told in a day, over all identities of a tenant.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub behaviour_alerts_per_day: u32,
     /// Smallest volume of one event that can be exfiltration, bytes.
     #[schemars(range(min = 0, max = 1_125_899_906_842_624_i64))]
     pub exfiltration_bytes_min: i64,
     /// Times the largest earlier volume it must reach.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub exfiltration_factor: i64,
+    /// Pause that ends a session of a person without a vendor's session id, minutes.
+    #[schemars(range(min = 1, max = 10_080))]
+    pub session_pause_human_minutes: i64,
+    /// The same for service accounts, workloads and runners, minutes.
+    #[schemars(range(min = 1, max = 10_080))]
+    pub session_pause_machine_minutes: i64,
+    /// The same for AI agents, minutes.
+    #[schemars(range(min = 1, max = 10_080))]
+    pub session_pause_agent_minutes: i64,
+    /// Pause after which a session with a vendor's session id counts as ended, hours.
+    #[schemars(range(min = 1, max = 720))]
+    pub session_idle_hours: i64,
     /// A source is silent when its own rhythm makes so long a silence rarer than one in this many.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub source_silence_one_in: u32,
@@ -89,8 +104,13 @@ impl Default for Settings {
             burst_targets_min: 300,
             burst_seconds: 60,
             escalation_minutes: 60,
+            behaviour_alerts_per_day: 5,
             exfiltration_bytes_min: 100 << 20,
             exfiltration_factor: 10,
+            session_pause_human_minutes: 30,
+            session_pause_machine_minutes: 30,
+            session_pause_agent_minutes: 30,
+            session_idle_hours: 12,
             source_silence_one_in: 10_000,
             source_history_days: 7,
         }

@@ -21,7 +21,7 @@ const STATUS_IS: &str = "CASE WHEN d.status IS NULL OR f.position > d.covered \
     THEN 'open' ELSE d.status END = ?";
 
 /// An identity and all that were merged into it.
-const FAMILY: &str = "WITH RECURSIVE family (id) AS (SELECT ?1 UNION \
+pub(crate) const FAMILY: &str = "WITH RECURSIVE family (id) AS (SELECT ?1 UNION \
     SELECT m.merged FROM merges m JOIN family f ON m.kept = f.id WHERE m.undone IS NULL) ";
 
 /// The conditions of a filter with their values. What it does not ask for is not mentioned, so
@@ -196,7 +196,7 @@ fn position(sequence: Sequence) -> i64 {
 }
 
 /// Severity as a number that sorts as the severities do.
-fn rank(severity: Severity) -> i64 {
+pub(crate) fn rank(severity: Severity) -> i64 {
     match severity {
         Severity::Info => 0,
         Severity::Low => 1,

@@ -6,23 +6,27 @@
 mod access;
 mod columns;
 mod connection;
+mod entitlements;
 mod findings;
 mod identities;
 mod merges;
 mod progress;
+mod sessions;
 mod sources;
 
 use std::path::Path;
 
+use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::{AliasUid, FindingId, IdentityId, TenantId};
+use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, TenantId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason, Quarantined,
-    SignInLink, Store, StoreError, TokenRecord, WebSession,
+    SessionFilter, SignInLink, Store, StoreError, TokenRecord, WebSession,
 };
+use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
 
 use connection::Connections;
@@ -86,6 +90,19 @@ impl Store for SqliteStore {
         self.connections.read(merges::list)
     }
 
+    fn entitlements(&self, tenant: &TenantId, import: &ImportName) -> Stored<Vec<Entitlement>> {
+        self.connections
+            .read(|db| entitlements::of_import(db, tenant, import))
+    }
+    fn entitlements_of(&self, tenant: &TenantId, holders: &[AliasUid]) -> Stored<Vec<Entitlement>> {
+        self.connections
+            .read(|db| entitlements::of_holders(db, tenant, holders))
+    }
+    fn entitlement_imports(&self, tenant: &TenantId) -> Stored<Vec<EntitlementImport>> {
+        self.connections
+            .read(|db| entitlements::imports(db, tenant))
+    }
+
     fn findings(&self, filter: &FindingFilter, limit: usize) -> Stored<Vec<Finding>> {
         self.connections
             .read(|db| findings::list(db, filter, limit))
@@ -99,6 +116,22 @@ impl Store for SqliteStore {
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Stored<bool> {
         self.connections
             .write(|tx| findings::decide(tx, id, &decision))
+    }
+
+    fn sessions(&self, filter: &SessionFilter, limit: usize) -> Stored<Vec<Session>> {
+        self.connections
+            .read(|db| sessions::list(db, filter, limit))
+    }
+    fn session(&self, tenant: &TenantId, uid: SessionUid) -> Stored<Option<Session>> {
+        self.connections.read(|db| sessions::one(db, tenant, uid))
+    }
+    fn session_joins(&self, tenant: &TenantId, uids: &[SessionUid]) -> Stored<Vec<SessionJoin>> {
+        self.connections
+            .read(|db| sessions::joins(db, tenant, uids))
+    }
+    fn blind_sessions(&self, tenant: &TenantId, limit: usize) -> Stored<Vec<BlindSession>> {
+        self.connections
+            .read(|db| sessions::blind(db, tenant, limit))
     }
 
     fn source_health(&self) -> Stored<Vec<SourceHealth>> {

@@ -7,7 +7,7 @@ use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::Progress;
 
 use crate::columns::{count, integer};
-use crate::{findings, identities, merges, sources};
+use crate::{entitlements, findings, identities, merges, sessions, sources};
 
 pub(crate) fn processed(db: &Connection) -> rusqlite::Result<Sequence> {
     db.query_row("SELECT processed FROM position", (), |row| count(row, 0))
@@ -33,6 +33,9 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     for finding in &progress.findings {
         findings::put(tx, finding)?;
     }
+    for said in &progress.entitlements {
+        entitlements::replace(tx, said)?;
+    }
     for health in &progress.sources {
         sources::put_health(tx, health)?;
     }
@@ -48,6 +51,7 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     for sequence in &progress.restored {
         sources::restore(tx, *sequence)?;
     }
+    sessions::save(tx, progress)?;
     tx.execute(
         "UPDATE position SET processed = ?1",
         [integer(progress.through)],
@@ -59,7 +63,9 @@ pub(crate) fn forget_derived(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     tx.execute_batch(
         "DELETE FROM aliases; DELETE FROM credentials; DELETE FROM merges; \
          DELETE FROM identities; DELETE FROM findings; DELETE FROM sources; \
-         DELETE FROM quarantine; DELETE FROM snapshots; UPDATE position SET processed = 0;",
+         DELETE FROM entitlements; DELETE FROM entitlement_imports; DELETE FROM quarantine; \
+         DELETE FROM snapshots; DELETE FROM sessions; DELETE FROM session_joins; \
+         DELETE FROM blind_sessions; UPDATE position SET processed = 0;",
     )
 }
 

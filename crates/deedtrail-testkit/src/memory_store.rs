@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
+use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SourceName, TenantId};
+use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName, TenantId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason, Quarantined,
-    SignInLink, Store, StoreError, TokenRecord, WebSession,
+    SessionFilter, SignInLink, Store, StoreError, TokenRecord, WebSession,
 };
+use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
 
 use tables::{Derived, Tables};
@@ -136,6 +138,44 @@ impl Store for MemoryStore {
         Ok(list)
     }
 
+    fn entitlements(&self, tenant: &TenantId, import: &ImportName) -> Stored<Vec<Entitlement>> {
+        let tables = self.tables();
+        let name = (tenant.clone(), import.clone());
+        let said = tables.derived.entitlements.get(&name);
+        Ok(said.map_or_else(Vec::new, |said| said.entitlements.clone()))
+    }
+
+    fn entitlements_of(&self, tenant: &TenantId, holders: &[AliasUid]) -> Stored<Vec<Entitlement>> {
+        let tables = self.tables();
+        let said = tables.derived.entitlements.values();
+        let of_tenant = said.filter(|said| said.tenant == *tenant);
+        let mut found = Vec::new();
+        for entitlement in of_tenant.flat_map(|said| &said.entitlements) {
+            let mut entitlement = entitlement.clone();
+            entitlement.grant.holders.retain(|holder| {
+                holders.contains(&AliasUid::of(tenant, &holder.namespace, &holder.value))
+            });
+            if !entitlement.grant.holders.is_empty() {
+                found.push(entitlement);
+            }
+        }
+        Ok(found)
+    }
+
+    fn entitlement_imports(&self, tenant: &TenantId) -> Stored<Vec<EntitlementImport>> {
+        let tables = self.tables();
+        let said = tables.derived.entitlements.values();
+        let of_tenant = said.filter(|said| said.tenant == *tenant);
+        let told = of_tenant.map(|said| EntitlementImport {
+            tenant: said.tenant.clone(),
+            import: said.import.clone(),
+            imported: said.at,
+            grants: said.entitlements.len() as u64,
+            systems: said.systems(),
+        });
+        Ok(told.collect())
+    }
+
     fn findings(&self, filter: &FindingFilter, limit: usize) -> Stored<Vec<Finding>> {
         let tables = self.tables();
         let stored = tables
@@ -178,6 +218,49 @@ impl Store for MemoryStore {
         let covered = finding.newest_position();
         tables.decisions.insert(id, (decision, covered));
         Ok(true)
+    }
+
+    fn sessions(&self, filter: &SessionFilter, limit: usize) -> Stored<Vec<Session>> {
+        let derived = &self.tables().derived;
+        let shown = |session: &&Session| {
+            session.tenant == filter.tenant
+                && filter
+                    .identity
+                    .is_none_or(|head| derived.is_family(session.identity, head))
+                && filter.verdict.is_none_or(|it| session.verdict == it)
+                && filter
+                    .trust_below
+                    .is_none_or(|it| session.trust.score < it)
+        };
+        let mut list: Vec<_> = derived.sessions.values().filter(shown).cloned().collect();
+        list.sort_by_key(|it| (std::cmp::Reverse(it.last), it.uid, it.part));
+        Ok(list.into_iter().skip(filter.offset).take(limit).collect())
+    }
+
+    fn session(&self, tenant: &TenantId, uid: SessionUid) -> Stored<Option<Session>> {
+        let tables = self.tables();
+        let parts = tables.derived.sessions.values().rev();
+        let mut of = parts.filter(|it| it.uid == uid && it.tenant == *tenant);
+        Ok(of.next().cloned())
+    }
+
+    fn session_joins(&self, tenant: &TenantId, uids: &[SessionUid]) -> Stored<Vec<SessionJoin>> {
+        let tables = self.tables();
+        let of = |join: &&SessionJoin| {
+            join.tenant == *tenant && (uids.contains(&join.from) || uids.contains(&join.to))
+        };
+        let mut list: Vec<_> = tables.derived.joins.values().filter(of).cloned().collect();
+        list.sort_by_key(|join| (std::cmp::Reverse(join.confidence), join.at));
+        Ok(list)
+    }
+
+    fn blind_sessions(&self, tenant: &TenantId, limit: usize) -> Stored<Vec<BlindSession>> {
+        let tables = self.tables();
+        let of = |row: &&BlindSession| row.tenant == *tenant;
+        let mut list: Vec<_> = tables.derived.blind.values().filter(of).cloned().collect();
+        list.sort_by_key(|row| std::cmp::Reverse((row.severity, row.last)));
+        list.truncate(limit);
+        Ok(list)
     }
 
     fn source_health(&self) -> Stored<Vec<SourceHealth>> {

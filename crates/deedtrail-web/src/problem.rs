@@ -3,6 +3,8 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deedtrail_app::access::{AccessError, Denied};
+use deedtrail_app::configuration::ConfigurationError;
+use deedtrail_app::entitlement::EntitlementRefusal;
 use deedtrail_app::intake::IngestError;
 use deedtrail_app::quarantine::QuarantineError;
 use deedtrail_app::timeline::ReadingError;
@@ -180,6 +182,30 @@ impl From<QuarantineError> for Problem {
     }
 }
 
+impl From<ConfigurationError> for Problem {
+    fn from(error: ConfigurationError) -> Self {
+        match error {
+            ConfigurationError::Denied(denied) => denied.into(),
+            ConfigurationError::Store(error) => error.into(),
+            ConfigurationError::Append(error) => append_problem(&error),
+        }
+    }
+}
+
+impl From<EntitlementRefusal> for Problem {
+    fn from(refusal: EntitlementRefusal) -> Self {
+        match refusal {
+            EntitlementRefusal::Denied(denied) => denied.into(),
+            EntitlementRefusal::Store(error) => error.into(),
+            EntitlementRefusal::Append(error) => error.into(),
+            EntitlementRefusal::Mistakes(mistakes) => {
+                let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                Self::invalid(format!("Nothing was imported. {}", lines.join("; ")))
+            }
+        }
+    }
+}
+
 impl From<ReadingError> for Problem {
     fn from(error: ReadingError) -> Self {
         let detail = error.to_string();
@@ -189,6 +215,7 @@ impl From<ReadingError> for Problem {
             | ReadingError::NotQuarantined(_)
             | ReadingError::NoEvent(_)
             | ReadingError::NoFinding(_)
+            | ReadingError::NoSession(_)
             | ReadingError::Log(ReadError::Missing(_)) => Self::not_found(detail),
             ReadingError::Ambiguous { .. } => {
                 Self::new(StatusCode::CONFLICT, "ambiguous", "Several match", detail)

@@ -1,5 +1,9 @@
 //! Why a delivery is refused, as the documents of several endpoints say it: status and when.
 
+pub(crate) const UNREADABLE: (u16, &str) = (
+    400,
+    "The body does not decompress, or is a damaged table; nothing was stored.",
+);
 pub(crate) const SLOW: (u16, &str) = (
     408,
     "The body stopped arriving, or the answer took too long; send again.",

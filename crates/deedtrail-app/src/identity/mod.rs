@@ -19,6 +19,7 @@ pub use import::{
     Cell, Column, DeclaredRow, FieldChange, IdentityChange, ImportDiff, ImportError, ImportMode,
     ImportRefusal, ImportReport, ParsedImport, diff, parse_import, parse_import_rows, to_ndjson,
 };
+pub(crate) use import::{instant, parse_alias, several, suggestion};
 pub use resolver::{Changes, Resolved, Resolver};
 pub use seal::{Place, seal_event};
 

@@ -19,8 +19,8 @@ pub(super) fn arrivals<'a>(
     let body = mapper.unpack(encoding, body)?;
     match body {
         Cow::Borrowed(body) => {
-            let sorted = mapper.frame_unlabelled(body)?;
-            sorted.into_iter().map(arrival).collect()
+            let sorted = mapper.frame_unlabelled(body)?.into_iter();
+            sorted.map(|one| arrival(mapper, one)).collect()
         }
         Cow::Owned(body) => {
             let sorted = mapper.frame_unlabelled(&body)?.into_iter();
@@ -31,15 +31,17 @@ pub(super) fn arrivals<'a>(
                     bytes: Cow::Owned(record.bytes.into_owned()),
                 },
             });
-            owned.map(arrival).collect()
+            owned.map(|one| arrival(mapper, one)).collect()
         }
     }
 }
 
-fn arrival(sorted: Sorted<'_>) -> Result<Arrival<'_>, FrameError> {
+fn arrival<'a>(mapper: &dyn Mapper, sorted: Sorted<'a>) -> Result<Arrival<'a>, FrameError> {
     let protocol = SourceName::new(UNLABELLED);
     let protocol = protocol.map_err(|error| FrameError::UnknownSource(error.to_string()))?;
-    let labels = sorted.source.iter().map(ToString::to_string).collect();
+    // A form in which many logs are written is no label: a record may be within.
+    let told = sorted.source.filter(|source| !mapper.comes_last(source));
+    let labels = told.iter().map(ToString::to_string).collect();
     Ok(Arrival::of(
         sorted.record,
         Origin::Shipped { protocol, labels },

@@ -16,7 +16,8 @@ use deedtrail_detect::Observation;
 use super::ahead::Mapped;
 use super::snapshot::State;
 use super::{Pipeline, PipelineError};
-use crate::configuration;
+use crate::configuration::{self, Feedback};
+use crate::entitlement;
 use crate::identity::{IDENTITY_MERGE, Place, parse_import, seal_event};
 use crate::quarantine::{QUARANTINE_DECISION, QuarantineDecision, Verdict};
 
@@ -73,6 +74,10 @@ impl<'p> Batch<'p> {
         self.progress.merges = changes.merges;
         self.progress.declared = changes.declared;
         self.progress.findings = self.findings.into_values().collect();
+        let sessions = self.pipeline.state.detector.take_sessions();
+        self.progress.sessions = sessions.sessions;
+        self.progress.session_joins = sessions.joins;
+        self.progress.blind_sessions = sessions.blind;
         if through > self.pipeline.stored {
             let (health, state) = (&mut self.pipeline.health, &self.pipeline.state);
             self.progress.sources = health.take_changed(&state.detector, self.ticked);
@@ -155,9 +160,11 @@ impl<'p> Batch<'p> {
             resolver, detector, ..
         } = &mut pipeline.state;
         let resolved = resolver.resolve(event);
+        let identity = resolved.actor.and_then(|id| resolver.identity(id));
+        detector.assign_session(event, identity);
         let observation = Observation {
             event,
-            identity: resolved.actor.and_then(|id| resolver.identity(id)),
+            identity,
             credential: event
                 .credential_uid
                 .and_then(|uid| resolver.credential(uid)),
@@ -302,6 +309,8 @@ impl<'p> Batch<'p> {
             && let Ok(rows) = parse_import(&entry.bytes())
         {
             resolver.apply_import(&entry.entry.tenant, rows, at);
+        } else if entry.entry.note == configuration::ENTITLEMENT_IMPORT {
+            self.entitle(entry);
         } else if entry.entry.note == IDENTITY_MERGE {
             resolver.apply_decision(&entry.bytes(), at);
         } else if entry.entry.note == configuration::QUARANTINE_SETTLED {
@@ -310,6 +319,11 @@ impl<'p> Batch<'p> {
             && let Ok(decision) = serde_json::from_slice(&entry.bytes())
         {
             self.decide(entry, decision);
+        } else if entry.entry.note == configuration::FEEDBACK
+            && let Ok(said) = serde_json::from_slice::<Feedback>(&entry.bytes())
+        {
+            let detector = &mut self.pipeline.state.detector;
+            detector.feedback(&entry.entry.tenant, said.session, said.disposition);
         } else if entry.entry.note == configuration::REPEATS
             && self.is_fresh(entry)
             && let Ok(repeats) = serde_json::from_slice(&entry.bytes())
@@ -321,6 +335,18 @@ impl<'p> Batch<'p> {
             }
         }
         Ok(())
+    }
+
+    /// Takes over what an import says identities may do.
+    fn entitle(&mut self, entry: &StoredEntry) {
+        let (tenant, at) = (&entry.entry.tenant, entry.entry.received);
+        let Some(said) = entitlement::imported(&entry.bytes(), tenant, at) else {
+            return;
+        };
+        entitlement::hold(&mut self.pipeline.state.resolver, &said);
+        if self.is_fresh(entry) {
+            self.progress.entitlements.push(said);
+        }
     }
 
     /// Carries out what somebody decided about records in quarantine.

@@ -196,10 +196,14 @@ impl App {
                     self.refuse_signal(name, refused);
                     polled.refused.insert(told, refused);
                 }
+                Fate::Unexpected(reason) => {
+                    self.refuse_signal(name, reason);
+                    aside.push((told, set, reason, true));
+                }
                 Fate::Waits(reason) => {
                     polled.waiting.insert(told, reason);
                 }
-                Fate::Kept(reason) => aside.push((told, set, reason)),
+                Fate::Kept(reason) => aside.push((told, set, reason, false)),
                 Fate::Postponed(error) => polled.postponed = Some(error),
             }
         }
@@ -210,8 +214,13 @@ impl App {
         }
         match self.set_aside(name, stream, &aside) {
             Ok(()) => {
-                let ids = aside.into_iter().map(|(id, ..)| id);
-                polled.taken.extend(ids);
+                for (id, _, reason, is_reported) in aside {
+                    if is_reported {
+                        polled.refused.insert(id, reason);
+                    } else {
+                        polled.taken.push(id);
+                    }
+                }
             }
             Err(error) => polled.postponed = Some(error),
         }
@@ -242,18 +251,18 @@ impl App {
         });
     }
 
-    /// Keeps SETs of polls that were not proven in time as evidence, in quarantine.
+    /// Keeps SETs of polls that are not proven as evidence, in quarantine.
     fn set_aside(
         &self,
         name: &str,
         stream: &Stream,
-        sets: &[(String, &[u8], BadSet)],
+        sets: &[(String, &[u8], BadSet, bool)],
     ) -> Result<(), SignalError> {
         if sets.is_empty() {
             return Ok(());
         }
         let source = SourceName::new(SOURCE)?;
-        let records = sets.iter().map(|(id, set, reason)| {
+        let records = sets.iter().map(|(id, set, reason, _)| {
             tracing::warn!(?name, id, %reason, "a signal is kept unproven, in quarantine");
             let content = blake3::hash(set).to_hex();
             Unread {

@@ -20,6 +20,9 @@ const COUNTED_MAX: usize = 10_000;
 pub(super) enum Fate {
     /// It never will be.
     Refused(BadSet),
+    /// It is not as this stream's configuration says, which may be what is wrong: reported, and kept
+    /// in quarantine, since the transmitter does not send it again.
+    Unexpected(BadSet),
     /// It may be soon.
     Waits(BadSet),
     /// It was tried often enough.
@@ -52,6 +55,13 @@ impl Fate {
                     Self::Waits(reason)
                 }
             }
+            (
+                Some(_),
+                _,
+                SignalError::Refused(
+                    refused @ (BadSet::Issuer | BadSet::Audience | BadSet::Signature),
+                ),
+            ) => Self::Unexpected(refused),
             (_, _, SignalError::Refused(refused)) => Self::Refused(refused),
             (_, _, error) => Self::Postponed(error),
         }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod archive_errors;
 #[cfg(test)]
+mod entitlement;
+#[cfg(test)]
 mod handover;
 #[cfg(test)]
 mod installation;

@@ -195,3 +195,46 @@ fn while_keys_cannot_be_looked_up_no_try_is_counted() {
     assert!(is_untold(&polled) && polled.postponed.is_some());
     assert!(polls.stored().is_empty());
 }
+
+#[test]
+fn what_is_not_for_this_stream_is_reported_and_kept() {
+    let polls = Polls::new();
+    let transmitter = Transmitter::new("a", 1);
+    let with = |id: &str, name: &str, value: &str| {
+        let mut claims = payload(id, 0);
+        claims[name] = json!(value);
+        transmitter.set(&claims)
+    };
+    let sets = [
+        with("j-1", "aud", "https://other.example.com"),
+        with("j-2", "iss", "https://other.example.com"),
+        Transmitter::new("a", 2).set(&payload("j-3", 0)),
+        "no token at all".to_owned(),
+    ];
+    let ids = ["j-1", "j-2", "j-3", "j-4"];
+    let all: Vec<_> = ids
+        .into_iter()
+        .zip(sets.iter().map(String::as_str))
+        .collect();
+    // While it cannot be kept nothing is reported, so that it comes again.
+    polls.sample.log.refuse_with(Some(Refusal::Busy));
+    let polled = polls.poll(&all[..3]);
+    assert!(is_untold(&polled) && polled.postponed.is_some());
+    polls.sample.log.refuse_with(None);
+    for _ in 0..2 {
+        let polled = polls.poll(&all);
+        let reasons = [
+            BadSet::Audience,
+            BadSet::Issuer,
+            BadSet::Signature,
+            BadSet::NotCompact,
+        ];
+        let expected = ids.map(str::to_owned).into_iter().zip(reasons);
+        assert_eq!(polled.refused, expected.collect());
+        assert!(polled.taken.is_empty());
+        // What is no token says nothing of anybody.
+        let kept = sets.iter().take(3).cloned();
+        let kept: Vec<_> = kept.map(|set| (EntryKind::Quarantined, set)).collect();
+        assert_eq!(polls.stored(), kept);
+    }
+}

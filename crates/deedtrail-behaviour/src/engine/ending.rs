@@ -35,6 +35,7 @@ impl Behaviour {
     /// Ends a session and says how it compares. `None` when there is no such session.
     pub fn end(&mut self, session: SessionUid) -> Option<Assessment> {
         let mut open = self.sessions.remove(&session)?;
+        self.leave_stream(open.identity, session);
         self.open_events = self.open_events.saturating_sub(open.symbols.len());
         self.score_end(&mut open);
         let verdict = self.verdict(&open)?;

@@ -52,7 +52,10 @@ impl Behaviour {
         let lost: Vec<_> = self.sessions.iter().filter_map(lost).collect();
         for session in lost {
             let open = self.sessions.remove(&session);
-            self.open_events -= open.map_or(0, |open| open.symbols.len());
+            self.open_events -= open.as_ref().map_or(0, |open| open.symbols.len());
+            if let Some(open) = open {
+                self.leave_stream(open.identity, session);
+            }
             for part in self.parts.each() {
                 part.close(session, Lesson::Forget);
             }

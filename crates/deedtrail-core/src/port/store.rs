@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::entitlement::{Entitlement, EntitlementImport, ImportName};
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
 use crate::health::SourceHealth;
-use crate::id::{AliasUid, FindingId, IdentityId, SourceName, TenantId};
+use crate::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName, TenantId};
 use crate::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use crate::port::log::Sequence;
+use crate::session::{BlindSession, Session, SessionJoin, SessionVerdict};
 use crate::time::Timestamp;
 
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,8 @@ pub struct Progress {
     /// Whole findings, already merged with what was stored. Their status, disposition, analyst and
     /// note are not taken: only [`Store::decide_finding`] sets those.
     pub findings: Vec<Finding>,
+    /// Each replaces what was stored of an import of that name, in order.
+    pub entitlements: Vec<ImportedEntitlements>,
     pub sources: Vec<SourceHealth>,
     pub quarantined: Vec<Quarantined>,
     /// Quarantined sequences that have since been mapped.
@@ -49,6 +53,29 @@ pub struct Progress {
     pub dismissed: Vec<(Sequence, Dismissal)>,
     /// Dismissed sequences that wait again.
     pub restored: Vec<Sequence>,
+    /// Whole sessions that changed; beyond `SESSIONS_STORED_MAX` those idle for longest go.
+    pub sessions: Vec<Session>,
+    pub session_joins: Vec<SessionJoin>,
+    pub blind_sessions: Vec<BlindSession>,
+}
+
+/// Everything one import of entitlements says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedEntitlements {
+    pub tenant: TenantId,
+    pub import: ImportName,
+    pub at: Timestamp,
+    /// By id; what was stored under the same id keeps its `first_imported`.
+    pub entitlements: Vec<Entitlement>,
+}
+
+impl ImportedEntitlements {
+    /// The systems that something is a right in, each once, by name.
+    pub fn systems(&self) -> Vec<Text> {
+        let systems = self.entitlements.iter().map(|it| it.grant.system.clone());
+        let systems: std::collections::BTreeSet<Text> = systems.collect();
+        systems.into_iter().collect()
+    }
 }
 
 /// That a record in quarantine needs nobody's attention any more. It stays evidence.
@@ -129,6 +156,20 @@ pub struct FindingFilter {
     pub updated_since: Option<Timestamp>,
 }
 
+/// Which sessions a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Whose: there is no "any". Use cases set it from the principal.
+    pub tenant: TenantId,
+    /// Also those of identities merged into it.
+    pub identity: Option<IdentityId>,
+    pub verdict: Option<SessionVerdict>,
+    /// Only those whose trust is lower than this.
+    pub trust_below: Option<u8>,
+    /// Skip this many.
+    pub offset: usize,
+}
+
 /// What a principal may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -204,6 +245,22 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn credentials_of(&self, id: IdentityId) -> Result<Vec<CredentialRecord>, StoreError>;
     fn merges(&self) -> Result<Vec<Merge>, StoreError>;
 
+    /// What an import of this name said last, with all holders, by key.
+    fn entitlements(
+        &self,
+        tenant: &TenantId,
+        import: &ImportName,
+    ) -> Result<Vec<Entitlement>, StoreError>;
+    /// What the holders of these aliases may do, by import and key. Of the holders of each only
+    /// those asked for are told.
+    fn entitlements_of(
+        &self,
+        tenant: &TenantId,
+        holders: &[AliasUid],
+    ) -> Result<Vec<Entitlement>, StoreError>;
+    /// By kind and account.
+    fn entitlement_imports(&self, tenant: &TenantId) -> Result<Vec<EntitlementImport>, StoreError>;
+
     /// Newest activity first, most severe first within equal times. A filter on an identity also
     /// shows findings of those merged into it.
     fn findings(&self, filter: &FindingFilter, limit: usize) -> Result<Vec<Finding>, StoreError>;
@@ -213,6 +270,23 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// An analyst's decision; survives replay and rebuild. It covers the finding as stored now: an
     /// event that arrives later opens it again ([`Finding::status_now`]).
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Result<bool, StoreError>;
+
+    /// Latest active first.
+    fn sessions(&self, filter: &SessionFilter, limit: usize) -> Result<Vec<Session>, StoreError>;
+    /// The newest part of a session.
+    fn session(&self, tenant: &TenantId, uid: SessionUid) -> Result<Option<Session>, StoreError>;
+    /// Joins from or to any of these sessions, the surest first.
+    fn session_joins(
+        &self,
+        tenant: &TenantId,
+        uids: &[SessionUid],
+    ) -> Result<Vec<SessionJoin>, StoreError>;
+    /// The gravest first, then the latest.
+    fn blind_sessions(
+        &self,
+        tenant: &TenantId,
+        limit: usize,
+    ) -> Result<Vec<BlindSession>, StoreError>;
 
     fn source_health(&self) -> Result<Vec<SourceHealth>, StoreError>;
     /// Newest first.

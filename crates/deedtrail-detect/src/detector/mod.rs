@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::ROTATIONS_MAX;
 use crate::profile::{CredentialProfile, Facts, Profile, TraceKind};
-use crate::{Observation, Settings, source};
+use crate::{Observation, Settings, behaviour, session as sessions, source};
 
 pub use dormant::Return;
 pub use secret::PendingRead;
@@ -75,6 +75,8 @@ pub(crate) enum Runs {
     OnEvent(fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>),
     /// With every record, event and tick of a source: [`crate::source`].
     OnSource,
+    /// With every event and tick of a session: [`crate::session`].
+    OnSession,
 }
 
 /// Every code detector, in the order they run.
@@ -96,6 +98,14 @@ pub const DETECTORS: &[CodeDetector] = &[
     off_hours::DETECTOR,
     exfiltration::DETECTOR,
     CodeDetector {
+        id: behaviour::BEHAVIOUR,
+        findings: &["behaviour_departure", "behaviour_drift", "group_change"],
+        meaning: "A session is unlike what was learned of its identity and its peers: next action, shape, \
+                  arguments, scope, hour, volume, network, client (at most 5 a day, after 20 sessions); \
+                  the mix of actions drifts for weeks; more than a fifth of a group begins the same.",
+        runs: Runs::OnSource,
+    },
+    CodeDetector {
         id: source::SILENT,
         findings: &["source_silent"],
         meaning: "A source delivers nothing for so long that its own rhythm (hours of the week, over up to \
@@ -110,6 +120,14 @@ pub const DETECTORS: &[CodeDetector] = &[
                   action at least 16 lack a fact that at most one in 20 of at least 100 lacked before, or \
                   so many records are not understood. Said once until it is well again.",
         runs: Runs::OnSource,
+    },
+    CodeDetector {
+        id: sessions::BLIND,
+        findings: &["blind_session"],
+        meaning: "A sign-in that succeeded leads to an application, or a role in another account, \
+                  whose feed has said nothing about work for 24 hours, or never did. Weighed by the \
+                  privilege of the identity there. Said once in 30 days per identity and system.",
+        runs: Runs::OnSession,
     },
 ];
 

@@ -1,5 +1,7 @@
 //! One session in two places, or in two clients, at once.
 
+use deedtrail_core::Text;
+use deedtrail_core::event::ActorKind;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::time::Timestamp;
 
@@ -11,7 +13,8 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     id: "code/session",
     findings: &["session_change"],
     meaning: "One session goes on within an hour from another AS and with another client, or from \
-              another country.",
+              another country, which nobody reaches in that time. Sessions without a vendor's id are \
+              judged for people only.",
     runs: Runs::OnEvent(detect),
 };
 
@@ -21,7 +24,10 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         return Vec::new();
     };
     let apart = context.at().micros_since(session.last).abs();
-    if apart > Timestamp::HOUR_US {
+    // One key used from many regions at once is how machines work.
+    let told_apart =
+        event.mapped.session_ref.is_some() || event.mapped.actor_kind == ActorKind::Human;
+    if apart > Timestamp::HOUR_US || !told_apart {
         return Vec::new();
     }
     let client = profile::client(event);
@@ -30,17 +36,23 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     let other_as = matches!((session.asn, event.mapped.src_asn), (Some(a), Some(b)) if a != b);
     let other_client = differs(&session.client, &client);
     let other_country = differs(&session.country, &event.mapped.src_country);
-    if !(other_as && (other_client || other_country)) {
+    if !(other_country || other_as && other_client) {
         return Vec::new();
     }
     let uid = session.uid.to_string();
-    let (before, was) = (session.event.clone(), session.asn.unwrap_or_default());
+    let (before, was) = (session.event.clone(), session.asn);
     let countries = (session.country.clone(), event.mapped.src_country.clone());
     let clients = (session.client.clone(), client);
     if !profile.may_fire(&["session_change", &uid], context.at(), 1) {
         return Vec::new();
     }
-    let now = event.mapped.src_asn.unwrap_or_default();
+    let place = |asn: Option<i64>, country: &Option<Text>| match (asn, country) {
+        (Some(asn), _) => format!("AS{asn}"),
+        (None, Some(country)) => fact::cut(country, 8),
+        (None, None) => "an unknown network".to_owned(),
+    };
+    let was = place(was, &countries.0);
+    let now = place(event.mapped.src_asn, &countries.1);
     let name = fact::actor_name(&context.observation);
     let mut draft = draft::of(
         &context.observation,
@@ -49,11 +61,11 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         &format!("session {uid}"),
     );
     draft.title = format!(
-        "{name}: one session moved from AS{was} to AS{now} in {}",
+        "{name}: one session moved from {was} to {now} in {}",
         fact::span(apart)
     );
     draft.reasons = vec![format!(
-        "observed: AS{was}, then AS{now} {} later",
+        "observed: {was}, then {now} {} later",
         fact::span(apart)
     )];
     if let (true, (Some(from), Some(to))) = (other_country, countries) {

@@ -154,6 +154,15 @@ impl Step {
         self
     }
 
+    /// The vendor names its session.
+    pub(crate) fn named_session(mut self, session: &str) -> Self {
+        self.event.mapped.session_ref = Some(session.into());
+        let system = self.event.mapped.system.clone();
+        let uid = SessionUid::derive(&[system.as_bytes(), session.as_bytes()]);
+        self.event.session_uid = Some(uid);
+        self
+    }
+
     pub(crate) fn record(mut self, json: &str) -> Self {
         self.record = json.as_bytes().to_vec();
         self

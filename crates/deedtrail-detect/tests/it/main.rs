@@ -6,12 +6,15 @@ mod builder;
 mod click;
 #[cfg(test)]
 mod determinism;
+mod learned;
 mod limits;
 mod post_authentication;
 #[cfg(test)]
 mod quiet;
 mod reference;
 mod rules;
+#[cfg(test)]
+mod session;
 #[cfg(test)]
 mod source;
 mod usage;

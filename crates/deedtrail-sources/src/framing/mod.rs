@@ -16,7 +16,7 @@ use deedtrail_core::port::mapper::{Encoding, FrameError, Framed};
 use crate::record::line::Csv;
 
 pub(crate) use envelope::Envelope;
-pub(crate) use rows::{first_row, header};
+pub(crate) use rows::{first_rows, header};
 use scan::{Span, elements, value_end};
 
 /// UTF-8's, with which some editors and exports begin a file.
@@ -74,12 +74,24 @@ fn pieces_of_json<'a>(
     envelopes: &[Envelope],
     body: &'a [u8],
 ) -> Result<Vec<Framed<'a>>, FrameError> {
-    let spans = cut(envelopes, body)?;
-    let borrowed = spans.into_iter().map(|(line, span)| Framed {
+    let spans = cut(envelopes, body);
+    let too_large = spans.iter().find(|(_, span)| span.len() > RECORD_BYTES_MAX);
+    if let Some((line, _)) = too_large {
+        return Err(too_large_at(*line));
+    }
+    Ok(borrowed(spans, body).collect())
+}
+
+/// The values and lines of an unpacked body, however long: an envelope may be longer than any record.
+pub(crate) fn values(body: &[u8]) -> impl Iterator<Item = Framed<'_>> {
+    borrowed(cut(&[], body), body)
+}
+
+fn borrowed(spans: Vec<Numbered>, body: &[u8]) -> impl Iterator<Item = Framed<'_>> {
+    spans.into_iter().map(|(line, span)| Framed {
         line,
         bytes: Cow::Borrowed(body.get(span).unwrap_or_default()),
-    });
-    Ok(borrowed.collect())
+    })
 }
 
 /// The decompressed body, not larger than a delivery may be.
@@ -108,7 +120,7 @@ fn too_large(body: &[u8]) -> FrameError {
     }
 }
 
-const fn too_large_at(line: u64) -> FrameError {
+pub(crate) const fn too_large_at(line: u64) -> FrameError {
     FrameError::RecordTooLarge {
         line,
         limit_bytes: RECORD_BYTES_MAX,
@@ -117,7 +129,7 @@ const fn too_large_at(line: u64) -> FrameError {
 
 type Numbered = (u64, Span);
 
-fn cut(envelopes: &[Envelope], body: &[u8]) -> Result<Vec<Numbered>, FrameError> {
+fn cut(envelopes: &[Envelope], body: &[u8]) -> Vec<Numbered> {
     let pieces = pieces(body);
     // One value alone is numbered by its elements; of several, each keeps its line.
     let alone = pieces.len() == 1;
@@ -131,12 +143,7 @@ fn cut(envelopes: &[Envelope], body: &[u8]) -> Result<Vec<Numbered>, FrameError>
             }
         }
     }
-    for (line, span) in &records {
-        if span.len() > RECORD_BYTES_MAX {
-            return Err(too_large_at(*line));
-        }
-    }
-    Ok(records)
+    records
 }
 
 /// Top-level values with the line they begin in.

@@ -8,17 +8,20 @@ use deedtrail_core::port::mapper::{FrameError, Framed};
 use super::{BYTE_ORDER_MARK, newlines, too_large_at};
 use crate::record::line::Csv;
 
-/// The first row behind its header line; before there is one, the names of the columns in its place.
-pub(crate) fn first_row<'a>(csv: &Csv, body: &'a [u8]) -> Option<Framed<'a>> {
+/// So many rows are looked at for what a table is.
+const FIRST_ROWS: usize = 16;
+
+/// What a body is known by if it is a table: its header line with the names of the columns in place
+/// of a row, and with each of its first rows.
+pub(crate) fn first_rows(csv: &Csv, body: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-    let mut rows = csv.rows(text);
-    let header = rows.next()?;
-    let row = rows.next().unwrap_or_else(|| header.clone());
-    let both = [text.get(header)?, b"\n", text.get(row)?].concat();
-    Some(Framed {
-        line: 1,
-        bytes: Cow::Owned(both),
-    })
+    let mut rows = csv.rows(text).take(1 + FIRST_ROWS);
+    let header = rows.next();
+    let header = header.and_then(|row| text.get(row)).unwrap_or_default();
+    let rows = rows.filter_map(|row| text.get(row));
+    let is_there = |row: &&[u8]| !row.is_empty();
+    let rows = std::iter::once(header).chain(rows).filter(is_there);
+    rows.map(move |row| [header, b"\n", row].concat())
 }
 
 /// The header line that every part of this table needs before its rows, empty when they need none.

@@ -134,6 +134,20 @@ fn some_come_last_and_some_never() {
     assert!(last("zz.last") && !last("zz.other") && !last("zz.never") && !last("no.such"));
 }
 
+/// Compares what a delivery is cut into: line, source and bytes.
+fn check_sorted(registry: &Registry, body: &str, expected: &[(u64, Option<&str>, &str)]) {
+    let sorted = registry.frame_unlabelled(body.as_bytes()).unwrap();
+    let found: Vec<(u64, Option<&str>, &str)> = sorted
+        .iter()
+        .map(|one| {
+            let text = std::str::from_utf8(&one.record.bytes).unwrap();
+            let source = one.source.as_ref().map(SourceName::as_str);
+            (one.record.line, source, text)
+        })
+        .collect();
+    assert_eq!(found, expected, "{body}");
+}
+
 #[test]
 fn a_delivery_without_a_label_is_sorted() {
     let registry = registry(&[
@@ -148,26 +162,9 @@ fn a_delivery_without_a_label_is_sorted() {
             "envelope = [\"zztwos\", \"zzboth\"]",
         ),
         ("zz.three", "zzthree = \"*\"\nzzq = \"!*\"", ""),
-        (
-            "zz.table",
-            "ZZ_TYPE = \"*\"\nZZ_ID = \"*\"",
-            "text = { csv = \",\" }",
-        ),
     ]);
     let check = |body: &str, expected: &[(u64, Option<&str>, &str)]| {
-        let sorted = registry.frame_unlabelled(body.as_bytes()).unwrap();
-        let found: Vec<(u64, Option<&str>, &str)> = sorted
-            .iter()
-            .map(|one| {
-                let text = std::str::from_utf8(&one.record.bytes).unwrap();
-                (
-                    one.record.line,
-                    one.source.as_ref().map(SourceName::as_str),
-                    text,
-                )
-            })
-            .collect();
-        assert_eq!(found, expected, "{body}");
+        check_sorted(&registry, body, expected);
     };
     let (z, three) = (r#"{"zzz":1}"#, r#"{"zzthree":1}"#);
     check(
@@ -181,13 +178,33 @@ fn a_delivery_without_a_label_is_sorted() {
             (4, None, "x"),
         ],
     );
+    // One document alone is numbered by its records.
+    check(
+        &format!("{{\"zztwos\":[{z},{{}}]}}"),
+        &[(1, Some("zz.two"), z), (2, None, "{}")],
+    );
     for unknown in [
         format!("{{\"zzboth\":[{z}]}}"),
         format!("{{\"zzother\":[{three}]}}"),
-        r#"{"zzones":[]}"#.to_owned(),
+        r#"{"zzones":[],"more":1}"#.to_owned(),
+        r#"{"zzother":[]}"#.to_owned(),
     ] {
         check(&unknown, &[(1, None, &unknown)]);
     }
+    check(r#"{"zzones":[]}"#, &[]);
+    check("", &[]);
+}
+
+#[test]
+fn a_table_without_a_label_is_known_by_its_header_and_first_rows() {
+    let registry = registry(&[(
+        "zz.table",
+        "ZZ_TYPE = \"*\"\nZZ_ID = \"*\"",
+        "text = { csv = \",\" }",
+    )]);
+    let check = |body: &str, expected: &[(u64, Option<&str>, &str)]| {
+        check_sorted(&registry, body, expected);
+    };
     check(
         "ZZ_TYPE,ZZ_ID\na,1\nb,2\n",
         &[
@@ -195,5 +212,12 @@ fn a_delivery_without_a_label_is_sorted() {
             (3, Some("zz.table"), "ZZ_TYPE,ZZ_ID\nb,2"),
         ],
     );
-    check("", &[]);
+    // A row that lacks what tells them is one of them all the same.
+    check(
+        "ZZ_TYPE,ZZ_ID\n,1\nb,2\n",
+        &[
+            (2, Some("zz.table"), "ZZ_TYPE,ZZ_ID\n,1"),
+            (3, Some("zz.table"), "ZZ_TYPE,ZZ_ID\nb,2"),
+        ],
+    );
 }

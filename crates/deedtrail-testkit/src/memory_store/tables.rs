@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
+use deedtrail_core::entitlement::{Entitlement, ImportName};
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::{AliasUid, CredentialUid, FindingId, IdentityId, SourceName, TenantId};
+use deedtrail_core::id::{
+    AliasUid, CredentialUid, FindingId, IdentityId, SessionUid, SourceName, TenantId,
+};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, Quarantined, SignInLink, TokenRecord, WebSession,
+    FindingFilter, IdentityFilter, ImportedEntitlements, Progress, Quarantined, SignInLink,
+    TokenRecord, WebSession,
 };
+use deedtrail_core::session::{BlindSession, JoinBy, Session, SessionJoin};
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {
@@ -33,9 +38,13 @@ pub(super) struct Derived {
     pub(super) credentials: BTreeMap<CredentialUid, CredentialRecord>,
     pub(super) merges: BTreeMap<(IdentityId, IdentityId), Merge>,
     pub(super) findings: BTreeMap<FindingId, Finding>,
+    pub(super) entitlements: BTreeMap<(TenantId, ImportName), ImportedEntitlements>,
     pub(super) sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
     pub(super) quarantine: BTreeMap<Sequence, Quarantined>,
     pub(super) snapshots: BTreeMap<String, (Sequence, Vec<u8>)>,
+    pub(super) sessions: BTreeMap<(SessionUid, Sequence), Session>,
+    pub(super) joins: BTreeMap<(SessionUid, SessionUid, JoinBy), SessionJoin>,
+    pub(super) blind: BTreeMap<(TenantId, IdentityId, Text), BlindSession>,
 }
 
 impl Derived {
@@ -57,9 +66,24 @@ impl Derived {
         for finding in &progress.findings {
             self.findings.insert(finding.id, finding.clone());
         }
+        for said in &progress.entitlements {
+            self.replace(said);
+        }
         for health in &progress.sources {
             let key = (health.source.clone(), health.tenant.clone());
             self.sources.insert(key, health.clone());
+        }
+        for session in &progress.sessions {
+            self.sessions
+                .insert((session.uid, session.part), session.clone());
+        }
+        for join in &progress.session_joins {
+            self.joins
+                .insert((join.from, join.to, join.by), join.clone());
+        }
+        for row in &progress.blind_sessions {
+            let key = (row.tenant.clone(), row.identity, row.system.clone());
+            self.blind.insert(key, row.clone());
         }
         for record in &progress.quarantined {
             self.quarantine.insert(record.sequence, record.clone());
@@ -77,6 +101,22 @@ impl Derived {
                 record.dismissal = None;
             }
         }
+    }
+
+    /// What was there under the same id keeps the time it was first imported.
+    fn replace(&mut self, said: &ImportedEntitlements) {
+        let name = (said.tenant.clone(), said.import.clone());
+        let before = self.entitlements.remove(&name);
+        let before: Vec<Entitlement> = before.map_or_else(Vec::new, |said| said.entitlements);
+        let mut said = said.clone();
+        for entitlement in &mut said.entitlements {
+            let same = before.iter().find(|known| known.id == entitlement.id);
+            let first = same.map_or(entitlement.first_imported, |known| known.first_imported);
+            entitlement.first_imported = first;
+        }
+        said.entitlements
+            .sort_by(|left, right| left.grant.key.cmp(&right.grant.key));
+        self.entitlements.insert(name, said);
     }
 
     /// An alias or credential that leads nowhere is refused.

@@ -22,7 +22,7 @@ use super::{NOW, Sample};
 #[derive(Debug)]
 pub(super) struct Builder {
     sample: Sample,
-    progress: Progress,
+    pub(super) progress: Progress,
     events: Vec<Event>,
     health: BTreeMap<SourceName, SourceHealth>,
 }

@@ -4,10 +4,11 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::{ActorKind, OutcomeClass};
 use deedtrail_core::finding::{Hypothesis, Severity};
 use deedtrail_core::identity::Declared;
+use deedtrail_core::session::JoinBy;
 use deedtrail_core::time::Timestamp;
 
 use super::builder::{Builder, Deed, Person, Target, draft};
-use super::{NOW, Sample};
+use super::{NOW, Sample, session};
 
 /// Markup, template syntax, an attribute break-out, direction and control characters, a URL.
 pub(super) const TEXTS: [&str; 6] = [
@@ -82,4 +83,12 @@ fn villain(builder: &mut Builder, number: i64, text: &str) {
     }];
     builder.finding(finding);
     builder.quarantined("okta.system", text, text);
+    let name = number.to_string();
+    let hostile = session::session(&name, &person, text, deed.at, text);
+    let before = (number - 1).to_string();
+    let join = session::join(&before, &name, JoinBy::Trace, text, deed.at);
+    let blind = session::blind(&person, text, deed.at);
+    builder.progress.sessions.push(hostile);
+    builder.progress.session_joins.push(join);
+    builder.progress.blind_sessions.push(blind);
 }

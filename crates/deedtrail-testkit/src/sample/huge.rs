@@ -4,10 +4,11 @@ use deedtrail_core::action::ACTIONS;
 use deedtrail_core::event::{ActorKind, OutcomeClass};
 use deedtrail_core::finding::Severity;
 use deedtrail_core::identity::Declared;
+use deedtrail_core::session::JoinBy;
 use deedtrail_core::time::Timestamp;
 
 use super::builder::{Builder, Deed, Person, Target, draft};
-use super::{NOW, Sample};
+use super::{NOW, Sample, session};
 
 const IDENTITIES: i64 = 250;
 const FINDINGS: usize = 150;
@@ -51,7 +52,24 @@ pub(super) fn tell() -> Sample {
         health.watched.numbered = true;
         health.watched.skipped_forgotten = 1_234_567;
     }
+    sessions(&mut builder, &people);
     builder.finish()
+}
+
+/// Sessions of one identity, each joined to the next; and a blind session of each identity.
+fn sessions(builder: &mut Builder, people: &[Person]) {
+    for (number, person) in (0..).zip(people) {
+        let name = format!("session {number}");
+        let at = NOW.plus_micros(-number * Timestamp::HOUR_US);
+        let busy = &people[0];
+        let large = session::session(&name, busy, &format!("system-{number}"), at, "very much");
+        let next = format!("session {}", number + 1);
+        let join = session::join(&next, &name, JoinBy::Trace, "one trace", at);
+        let blind = session::blind(person, "Salesforce", at);
+        builder.progress.sessions.push(large);
+        builder.progress.session_joins.push(join);
+        builder.progress.blind_sessions.push(blind);
+    }
 }
 
 fn person(number: i64) -> Person {

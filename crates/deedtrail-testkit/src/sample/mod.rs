@@ -3,6 +3,7 @@
 mod builder;
 mod hostile;
 mod huge;
+mod session;
 mod story;
 
 use std::sync::Arc;

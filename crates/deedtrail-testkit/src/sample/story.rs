@@ -88,6 +88,7 @@ pub(super) fn tell() -> Sample {
     secrets(&mut builder, &cast);
     small_things(&mut builder, &cast);
     feeds(&mut builder);
+    super::session::tell(&mut builder, [&cast.alice, &cast.deployer, &cast.admin]);
     builder.finish()
 }
 

@@ -1,6 +1,7 @@
 //! What every store must do. A test calls [`check`] with a way to make an empty store.
 
 mod access;
+mod entitlement;
 mod finding;
 mod people;
 mod progress;
@@ -17,7 +18,7 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 16] = [
+    let rules: [(&str, Rule); 17] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
@@ -43,6 +44,10 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         (
             "a rebuild keeps what people did",
             progress::a_rebuild_keeps_what_people_did,
+        ),
+        (
+            "imports of entitlements replace each other",
+            entitlement::imports_replace_each_other,
         ),
         ("quarantine is released", progress::quarantine_is_released),
         ("quarantine is dismissed", progress::quarantine_is_dismissed),

@@ -49,6 +49,18 @@ pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, 
     })
 }
 
+/// The parameters `from` and `to`.
+pub(super) fn window(
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Problem> {
+    let (from, to) = (time("from", from)?, time("to", to)?);
+    if to.is_some() && from > to {
+        return Err(Problem::bad_request("`from` is later than `to`"));
+    }
+    Ok((from, to))
+}
+
 /// A parameter that must be one of a list's names; empty counts as absent.
 pub(super) fn one_of<T>(
     name: &str,

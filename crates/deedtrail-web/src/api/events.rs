@@ -94,11 +94,7 @@ pub(super) async fn list(
 
 fn page(asked: &EventsAsked) -> Result<Page, Problem> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let from = ask::time("from", asked.from.as_deref())?;
-    let to = ask::time("to", asked.to.as_deref())?;
-    if to.is_some() && from > to {
-        return Err(Problem::bad_request("`from` is later than `to`"));
-    }
+    let (from, to) = ask::window(asked.from.as_deref(), asked.to.as_deref())?;
     Ok(Page {
         filter: EventFilter {
             source: given(&asked.source),

@@ -1,6 +1,7 @@
 //! The JSON API under `/v1`, health and metrics.
 
 mod ask;
+mod entitlements;
 mod events;
 mod evidence;
 mod findings;
@@ -9,6 +10,7 @@ mod identities;
 mod ingest;
 mod metrics;
 mod quarantine;
+mod sessions;
 mod sources;
 mod table;
 

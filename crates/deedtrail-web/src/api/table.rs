@@ -1,12 +1,17 @@
 //! The endpoints of the API: what each needs, what it says in the reference.
 
+mod entitled;
+mod session;
 mod waiting;
 
 use axum::routing::{get, patch, post};
 use deedtrail_core::action::ACTIONS;
 use deedtrail_core::port::store::Scope;
 
-use super::{events, evidence, findings, health, identities, ingest, metrics, quarantine, sources};
+use super::{
+    entitlements, events, evidence, findings, health, identities, ingest, metrics, quarantine,
+    sessions, sources,
+};
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 use crate::refusal;
 
@@ -71,6 +76,7 @@ const INGEST: Document = Document {
     }),
     answer: Answer::Json("IngestAnswer"),
     refusals: &[
+        refusal::UNREADABLE,
         (
             404,
             "No source of that name; the detail suggests the nearest.",
@@ -96,6 +102,7 @@ const INGEST_UNLABELLED: Document = Document {
     }),
     answer: Answer::Json("IngestAnswer"),
     refusals: &[
+        refusal::UNREADABLE,
         refusal::SLOW,
         refusal::OVER_LIMIT,
         refusal::ENCODING,
@@ -365,6 +372,18 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ..READ
     },
     Endpoint {
+        path: "/v1/identities/{id}/entitlements",
+        route: || get(entitlements::of_identity),
+        document: Some(entitled::OF_IDENTITY),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/entitlements/import",
+        route: entitlements::route,
+        document: Some(entitled::IMPORT),
+        ..WRITE
+    },
+    Endpoint {
         path: "/v1/findings",
         route: || get(findings::list),
         document: Some(FINDINGS),
@@ -382,6 +401,30 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         needs: Needs::Scope(Scope::Write),
         route: || patch(findings::decide),
         document: Some(DECIDE),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/sessions",
+        route: || get(sessions::list),
+        document: Some(session::LIST),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/sessions/{uid}",
+        route: || get(sessions::one),
+        document: Some(session::ONE),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/sessions/{uid}/next",
+        route: || get(sessions::next),
+        document: Some(session::NEXT),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/blind-sessions",
+        route: || get(sessions::blind),
+        document: Some(session::BLIND),
         ..READ
     },
     Endpoint {

@@ -56,6 +56,8 @@ struct FindingPage {
     rule: Shown,
     who: Option<Chip>,
     owner: Option<Shown>,
+    /// Address of the session it is about, while that is kept.
+    session: Option<String>,
     purpose: Option<Shown>,
     status: &'static str,
     disposition: Option<Shown>,
@@ -166,9 +168,14 @@ fn load(
     let chrome = Chrome::load(app, principal, Section::Findings)?;
     let bars = activity(app, principal, &file)?;
     let checkpoint = Checkpoint::parse(&app.ports.log.checkpoint());
+    let session = match file.finding.draft.session {
+        Some(uid) => app.session(principal, uid)?,
+        None => None,
+    };
     Ok(view(
         &file,
         Parts {
+            session: session.map(|session| format!("/sessions/{}", session.uid)),
             may_decide: principal.require(Scope::Write).is_ok(),
             chrome,
             bars,
@@ -182,6 +189,7 @@ fn load(
 
 /// What of the page is not the finding itself.
 struct Parts {
+    session: Option<String>,
     may_decide: bool,
     chrome: Chrome,
     bars: Bars,
@@ -226,6 +234,7 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         meaning: file.kind.map(|kind| kind.meaning),
         rule: Shown::new(&draft.rule),
         who: identity.map(Chip::of),
+        session: parts.session,
         owner: declared.and_then(|d| d.owner.as_deref()).map(Shown::new),
         purpose: declared.and_then(|d| d.purpose.as_deref()).map(Shown::new),
         status: finding.status.name(),

@@ -19,6 +19,7 @@ use deedtrail_core::port::store::FindingFilter;
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
 
+use super::entitlement::EntitlementSection;
 use super::findings::FindingRow;
 use super::identities::state;
 use super::{Chrome, Failure, Section, query_string, show};
@@ -83,6 +84,7 @@ pub(super) struct IdentityAsked {
 struct IdentityPage {
     chrome: Chrome,
     address: String,
+    sessions: String,
     who: Chip,
     state: &'static str,
     last: Option<(Moment, String)>,
@@ -93,6 +95,7 @@ struct IdentityPage {
     credentials: Vec<CredentialRow>,
     credentials_more: usize,
     findings: Vec<FindingRow>,
+    entitled: EntitlementSection,
     bars: Bars,
     actions: Vec<ActionRow>,
     lanes: Option<Lanes>,
@@ -173,11 +176,13 @@ fn load(
             .iter()
             .map(|f| FindingRow::new(f, &names, now))
             .collect(),
+        entitled: EntitlementSection::load(app, principal, &file)?,
         bars,
         actions,
         lanes: Lanes::by_system(&events, |event| selection.class(event)),
         rows: rows(&events, &selection, Order::NewestFirst),
         panel,
+        sessions: format!("/sessions?identity={}", file.identity.id),
         filtered: asked.filtered(),
         further: asked.further(&address, &events),
         text: asked.text,

@@ -1,6 +1,8 @@
 //! Pages: every one is a view model made from a use case, and a template.
 
+mod blind;
 mod coverage;
+mod entitlement;
 pub(crate) mod failure;
 mod finding;
 mod findings;
@@ -10,6 +12,9 @@ mod identities;
 mod identity;
 mod quarantine;
 mod quarantine_list;
+mod session;
+mod session_view;
+mod sessions;
 pub(crate) mod sign_in;
 mod source;
 mod source_view;
@@ -47,18 +52,25 @@ pub(crate) enum Section {
     Today,
     Findings,
     Identities,
+    Sessions,
     Sources,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Today, Self::Findings, Self::Identities, Self::Sources];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Today,
+        Self::Findings,
+        Self::Identities,
+        Self::Sessions,
+        Self::Sources,
+    ];
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Today => "Today",
             Self::Findings => "Findings",
             Self::Identities => "Identities",
+            Self::Sessions => "Sessions",
             Self::Sources => "Sources",
         }
     }
@@ -68,6 +80,7 @@ impl Section {
             Self::Today => "/",
             Self::Findings => "/findings",
             Self::Identities => "/identities",
+            Self::Sessions => "/sessions",
             Self::Sources => "/sources",
         }
     }

@@ -4,8 +4,8 @@ use axum::routing::{get, post};
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    coverage, finding, findings, grades, identities, identity, quarantine, quarantine_list, source,
-    sources, today,
+    blind, coverage, finding, findings, grades, identities, identity, quarantine, quarantine_list,
+    session, sessions, source, sources, today,
 };
 use crate::asset;
 use crate::endpoint::{Endpoint, Face, Needs};
@@ -54,6 +54,21 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         path: "/identities/{id}",
         route: || get(identity::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/sessions",
+        route: || get(sessions::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/sessions/{uid}",
+        route: || get(session::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/blind-sessions",
+        route: || get(blind::page),
         ..PAGE
     },
     Endpoint {

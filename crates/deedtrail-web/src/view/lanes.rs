@@ -1,5 +1,6 @@
 //! Swim-lanes: who acted on whom, or in which system, in order of time.
 
+use deedtrail_app::session::NextStep;
 use deedtrail_core::event::Event;
 use deedtrail_core::time::Timestamp;
 
@@ -94,6 +95,21 @@ impl Lanes {
             to: None,
             class: class(event),
             operation: Shown::cut(&event.mapped.operation, 60),
+        });
+        Self::draw(steps.collect(), "in which system")
+    }
+
+    /// One lane per system, over all sessions that belong together.
+    pub(crate) fn by_step(
+        steps: &[NextStep],
+        class: impl Fn(&NextStep) -> &'static str,
+    ) -> Option<Self> {
+        let steps = steps.iter().map(|step| Step {
+            at: step.act.at,
+            from: Shown::new(&step.act.system),
+            to: None,
+            class: class(step),
+            operation: Shown::cut(&step.act.operation, 60),
         });
         Self::draw(steps.collect(), "in which system")
     }

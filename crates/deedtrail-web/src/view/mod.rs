@@ -2,16 +2,20 @@
 
 mod bars;
 mod chip;
+mod curve;
 mod lanes;
 mod moment;
 mod panel;
 mod text;
 mod trail;
+mod tree;
 
 pub(crate) use bars::Bars;
-pub(crate) use chip::{Badge, Chip, People};
+pub(crate) use chip::{Badge, Chip, People, kind_word};
+pub(crate) use curve::{Curve, class as trust_class};
 pub(crate) use lanes::Lanes;
 pub(crate) use moment::{Moment, ago, span};
 pub(crate) use panel::{Checkpoint, EventPanel, Fact};
 pub(crate) use text::{Shown, grouped, share};
 pub(crate) use trail::{Order, Row, Selection, rows};
+pub(crate) use tree::Tree;

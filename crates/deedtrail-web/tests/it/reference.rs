@@ -129,6 +129,8 @@ async fn answers_have_the_fields_their_schemas_name() {
     let event = events["events"][0]["event_uid"].as_str().unwrap();
     let findings = caller.get("/v1/findings?severity=critical").await.json();
     let finding = findings["findings"][0]["id"].as_str().unwrap();
+    let sessions = caller.get("/v1/sessions?trust_below=40").await.json();
+    let session = sessions["sessions"][0]["uid"].as_str().unwrap();
     let mut compared = 0;
     for (address, schema) in [
         ("/v1/events?limit=3".to_owned(), "EventList"),
@@ -141,6 +143,10 @@ async fn answers_have_the_fields_their_schemas_name() {
         ),
         ("/v1/findings".to_owned(), "FindingList"),
         (format!("/v1/findings/{finding}"), "Finding"),
+        ("/v1/sessions".to_owned(), "SessionList"),
+        (format!("/v1/sessions/{session}"), "SessionAnswer"),
+        (format!("/v1/sessions/{session}/next"), "NextAnswer"),
+        ("/v1/blind-sessions".to_owned(), "BlindSessions"),
         ("/v1/sources".to_owned(), "SourceList"),
         (
             "/v1/sources/github.audit/quarantine".to_owned(),
@@ -160,7 +166,7 @@ async fn answers_have_the_fields_their_schemas_name() {
         assert!(wrong.is_empty(), "{address}: {wrong:#?}");
         compared += 1;
     }
-    assert_eq!(compared, 16);
+    assert_eq!(compared, 20);
     let mut wrong = Vec::new();
     compare(&events, &schemas()["FindingList"], "control", &mut wrong);
     assert!(

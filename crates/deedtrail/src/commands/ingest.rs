@@ -65,7 +65,7 @@ fn finish(
         let understood = source.map_or_else(String::new, |source| format!(" as {source}"));
         let way_out = match source {
             Some(_) => "is it the right source? `deedtrail source detect FILE` tells",
-            None => "if you know what they are, say so with `--source`",
+            None => "if you know what they are, take them again with `--source`, and dismiss these",
         };
         context.console.say(format_args!(
             "nothing was understood{understood}: every record is kept and waits in quarantine; \

@@ -255,6 +255,7 @@ fn a_running_server_that_knows_other_sources_is_told_of() {
     for arguments in [
         &["source", "list"][..],
         &["ingest", "-s", "acme.door", record.to_str().unwrap()],
+        &["replay"],
     ] {
         let said = talk(&folder.run(arguments));
         let says = "the running server was started with other sources (acme.door): restart it";

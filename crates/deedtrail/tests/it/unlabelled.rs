@@ -48,7 +48,7 @@ fn what_nothing_tells_waits_and_the_command_says_what_to_do() {
     let output = folder.run(&["ingest", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3));
     let talk = String::from_utf8(output.stderr).unwrap();
-    assert!(talk.contains("say so with `--source`"), "{talk}");
+    assert!(talk.contains("take them again with `--source`"), "{talk}");
 }
 
 #[test]
@@ -101,4 +101,47 @@ fn a_folder_without_a_source_is_read_on_over_a_restart() {
     let known = [("iam:A1", 2), ("iam:B1", 1), ("read", 1)];
     let known = known.map(|(name, count)| (name.to_owned(), count));
     assert_eq!(stored(&folder), known);
+}
+
+#[test]
+fn what_a_shipper_wrapped_is_the_same_record_by_every_way() {
+    let folder = Folder::new();
+    let trail = cloudtrail("e-1", "ListUsers");
+    let wrapped = serde_json::json!({
+        "@timestamp": "2026-11-18T10:00:00Z", "ecs": { "version": "8.11.0" },
+        "event": { "action": "ListUsers", "category": "iam", "type": "info", "kind": "event",
+                   "outcome": "success", "code": "x", "original": trail },
+        "user": { "name": "ana" }, "message": trail,
+    });
+    let path = folder.write("ecs.ndjson", format!("{wrapped}\n{trail}\n"));
+    let answer = folder.json(&["ingest", path.to_str().unwrap()]).remove(0);
+    assert_eq!(answer["sources"]["aws.cloudtrail"], 2, "{answer}");
+    assert_eq!(answer["duplicates"], 1, "{answer}");
+}
+
+#[test]
+fn an_envelope_may_be_longer_than_a_record() {
+    let folder = Folder::new();
+    let records: Vec<String> = (0..34_000)
+        .map(|number| cloudtrail(&format!("e-{number}"), "ListUsers"))
+        .collect();
+    // On one line it would be a line, which no record may be longer than.
+    let text = format!("{{\"Records\":[\n{}\n]}}", records.join(",\n"));
+    assert!(text.len() > deedtrail_core::limits::RECORD_BYTES_MAX);
+    let path = folder.write("large.json", text);
+    let answer = folder.json(&["ingest", path.to_str().unwrap()]).remove(0);
+    assert_eq!(answer["sources"]["aws.cloudtrail"], 34_000, "{answer}");
+}
+
+#[test]
+fn an_empty_page_is_no_record_and_elements_are_numbered() {
+    let folder = Folder::new();
+    let empty = folder.write("empty.json", "{\"Records\":[]}");
+    let answer = folder.json(&["ingest", empty.to_str().unwrap()]).remove(0);
+    assert_eq!(answer["records"], 0, "{answer}");
+    let trail = cloudtrail("e-1", "ListUsers");
+    let mixed = envelope(&[trail.clone(), "{}".to_owned(), trail]);
+    let path = folder.write("mixed.json", mixed);
+    let answer = folder.json(&["ingest", path.to_str().unwrap()]).remove(0);
+    assert_eq!(answer["quarantine"][0]["line"], 2, "{answer}");
 }

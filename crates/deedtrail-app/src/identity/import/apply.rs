@@ -1,8 +1,9 @@
 //! Applies an import when the pipeline reaches its entry in the log.
 
-use deedtrail_core::event::ActorKind;
+use deedtrail_core::event::{ActorKind, Alias};
 use deedtrail_core::id::{IdentityId, TenantId};
 use deedtrail_core::identity::Declared;
+use deedtrail_core::namespace::namespace_facts;
 use deedtrail_core::time::Timestamp;
 
 use super::row::DeclaredRow;
@@ -37,6 +38,23 @@ impl Resolver {
             if let Some(id) = self.declared_identity(&row, sighting, at) {
                 self.declare(id, &row, at);
             }
+        }
+    }
+
+    /// Whoever an import of entitlements names is there from then on. Nobody has declared them.
+    pub(crate) fn hold(&mut self, tenant: &TenantId, holder: &Alias) {
+        if self.known(tenant, holder).is_some() {
+            return;
+        }
+        let sighting = Sighting {
+            tenant,
+            evidence: "entitlement import",
+            at: None,
+        };
+        let kind = namespace_facts(&holder.namespace).kind;
+        let id = self.discover(holder, kind, sighting);
+        if let Some(identity) = self.identities.get_mut(&id) {
+            identity.discovered = true;
         }
     }
 

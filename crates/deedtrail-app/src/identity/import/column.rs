@@ -166,7 +166,7 @@ impl Column {
 }
 
 /// The values of a cell with several.
-pub(super) fn several(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn several(text: &str) -> impl Iterator<Item = &str> {
     text.split(SEPARATOR)
         .map(str::trim)
         .filter(|part| !part.is_empty())
@@ -199,7 +199,7 @@ fn flag(text: &str) -> Result<bool, String> {
 }
 
 /// A day means its first instant (UTC).
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
     let day = || Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z"));
     Timestamp::parse_rfc3339(text)
         .or_else(day)
@@ -217,7 +217,7 @@ fn tags(text: &str) -> Result<BTreeMap<Text, Text>, String> {
 }
 
 /// "did you mean …" with the nearest name, or all names when none is near.
-pub(super) fn suggestion(text: &str, names: &[&str]) -> String {
+pub(crate) fn suggestion(text: &str, names: &[&str]) -> String {
     match nearest(text, names) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("use one of {}", names.join(", ")),

@@ -16,7 +16,9 @@ use crate::access::{Denied, Principal};
 use crate::configuration::{ConfigurationError, IDENTITY_IMPORT};
 
 pub use column::{Cell, Column};
+pub(crate) use column::{instant, several, suggestion};
 pub use diff::{FieldChange, IdentityChange, ImportDiff, diff};
+pub(crate) use parse::parse_alias;
 pub use parse::{ParsedImport, parse_import, parse_import_rows};
 pub use row::{DeclaredRow, ImportError, to_ndjson};
 

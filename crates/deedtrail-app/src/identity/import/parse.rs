@@ -316,7 +316,8 @@ fn parse_aliases(cell: &Cell) -> Result<Vec<Alias>, String> {
     Ok(aliases)
 }
 
-fn parse_alias(part: &str) -> Result<Alias, String> {
+/// `namespace:value`.
+pub(crate) fn parse_alias(part: &str) -> Result<Alias, String> {
     let form = || format!("`{part}` is not `namespace:value`, e.g. `email:ana@example.com`");
     let (namespace, value) = part.split_once(':').ok_or_else(form)?;
     let (namespace, value) = (namespace.trim(), value.trim());

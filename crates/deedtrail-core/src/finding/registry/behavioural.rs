@@ -109,6 +109,40 @@ pub(super) const TYPES: &[FindingType] = &[
         mapped_ref: &["DE.CM-01", "DE.CM-09", "DE.AE-04", "T1567", "T1537"],
     }),
     behavioural(Entry {
+        id: "behaviour_departure",
+        title: "Unlike everything it does",
+        severity: Severity::Medium,
+        meaning: "A session departs from what was learned of the identity and its peers, further than the alerts per day that were chosen let pass.",
+        response: &[
+            "Read the reasons in order: the first weighs most.",
+            "Look at the session from its beginning, and at what it led to.",
+            "Conclude: benign or drift makes it usual, misuse keeps it from becoming usual.",
+        ],
+        mapped_ref: &["DE.CM-03", "DE.CM-09", "DE.AE-02", "NHI5:2025", "SP 800-207 5.1"],
+    }),
+    behavioural(Entry {
+        id: "behaviour_drift",
+        title: "Work changes week by week",
+        severity: Severity::Low,
+        meaning: "What an identity does moves away from what it used to do, more than chance explains, and further each week.",
+        response: &[
+            "Ask the owner whether the identity got another task.",
+            "If so: approve the new behaviour and write it into the charter. If not: reduce its rights.",
+        ],
+        mapped_ref: &["DE.CM-03", "DE.AE-02", "PR.AA-05", "NHI5:2025"],
+    }),
+    behavioural(Entry {
+        id: "group_change",
+        title: "A whole group began something new",
+        severity: Severity::Low,
+        meaning: "More than a fifth of a group of peers began the same new thing on one day: a deployment, or a common cause.",
+        response: &[
+            "Look for the deployment or the change that explains it.",
+            "Without one: look at what reached all of them that day.",
+        ],
+        mapped_ref: &["DE.CM-09", "DE.AE-02", "ID.AM-08"],
+    }),
+    behavioural(Entry {
         id: "off_hours",
         title: "Active at an unusual hour",
         severity: Severity::Low,

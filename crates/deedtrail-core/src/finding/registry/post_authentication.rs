@@ -27,6 +27,23 @@ pub(super) const TYPES: &[FindingType] = &[
         ],
     }),
     after_login(Entry {
+        id: "blind_session",
+        title: "Signed in where nothing is seen",
+        severity: Severity::Medium,
+        meaning: "A sign-in succeeded into a system whose log of what is done there does not reach us: whatever the identity does next leaves no evidence.",
+        response: &[
+            "Connect the system's audit log, or send it again if it fell silent; the page of blind sessions lists who else goes there.",
+            "Until then ask the system's administrators what the session did, and keep their answer with the finding.",
+            "Where no log can be had: take the privilege of the identity there away, or shorten its sessions.",
+        ],
+        mapped_ref: &[
+            "DE.CM-03",
+            "DE.CM-09",
+            "PR.PS-04",
+            "SP 800-207 5.3",
+        ],
+    }),
+    after_login(Entry {
         id: "source_silent",
         title: "Source has stopped delivering",
         severity: Severity::Medium,

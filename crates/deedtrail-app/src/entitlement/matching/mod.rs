@@ -1,0 +1,212 @@
+//! Which permission an event exercised, and whether a grant covers it. Pure.
+//!
+//! Published in docs/reference/entitlement-import.md: change both.
+
+mod aws;
+mod github;
+mod kubernetes;
+
+use deedtrail_core::Text;
+use deedtrail_core::action::Action;
+use deedtrail_core::entitlement::Grant;
+
+pub(super) use aws::is_data_permission;
+
+/// What somebody did, as far as permissions go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deed {
+    pub system: Text,
+    pub account: Option<Text>,
+    pub operation: Text,
+    /// The permission or role, where the record names it.
+    pub permission: Option<Text>,
+    pub action: Action,
+    /// What was acted on, as the vendor names it.
+    pub target: Option<Text>,
+}
+
+/// Whether a grant covers a deed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cover {
+    No,
+    /// Its permission does; whether its scope does cannot be told from the record.
+    Unclear,
+    Yes,
+}
+
+/// Which permissions a deed exercised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Exercise {
+    /// It needs none.
+    Nothing,
+    /// The record does not tell, and no table does.
+    Unknown,
+    /// Any of these.
+    Named(Vec<Text>),
+}
+
+/// Which permissions a deed exercised.
+pub(super) fn exercise(deed: &Deed) -> Exercise {
+    if matches!(deed.action, Action::Authenticate | Action::SessionChange) {
+        return Exercise::Nothing;
+    }
+    match deed.system.as_str() {
+        "aws" => aws::exercise(&deed.operation),
+        "kubernetes" => Exercise::Named(vec![deed.operation.clone()]),
+        "github" => github::exercise(&deed.operation, deed.action),
+        system if is_entra(system) => named(deed).map_or(Exercise::Unknown, Exercise::Named),
+        _ => {
+            let mut names = named(deed).unwrap_or_default();
+            names.push(deed.operation.clone());
+            Exercise::Named(names)
+        }
+    }
+}
+
+/// Whether a deed needs no permission at all.
+pub fn no_permission_needed(deed: &Deed) -> bool {
+    exercise(deed) == Exercise::Nothing
+}
+
+/// The permissions that a record names as exercised. Where rights are given or taken they are what
+/// was given, not what was used.
+fn named(deed: &Deed) -> Option<Vec<Text>> {
+    let gives = matches!(
+        deed.action,
+        Action::PrivilegeGrant
+            | Action::PrivilegeRevoke
+            | Action::ConsentGrant
+            | Action::IdentityCreate
+            | Action::IdentityChange
+    );
+    let permission = deed.permission.as_ref().filter(|_| !gives)?;
+    let names = permission.split([' ', ',']).filter(|name| !name.is_empty());
+    let mut names: Vec<Text> = names.map(Text::new).collect();
+    if names.len() > 1 {
+        names.push(permission.clone());
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+fn is_entra(system: &str) -> bool {
+    matches!(system, "entra" | "m365" | "azure")
+}
+
+/// Whether rights in `of` are rights in the system `deed` was done in.
+pub(super) fn is_same_system(of: &str, deed: &str) -> bool {
+    of == deed || (of == "entra" && is_entra(deed))
+}
+
+/// Whether a grant, by effect allow or deny, covers a deed. `account` is that of its import.
+pub fn cover(grant: &Grant, account: &str, deed: &Deed) -> Cover {
+    if !covers_permission(grant, account, deed) {
+        return Cover::No;
+    }
+    covers_scope(grant, deed)
+}
+
+/// Whether the permissions of a grant cover a deed, whatever its target.
+pub(super) fn covers_permission(grant: &Grant, account: &str, deed: &Deed) -> bool {
+    let here = is_same_system(&grant.system, &deed.system) && is_same_account(grant, account, deed);
+    if !here {
+        return false;
+    }
+    if !grant.operations.is_empty() {
+        let mut patterns = grant.operations.iter();
+        return patterns.any(|pattern| folded_wildcard(pattern, &deed.operation));
+    }
+    let Exercise::Named(names) = exercise(deed) else {
+        return false;
+    };
+    let covered = |name: &Text| {
+        let mut patterns = grant.permissions.iter();
+        patterns.any(|pattern| covers_name(&deed.system, pattern, name))
+    };
+    names
+        .iter()
+        .any(|name| covered(name) != grant.permissions_except)
+}
+
+/// Whether one permission of a grant is the permission that was exercised, or a pattern of it.
+pub(super) fn covers_name(system: &str, pattern: &str, name: &str) -> bool {
+    match system {
+        "kubernetes" => kubernetes::covers(pattern, name),
+        "github" => github::covers(pattern, name),
+        _ => folded_wildcard(pattern, name),
+    }
+}
+
+/// An identity of one account of AWS acts in others by the policies of its own.
+fn is_same_account(grant: &Grant, account: &str, deed: &Deed) -> bool {
+    let acted_in = deed.account.as_deref().unwrap_or_default();
+    grant.system == "aws" || account.is_empty() || acted_in.is_empty() || account == acted_in
+}
+
+fn covers_scope(grant: &Grant, deed: &Deed) -> Cover {
+    if grant.scope.is_empty() {
+        return if grant.scope_except {
+            Cover::No
+        } else {
+            Cover::Yes
+        };
+    }
+    let Some(target) = &deed.target else {
+        return Cover::Unclear;
+    };
+    let within = match deed.system.as_str() {
+        "aws" => aws::within(&grant.scope, target),
+        "kubernetes" => kubernetes::within(&grant.scope, target),
+        system if is_entra(system) || system == "github" => Cover::Unclear,
+        _ => of_patterns(&grant.scope, target),
+    };
+    match (grant.scope_except, within) {
+        (true, Cover::Yes) => Cover::No,
+        (true, Cover::No) => Cover::Yes,
+        (_, within) => within,
+    }
+}
+
+fn of_patterns(scope: &[Text], target: &str) -> Cover {
+    if scope.iter().any(|pattern| wildcard(pattern, target)) {
+        Cover::Yes
+    } else {
+        Cover::No
+    }
+}
+
+/// [`wildcard`], with capitals and small letters alike.
+fn folded_wildcard(pattern: &str, text: &str) -> bool {
+    pattern.eq_ignore_ascii_case(text)
+        || (pattern.contains(['*', '?'])
+            && wildcard(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase()))
+}
+
+/// Whether `text` is of the form of `pattern`, in which `*` stands for anything and `?` for one
+/// byte. Takes at most `pattern` times `text` steps.
+pub fn wildcard(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut at, mut seen) = (0, 0);
+    // Where the last star stands, and how much of the text it stands for.
+    let mut star: Option<(usize, usize)> = None;
+    while seen < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, seen));
+                at += 1;
+            }
+            Some(byte) if *byte == b'?' || Some(byte) == text.get(seen) => {
+                at += 1;
+                seen += 1;
+            }
+            _ => {
+                let Some((place, taken)) = star else {
+                    return false;
+                };
+                star = Some((place, taken + 1));
+                at = place + 1;
+                seen = taken + 1;
+            }
+        }
+    }
+    pattern.iter().skip(at).all(|byte| *byte == b'*')
+}

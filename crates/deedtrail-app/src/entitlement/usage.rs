@@ -1,0 +1,202 @@
+//! Did, may, may not: what an identity did beside what it may do.
+
+pub(super) mod compare;
+pub(super) mod coverage;
+
+use serde::Serialize;
+
+use deedtrail_core::Text;
+use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
+use deedtrail_core::event::{Alias, PolicyDecision};
+use deedtrail_core::id::{AliasUid, EntitlementId, EventUid, TenantId};
+use deedtrail_core::port::store::{Scope, StoreError};
+use deedtrail_core::time::Timestamp;
+
+use super::observed::observed;
+use crate::App;
+use crate::access::Principal;
+use crate::timeline::{IdentityFile, ReadingError, alias_uids};
+
+/// How far back use is looked for unless told, µs.
+const WINDOW_US: i64 = 90 * Timestamp::DAY_US;
+
+/// What an identity did in a window, beside what imports say it may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EntitlementUse {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// What was imported, of whatever system.
+    pub imports: Vec<EntitlementImport>,
+    /// Entitlements of this identity, those of groups it is in by its kind included.
+    pub entitlements: u64,
+    /// What it did, most frequent first.
+    pub did: Vec<Did>,
+    /// What it may do and did not.
+    pub may: Vec<May>,
+    /// What it did without being entitled to, and tried and was denied.
+    pub may_not: Vec<MayNot>,
+    /// False when it did more kinds of things than are compared; the most frequent are.
+    pub complete: bool,
+}
+
+/// Events that are alike but for their targets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Deeds {
+    pub system: Text,
+    pub account: Option<Text>,
+    pub operation: Text,
+    /// The permissions any of which it takes.
+    pub permissions: Vec<Text>,
+    pub events: u64,
+    /// How many targets.
+    pub targets: u64,
+    /// One of the targets.
+    pub target: Option<Text>,
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// What an authoriser said, where the feed carries it.
+    pub policy_decision: Option<PolicyDecision>,
+    /// One of the events.
+    pub event_uid: EventUid,
+}
+
+/// On what grounds something was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// A grant covers it.
+    Granted,
+    /// A grant covers it under conditions, or on targets that cannot be compared.
+    Conditional,
+    /// The feed names the policy that allowed it; no import says so.
+    Policy,
+    /// It takes no permission.
+    NoneNeeded,
+    /// There is no import of the system, or it cannot be told which permission was used.
+    Uncompared,
+}
+
+/// Something that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Did {
+    #[serde(flatten)]
+    pub deeds: Deeds,
+    pub basis: Basis,
+    /// What it came by: the first few of the groups, roles, bindings and policies that cover it.
+    pub by: Vec<Text>,
+}
+
+/// Why something is among what an identity may not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// It succeeded although a deny without conditions covers it.
+    AgainstDeny,
+    /// It succeeded although nothing that was imported allows it.
+    WithoutEntitlement,
+    /// It was tried and denied.
+    Denied,
+}
+
+/// Something an identity may not do, and tried or did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MayNot {
+    pub why: Why,
+    #[serde(flatten)]
+    pub deeds: Deeds,
+    /// Grants that cover it all the same, or the denies it went against.
+    pub by: Vec<Text>,
+}
+
+/// An entitlement of which something was not used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct May {
+    pub id: EntitlementId,
+    pub import: ImportName,
+    pub system: Text,
+    /// The first of its permissions that were not used, and how many there are of how many.
+    pub unused: Vec<Text>,
+    pub unused_total: u64,
+    pub permissions_total: u64,
+    /// `unused` are what it does not give.
+    pub except: bool,
+    pub scope: Vec<Text>,
+    pub scope_except: bool,
+    pub conditions: Vec<Text>,
+    pub via: Option<Text>,
+    pub granted: Option<Timestamp>,
+    pub granted_by: Option<Text>,
+    pub justification: Option<Text>,
+    pub expires: Option<Timestamp>,
+    /// The latest it can have been granted: when an import said so first.
+    pub first_imported: Timestamp,
+    /// Since when a feed would have shown its use; `None` when it is not known whether it was used.
+    pub watched_since: Option<Timestamp>,
+    /// Why it is not known, in words; empty when it is.
+    pub unknown: Text,
+}
+
+impl App {
+    /// What an identity did in a window (the last 90 days unless told), beside what it may do.
+    pub fn entitlement_use(
+        &self,
+        principal: &Principal,
+        file: &IdentityFile,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
+    ) -> Result<EntitlementUse, ReadingError> {
+        principal.require(Scope::Read)?;
+        let tenant = &principal.tenant;
+        let to = to.unwrap_or_else(|| self.ports.clock.now().plus_micros(1));
+        let from = from.unwrap_or_else(|| to.plus_micros(-WINDOW_US));
+        let imports = self.ports.store.entitlement_imports(tenant)?;
+        let held = self.held(tenant, file)?;
+        let aliases = alias_uids(file);
+        let archive = self.ports.archive.as_ref();
+        let (observed, complete) = observed(archive, tenant, &aliases, (from, to))?;
+        let compared = compare::compare(&held, &imports, &observed);
+        let health = self.ports.store.source_health()?;
+        let watched = coverage::Watched::of(&health, tenant, from);
+        Ok(EntitlementUse {
+            from,
+            to,
+            entitlements: held.len() as u64,
+            may: compared.unused(&held, &watched),
+            did: compared.did,
+            may_not: compared.may_not,
+            imports,
+            complete,
+        })
+    }
+
+    /// What the aliases of an identity hold, and the groups it is in by being what it is.
+    fn held(&self, tenant: &TenantId, file: &IdentityFile) -> Result<Vec<Entitlement>, StoreError> {
+        let mut holders: Vec<AliasUid> = file.aliases.iter().map(|alias| alias.uid).collect();
+        for alias in &file.aliases {
+            let groups = own_groups(&alias.namespace, &alias.value).into_iter();
+            holders.extend(groups.map(|g| AliasUid::of(tenant, &g.namespace, &g.value)));
+        }
+        holders.sort_unstable();
+        holders.dedup();
+        self.ports.store.entitlements_of(tenant, &holders)
+    }
+}
+
+/// The groups that Kubernetes puts everybody into
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects>).
+fn own_groups(namespace: &str, value: &str) -> Vec<Alias> {
+    let everybody = "system:authenticated".to_owned();
+    let names = match (namespace, value.split_once(':')) {
+        ("k8s.serviceaccount", Some((within, _))) => vec![
+            everybody,
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{within}"),
+        ],
+        ("k8s.user", _) => vec![everybody],
+        _ => Vec::new(),
+    };
+    let group = |name: String| Alias {
+        namespace: Text::new_static("k8s.group"),
+        value: name.into(),
+    };
+    names.into_iter().map(group).collect()
+}

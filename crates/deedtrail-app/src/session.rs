@@ -1,0 +1,168 @@
+//! Sessions: lists, one with what is joined to it, what was done next, and where nothing is seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deedtrail_core::Text;
+use deedtrail_core::id::{IdentityId, SessionUid};
+use deedtrail_core::port::store::{Scope, SessionFilter};
+use deedtrail_core::session::{BlindSession, GAP_MARKED_US, NextAction, Session, SessionJoin};
+use serde::Serialize;
+
+use crate::App;
+use crate::access::Principal;
+use crate::timeline::ReadingError;
+
+/// Sessions a file holds beside its own; those farther away by joins are left out, which it says.
+pub const JOINED_MAX: usize = 24;
+
+/// A session with those that are joined to it, however many steps away.
+#[derive(Clone, Debug)]
+pub struct SessionFile {
+    pub session: Session,
+    /// Oldest first, without the session itself.
+    pub joined: Vec<Session>,
+    /// Joins among all of them, the surest first.
+    pub joins: Vec<SessionJoin>,
+    /// There are more than [`JOINED_MAX`].
+    pub more: bool,
+}
+
+/// One action of a joined timeline.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NextStep {
+    pub session: SessionUid,
+    pub actor: Text,
+    /// Seconds since the action before, where that is more than five minutes.
+    pub gap_s: Option<i64>,
+    #[serde(flatten)]
+    pub act: NextAction,
+}
+
+/// Who signs in where nothing is seen.
+#[derive(Clone, Debug, Default)]
+pub struct BlindMap {
+    /// Systems with how many identities go there, the most first.
+    pub systems: Vec<(Text, usize)>,
+    /// The gravest first, then the latest.
+    pub rows: Vec<BlindSession>,
+}
+
+impl SessionFile {
+    /// The session and all that are joined to it, oldest first.
+    pub fn all(&self) -> Vec<&Session> {
+        let mut all: Vec<&Session> = self.joined.iter().collect();
+        all.push(&self.session);
+        all.sort_by_key(|session| (session.started, session.part, session.uid));
+        all
+    }
+
+    /// What was done in all of them, in order, with pauses marked.
+    pub fn next_steps(&self) -> Vec<NextStep> {
+        let all = self.all().into_iter();
+        let acts = all.flat_map(|session| session.next.iter().map(move |act| (session, act)));
+        let mut acts: Vec<_> = acts.collect();
+        acts.sort_by_key(|(_, act)| (act.at, act.log_seq, act.event_uid));
+        let mut until = None;
+        let steps = acts.into_iter().map(|(session, act)| {
+            let pause = until.map(|until| act.at.micros_since(until));
+            let gap = pause.filter(|pause| *pause > GAP_MARKED_US);
+            until = until.max(Some(act.until));
+            NextStep {
+                session: session.uid,
+                actor: session.actor.clone(),
+                gap_s: gap.map(|us| us / 1_000_000),
+                act: act.clone(),
+            }
+        });
+        steps.collect()
+    }
+}
+
+impl App {
+    /// Latest active first.
+    pub fn sessions(
+        &self,
+        principal: &Principal,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<Vec<Session>, ReadingError> {
+        principal.require(Scope::Read)?;
+        let filter = SessionFilter {
+            tenant: principal.tenant.clone(),
+            ..filter.clone()
+        };
+        Ok(self.ports.store.sessions(&filter, limit)?)
+    }
+
+    /// One session by itself; `None` when it is not kept.
+    pub fn session(
+        &self,
+        principal: &Principal,
+        uid: SessionUid,
+    ) -> Result<Option<Session>, ReadingError> {
+        principal.require(Scope::Read)?;
+        Ok(self.ports.store.session(&principal.tenant, uid)?)
+    }
+
+    /// One session with what is joined to it, found by going from join to join.
+    pub fn session_file(
+        &self,
+        principal: &Principal,
+        uid: SessionUid,
+    ) -> Result<SessionFile, ReadingError> {
+        principal.require(Scope::Read)?;
+        let (store, tenant) = (&self.ports.store, &principal.tenant);
+        let session = store.session(tenant, uid)?;
+        let session = session.ok_or(ReadingError::NoSession(uid))?;
+        let mut known = BTreeSet::from([uid]);
+        let mut fresh = vec![uid];
+        let mut joins: BTreeMap<_, SessionJoin> = BTreeMap::new();
+        let mut joined = Vec::new();
+        let mut more = false;
+        while !fresh.is_empty() {
+            let found = store.session_joins(tenant, &fresh)?;
+            fresh.clear();
+            for join in found {
+                for end in [join.from, join.to] {
+                    if known.contains(&end) {
+                        continue;
+                    }
+                    if joined.len() >= JOINED_MAX {
+                        more = true;
+                    } else if let Some(other) = store.session(tenant, end)? {
+                        known.insert(end);
+                        fresh.push(end);
+                        joined.push(other);
+                    }
+                }
+                joins.insert((join.from, join.to, join.by), join);
+            }
+        }
+        joins.retain(|(from, to, _), _| known.contains(from) && known.contains(to));
+        let mut joins: Vec<SessionJoin> = joins.into_values().collect();
+        joins.sort_by_key(|join| (std::cmp::Reverse(join.confidence), join.at, join.from));
+        joined.sort_by_key(|session| (session.started, session.part, session.uid));
+        Ok(SessionFile {
+            session,
+            joined,
+            joins,
+            more,
+        })
+    }
+
+    /// Who signs in where nothing is seen: at most `limit` rows.
+    pub fn blind_map(&self, principal: &Principal, limit: usize) -> Result<BlindMap, ReadingError> {
+        principal.require(Scope::Read)?;
+        let rows = self.ports.store.blind_sessions(&principal.tenant, limit)?;
+        let mut who: BTreeMap<&Text, BTreeSet<IdentityId>> = BTreeMap::new();
+        for row in &rows {
+            who.entry(&row.system).or_default().insert(row.identity);
+        }
+        let systems = who
+            .iter()
+            .map(|(system, who)| ((*system).clone(), who.len()));
+        let mut systems: Vec<_> = systems.collect();
+        systems.sort_by_key(|(system, count)| (std::cmp::Reverse(*count), system.clone()));
+        Ok(BlindMap { systems, rows })
+    }
+}

@@ -1,0 +1,155 @@
+//! Learned behaviour as findings: a departure, what an analyst says of it, a drift.
+
+use deedtrail_core::action::Action;
+use deedtrail_core::event::ActorKind;
+use deedtrail_core::finding::FindingDraft;
+use deedtrail_core::identity::Identity;
+use deedtrail_core::time::Timestamp;
+use deedtrail_detect::behaviour::Disposition;
+use deedtrail_detect::{Detector, Settings};
+
+use crate::builder::{Step, at, identity, logged, observe, rules};
+
+const JOB: [(Action, &str); 5] = [
+    (Action::Read, "checkout"),
+    (Action::Execute, "build"),
+    (Action::Execute, "test"),
+    (Action::Deploy, "deploy"),
+    (Action::Read, "verify"),
+];
+
+/// One run of the job, one step a minute.
+fn run_of(who: &Identity, day: i64, steps: &[(Action, &str)]) -> Vec<Step> {
+    let minute = |place: usize| 540 + i64::try_from(place).unwrap();
+    let steps = steps.iter().enumerate();
+    let steps = steps.map(|(place, (action, operation))| {
+        Step::new(who, at(day, minute(place)), *action, operation)
+            .on("acme/payments")
+            .in_session(&format!("{} {day}", who.name))
+    });
+    steps.collect()
+}
+
+fn deployers() -> Vec<Identity> {
+    let names = ["deployer-a", "deployer-b", "deployer-c"];
+    let named = names.map(|name| identity(name, ActorKind::ServiceAccount));
+    named.to_vec()
+}
+
+/// Runs days one after the other, with a tick after each.
+fn days(detector: &mut Detector, log: Vec<Vec<Step>>) -> Vec<FindingDraft> {
+    let mut lengths = log.iter().map(Vec::len).collect::<Vec<_>>().into_iter();
+    let mut all = logged(log.into_iter().flatten().collect()).into_iter();
+    let mut drafts = Vec::new();
+    let mut last = at(0, 0);
+    while let Some(length) = lengths.next() {
+        for step in all.by_ref().take(length) {
+            last = last.max(step.event.time_effective);
+            drafts.extend(observe(detector, &step));
+        }
+        drafts.extend(detector.advance(last.plus_micros(2 * Timestamp::HOUR_US)));
+    }
+    drafts.retain(|draft| draft.rule == "code/behaviour");
+    drafts
+}
+
+fn routine(through: i64) -> Vec<Vec<Step>> {
+    let all = deployers();
+    let day = |day| all.iter().flat_map(|who| run_of(who, day, &JOB)).collect();
+    (0..through).map(day).collect()
+}
+
+fn detector() -> Detector {
+    Detector::new(rules(&[]), Settings::default())
+}
+
+const ODD: [(Action, &str); 5] = [
+    (Action::Read, "checkout"),
+    (Action::SecretRead, "GetSecretValue"),
+    (Action::Export, "PutObject"),
+    (Action::Deploy, "deploy"),
+    (Action::LoggingChange, "StopLogging"),
+];
+
+#[test]
+fn a_session_unlike_all_others_is_told_with_its_reasons() {
+    let mut detector = detector();
+    let mut log = routine(80);
+    log.push(run_of(&deployers()[0], 80, &ODD));
+    let drafts = days(&mut detector, log);
+    let departure = drafts
+        .iter()
+        .find(|draft| draft.kind == "behaviour_departure");
+    let departure = departure.unwrap();
+    assert_eq!(departure.identity, deployers()[0].id);
+    assert!(departure.session.is_some());
+    assert!(
+        departure.title.starts_with("deployer-a: "),
+        "{}",
+        departure.title
+    );
+    let reasons = departure.reasons.join("\n");
+    assert!(reasons.contains("GetSecretValue"), "{reasons}");
+    assert!(reasons.contains("usually next: "), "{reasons}");
+    assert!(reasons.contains("rarer than one in"), "{reasons}");
+    assert!(!departure.events.is_empty());
+    let others = drafts
+        .iter()
+        .filter(|draft| draft.identity != deployers()[0].id);
+    assert_eq!(others.count(), 0, "{drafts:?}");
+}
+
+#[test]
+fn the_routine_alone_says_nothing() {
+    assert_eq!(days(&mut detector(), routine(90)), []);
+}
+
+#[test]
+fn what_is_called_benign_becomes_usual_and_what_is_misuse_does_not() {
+    let odd = |day| vec![run_of(&deployers()[0], day, &ODD)];
+    let told = |disposition: Option<Disposition>| {
+        let mut detector = detector();
+        let mut log = routine(80);
+        log.extend(odd(80));
+        let first = days(&mut detector, log);
+        let session = first[0].session.unwrap();
+        let tenant = &first[0].tenant;
+        if disposition.is_some() {
+            // Said, taken back, said again.
+            assert!(detector.feedback(tenant, session, disposition));
+            assert!(detector.feedback(tenant, session, None));
+            assert!(detector.feedback(tenant, session, disposition));
+        }
+        let later: Vec<Vec<Step>> = (81..86).flat_map(odd).collect();
+        days(&mut detector, later).len()
+    };
+    let (benign, misuse) = (
+        told(Some(Disposition::Benign)),
+        told(Some(Disposition::Misuse)),
+    );
+    assert!(benign < misuse, "{benign} against {misuse}");
+    assert!(misuse >= 3, "{misuse}");
+}
+
+#[test]
+fn work_that_changes_week_by_week_is_told_before_any_rule_fires() {
+    let who = &deployers()[0];
+    let mut log: Vec<Vec<Step>> = routine(70);
+    // From one new call a day to as many as the job has steps.
+    for day in 70..112 {
+        let extra = usize::try_from((day - 70) / 7).unwrap() + 1;
+        let mut steps = JOB.to_vec();
+        steps.extend(std::iter::repeat_n((Action::Read, "search_tickets"), extra));
+        log.push(run_of(who, day, &steps));
+    }
+    let mut detector = detector();
+    let drafts = days(&mut detector, log);
+    let drift = drafts.iter().find(|draft| draft.kind == "behaviour_drift");
+    let drift = drift.unwrap_or_else(|| panic!("{:?}", detector.drift(who.id)));
+    assert!(
+        drift.reasons.join("\n").contains("search_tickets"),
+        "{:?}",
+        drift.reasons
+    );
+    assert!(detector.readiness(who.id).unwrap().ready());
+}

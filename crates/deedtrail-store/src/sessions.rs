@@ -1,0 +1,204 @@
+//! Sessions, what joins them, and blind sessions.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
+
+use deedtrail_core::id::{SessionUid, TenantId};
+use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::store::{Progress, SessionFilter};
+use deedtrail_core::session::{
+    BLIND_SESSIONS_MAX, BlindSession, JoinBy, SESSIONS_STORED_MAX, Session, SessionJoin,
+};
+
+use crate::columns::{from_json, id, integer, json, named, row_limit, text, time};
+use crate::findings::{FAMILY, rank};
+
+/// Positions of the log after which what is too much is looked for.
+const PRUNE_EVERY: Sequence = 8_192;
+/// Sessions one look-up of joins names.
+const ASKED_MAX: usize = 256;
+
+pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Result<()> {
+    for session in &progress.sessions {
+        put(tx, session)?;
+    }
+    for join in &progress.session_joins {
+        put_join(tx, join)?;
+    }
+    for blind in &progress.blind_sessions {
+        put_blind(tx, blind)?;
+    }
+    let before: i64 = tx.query_row("SELECT processed FROM position", (), |row| row.get(0))?;
+    if before.unsigned_abs() / PRUNE_EVERY != progress.through / PRUNE_EVERY {
+        prune(tx, SESSIONS_STORED_MAX, BLIND_SESSIONS_MAX)?;
+    }
+    Ok(())
+}
+
+fn put(tx: &Transaction<'_>, session: &Session) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+        ON CONFLICT (uid, part) DO UPDATE SET identity = ?4, verdict = ?5, trust = ?6, last = ?7, \
+        body = ?8";
+    tx.prepare_cached(sql)?.execute(params![
+        session.uid.to_bytes(),
+        integer(session.part),
+        session.tenant.as_str(),
+        session.identity.to_bytes(),
+        session.verdict.name(),
+        session.trust.score,
+        session.last.as_micros(),
+        json(session)?,
+    ])?;
+    Ok(())
+}
+
+fn put_join(tx: &Transaction<'_>, join: &SessionJoin) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO session_joins VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    tx.prepare_cached(sql)?.execute(params![
+        join.from.to_bytes(),
+        join.to.to_bytes(),
+        join.by.name(),
+        join.tenant.as_str(),
+        join.reason.as_str(),
+        join.confidence,
+        join.at.as_micros(),
+    ])?;
+    Ok(())
+}
+
+fn put_blind(tx: &Transaction<'_>, blind: &BlindSession) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO blind_sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    tx.prepare_cached(sql)?.execute(params![
+        blind.tenant.as_str(),
+        blind.identity.to_bytes(),
+        blind.system.as_str(),
+        rank(blind.severity),
+        blind.last.as_micros(),
+        json(blind)?,
+    ])?;
+    Ok(())
+}
+
+/// Forgets what is too much, the longest idle first, and joins of what is gone.
+fn prune(tx: &Transaction<'_>, sessions: usize, blind: usize) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM sessions WHERE last <= \
+        (SELECT last FROM sessions ORDER BY last DESC LIMIT 1 OFFSET ?1)";
+    let gone = tx.prepare_cached(sql)?.execute([row_limit(sessions)])?;
+    if gone > 0 {
+        tx.prepare_cached(
+            "DELETE FROM session_joins WHERE \
+             NOT EXISTS (SELECT 1 FROM sessions WHERE uid = origin) \
+             OR NOT EXISTS (SELECT 1 FROM sessions WHERE uid = target)",
+        )?
+        .execute(())?;
+    }
+    let sql = "DELETE FROM blind_sessions WHERE last <= \
+        (SELECT last FROM blind_sessions ORDER BY last DESC LIMIT 1 OFFSET ?1)";
+    tx.prepare_cached(sql)?.execute([row_limit(blind)])?;
+    Ok(())
+}
+
+pub(crate) fn list(
+    db: &Connection,
+    filter: &SessionFilter,
+    limit: usize,
+) -> rusqlite::Result<Vec<Session>> {
+    let mut values: Vec<Value> = Vec::new();
+    let mut conditions = String::new();
+    let family = match filter.identity {
+        Some(identity) => {
+            values.push(identity.to_bytes().to_vec().into());
+            conditions.push_str(" AND identity IN (SELECT id FROM family)");
+            FAMILY
+        }
+        None => "",
+    };
+    conditions.push_str(" AND tenant = ?");
+    values.push(filter.tenant.as_str().to_owned().into());
+    if let Some(verdict) = filter.verdict {
+        conditions.push_str(" AND verdict = ?");
+        values.push(verdict.name().to_owned().into());
+    }
+    if let Some(below) = filter.trust_below {
+        conditions.push_str(" AND trust < ?");
+        values.push(i64::from(below).into());
+    }
+    let sql = format!(
+        "{family}SELECT body FROM sessions WHERE true{conditions} \
+         ORDER BY last DESC, uid, part LIMIT ? OFFSET ?"
+    );
+    values.push(row_limit(limit).into());
+    values.push(row_limit(filter.offset).into());
+    db.prepare_cached(&sql)?
+        .query_map(params_from_iter(values), |row| from_json(row, 0))?
+        .collect()
+}
+
+pub(crate) fn one(
+    db: &Connection,
+    tenant: &TenantId,
+    uid: SessionUid,
+) -> rusqlite::Result<Option<Session>> {
+    let sql = "SELECT body FROM sessions WHERE uid = ?1 AND tenant = ?2 ORDER BY part DESC LIMIT 1";
+    db.prepare_cached(sql)?
+        .query_row(params![uid.to_bytes(), tenant.as_str()], |row| {
+            from_json(row, 0)
+        })
+        .optional()
+}
+
+pub(crate) fn joins(
+    db: &Connection,
+    tenant: &TenantId,
+    uids: &[SessionUid],
+) -> rusqlite::Result<Vec<SessionJoin>> {
+    let sql = "SELECT origin, target, kind, tenant, reason, confidence, at FROM session_joins \
+        WHERE tenant = ?2 AND (origin = ?1 OR target = ?1)";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut found: Vec<SessionJoin> = Vec::new();
+    for uid in uids.iter().take(ASKED_MAX) {
+        let rows = statement.query_map(params![uid.to_bytes(), tenant.as_str()], join_row)?;
+        for join in rows {
+            let join = join?;
+            if !found.contains(&join) {
+                found.push(join);
+            }
+        }
+    }
+    found.sort_by_key(|join| {
+        (
+            std::cmp::Reverse(join.confidence),
+            join.at,
+            join.from,
+            join.to,
+            join.by,
+        )
+    });
+    Ok(found)
+}
+
+fn join_row(row: &Row<'_>) -> rusqlite::Result<SessionJoin> {
+    Ok(SessionJoin {
+        from: id(row, 0)?,
+        to: id(row, 1)?,
+        by: named(row, 2, JoinBy::from_name)?,
+        tenant: named(row, 3, |name| TenantId::new(name).ok())?,
+        reason: text(row, 4)?,
+        confidence: row.get(5)?,
+        at: time(row, 6)?,
+    })
+}
+
+pub(crate) fn blind(
+    db: &Connection,
+    tenant: &TenantId,
+    limit: usize,
+) -> rusqlite::Result<Vec<BlindSession>> {
+    let sql = "SELECT body FROM blind_sessions WHERE tenant = ?1 \
+        ORDER BY severity DESC, last DESC, identity, system LIMIT ?2";
+    db.prepare_cached(sql)?
+        .query_map(params![tenant.as_str(), row_limit(limit)], |row| {
+            from_json(row, 0)
+        })?
+        .collect()
+}

@@ -1,0 +1,225 @@
+//! One session: what was done in it and in those joined to it, how far it reached, how far it is
+//! trusted.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use deedtrail_app::App;
+use deedtrail_app::access::Principal;
+use deedtrail_core::id::SessionUid;
+use deedtrail_core::session::Session;
+use deedtrail_core::time::Timestamp;
+
+use super::session_view::{
+    JoinRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by, step_class, trust_rows,
+    verdict_badge, who,
+};
+use super::{Chrome, Failure, Section, show};
+use crate::api::id;
+use crate::problem::Problem;
+use crate::state::Shared;
+use crate::view::{Badge, Chip, Curve, Fact, Lanes, Moment, Shown, Tree, ago, grouped, span};
+
+/// Joins shown.
+const JOINS_SHOWN_MAX: usize = 50;
+
+/// Why a session is not in scope.
+#[derive(Debug)]
+struct ReasonRow {
+    badge: Badge,
+    sentence: Shown,
+    at: Moment,
+    times: u64,
+}
+
+/// A finding that names the session.
+#[derive(Debug)]
+struct NamedFinding {
+    badge: Badge,
+    title: Shown,
+    /// `None` when it is no longer kept.
+    href: Option<String>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "session.html")]
+struct SessionPage {
+    chrome: Chrome,
+    title: Shown,
+    chip: Chip,
+    badge: Badge,
+    trust: Score,
+    lowest: u8,
+    state: String,
+    events: String,
+    lanes: Option<Lanes>,
+    steps: Vec<StepRow>,
+    left_out: u64,
+    joined: usize,
+    more: bool,
+    joins: Vec<JoinRow>,
+    joins_more: usize,
+    curve: Option<Curve>,
+    trust_steps: Vec<TrustRow>,
+    steps_left_out: u64,
+    tree: Option<Tree>,
+    branches: Vec<(String, Vec<Shown>)>,
+    reasons: Vec<ReasonRow>,
+    permissions: Vec<PermissionRow>,
+    findings: Vec<NamedFinding>,
+    facts: Vec<Fact>,
+    timeline: String,
+}
+
+pub(super) async fn page(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Path(uid): Path<String>,
+) -> Result<Response, Failure> {
+    let uid: SessionUid = id(&uid)?;
+    let page = shared
+        .attempt(move |app| load(app, &principal, uid))
+        .await?;
+    Ok(show(&page))
+}
+
+fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage, Problem> {
+    let file = app.session_file(principal, uid)?;
+    let now = app.ports.clock.now();
+    let session = &file.session;
+    let all = file.all();
+    let steps = file.next_steps();
+    let branches = branches(&session.blast);
+    let mut systems: Vec<&str> = Vec::new();
+    for system in all.iter().flat_map(|one| &one.systems) {
+        if !systems.contains(&system.as_str()) {
+            systems.push(system);
+        }
+    }
+    let joins = file.joins.iter().take(JOINS_SHOWN_MAX);
+    Ok(SessionPage {
+        chrome: Chrome::load(app, principal, Section::Sessions)?,
+        title: title(session, &systems),
+        chip: who(session),
+        badge: verdict_badge(session.verdict),
+        trust: Score::new(session.trust.score),
+        lowest: session.trust.lowest,
+        state: state(session, now),
+        events: grouped(session.events),
+        lanes: Lanes::by_step(&steps, step_class),
+        steps: steps.iter().map(StepRow::new).collect(),
+        left_out: all.iter().map(|one| one.next_left_out).sum(),
+        joined: file.joined.len(),
+        more: file.more,
+        joins: joins.map(|join| JoinRow::new(join, &file)).collect(),
+        joins_more: file.joins.len().saturating_sub(JOINS_SHOWN_MAX),
+        curve: Curve::new(&session.trust),
+        trust_steps: trust_rows(&session.trust),
+        steps_left_out: session.trust.steps_left_out,
+        tree: Tree::new(&Shown::brief(&session.actor), &branches),
+        branches,
+        reasons: session.reasons.iter().map(reason).collect(),
+        permissions: session.permissions.iter().map(PermissionRow::new).collect(),
+        findings: findings(app, session)?,
+        facts: facts(session),
+        timeline: timeline(session),
+    })
+}
+
+fn title(session: &Session, systems: &[&str]) -> Shown {
+    let actor = Shown::cut(&session.actor, 48);
+    let several = match systems.len() {
+        0 | 1 => String::new(),
+        many => format!(" and {} more systems", many - 1),
+    };
+    let first = Shown::brief(systems.first().copied().unwrap_or_default());
+    let events = grouped(session.events);
+    let lasted = span(session.last.micros_since(session.started));
+    let found = verdict_badge(session.verdict).word.to_lowercase();
+    let trust = session.trust.score;
+    Shown::new(&format!(
+        "{actor}: {events} events in {first}{several} in {lasted}, {found}, trust {trust}"
+    ))
+}
+
+fn state(session: &Session, now: Timestamp) -> String {
+    match session.ended {
+        Some(_) => format!("ended {}", ago(now.micros_since(session.last))),
+        None => format!(
+            "may go on, last active {}",
+            ago(now.micros_since(session.last))
+        ),
+    }
+}
+
+fn reason(reason: &deedtrail_core::session::VerdictReason) -> ReasonRow {
+    ReasonRow {
+        badge: verdict_badge(reason.class),
+        sentence: Shown::new(&reason.sentence),
+        at: Moment::new(reason.at),
+        times: reason.times,
+    }
+}
+
+fn findings(app: &App, session: &Session) -> Result<Vec<NamedFinding>, Problem> {
+    let mut named = Vec::with_capacity(session.findings.len());
+    for finding in &session.findings {
+        let kept = app.ports.store.finding(finding.id);
+        let kept = kept.map_err(deedtrail_app::timeline::ReadingError::from)?;
+        named.push(NamedFinding {
+            badge: Badge::new(finding.severity),
+            title: Shown::new(&finding.title),
+            href: kept.map(|_| format!("/findings/{}", finding.id)),
+        });
+    }
+    Ok(named)
+}
+
+fn facts(session: &Session) -> Vec<Fact> {
+    let fact = |name, value: String| Fact {
+        name,
+        value: Shown::new(&value),
+        href: None,
+    };
+    let text = |text: &Option<deedtrail_core::Text>| text.as_deref().map(str::to_owned);
+    let listed = |names: Vec<&str>| names.join(", ");
+    let mut facts = vec![
+        fact("Started", Moment::new(session.started).full),
+        fact("Last", Moment::new(session.last).full),
+        fact("Known by", known_by(session).to_owned()),
+        fact(
+            "Systems",
+            listed(session.systems.iter().map(|s| s.as_str()).collect()),
+        ),
+        fact(
+            "Sources",
+            listed(session.sources.iter().map(|s| s.as_str()).collect()),
+        ),
+        fact(
+            "Planes",
+            listed(session.planes.iter().map(|p| p.name()).collect()),
+        ),
+        fact("Refused", grouped(session.refused)),
+    ];
+    let known = [
+        ("Network", text(&session.network)),
+        ("Country", text(&session.country)),
+        ("Client", text(&session.client)),
+        ("Credential", text(&session.credential)),
+    ];
+    facts.extend(
+        known
+            .into_iter()
+            .filter_map(|(name, value)| Some(fact(name, value?))),
+    );
+    facts
+}
+
+/// The identity's timeline on the days of the session.
+fn timeline(session: &Session) -> String {
+    let day = |at: Timestamp| at.to_string().chars().take(10).collect::<String>();
+    let (from, to) = (session.started, session.last.plus_micros(Timestamp::DAY_US));
+    let identity = session.identity;
+    format!("/identities/{identity}?from={}&to={}", day(from), day(to))
+}
