@@ -28,12 +28,24 @@ impl Ledger {
     /// Adds the keys of one session, sorted and distinct. Beyond `limit` entries a quarter goes:
     /// those met least often, then longest ago.
     pub(crate) fn add(&mut self, keys: &[u64], day: u16, limit: usize) {
-        let met = keys.iter().map(|key| Entry {
-            key: *key,
-            sessions: 1,
-            day,
-        });
-        self.join(met.collect(), limit);
+        let mut new = Vec::new();
+        for key in keys {
+            match self.entries.binary_search_by_key(key, |entry| entry.key) {
+                Ok(at) => {
+                    let entry = &mut self.entries[at];
+                    entry.sessions = entry.sessions.saturating_add(1);
+                    entry.day = entry.day.max(day);
+                }
+                Err(_) => new.push(Entry {
+                    key: *key,
+                    sessions: 1,
+                    day,
+                }),
+            }
+        }
+        if !new.is_empty() {
+            self.join(new, limit);
+        }
     }
 
     /// Adds all of another ledger.

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
 use deedtrail_core::event::{Alias, Change, Delegation, MappedEvent, PolicyDecision};
-use deedtrail_core::limits::{
-    ENTITIES_PER_RECORD_MAX, EVENTS_PER_RECORD_MAX, RECORD_TEXT_BYTES_MAX, UNMAPPED_PATHS_MAX,
-};
+use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, RECORD_TEXT_BYTES_MAX, UNMAPPED_PATHS_MAX};
 use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord, RecordNumber, text_bytes};
 
 use super::misfit::misfit;
@@ -184,11 +182,7 @@ impl Filling<'_, '_> {
             trace.push(builder.provenance);
         }
         if let Some(event) = self.events.last_mut() {
-            let entities = event.mentions.iter().map(|one| one.entities.len());
-            self.entities += entities.sum::<usize>();
-            if self.entities > ENTITIES_PER_RECORD_MAX {
-                event.mentions = Vec::new();
-            }
+            mention::limit(event, &mut self.entities);
         }
         if let [_, .., event] = self.events.as_slice() {
             self.text_bytes += text_bytes(event);
@@ -358,7 +352,7 @@ impl<'a> EventBuilder<'a> {
         let mut aliases: Vec<Alias> = Vec::with_capacity(party.aliases.len());
         for (namespace, from) in &party.aliases {
             if let Some(text) = self.reader.text(from)
-                && let Some(value) = alias_value(namespace, &text)
+                && let Some(value) = value::alias(namespace, &text)
             {
                 let alias = Alias {
                     namespace: namespace.clone(),
@@ -390,7 +384,7 @@ impl<'a> EventBuilder<'a> {
                 continue;
             }
             if let Some(text) = self.reader.text(&link.value)
-                && let Some(value) = alias_value(&link.namespace, &text)
+                && let Some(value) = value::alias(&link.namespace, &text)
             {
                 self.event.delegation.push(Delegation {
                     relation: link.relation.clone(),
@@ -491,21 +485,4 @@ impl Found {
     fn is_empty(&self) -> bool {
         self.reference.is_none() && self.name.is_none() && self.aliases.is_empty()
     }
-}
-
-/// The value of an alias in its canonical form: e-mail addresses are lower-case addresses.
-fn alias_value(namespace: &str, text: &str) -> Option<Text> {
-    if namespace != "email" && namespace != "gcp.email" {
-        return Some(value::column(text));
-    }
-    let (user, host) = text.split_once('@')?;
-    if user.is_empty() || host.is_empty() {
-        return None;
-    }
-    let usual = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
-    if text.bytes().all(usual) {
-        return Some(value::column(text));
-    }
-    let address = !text.contains(char::is_whitespace);
-    address.then(|| value::column(&text.to_lowercase()))
 }

@@ -2,6 +2,7 @@
 
 use deedtrail_core::entity::{Extractor, Mention};
 use deedtrail_core::event::MappedEvent;
+use deedtrail_core::limits::ENTITIES_PER_RECORD_MAX;
 
 use super::event::text;
 use super::read::Reader;
@@ -22,6 +23,15 @@ pub(super) fn fill<'a>(event: &mut MappedEvent, reader: &Reader<'a>, plan: &'a M
             name: text(reader, plan.name.as_ref()).unwrap_or_default(),
             entities: extractor.finish(),
         });
+    }
+}
+
+/// Takes the mentions of an event away when those of its record hold too much; `entities` counts them.
+pub(super) fn limit(event: &mut MappedEvent, entities: &mut usize) {
+    let held = event.mentions.iter().map(|one| one.entities.len());
+    *entities += held.sum::<usize>();
+    if *entities > ENTITIES_PER_RECORD_MAX {
+        event.mentions = Vec::new();
     }
 }
 
