@@ -264,7 +264,7 @@ impl Behaviour {
         let stratum = self.stratum(known);
         let score_nats = -stratum.event.p(open.top.nats).ln();
         let p = stratum.session.p(score_nats);
-        if p >= self.allowance.share(self.settings.budget) {
+        if p >= self.allowance.alerting(self.settings.budget) {
             return None;
         }
         let (pattern, day) = (event_pattern(open), day_of(open.last));

@@ -44,7 +44,8 @@ impl Behaviour {
         let follows = together.is_some_and(|together| !together.first);
         let rare = verdict.p < self.allowance.share(self.settings.budget);
         let over_floor = open.top.nats.max(verdict.scores.shape) >= self.settings.floor_nats;
-        let alerting = verdict.ready && rare && over_floor && !follows;
+        let allowed = verdict.p < self.allowance.alerting(self.settings.budget);
+        let alerting = verdict.ready && allowed && over_floor && !follows;
         let repeats = alerting && !open.alerted && self.was_told(&open, pattern);
         let alerts = open.alerted || (alerting && !repeats);
         let mut assessment = self.explain(session, &open, Moment::End);

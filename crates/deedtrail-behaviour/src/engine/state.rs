@@ -39,6 +39,9 @@ impl Behaviour {
         for part in self.parts.each() {
             part.merge(kept, merged);
         }
+        if let Some(streams) = self.streams.remove(&merged) {
+            self.streams.entry(kept).or_default().extend(streams);
+        }
         let Some(other) = self.identities.remove(&merged) else {
             return;
         };

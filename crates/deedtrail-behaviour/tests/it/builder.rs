@@ -72,7 +72,12 @@ impl Told {
         event
     }
 
-    pub(crate) fn observe(&mut self, who: u8, session: SessionUid, event: &Event) -> Option<Assessment> {
+    pub(crate) fn observe(
+        &mut self,
+        who: u8,
+        session: SessionUid,
+        event: &Event,
+    ) -> Option<Assessment> {
         let subject = Subject {
             identity: identity(who),
             kind: self.kind,
