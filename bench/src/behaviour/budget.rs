@@ -34,7 +34,10 @@ pub struct Kept {
 
 pub fn measure(set: &Set) -> Vec<Kept> {
     let one = |budget: f64| {
-        let streams: Vec<_> = SEEDS.iter().map(|seed| keep(&drifted(set, *seed), set, budget)).collect();
+        let streams: Vec<_> = SEEDS
+            .iter()
+            .map(|seed| keep(&drifted(set, *seed), set, budget))
+            .collect();
         Kept {
             budget,
             sessions: set.train.len() - BASELINE + set.normal.len(),
@@ -62,7 +65,9 @@ fn keep(sessions: &[Vec<String>], set: &Set, budget: f64) -> Stream {
     };
     let mut replay = Replay::new(settings(Learning::Everything));
     let baseline = set.train[..BASELINE].iter();
-    let before: Vec<f64> = baseline.map(|session| replay.session(session).score_nats).collect();
+    let before: Vec<f64> = baseline
+        .map(|session| replay.session(session).score_nats)
+        .collect();
     // The first of them are scored by a model that knows next to nothing.
     let mut before = before[BASELINE / 5..].to_vec();
     before.sort_by(f64::total_cmp);
@@ -74,7 +79,10 @@ fn keep(sessions: &[Vec<String>], set: &Set, budget: f64) -> Stream {
         alerts.push(usize::from(assessment.alerts));
         above += usize::from(assessment.score_nats > fixed);
     }
-    let worst = alerts.windows(WINDOW).map(|window| window.iter().sum::<usize>()).max();
+    let worst = alerts
+        .windows(WINDOW)
+        .map(|window| window.iter().sum::<usize>())
+        .max();
     Stream {
         share: alerts.iter().sum::<usize>() as f64 / alerts.len() as f64,
         worst_window: worst.unwrap_or(0) as f64 / WINDOW as f64,

@@ -103,7 +103,7 @@ impl Behaviour {
         let at = step.event.time_effective;
         if self.interrupts(step) {
             let ended = self.end(step.session);
-            self.ended.extend(ended);
+            self.hand_over(ended);
         }
         self.end_outlived(step);
         self.make_room();

@@ -80,7 +80,7 @@ impl View<'_> {
     /// The place of the most surprising event.
     fn place(&self) -> (Contexts, u32) {
         let top = &self.open.top;
-        let contexts = Contexts::after(&self.open.symbols[..top.place], depth(self.open.kind));
+        let contexts = Contexts::after(self.open.before_top(), depth(self.open.kind));
         let symbol = self.open.symbols.get(top.place).copied().unwrap_or(END);
         (contexts, symbol)
     }
@@ -117,9 +117,8 @@ impl View<'_> {
 
     /// What came before, as far as it was seen before.
     fn after(&self, length: usize) -> String {
-        let top = &self.open.top;
-        let from = top.place.saturating_sub(length.max(1));
-        let before = &self.open.symbols[from..top.place];
+        let before = self.open.before_top();
+        let before = &before[before.len().saturating_sub(length.max(1))..];
         if before.is_empty() {
             return " as the first action".to_owned();
         }

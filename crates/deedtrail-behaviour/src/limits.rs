@@ -49,3 +49,6 @@ pub const WINDOW_TARGETS_MAX: usize = 1_024;
 /// Open sessions of one identity that end when their source goes on without them; further ones end
 /// with ticks alone.
 pub const STREAM_SESSIONS_MAX: usize = 32;
+/// Most assessments of sessions that ended by themselves and were not asked for yet. Beyond it only
+/// alerts are kept.
+pub const ENDED_MAX: usize = 4_096;

@@ -46,6 +46,11 @@ pub(crate) struct Top {
 }
 
 impl Open {
+    /// What came before the most surprising event.
+    pub(crate) fn before_top(&self) -> &[u32] {
+        self.symbols.get(..self.top.place).unwrap_or_default()
+    }
+
     /// When it has been quiet for too long.
     pub(crate) fn idle_at(&self) -> Timestamp {
         self.last.max(self.received).plus_micros(IDLE_US)

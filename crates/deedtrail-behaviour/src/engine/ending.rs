@@ -74,7 +74,7 @@ impl Behaviour {
         for part in self.parts.each() {
             part.close(session, lesson);
         }
-        if alerts || lesson == Lesson::Forget {
+        if alerts || open.held {
             self.remember(Answerable::of(session, open, pattern, lesson));
         }
         Some(assessment)
@@ -173,9 +173,8 @@ impl Behaviour {
             return true;
         };
         let top = &open.top;
-        let before = &open.symbols[..top.place];
         let symbol = open.symbols.get(top.place).copied().unwrap_or(END);
-        let previous = Contexts::after(before, 1).hashes()[1];
+        let previous = Contexts::after(open.before_top(), 1).hashes()[1];
         let seen = known.model.counts.count(previous, symbol);
         !top.told.is_empty() || seen < KNOWN_COUNT_MIN || verdict.seen < KNOWN_COUNT_MIN
     }

@@ -2,8 +2,9 @@
 
 use deedtrail_core::id::SessionUid;
 
+use crate::assessment::Assessment;
 use crate::engine::Behaviour;
-use crate::limits::{IDENTITIES_MAX, OPEN_EVENTS_MAX, OPEN_SESSIONS_MAX};
+use crate::limits::{ENDED_MAX, IDENTITIES_MAX, OPEN_EVENTS_MAX, OPEN_SESSIONS_MAX};
 use crate::part::Lesson;
 use crate::session::Open;
 
@@ -20,6 +21,13 @@ impl Behaviour {
         }
     }
 
+    /// Keeps the assessment of a session that ended by itself until it is asked for.
+    pub(super) fn hand_over(&mut self, ended: Option<Assessment>) {
+        let full = self.ended.len() >= ENDED_MAX;
+        self.ended
+            .extend(ended.filter(|assessment| !full || assessment.alerts));
+    }
+
     #[cold]
     fn end_quietest(&mut self) {
         let entry = |(session, open): (&_, &Open)| (open.idle_at(), *session);
@@ -28,8 +36,7 @@ impl Behaviour {
         quiet.truncate(quiet.len().div_ceil(GOES));
         for (_, session) in quiet {
             let ended = self.end(session);
-            self.ended
-                .extend(ended.filter(|assessment| assessment.alerts));
+            self.hand_over(ended);
         }
     }
 

@@ -25,7 +25,7 @@ impl Behaviour {
         outlived.sort_unstable();
         for (_, session) in outlived {
             let ended = self.end(session);
-            self.ended.extend(ended);
+            self.hand_over(ended);
         }
     }
 

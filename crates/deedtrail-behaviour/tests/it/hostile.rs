@@ -108,6 +108,8 @@ fn many_open_sessions_end_the_quietest() {
         told.observe(1, session, &event);
         told.at = told.at.plus_micros(1);
     }
+    let ended = told.engine.take_ended().len();
+    assert_eq!(ended, limits::ENDED_MAX, "no alerts: the rest is dropped");
     let open = told
         .engine
         .tick(told.at.plus_micros(Timestamp::DAY_US))
