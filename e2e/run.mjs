@@ -102,6 +102,7 @@ async function addresses(state) {
     ["coverage", "/coverage", 200],
     ["grades", "/grades", 200],
     ["quarantine", "/quarantine", 200],
+    ["charters", "/charters", 200],
     ["not-found", "/no-such-page", 404],
   ];
   const follow = async (name, list, selector, limit) => {

@@ -13,11 +13,11 @@ use deedtrail_core::id::{EventUid, IdentityId, SessionUid};
 use deedtrail_sources::Registry;
 use serde_json::json;
 
+#[path = "../behaviour/measure.rs"]
+mod measure;
 mod protocol;
 mod runs;
 mod spans;
-#[path = "../behaviour/measure.rs"]
-mod measure;
 
 use self::protocol::{Fold, Held, folds};
 use self::runs::Run;
@@ -37,7 +37,9 @@ fn main() -> Done {
     let as_json = arguments.iter().any(|one| one == "--json");
     let mut plain = arguments.iter().filter(|one| !one.starts_with("--"));
     let what = plain.next().map_or("all", String::as_str);
-    let folder = plain.next().map_or_else(|| PathBuf::from(FOLDER), PathBuf::from);
+    let folder = plain
+        .next()
+        .map_or_else(|| PathBuf::from(FOLDER), PathBuf::from);
     let runs = runs::read(&folder)?;
     let registry = Registry::built_in()?;
     let sessions: Vec<Session> = runs
@@ -180,7 +182,10 @@ impl Bench {
         let mut engine = Behaviour::new(settings);
         let mut trained = Vec::new();
         for (number, run) in fold.learned.iter().enumerate() {
-            trained.extend(self.play(&mut engine, number, *run).map(|one| one.event_nats));
+            trained.extend(
+                self.play(&mut engine, number, *run)
+                    .map(|one| one.event_nats),
+            );
         }
         settings.learning = Learning::Paused;
         engine.set(settings);
@@ -255,19 +260,36 @@ impl Bench {
         }
         let over = |of: fn(&Figures) -> f64| {
             let all = figures.iter().map(of);
-            let (least, most) = all.clone().fold((1.0, 0.0), |(least, most): (f64, f64), one| {
-                (least.min(one), most.max(one))
-            });
+            let (least, most) = all
+                .clone()
+                .fold((1.0, 0.0), |(least, most): (f64, f64), one| {
+                    (least.min(one), most.max(one))
+                });
             (all.sum::<f64>() / SEEDS.len() as f64, least, most)
         };
-        let (auc, recall, first) = (over(|one| one.auc), over(|one| one.recall), over(|one| one.first));
+        let (auc, recall, first) = (
+            over(|one| one.auc),
+            over(|one| one.recall),
+            over(|one| one.first),
+        );
         if as_json {
-            println!("{}", json!({ "benchmark": name, "seeds": SEEDS, "auc": auc, "recall": recall, "first": first }));
+            println!(
+                "{}",
+                json!({ "benchmark": name, "seeds": SEEDS, "auc": auc, "recall": recall, "first": first })
+            );
         } else {
             println!(
                 "{name} mean of {} seeds (least to most): AUC {:.3} ({:.3} to {:.3}); recall {:.1} % ({:.1} to {:.1}); first {:.1} % ({:.1} to {:.1})",
-                SEEDS.len(), auc.0, auc.1, auc.2, 100.0 * recall.0, 100.0 * recall.1, 100.0 * recall.2,
-                100.0 * first.0, 100.0 * first.1, 100.0 * first.2,
+                SEEDS.len(),
+                auc.0,
+                auc.1,
+                auc.2,
+                100.0 * recall.0,
+                100.0 * recall.1,
+                100.0 * recall.2,
+                100.0 * first.0,
+                100.0 * first.1,
+                100.0 * first.2,
             );
         }
         Ok(())
@@ -285,9 +307,15 @@ impl Bench {
             }
             let share = first as f64 / sessions as f64;
             if as_json {
-                println!("{}", json!({ "benchmark": "Q5", "held": format!("{held:?}"), "sessions": sessions, "first": share }));
+                println!(
+                    "{}",
+                    json!({ "benchmark": "Q5", "held": format!("{held:?}"), "sessions": sessions, "first": share })
+                );
             } else {
-                println!("Q5 {held:?} held out: attacker's call first in {first} of {sessions} ({:.1} %)", 100.0 * share);
+                println!(
+                    "Q5 {held:?} held out: attacker's call first in {first} of {sessions} ({:.1} %)",
+                    100.0 * share
+                );
             }
         }
         Ok(())
@@ -306,7 +334,8 @@ impl Bench {
             let moved = spans::begin(number).micros_since(spans::begin(0));
             for event in &self.sessions[run].events {
                 let mut event = event.clone();
-                event.event_uid = EventUid::derive(&[&number.to_le_bytes(), &event.event_uid.to_bytes()]);
+                event.event_uid =
+                    EventUid::derive(&[&number.to_le_bytes(), &event.event_uid.to_bytes()]);
                 event.time_effective = event.time_effective.plus_micros(moved);
                 event.time_received = event.time_effective;
                 let with_arguments = !event.mapped.tool_arguments.is_empty();
@@ -315,13 +344,22 @@ impl Bench {
                 let said = engine.observe(&step);
                 let taken = begun.elapsed();
                 std::hint::black_box(said);
-                if with_arguments { &mut calls } else { &mut others }.push(taken);
+                if with_arguments {
+                    &mut calls
+                } else {
+                    &mut others
+                }
+                .push(taken);
             }
             let begun = Instant::now();
             std::hint::black_box(engine.end(session));
             ends.push(begun.elapsed());
         }
-        for (what, times) in [("event with arguments", calls), ("other event", others), ("end of a session", ends)] {
+        for (what, times) in [
+            ("event with arguments", calls),
+            ("other event", others),
+            ("end of a session", ends),
+        ] {
             told(what, times, as_json);
         }
         Ok(())
@@ -330,13 +368,19 @@ impl Bench {
     /// The benign sessions with the highest scores and the steered ones with the lowest, with reasons.
     fn worst(&self) -> Done {
         for held in [Held::Family, Held::Task] {
-            let Round { mut benign, mut steered } = self.round(held, SEEDS[0]);
+            let Round {
+                mut benign,
+                mut steered,
+            } = self.round(held, SEEDS[0]);
             benign.sort_by(|a, b| b.score.total_cmp(&a.score));
             steered.sort_by(|a, b| a.score.total_cmp(&b.score));
             for (what, outcomes) in [("benign", &benign), ("steered", &steered)] {
                 for outcome in outcomes.iter().take(12) {
                     let run = &self.runs[outcome.run];
-                    println!("{held:?} {what} {:.1} {} {} {} first={}", outcome.score, run.suite, run.task, run.model, outcome.first);
+                    println!(
+                        "{held:?} {what} {:.1} {} {} {} first={}",
+                        outcome.score, run.suite, run.task, run.model, outcome.first
+                    );
                     for term in &outcome.assessment.terms {
                         println!("    {:.1} {:?}: {}", term.nats, term.kind, term.sentence);
                     }
@@ -355,12 +399,24 @@ fn told(what: &str, mut times: Vec<Duration>, as_json: bool) {
     times.sort_unstable();
     let at = |share: f64| {
         let place = (times.len() as f64 * share) as usize;
-        times.get(place.min(times.len().saturating_sub(1))).copied().unwrap_or_default()
+        times
+            .get(place.min(times.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or_default()
     };
     let micros = |share: f64| at(share).as_nanos() as f64 / 1_000.0;
     if as_json {
-        println!("{}", json!({ "benchmark": "S9", "what": what, "count": times.len(), "p50_us": micros(0.5), "p99_us": micros(0.99), "p999_us": micros(0.999) }));
+        println!(
+            "{}",
+            json!({ "benchmark": "S9", "what": what, "count": times.len(), "p50_us": micros(0.5), "p99_us": micros(0.99), "p999_us": micros(0.999) })
+        );
     } else {
-        println!("S9 {what}: {} times, median {:.1} us, p99 {:.1} us, p99.9 {:.1} us", times.len(), micros(0.5), micros(0.99), micros(0.999));
+        println!(
+            "S9 {what}: {} times, median {:.1} us, p99 {:.1} us, p99.9 {:.1} us",
+            times.len(),
+            micros(0.5),
+            micros(0.99),
+            micros(0.999)
+        );
     }
 }

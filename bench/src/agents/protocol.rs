@@ -31,7 +31,10 @@ pub fn folds(runs: &[Run], held: Held, seed: u64) -> Vec<Fold> {
         Held::Family => {
             let families: BTreeSet<_> = runs.iter().map(|run| run.family).collect();
             let of = |family| (0..runs.len()).filter(move |at| runs[*at].family == family);
-            families.into_iter().map(|family| of(family).collect()).collect()
+            families
+                .into_iter()
+                .map(|family| of(family).collect())
+                .collect()
         }
         Held::Task => {
             let jobs: BTreeSet<_> = runs.iter().map(Run::job).collect();
@@ -39,7 +42,9 @@ pub fn folds(runs: &[Run], held: Held, seed: u64) -> Vec<Fold> {
             seeded.shuffle(&mut jobs);
             let parts = (0..FOLDS).map(|part| {
                 let part: BTreeSet<_> = jobs.iter().skip(part).step_by(FOLDS).collect();
-                (0..runs.len()).filter(|at| part.contains(&runs[*at].job())).collect()
+                (0..runs.len())
+                    .filter(|at| part.contains(&runs[*at].job()))
+                    .collect()
             });
             parts.collect()
         }

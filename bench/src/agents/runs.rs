@@ -88,7 +88,10 @@ fn run(value: &Value, declared: &Value) -> Option<Run> {
     }
     let asked = messages.iter().find(|message| message["role"] == "user")?;
     let plan = declared[&suite]["user"][&task]["gt"].as_array();
-    let tools = plan.into_iter().flatten().filter_map(|step| step[0].as_str());
+    let tools = plan
+        .into_iter()
+        .flatten()
+        .filter_map(|step| step[0].as_str());
     let tools: BTreeSet<&str> = tools.collect();
     Some(Run {
         attacked: !facts["injection_task_id"].is_null(),
@@ -107,7 +110,9 @@ fn steps(messages: &[Value], suite: &str) -> Vec<Step> {
     let attacker = attacker.map_or("", |(_, entity)| entity);
     // Answers come in the order of the calls; not every run gives them ids.
     let mut answers = messages.iter().filter(|message| message["role"] == "tool");
-    let calls = messages.iter().filter_map(|message| message["tool_calls"].as_array());
+    let calls = messages
+        .iter()
+        .filter_map(|message| message["tool_calls"].as_array());
     let calls = calls.flatten().filter_map(|call| {
         let tool = call["function"]["name"].as_str()?.to_owned();
         let arguments = call["function"]["arguments"].to_string();

@@ -78,7 +78,8 @@ pub fn begin(number: usize) -> Timestamp {
 
 fn record(number: usize, run: &Run) -> Value {
     let trace = format!("{number:032x}");
-    let messages = json!([{ "role": "user", "parts": [{ "type": "text", "content": run.request }] }]);
+    let messages =
+        json!([{ "role": "user", "parts": [{ "type": "text", "content": run.request }] }]);
     let chat = json!([
         text("gen_ai.operation.name", "chat"),
         text("gen_ai.request.model", &run.model),

@@ -9,6 +9,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use deedtrail_charter::Library;
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{
     ActorKind, Alias, Event, EvidenceGrade, MappedEvent, OutcomeClass, TimeQuality,
@@ -21,6 +22,21 @@ use deedtrail_detect::{Detector, Observation, RuleFile, RuleSet, Settings};
 
 const EVENTS: u64 = 400_000;
 const IDENTITIES: u64 = 2_000;
+
+/// Binds every identity, and is departed from by few events.
+const CHARTER: &str = "\
+charter: everybody
+identities: \"*:*\"
+purpose: Works.
+owner: owner@example.com
+allow:
+  - operation: [\"s3:*\", \"Get*\", \"List*\", \"Put*\", \"*\"]
+    target: [\"*\"]
+never:
+  - action: [destroy, logging_change]
+when: { hours: \"00:00-24:00\", zone: Europe/Berlin }
+limits: { distinct_targets_per_minute: 1000, events_per_hour: 1000000 }
+";
 
 fn main() {
     let mut files = Vec::new();
@@ -48,11 +64,25 @@ fn main() {
     let events = (0..EVENTS)
         .map(|n| event(n, &identities))
         .collect::<Vec<_>>();
-    for (label, set) in [
-        ("code detectors only", Arc::new(RuleSet::default())),
-        ("with rules", rules),
+    let none = Arc::new(RuleSet::default());
+    for (label, set, library, charter) in [
+        ("no unsafe sequences", &none, Arc::default(), None),
+        ("code detectors only", &none, Library::shipped(), None),
+        (
+            "a charter for all",
+            &none,
+            Library::shipped(),
+            Some(CHARTER),
+        ),
+        ("with rules", &rules, Library::shipped(), None),
     ] {
-        let mut detector = Detector::new(set, Settings::default());
+        let mut detector = Detector::new(Arc::clone(set), Settings::default());
+        detector.replace_library(library);
+        if let Some(text) = charter {
+            detector
+                .approve_charter(&TenantId::default(), text, 1)
+                .unwrap();
+        }
         let begun = processor_seconds();
         let mut said = 0;
         for (n, (event, record)) in events.iter().enumerate() {

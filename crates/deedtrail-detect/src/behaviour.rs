@@ -22,6 +22,9 @@ use crate::{Observation, Settings, fact, profile};
 pub(crate) const BEHAVIOUR: &str = "code/behaviour";
 /// Reasons of one finding that come from terms.
 const TERMS_MAX: usize = 6;
+/// Nats that an action or the shape of a session must reach: one in 22,000. What is rarer than the
+/// budget lets pass and yet nothing much is not told.
+const FLOOR_NATS: f64 = 10.0;
 /// Days after which a drift that goes on is told again.
 const DRIFT_DAYS: i64 = 14;
 
@@ -49,6 +52,7 @@ struct Known {
 fn settings_of(settings: &Settings) -> deedtrail_behaviour::Settings {
     deedtrail_behaviour::Settings {
         budget: Budget::PerDay(f64::from(settings.behaviour_alerts_per_day)),
+        floor_nats: FLOOR_NATS,
         ..deedtrail_behaviour::Settings::default()
     }
 }

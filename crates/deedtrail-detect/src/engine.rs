@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use deedtrail_charter::{Compiled, Library, Problem, Version};
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{Event, OutcomeClass};
 use deedtrail_core::finding::FindingDraft;
@@ -14,6 +15,7 @@ use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::behaviour::{self, Disposition, Drift, Readiness};
+use crate::conduct::{Conduct, Declarations};
 use crate::detector::{Context, DETECTORS, Rotations, Runs, draft, settle_secret_reads};
 use crate::field::View;
 use crate::limits::{CREDENTIALS_MAX, PROFILES_MAX, SNAPSHOT_BYTES_MAX};
@@ -36,6 +38,7 @@ struct State {
     sources: Sources,
     sessions: Sessions,
     behaviour: behaviour::Watch,
+    conduct: Conduct,
     /// Newest tick.
     now: Timestamp,
     /// Number of ticks.
@@ -49,6 +52,8 @@ pub struct Detector {
     settings: Settings,
     /// Rules chosen per source; derived, not part of the state.
     by_source: BTreeMap<SourceName, SourceRules>,
+    /// Charters in force, compiled, and the library of unsafe sequences; likewise.
+    declarations: Declarations,
     state: State,
     /// Sessions that changed since they were taken.
     changed: Changed,
@@ -69,6 +74,7 @@ impl Detector {
             rules,
             settings,
             by_source: BTreeMap::new(),
+            declarations: Declarations::default(),
             state: State::default(),
             changed: Changed::default(),
         }
@@ -122,6 +128,12 @@ impl Detector {
             .identity
             .is_some_and(|identity| identity.declared.read_only);
         let kinds = profile.trace(event, &facts, read_only);
+        let shown = self.state.conduct.observe(
+            &mut self.declarations,
+            observation,
+            facts.network_seen_before,
+            self.state.ticks,
+        );
         let context = Context {
             observation: *observation,
             facts: &facts,
@@ -130,13 +142,15 @@ impl Detector {
             credential: credential.as_deref(),
             rotations: &self.state.rotations,
             tick: self.state.ticks,
+            tools_declared: shown.tools_declared,
         };
-        let mut drafts = Vec::new();
+        let mut drafts = shown.departures;
         for detector in DETECTORS {
-            if let Runs::OnEvent(detect) = detector.runs {
+            if let Runs::Event(detect) = detector.runs {
                 drafts.append(&mut detect(&context, profile));
             }
         }
+        drafts.extend(shown.sequences);
         let view = View {
             observation: *observation,
             facts: &facts,
@@ -215,6 +229,12 @@ impl Detector {
                 ));
             }
         }
+        let (ticks, declarations) = (self.state.ticks, &self.declarations);
+        drafts.extend(
+            self.state
+                .conduct
+                .advance(declarations, self.state.now, ticks),
+        );
         if self.state.ticks.is_multiple_of(60) {
             let rules = &self.rules;
             self.state
@@ -244,11 +264,11 @@ impl Detector {
         let body = snapshot
             .strip_prefix(SNAPSHOT_HEADER)
             .ok_or(RestoreError::OtherFormat)?;
-        let state = postcard::from_bytes(body).map_err(|e| RestoreError::Damaged(e.to_string()))?;
-        let mut detector = Self {
-            state,
-            ..Self::new(rules, settings)
-        };
+        let state: State =
+            postcard::from_bytes(body).map_err(|e| RestoreError::Damaged(e.to_string()))?;
+        let mut detector = Self::new(rules, settings);
+        detector.declarations = state.conduct.declarations(detector.declarations.library());
+        detector.state = state;
         detector.state.behaviour.set(&detector.settings);
         Ok(detector)
     }
@@ -282,6 +302,40 @@ impl Detector {
         self.state.behaviour.of(identity)?.drift(identity)
     }
 
+    /// Puts a charter in force from the next event on, in place of an earlier version.
+    pub fn approve_charter(
+        &mut self,
+        tenant: &TenantId,
+        text: &str,
+        version: Version,
+    ) -> Result<(), Problem> {
+        self.state.conduct.approve(tenant, text, version)?;
+        self.declare();
+        Ok(())
+    }
+
+    /// Takes a charter out of force; false when it was not.
+    pub fn retire_charter(&mut self, tenant: &TenantId, name: &str) -> bool {
+        let retired = self.state.conduct.retire(tenant, name);
+        self.declare();
+        retired
+    }
+
+    /// The charters in force of a tenant, by name.
+    pub fn charters(&self, tenant: &TenantId) -> &[Compiled] {
+        self.declarations.of_tenant(tenant)
+    }
+
+    /// Goes on with other unsafe sequences; what was seen of those that stay is kept.
+    pub fn replace_library(&mut self, library: Arc<Library>) {
+        self.declarations.replace_library(library);
+    }
+
+    fn declare(&mut self) {
+        let library = self.declarations.library();
+        self.declarations = self.state.conduct.declarations(library);
+    }
+
     /// What is known about an identity.
     pub fn profile(&self, identity: IdentityId) -> Option<&Profile> {
         self.state.profiles.get(&identity)
@@ -305,7 +359,7 @@ fn chosen<'s>(
 }
 
 /// Forgets the tenth that was unseen for longest when a new key would be one too many.
-fn make_room<K: Ord + Copy, V>(
+pub(crate) fn make_room<K: Ord + Copy, V>(
     map: &mut BTreeMap<K, V>,
     key: &K,
     capacity: usize,

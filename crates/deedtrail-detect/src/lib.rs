@@ -11,6 +11,7 @@ use deedtrail_core::identity::{CredentialRecord, Identity};
 use deedtrail_core::port::mapper::SourceFacts;
 
 pub mod behaviour;
+mod conduct;
 pub mod detector;
 mod engine;
 pub mod fact;

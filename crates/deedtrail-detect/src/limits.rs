@@ -43,8 +43,8 @@ pub const CORRELATION_DEPTH_MAX: usize = 8;
 /// Sessions that may still go on; beyond it the tenth idle for longest is forgotten: what comes of
 /// them later begins a new part.
 pub const TRACKED_SESSIONS_MAX: usize = 20_000;
-/// Largest serialised session in the state, bytes (a test holds it).
-pub const TRACKED_SESSION_BYTES_MAX: usize = 32 << 10;
+/// Largest record of one session as the store keeps it, bytes (a test holds it).
+pub const SESSION_BYTES_MAX: usize = 48 << 10;
 /// Sessions of one actor, credential and client that late events find; beyond it the oldest is not
 /// found any more.
 pub const SPANS_MAX: usize = 4;

@@ -4,6 +4,7 @@
 //! connection behind a lock; each read takes a connection of its own.
 
 mod access;
+mod charters;
 mod columns;
 mod connection;
 mod entitlements;
@@ -17,6 +18,7 @@ mod sources;
 use std::path::Path;
 
 use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
+use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, TenantId};
@@ -157,6 +159,10 @@ impl Store for SqliteStore {
     fn quarantine_reasons(&self, filter: &QuarantineFilter) -> Stored<Vec<QuarantineReason>> {
         self.connections
             .read(|db| sources::quarantine_reasons(db, filter))
+    }
+
+    fn charters(&self, tenant: &TenantId, name: Option<&str>) -> Stored<Vec<CharterRecord>> {
+        self.connections.read(|db| charters::list(db, tenant, name))
     }
 
     fn tokens(&self) -> Stored<Vec<TokenRecord>> {

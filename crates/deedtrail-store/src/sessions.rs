@@ -202,3 +202,66 @@ pub(crate) fn blind(
         })?
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Connections;
+
+    fn put_bare(tx: &Transaction<'_>, name: u8, last: i64) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO sessions VALUES (?1, 1, 't', x'00', 'in_scope', 80, ?2, '{}')";
+        tx.execute(sql, params![[name; 16], last]).map(drop)
+    }
+
+    #[test]
+    fn what_is_too_much_goes_with_its_joins() {
+        let folder = tempfile::tempdir().unwrap();
+        let connections = Connections::open(&folder.path().join("control.db")).unwrap();
+        let left = connections.write(|tx| {
+            for name in 0..5 {
+                put_bare(tx, name, i64::from(name))?;
+                let sql = "INSERT INTO session_joins VALUES (?1, ?2, 'trace', 't', '', 90, 0)";
+                tx.execute(sql, params![[name; 16], [name + 1; 16]])?;
+                let sql = "INSERT INTO blind_sessions VALUES ('t', ?1, 's', 1, ?2, '{}')";
+                tx.execute(sql, params![[name; 16], name])?;
+            }
+            prune(tx, 3, 2)?;
+            let count = |table: &str| {
+                tx.query_row(&format!("SELECT count(*) FROM {table}"), (), |row| {
+                    row.get::<_, i64>(0)
+                })
+            };
+            Ok([
+                count("sessions")?,
+                count("session_joins")?,
+                count("blind_sessions")?,
+            ])
+        });
+        assert_eq!(left.unwrap(), [3, 2, 2]);
+    }
+
+    #[test]
+    fn lists_read_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let connections = Connections::open(&folder.path().join("control.db")).unwrap();
+        let plan = |sql: &str| {
+            let explained = format!("EXPLAIN QUERY PLAN {sql}");
+            connections
+                .read(|db| {
+                    let mut statement = db.prepare(&explained)?;
+                    let rows = statement.query_map((), |row| row.get::<_, String>(3))?;
+                    rows.collect::<rusqlite::Result<Vec<_>>>()
+                })
+                .unwrap()
+                .join("\n")
+        };
+        let all = plan(
+            "SELECT body FROM sessions WHERE true AND tenant = 't' \
+             ORDER BY last DESC, uid, part LIMIT 9 OFFSET 0",
+        );
+        assert!(all.contains("sessions_by_activity"), "{all}");
+        assert!(!all.contains("TEMP B-TREE"), "{all}");
+        let joins = plan("SELECT 1 FROM session_joins WHERE origin = x'00' OR target = x'00'");
+        assert!(joins.contains("session_joins_by_target"), "{joins}");
+    }
+}

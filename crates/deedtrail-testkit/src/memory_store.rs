@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
 use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
+use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName, TenantId};
@@ -313,6 +314,18 @@ impl Store for MemoryStore {
         let mut reasons: Vec<_> = reasons.into_values().collect();
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.newest));
         Ok(reasons)
+    }
+
+    fn charters(&self, tenant: &TenantId, name: Option<&str>) -> Stored<Vec<CharterRecord>> {
+        let tables = self.tables();
+        let of_tenant = tables.derived.charters.values();
+        let mut list: Vec<CharterRecord> = of_tenant
+            .filter(|charter| charter.tenant == *tenant)
+            .filter(|charter| name.is_none_or(|name| charter.name == name))
+            .cloned()
+            .collect();
+        list.sort_by_key(|charter| (charter.name.clone(), std::cmp::Reverse(charter.version)));
+        Ok(list)
     }
 
     fn tokens(&self) -> Stored<Vec<TokenRecord>> {

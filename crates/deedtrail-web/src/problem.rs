@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deedtrail_app::access::{AccessError, Denied};
+use deedtrail_app::charter::CharterError;
 use deedtrail_app::configuration::ConfigurationError;
 use deedtrail_app::entitlement::EntitlementRefusal;
 use deedtrail_app::intake::IngestError;
@@ -201,6 +202,24 @@ impl From<EntitlementRefusal> for Problem {
             EntitlementRefusal::Mistakes(mistakes) => {
                 let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
                 Self::invalid(format!("Nothing was imported. {}", lines.join("; ")))
+            }
+        }
+    }
+}
+
+impl From<CharterError> for Problem {
+    fn from(error: CharterError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CharterError::Denied(denied) => denied.into(),
+            CharterError::Store(error) => error.into(),
+            CharterError::Archive(error) => failed(&error),
+            CharterError::Append(error) => append_problem(&error),
+            CharterError::Reading(error) => error.into(),
+            CharterError::Text(_) => Self::invalid(detail),
+            CharterError::Unknown(_) | CharterError::NoVersion { .. } => Self::not_found(detail),
+            CharterError::NoDraft { .. } | CharterError::Over { .. } => {
+                Self::new(StatusCode::CONFLICT, "decided", "Decided already", detail)
             }
         }
     }

@@ -73,6 +73,9 @@ pub(crate) enum Command {
     /// Evidence: export a bundle, verify one, checkpoints
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// Charters, the declared use of identities: list, show, propose, approve, learn, check, diff
+    #[command(subcommand)]
+    Charter(CharterCommand),
     /// Records that wait because they were not understood
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
@@ -319,6 +322,58 @@ pub(crate) enum EvidenceCommand {
     Check,
     /// Accept a copied or restored data folder: a new origin, recorded in the log
     Adopt,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum CharterCommand {
+    /// List them: the newest version of each and the one in force
+    List,
+    /// Print the text of a version
+    Show {
+        name: String,
+        /// Number of the version; the newest if not given
+        #[arg(long)]
+        version: Option<u32>,
+    },
+    /// Propose the charter in a file; it binds nobody before it is approved
+    Propose { file: PathBuf },
+    /// Put a draft in force, in place of the version that is
+    Approve {
+        name: String,
+        /// Number of the version; the newest if not given
+        #[arg(long)]
+        version: Option<u32>,
+    },
+    /// Take a version out of force, or withdraw a draft
+    Retire {
+        name: String,
+        /// Number of the version; the one in force if not given
+        #[arg(long)]
+        version: Option<u32>,
+    },
+    /// Print a charter proposed from what an identity did
+    Learn {
+        /// E-mail, ARN, login, name or id
+        who: String,
+        /// Only events at or after this time or day
+        #[arg(long)]
+        from: Option<String>,
+    },
+    /// Run the charter in a file over history: what it covers and what departs from it
+    Check {
+        file: PathBuf,
+        /// Only events at or after this time or day
+        #[arg(long)]
+        from: Option<String>,
+    },
+    /// Say what two versions differ in
+    Diff {
+        name: String,
+        /// Number of the older version
+        from: u32,
+        /// Number of the newer version
+        to: u32,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use deedtrail_core::Text;
 use deedtrail_core::entitlement::{Grant, ImportName};
 
 use super::{LOG_BYTES_MAX, Mistake, ParsedEntitlements};
@@ -14,13 +15,16 @@ const FORMAT: u32 = 1;
 struct Head {
     format: u32,
     import: ImportName,
+    /// Who imports.
+    by: Text,
 }
 
 /// The import as it is appended.
-pub(super) fn to_log(parsed: &ParsedEntitlements) -> Result<Vec<u8>, Vec<Mistake>> {
+pub(super) fn to_log(parsed: &ParsedEntitlements, by: &Text) -> Result<Vec<u8>, Vec<Mistake>> {
     let head = Head {
         format: FORMAT,
         import: parsed.import.clone(),
+        by: by.clone(),
     };
     let mut text = serde_json::json!(head).to_string();
     for grant in &parsed.grants {

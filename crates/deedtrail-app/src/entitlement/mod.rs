@@ -26,7 +26,6 @@ use crate::identity::Resolver;
 
 pub use diff::{EntitlementDiff, GrantChange};
 pub use import::{ImportKind, Mistake, ParsedEntitlements, read};
-pub use matching::{Cover, Deed, cover, no_permission_needed, wildcard};
 pub use usage::{Basis, Deeds, Did, EntitlementUse, May, MayNot, Why};
 
 /// Largest file, bytes. Beyond it nothing is imported.
@@ -104,7 +103,8 @@ impl App {
         })?;
         let parsed = read(request.kind, request.account, request.file)
             .map_err(EntitlementRefusal::Mistakes)?;
-        let content = log_form::to_log(&parsed).map_err(EntitlementRefusal::Mistakes)?;
+        let content =
+            log_form::to_log(&parsed, &principal.name).map_err(EntitlementRefusal::Mistakes)?;
         let (tenant, store) = (&principal.tenant, self.ports.store.as_ref());
         let before = store.entitlements(tenant, &parsed.import)?;
         let said = store.entitlement_imports(tenant)?;

@@ -16,6 +16,7 @@ use deedtrail_detect::Observation;
 use super::ahead::Mapped;
 use super::snapshot::State;
 use super::{Pipeline, PipelineError};
+use crate::charter::CHARTER;
 use crate::configuration::{self, Feedback};
 use crate::entitlement;
 use crate::identity::{IDENTITY_MERGE, Place, parse_import, seal_event};
@@ -324,6 +325,8 @@ impl<'p> Batch<'p> {
         {
             let detector = &mut self.pipeline.state.detector;
             detector.feedback(&entry.entry.tenant, said.session, said.disposition);
+        } else if entry.entry.note == CHARTER {
+            self.charter(entry);
         } else if entry.entry.note == configuration::REPEATS
             && self.is_fresh(entry)
             && let Ok(repeats) = serde_json::from_slice(&entry.bytes())
@@ -346,6 +349,20 @@ impl<'p> Batch<'p> {
         entitlement::hold(&mut self.pipeline.state.resolver, &said);
         if self.is_fresh(entry) {
             self.progress.entitlements.push(said);
+        }
+    }
+
+    /// Carries out what somebody did to a charter.
+    fn charter(&mut self, entry: &StoredEntry) {
+        let State {
+            charters, detector, ..
+        } = &mut self.pipeline.state;
+        let NewEntry {
+            tenant, received, ..
+        } = &entry.entry;
+        let changed = charters.apply(tenant, &entry.bytes(), *received, detector);
+        if self.is_fresh(entry) {
+            self.progress.charters.extend(changed);
         }
     }
 

@@ -12,18 +12,21 @@ use deedtrail_detect::Detector;
 
 use super::{Detection, PipelineError};
 use crate::Ports;
+use crate::charter::Book;
 use crate::identity::Resolver;
 
 /// Name in the store.
 const NAME: &str = "pipeline";
 /// First bytes, with the version of the layout as the last.
-const HEADER: &[u8; 4] = b"DTP\x02";
+const HEADER: &[u8; 4] = b"DTP\x03";
 
 /// A function of the log below a position, of the rules and of the settings.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) resolver: Resolver,
     pub(super) detector: Detector,
+    /// Every version of every charter.
+    pub(super) charters: Book,
     /// Entries that wait in quarantine.
     pub(super) set_aside: BTreeSet<Sequence>,
     /// Entries in quarantine that somebody dismissed.
@@ -50,6 +53,7 @@ impl State {
         Self {
             resolver: Resolver::default(),
             detector: detection.start(),
+            charters: Book::default(),
             set_aside: BTreeSet::new(),
             dismissed: BTreeSet::new(),
         }
@@ -60,7 +64,8 @@ impl State {
         let mut bytes = HEADER.to_vec();
         let (set_aside, dismissed) = (listed(&self.set_aside), listed(&self.dismissed));
         let resolver = self.resolver.to_bytes().map_err(PipelineError::State)?;
-        for section in [&set_aside, &dismissed, &resolver] {
+        let charters = self.charters.to_bytes().map_err(PipelineError::State)?;
+        for section in [&set_aside, &dismissed, &resolver, &charters] {
             bytes.extend((section.len() as u64).to_be_bytes());
             bytes.extend_from_slice(section);
         }
@@ -94,12 +99,14 @@ impl State {
         let body = bytes.strip_prefix(HEADER).ok_or("another format")?;
         let (set_aside, rest) = section(body).ok_or("cut off")?;
         let (dismissed, rest) = section(rest).ok_or("cut off")?;
-        let (resolver, detector) = section(rest).ok_or("cut off")?;
+        let (resolver, rest) = section(rest).ok_or("cut off")?;
+        let (charters, detector) = section(rest).ok_or("cut off")?;
         let rules = Arc::clone(&detection.rules);
         let detector = Detector::restore(rules, detection.settings.clone(), detector);
         Ok(Self {
             resolver: Resolver::from_bytes(resolver).map_err(|error| error.to_string())?,
             detector: detector.map_err(|error| error.to_string())?,
+            charters: Book::from_bytes(charters).map_err(|error| error.to_string())?,
             set_aside: unlisted(set_aside),
             dismissed: unlisted(dismissed),
         })

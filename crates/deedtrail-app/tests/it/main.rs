@@ -4,6 +4,7 @@
 mod archive_errors;
 #[cfg(test)]
 mod entitlement;
+mod charter;
 #[cfg(test)]
 mod handover;
 #[cfg(test)]
@@ -20,6 +21,8 @@ mod quarantine;
 mod rules;
 #[cfg(test)]
 mod sensitive;
+#[cfg(test)]
+mod session;
 #[cfg(test)]
 mod shipped;
 #[cfg(test)]

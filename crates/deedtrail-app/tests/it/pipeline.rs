@@ -15,8 +15,9 @@ use deedtrail_core::port::archive::{Archive as _, EventFilter};
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry};
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, QuarantineFilter, Quarantined, Store as _,
+    FindingFilter, IdentityFilter, QuarantineFilter, Quarantined, SessionFilter, Store as _,
 };
+use deedtrail_core::session::Session;
 use deedtrail_detect::Settings;
 use deedtrail_testkit::FakeMapper;
 use deedtrail_testkit::sample::Sample;
@@ -83,8 +84,16 @@ fn declare_read_only(sample: &Sample) {
     assert!(applied.applied.is_some());
 }
 
-/// Everything derived: rows, findings, identities, quarantine.
-fn derived(sample: &Sample) -> (Vec<Event>, Vec<Finding>, Vec<Identity>, Vec<Quarantined>) {
+/// Everything derived: rows, findings, identities, quarantine, sessions.
+type Derived = (
+    Vec<Event>,
+    Vec<Finding>,
+    Vec<Identity>,
+    Vec<Quarantined>,
+    Vec<Session>,
+);
+
+fn derived(sample: &Sample) -> Derived {
     let (store, archive) = (&sample.store, &sample.archive);
     (
         archive
@@ -93,6 +102,7 @@ fn derived(sample: &Sample) -> (Vec<Event>, Vec<Finding>, Vec<Identity>, Vec<Qua
         store.findings(&FindingFilter::default(), 99).unwrap(),
         store.identities(&IdentityFilter::default()).unwrap(),
         store.quarantined(&QuarantineFilter::default(), 99).unwrap(),
+        store.sessions(&SessionFilter::default(), 99).unwrap(),
     )
 }
 
@@ -168,7 +178,7 @@ fn a_record_released_twice_has_its_events_once() {
     }
     let mut pipeline = open(&right);
     catch_up(&mut pipeline);
-    let (rows, _, _, waiting) = derived(&right);
+    let (rows, _, _, waiting, _) = derived(&right);
     assert_eq!((rows.len(), waiting.len()), (1, 0));
 }
 
@@ -205,7 +215,7 @@ fn a_replay_gives_events_to_records_that_came_by_a_protocol() {
     let answer = app.replay_quarantine(&Principal::local(), None).unwrap();
     assert_eq!((answer.tried, answer.released), (2, 2));
     catch_up(&mut pipeline);
-    let (rows, _, _, waiting) = derived(&sample);
+    let (rows, _, _, waiting, _) = derived(&sample);
     let sources: Vec<&str> = rows.iter().map(|event| event.source.as_str()).collect();
     assert_eq!((sources, waiting.len()), (vec!["aws.cloudtrail"; 2], 0));
     let healths = sample.store.source_health().unwrap();

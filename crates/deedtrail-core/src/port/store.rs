@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::charter::CharterRecord;
 use crate::entitlement::{Entitlement, EntitlementImport, ImportName};
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
 use crate::health::SourceHealth;
@@ -57,6 +58,8 @@ pub struct Progress {
     pub sessions: Vec<Session>,
     pub session_joins: Vec<SessionJoin>,
     pub blind_sessions: Vec<BlindSession>,
+    /// Versions of charters that are new or changed, whole.
+    pub charters: Vec<CharterRecord>,
 }
 
 /// Everything one import of entitlements says.
@@ -313,6 +316,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         &self,
         filter: &QuarantineFilter,
     ) -> Result<Vec<QuarantineReason>, StoreError>;
+
+    /// Versions of charters by name, the newest first: those of one name, or all.
+    fn charters(
+        &self,
+        tenant: &TenantId,
+        name: Option<&str>,
+    ) -> Result<Vec<CharterRecord>, StoreError>;
 
     /// Newest first.
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;

@@ -12,7 +12,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["burst"],
     meaning: "One credential touches at least 300 distinct targets within 60 seconds, and at least \
               twice as many as on any earlier day.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, _profile: &mut Profile) -> Vec<FindingDraft> {

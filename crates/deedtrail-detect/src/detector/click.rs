@@ -18,7 +18,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
               within 60 minutes a refusal from a network never seen for it, at a sensitive target \
               or, after a token-bearing link, at any; or a consent, mailbox rule, new credential, \
               new identity or granted right, or a sign-in from a network never seen for it.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 /// Kinds of event that can complete a pattern with an earlier click.

@@ -14,7 +14,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     meaning: "An identity that is read-only, by declaration or by at least 14 days of history, \
               fails to change a configuration and within 24 hours attempts to write, whatever \
               comes of it.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

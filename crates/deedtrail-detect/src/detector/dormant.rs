@@ -18,7 +18,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
               identity's or credential's own cadence; weighs compromise, reactivated automation \
               and ownership gap. Lists the last use before the silence and what is done next that \
               day.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 /// Acts after a return that its finding lists; further ones are on the timeline.

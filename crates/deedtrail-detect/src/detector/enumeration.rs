@@ -15,7 +15,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     meaning: "A machine identity lists roles, policies, identities or permissions at least 10 \
               times within an hour, and at least twice as often as on any earlier day; weighs \
               misuse and drift.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["escalation_after_login"],
     meaning: "Within 60 minutes of its sign-in an identity makes a credential and grants a right, \
               and has not done both on three earlier days.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 /// Days with both actions after which they are an administrator's routine.

@@ -11,7 +11,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["exfiltration"],
     meaning: "One event takes out at least 100 MiB and ten times as much as any earlier event of \
               an identity with at least 14 active days.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["login_only"],
     meaning: "At least 30 sign-ins over at least 30 days and not one meaningful action beyond \
               signing in. Said once in 30 days; any work, by person or machine, ends it.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

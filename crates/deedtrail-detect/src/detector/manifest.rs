@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["deployment_manifest_change"],
     meaning: "A machine identity changes deployment manifests it never changed before: files, \
               hashes before and after, time and environment.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 /// Folders whose content says what is deployed.

@@ -45,6 +45,8 @@ pub(crate) struct Context<'a> {
     pub rotations: &'a Rotations,
     /// Number of ticks so far.
     pub tick: u64,
+    /// A charter says which tools the actor may call, and is asked instead of other declarations.
+    pub tools_declared: bool,
 }
 
 impl Context<'_> {
@@ -72,11 +74,13 @@ pub struct CodeDetector {
 /// When a detector runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Runs {
-    OnEvent(fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>),
+    Event(fn(&Context<'_>, &mut Profile) -> Vec<FindingDraft>),
+    /// With every event and tick, over charters and unsafe sequences: `crate::conduct`.
+    Conduct,
     /// With every record, event and tick of a source: [`crate::source`].
-    OnSource,
+    Source,
     /// With every event and tick of a session: [`crate::session`].
-    OnSession,
+    Session,
 }
 
 /// Every code detector, in the order they run.
@@ -103,7 +107,23 @@ pub const DETECTORS: &[CodeDetector] = &[
         meaning: "A session is unlike what was learned of its identity and its peers: next action, shape, \
                   arguments, scope, hour, volume, network, client (at most 5 a day, after 20 sessions); \
                   the mix of actions drifts for weeks; more than a fifth of a group begins the same.",
-        runs: Runs::OnSource,
+        runs: Runs::Session,
+    },
+    CodeDetector {
+        id: "code/charter",
+        findings: &["scope_departure", "sequence_departure"],
+        meaning: "An identity departs from its charter: from what it may do, when, where from or how much, or \
+                  from the order of its steps (docs/reference/charters.md). The finding's rule is \
+                  `charter/` and the charter's name.",
+        runs: Runs::Conduct,
+    },
+    CodeDetector {
+        id: "code/unsafe-sequence",
+        findings: &["allowed_but_unsafe", "control_gap"],
+        meaning: "An identity takes the steps of an unsafe sequence of the library within its time, each of \
+                  them allowed (docs/reference/unsafe-sequences.md). The finding's rule is `sequence/` \
+                  and the sequence's id.",
+        runs: Runs::Conduct,
     },
     CodeDetector {
         id: source::SILENT,
@@ -111,7 +131,7 @@ pub const DETECTORS: &[CodeDetector] = &[
         meaning: "A source delivers nothing for so long that its own rhythm (hours of the week, over up to \
                   twelve weeks, at least 7 days) makes it rarer than one in 10,000. Hours in which the \
                   server did not run do not count. Said once per silence.",
-        runs: Runs::OnSource,
+        runs: Runs::Source,
     },
     CodeDetector {
         id: source::DEGRADED,
@@ -119,7 +139,7 @@ pub const DETECTORS: &[CodeDetector] = &[
         meaning: "A source stops saying what it used to say: in each of three runs of 20 events of one \
                   action at least 16 lack a fact that at most one in 20 of at least 100 lacked before, or \
                   so many records are not understood. Said once until it is well again.",
-        runs: Runs::OnSource,
+        runs: Runs::Source,
     },
     CodeDetector {
         id: sessions::BLIND,
@@ -127,7 +147,7 @@ pub const DETECTORS: &[CodeDetector] = &[
         meaning: "A sign-in that succeeded leads to an application, or a role in another account, \
                   whose feed has said nothing about work for 24 hours, or never did. Weighed by the \
                   privilege of the identity there. Said once in 30 days per identity and system.",
-        runs: Runs::OnSession,
+        runs: Runs::Session,
     },
 ];
 

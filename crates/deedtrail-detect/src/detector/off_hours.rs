@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     meaning: "Work at an hour of day (UTC, one hour either way) that holds none of at least 100 \
               earlier events over at least 14 active days; for people only changes and sensitive \
               targets. Said once a week.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

@@ -11,7 +11,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["old_key_used"],
     meaning: "A credential used after it was rotated or revoked, or made more than 180 days ago \
               and never rotated. Said once in 30 days per credential.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

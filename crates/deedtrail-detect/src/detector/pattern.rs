@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["new_resource_class"],
     meaning: "A machine identity with at least 14 active days, whose set of (system, action, class \
               of target) has not grown for 7 days, touches one outside the set.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 /// Days for which the set of classes must not have grown.

@@ -13,7 +13,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["scope_departure"],
     meaning: "An agent calls a tool that is not among those it declares, or reads a production \
               secret that no declared tool covers.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
@@ -21,7 +21,7 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         return Vec::new();
     };
     let event = context.observation.event;
-    if !event.mapped.meaningful {
+    if !event.mapped.meaningful || context.tools_declared {
         return Vec::new();
     }
     let declared = &identity.declared.declared_tools;

@@ -18,7 +18,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     meaning: "A machine reads a secret it never read or normally rotates afterwards, and within \
               60 minutes there is no rotation with a change ticket. Reads that are rotated under \
               a ticket are legitimate.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 /// Pending reads kept per identity; beyond it the oldest is settled unsaid.

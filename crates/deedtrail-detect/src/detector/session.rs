@@ -15,7 +15,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     meaning: "One session goes on within an hour from another AS and with another client, or from \
               another country, which nobody reaches in that time. Sessions without a vendor's id are \
               judged for people only.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

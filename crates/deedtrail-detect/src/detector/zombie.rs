@@ -12,7 +12,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     findings: &["zombie_credential"],
     meaning: "A credential still authenticates although the workload its identity serves has been \
               gone for at least 30 days. Said once a week per credential.",
-    runs: Runs::OnEvent(detect),
+    runs: Runs::Event(detect),
 };
 
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {

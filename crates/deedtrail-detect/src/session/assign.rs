@@ -1,7 +1,7 @@
 //! Which session an event belongs to.
 
 use deedtrail_core::event::{Event, Plane};
-use deedtrail_core::id::{IdentityId, SessionUid};
+use deedtrail_core::id::{Id, IdentityId, SessionUid};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ impl Sessions {
         subject: IdentityId,
         settings: &Settings,
     ) -> SessionUid {
-        let credential = event.credential_uid.map_or([0; 16], |uid| uid.to_bytes());
+        let credential = event.credential_uid.map_or([0; 16], Id::to_bytes);
         if let Some(vendor) = event.session_uid {
             // Ids of agents' conversations are chosen by clients (`mcp.session.id`): two of them may
             // choose the same.
@@ -72,7 +72,7 @@ impl Sessions {
 
 /// Hash of actor, credential and client.
 pub(super) fn span_key(event: &Event, subject: IdentityId) -> u64 {
-    let credential = event.credential_uid.map_or([0; 16], |uid| uid.to_bytes());
+    let credential = event.credential_uid.map_or([0; 16], Id::to_bytes);
     let mapped = &event.mapped;
     let client = mapped.client_fingerprint.as_ref();
     let client = client.or(mapped.user_agent.as_ref());

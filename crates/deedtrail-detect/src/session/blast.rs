@@ -5,6 +5,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::{Environment, Event, EventKind};
 use deedtrail_core::session::{Audience, BlastRadius, FileChange, REACHED_MAX, Reached};
 
+use super::record;
 use crate::fact;
 
 /// Adds what an event that took place reached.
@@ -35,11 +36,11 @@ pub(super) fn reach(blast: &mut BlastRadius, event: &Event) {
         && mapped.action != Action::CredentialCreate
     {
         let role = fact::target_name(event);
-        let kind = mapped.target_kind.as_ref();
+        let kind = kind(event);
         let name = format!("{role} ({})", fact::cut(issued, 40));
         blast
             .rights_gained
-            .note(&name, kind, mapped.target_environment);
+            .note(&name, kind.as_ref(), mapped.target_environment);
     }
     files(blast, event);
     let count = |number: Option<i64>| number.map_or(0, |n| u64::try_from(n).unwrap_or(0));
@@ -53,12 +54,17 @@ fn note(reached: &mut Reached, event: &Event) {
     let mapped = &event.mapped;
     let name = mapped.target_name.as_ref().or(mapped.target_ref.as_ref());
     let environment = mapped.target_environment;
-    let kind = mapped.target_kind.as_ref();
+    let kind = kind(event);
     // Most names are known or short: nothing is copied for them.
     match name.filter(|name| name.len() <= 80 && !name.contains(char::is_control)) {
-        Some(name) => reached.note(name, kind, environment),
-        None => reached.note(&fact::target_name(event), kind, environment),
+        Some(name) => reached.note(name, kind.as_ref(), environment),
+        None => reached.note(&fact::target_name(event), kind.as_ref(), environment),
     }
+}
+
+fn kind(event: &Event) -> Option<Text> {
+    let kind = event.mapped.target_kind.as_ref()?;
+    Some(record::cut(kind, 40))
 }
 
 /// A grant names the right, and to whom it went.
@@ -71,10 +77,10 @@ fn note_right(blast: &mut BlastRadius, event: &Event) {
         Some(right) => format!("{} for {whom}", fact::cut(right, 60)),
         None => whom,
     };
-    let kind = mapped.target_kind.as_ref();
+    let kind = kind(event);
     blast
         .rights_gained
-        .note(&name, kind, mapped.target_environment);
+        .note(&name, kind.as_ref(), mapped.target_environment);
 }
 
 fn notify(blast: &mut BlastRadius, event: &Event) {

@@ -1,7 +1,7 @@
 //! Which sessions belong together, by what, and how sure that is.
 
 use deedtrail_core::action::Action;
-use deedtrail_core::event::Event;
+use deedtrail_core::event::{Alias, Event};
 use deedtrail_core::id::SessionUid;
 use deedtrail_core::namespace::canonical_value;
 use deedtrail_core::session::{JOINS_MAX, JoinBy, QueueEdge, REACHED_MAX, SessionJoin};
@@ -143,13 +143,17 @@ impl Sessions {
 
 /// Which led to which; `None` for two of the same end.
 fn direction(mine: Mark, other: Mark) -> Option<(Mark, Mark)> {
-    match (mine.end, other.end) {
-        (End::Either, End::Either) if mine.at < other.at => Some((mine, other)),
-        (End::Either, End::Either) => Some((other, mine)),
-        (End::Gave, End::Took) => Some((mine, other)),
-        (End::Took, End::Gave) => Some((other, mine)),
-        _ => None,
-    }
+    let mine_first = match (mine.end, other.end) {
+        (End::Either, End::Either) => mine.at < other.at,
+        (End::Gave, End::Took) => true,
+        (End::Took, End::Gave) => false,
+        _ => return None,
+    };
+    Some(if mine_first {
+        (mine, other)
+    } else {
+        (other, mine)
+    })
 }
 
 /// What any event may share.
@@ -234,7 +238,7 @@ fn of_beginning(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
 
 fn by_delegation(event: &Event, shared: &mut Vec<Shared>) {
     let mapped = &event.mapped;
-    let mut link = |alias: &deedtrail_core::event::Alias, end, relation: &str| {
+    let mut link = |alias: &Alias, end, relation: &str| {
         let value = canonical_value(&alias.namespace, &alias.value);
         let relation = relation.replace('_', " ");
         shared.push(Shared {
@@ -249,6 +253,15 @@ fn by_delegation(event: &Event, shared: &mut Vec<Shared>) {
     };
     for behind in mapped.delegation.iter().take(REFERENCES_MAX) {
         link(&behind.alias, End::Took, &behind.relation);
+    }
+    // Whoever opens a role session gives it a name, mostly their own.
+    let named = mapped.labels.get("role_session");
+    if let Some(name) = named.filter(|name| name.contains('@')) {
+        let behind = Alias {
+            namespace: "email".into(),
+            value: name.clone(),
+        };
+        link(&behind, End::Took, "role session of this name");
     }
     for alias in mapped.actor_aliases.iter().take(REFERENCES_MAX) {
         link(alias, End::Gave, "on behalf of");
@@ -275,8 +288,8 @@ fn by_network(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
             reason: format!("the same identity, both from {origin}, within an hour"),
             ..known
         });
-        let emails = event.mapped.actor_aliases.iter();
-        let email = emails.filter(|alias| alias.namespace == "email").next();
+        let mut emails = event.mapped.actor_aliases.iter();
+        let email = emails.find(|alias| alias.namespace == "email");
         shared.extend(email.map(|email| Shared {
             key: key_of(
                 event,

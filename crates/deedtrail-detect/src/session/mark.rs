@@ -49,15 +49,14 @@ impl Marks {
             }
         }
         let same = |known: &&mut Mark| known.session == mark.session && known.end == mark.end;
-        match young.iter_mut().find(same) {
-            Some(known) => known.at = known.at.max(mark.at),
-            None => {
-                if young.len() >= MARKS_PER_KEY_MAX {
-                    young.remove(0);
-                }
-                young.push(mark);
-            }
+        if let Some(known) = young.iter_mut().find(same) {
+            known.at = known.at.max(mark.at);
+            return others;
         }
+        if young.len() >= MARKS_PER_KEY_MAX {
+            young.remove(0);
+        }
+        young.push(mark);
         others
     }
 }

@@ -13,6 +13,18 @@ const OPERATION_BYTES_MAX: usize = 60;
 /// Longest name of a target or permission kept, bytes.
 const TARGET_BYTES_MAX: usize = 80;
 
+/// Longest name of a system kept, bytes.
+pub(super) const SYSTEM_BYTES_MAX: usize = 40;
+
+/// `text` as it is kept; what is short and plain is not copied byte by byte.
+pub(super) fn cut(text: &Text, bytes_max: usize) -> Text {
+    if text.len() <= bytes_max && !text.contains(char::is_control) {
+        text.clone()
+    } else {
+        fact::cut(text, bytes_max).into()
+    }
+}
+
 /// Notes an action in order of time.
 pub(super) fn act(session: &mut Session, event: &Event) {
     let mapped = &event.mapped;
@@ -46,7 +58,7 @@ pub(super) fn act(session: &mut Session, event: &Event) {
             at,
             until: at,
             times: 1,
-            system: mapped.system.clone(),
+            system: cut(&mapped.system, SYSTEM_BYTES_MAX),
             action: mapped.action,
             operation: fact::cut(&mapped.operation, OPERATION_BYTES_MAX).into(),
             target: target(event).map(Text::from),
@@ -71,13 +83,13 @@ fn is_again(known: &NextAction, event: &Event) -> bool {
     };
     known.action == mapped.action
         && known.outcome == mapped.outcome
-        && known.system == mapped.system
+        && is_cut_of(&known.system, &mapped.system, SYSTEM_BYTES_MAX)
         && same_target
         && is_cut_of(&known.operation, &mapped.operation, OPERATION_BYTES_MAX)
 }
 
 /// Whether `short` is what was kept of `text`.
-fn is_cut_of(short: &str, text: &str, bytes_max: usize) -> bool {
+pub(super) fn is_cut_of(short: &str, text: &str, bytes_max: usize) -> bool {
     short == text || text.len() > bytes_max && text.starts_with(short)
 }
 

@@ -12,6 +12,7 @@ use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::assign::span_key;
+use super::record::SYSTEM_BYTES_MAX;
 use super::trust::{self, Working};
 use super::{Seen, blast, pause_us, record, verdict};
 use crate::limits::{LATENESS_US_MAX, PLACES_MAX};
@@ -93,7 +94,7 @@ impl Tracked {
             joined: Vec::new(),
             trust,
             network: network(event),
-            country: mapped.src_country.clone(),
+            country: country(event),
             client: client(event),
         };
         tracked.due = tracked.next_due(at);
@@ -148,34 +149,29 @@ impl Tracked {
             let reason = fact::sentence(event);
             self.trust.refused(trust, at, &reason);
         }
-        let country = event.mapped.src_country.as_ref();
-        let moved = differs(self.country.as_ref(), country);
+        let country = country(event);
+        let moved = differs(self.country.as_ref(), country.as_ref());
         if moved {
             let from = self.country.as_deref().unwrap_or_default();
-            let to = country.map(|text| fact::cut(text, 8)).unwrap_or_default();
-            let reason = format!("from {} to {to}", fact::cut(from, 8));
+            let to = country.as_deref().unwrap_or_default();
+            let reason = format!("from {from} to {to}");
             self.trust.lose(trust, at, trust::COUNTRY, &reason);
         }
         let network = network(event);
-        if differs(self.network, network) && !moved {
+        if differs(self.network.as_ref(), network.as_ref()) && !moved {
             let now = fact::origin(event).unwrap_or_default();
             self.trust
                 .lose(trust, at, trust::NETWORK, &format!("now from {now}"));
         }
         let client = client(event);
-        if differs(self.client, client) {
+        if differs(self.client.as_ref(), client.as_ref()) {
             let now = profile::client(event).unwrap_or_default();
             self.trust
                 .lose(trust, at, trust::CLIENT, &format!("now with {now}"));
         }
-        if moved {
-            self.country = country.cloned();
-        }
+        self.country = country.or(self.country.take());
         self.network = network.or(self.network);
         self.client = client.or(self.client);
-        if self.country.is_none() {
-            self.country = country.cloned();
-        }
     }
 
     fn judge_findings(&mut self, seen: &Seen<'_>) {
@@ -227,15 +223,18 @@ fn note_place(session: &mut Session, event: &Event) {
     if session.sources.len() < PLACES_MAX && !session.sources.contains(&event.source) {
         session.sources.push(event.source.clone());
     }
-    if session.systems.len() < PLACES_MAX && !session.systems.contains(&mapped.system) {
-        session.systems.push(mapped.system.clone());
+    let known = |known: &Text| record::is_cut_of(known, &mapped.system, SYSTEM_BYTES_MAX);
+    if session.systems.len() < PLACES_MAX && !session.systems.iter().any(known) {
+        session
+            .systems
+            .push(record::cut(&mapped.system, SYSTEM_BYTES_MAX));
     }
     if !session.planes.contains(&mapped.plane) {
         session.planes.push(mapped.plane);
     }
 }
 
-fn differs<T: PartialEq>(before: Option<T>, now: Option<T>) -> bool {
+fn differs<T: PartialEq>(before: Option<&T>, now: Option<&T>) -> bool {
     before.is_some() && now.is_some() && before != now
 }
 
@@ -247,6 +246,11 @@ pub(super) fn network(event: &Event) -> Option<u64> {
     }
 }
 
+fn country(event: &Event) -> Option<Text> {
+    let country = event.mapped.src_country.as_ref()?;
+    Some(record::cut(country, 8))
+}
+
 fn client(event: &Event) -> Option<u64> {
     let mapped = &event.mapped;
     let client = mapped.client_fingerprint.as_ref();
@@ -256,7 +260,7 @@ fn client(event: &Event) -> Option<u64> {
 
 /// Whether an event says that its session is over.
 fn ends(event: &Event) -> bool {
-    let mapped = &event.mapped;
     const WORDS: [&str; 5] = ["session.end", "logout", "log_out", "signout", "sign_out"];
+    let mapped = &event.mapped;
     mapped.action == Action::SessionChange && profile::contains_any(&mapped.operation, &WORDS)
 }

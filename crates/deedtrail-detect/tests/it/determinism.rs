@@ -5,6 +5,7 @@ use std::sync::Arc;
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{ActorKind, OutcomeClass};
 use deedtrail_core::finding::FindingDraft;
+use deedtrail_core::id::TenantId;
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::{Detector, Settings};
 use proptest::prelude::*;
@@ -31,6 +32,25 @@ correlation:
         gte: 2
         field: target_name
 ";
+
+/// Binds two of the three actors; each part of it is departed from by some steps.
+const CHARTER: &str = r#"
+charter: actors
+identities: ["email:actor-1", "email:actor-2"]
+purpose: Acts.
+owner: owner@example.com
+allow:
+  - action: [read, enumerate, code_change]
+never:
+  - action: privilege_grant
+when: { hours: "06:00-20:00" }
+from: { networks: ["AS64500", "AS64501"] }
+limits: { distinct_targets_per_minute: 1, events_per_hour: 2 }
+sequence:
+  steps: [code_change, config_change, read]
+  must_end_with: read
+  strict: true
+"#;
 
 /// A step out of small numbers, so that patterns do occur.
 fn step((who, action, minute, target, outcome, network): (u8, u8, i64, u8, u8, u8)) -> Step {
@@ -81,6 +101,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn run(steps: &[Step], cuts: &[usize]) -> (Vec<FindingDraft>, Vec<u8>) {
     let rules = rules(&[("x/refused.yml", RULES)]);
     let mut detector = Detector::new(Arc::clone(&rules), Settings::default());
+    let tenant = TenantId::default();
+    detector.approve_charter(&tenant, CHARTER, 1).unwrap();
     let mut drafts = Vec::new();
     for (place, step) in steps.iter().enumerate() {
         if cuts.contains(&place) {

@@ -5,6 +5,8 @@ mod behaviour;
 mod builder;
 mod click;
 #[cfg(test)]
+mod conduct;
+#[cfg(test)]
 mod determinism;
 mod learned;
 mod limits;

@@ -14,6 +14,7 @@ use deedtrail_core::session::{
     BlindSession, JoinBy, KnownBy, NEXT_ACTIONS_MAX, Session, SessionJoin, SessionVerdict,
 };
 use deedtrail_core::time::Timestamp;
+use deedtrail_detect::limits::{SESSION_BYTES_MAX, TRACKED_SESSIONS_MAX};
 use deedtrail_detect::session::{reference_page, trust};
 use deedtrail_detect::{Detector, SessionChanges, Settings};
 use proptest::prelude::*;
@@ -412,6 +413,7 @@ fn four_uses_of_a_token_get_four_verdicts() {
 
 #[test]
 fn what_is_routine_or_ticketed_is_in_scope() {
+    use SessionVerdict::{InScope, Persistence};
     let make = |day: i64| {
         Step::new(
             &robot(),
@@ -423,7 +425,6 @@ fn what_is_routine_or_ticketed_is_in_scope() {
     };
     let watch = Watch::over((0..5).map(make).collect());
     let verdicts: Vec<_> = watch.all().iter().map(|s| s.verdict).collect();
-    use SessionVerdict::{InScope, Persistence};
     assert_eq!(
         verdicts,
         [Persistence, Persistence, Persistence, InScope, InScope]
@@ -577,6 +578,98 @@ fn a_role_in_an_account_without_a_feed_is_blind_and_weighs_by_its_name() {
 }
 
 #[test]
+fn a_role_session_named_with_an_address_is_joined_to_that_person() {
+    let role = identity("role/deploy", ActorKind::ServiceAccount);
+    let named = reads(&role, at(0, 9)).with(|mapped| {
+        mapped.actor_aliases.clear();
+        let name = "ana@example.com".into();
+        mapped.labels.insert("role_session".into(), name);
+    });
+    let watch = Watch::over(vec![signs_in(&ana(), at(0, 0)), named]);
+    assert_eq!(watch.joined_by(), [(JoinBy::Delegation, 80)]);
+}
+
+/// Larger than anything a mapping lets through.
+fn monster(number: i64) -> Step {
+    let long = |text: &str| format!("{text}-{number}-{}", "x".repeat(8_000));
+    let actions = [
+        Action::CredentialCreate,
+        Action::PrivilegeGrant,
+        Action::SecretRead,
+        Action::CodeChange,
+        Action::Destroy,
+        Action::NotifyPeople,
+        Action::IdentityCreate,
+        Action::MessagePublish,
+    ];
+    let action = actions[usize::try_from(number).unwrap() % actions.len()];
+    Step::new(&ana(), at(0, number % 25), action, &long("operation"))
+        .on(&long("target"))
+        .with(|mapped| {
+            mapped.permission = Some(long("permission").into());
+            mapped.approver = Some(long("approver").into());
+            mapped.audience_count = Some(i64::MAX);
+            mapped.bytes_out = Some(i64::MAX);
+            mapped.object_count = Some(-1);
+            mapped.src_country = Some(long("country").into());
+            mapped.system = long("system").into();
+            mapped.changes = (0..50)
+                .map(|_| Change {
+                    path: long("path").into(),
+                    before: Some(long("before").into()),
+                    after: None,
+                })
+                .collect();
+        })
+        .named_session("one")
+}
+
+#[test]
+fn a_session_stays_small_whatever_is_in_it() {
+    let uid = deedtrail_core::id::SessionUid::derive(&[b"one"]);
+    let steps = logged((0..400).map(monster).collect());
+    let size = |count: usize| {
+        let mut watch = Watch::new();
+        for mut step in steps.iter().take(count).cloned() {
+            step.event.session_uid = Some(uid);
+            watch.step(step);
+        }
+        watch.take();
+        assert_eq!(watch.only().events, count as u64);
+        serde_json::to_vec(watch.only()).unwrap().len()
+    };
+    let full = size(400);
+    assert!(full < SESSION_BYTES_MAX, "{full} bytes");
+    assert!(size(400) == full && size(8) < full);
+}
+
+#[test]
+fn a_flood_of_sessions_forgets_the_idle_ones_and_keeps_the_newest() {
+    let flood = i64::try_from(TRACKED_SESSIONS_MAX).unwrap() + 500;
+    let mut watch = Watch::new();
+    let steps = (0..flood).map(|number| {
+        let client = format!("client {number}");
+        reads(&ana(), at(0, 0).plus_micros(number)).with(|mapped| {
+            mapped.user_agent = Some(client.into());
+        })
+    });
+    for step in logged(steps.collect()) {
+        watch.step(step);
+    }
+    watch.take();
+    let stored = i64::try_from(watch.sessions.len()).unwrap();
+    assert_eq!(stored, flood, "each is stored once");
+    let small = watch.detector.snapshot().len() / TRACKED_SESSIONS_MAX;
+    assert!(small < 4_096, "{small} bytes each");
+    watch.sessions.clear();
+    watch.tick(at(3, 0));
+    assert!(watch.sessions.len() <= TRACKED_SESSIONS_MAX);
+    watch.tick(at(9, 0));
+    let left = watch.detector.snapshot().len();
+    assert!(left < 16 << 20, "{left} bytes after all were forgotten");
+}
+
+#[test]
 fn trust_page_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/trust.md");
     let page = reference_page();
@@ -649,18 +742,17 @@ fn any_step() -> impl Strategy<Value = Step> {
         })
 }
 
-/// Everything said over a log that is cut at `cuts` into snapshots and at `takes` into steps of the
-/// pipeline.
-fn said(
-    steps: &[Step],
-    cuts: &[usize],
-    takes: &[usize],
-) -> (
+/// Sessions, joins, findings and the state at the end.
+type Said = (
     BTreeMap<(String, u64), Session>,
     Vec<SessionJoin>,
     Vec<FindingDraft>,
     Vec<u8>,
-) {
+);
+
+/// Everything said over a log that is cut at `cuts` into snapshots and at `takes` into steps of the
+/// pipeline.
+fn said(steps: &[Step], cuts: &[usize], takes: &[usize]) -> Said {
     let none = rules(&[]);
     let mut watch = Watch::new();
     for (place, step) in steps.iter().enumerate() {

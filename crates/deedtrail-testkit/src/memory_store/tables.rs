@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
 use deedtrail_core::entitlement::{Entitlement, ImportName};
+use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{
@@ -41,6 +42,7 @@ pub(super) struct Derived {
     pub(super) entitlements: BTreeMap<(TenantId, ImportName), ImportedEntitlements>,
     pub(super) sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
     pub(super) quarantine: BTreeMap<Sequence, Quarantined>,
+    pub(super) charters: BTreeMap<(TenantId, Text, u32), CharterRecord>,
     pub(super) snapshots: BTreeMap<String, (Sequence, Vec<u8>)>,
     pub(super) sessions: BTreeMap<(SessionUid, Sequence), Session>,
     pub(super) joins: BTreeMap<(SessionUid, SessionUid, JoinBy), SessionJoin>,
@@ -95,6 +97,14 @@ impl Derived {
             if let Some(record) = self.quarantine.get_mut(sequence) {
                 record.dismissal = Some(dismissal.clone());
             }
+        }
+        for charter in &progress.charters {
+            let key = (
+                charter.tenant.clone(),
+                charter.name.clone(),
+                charter.version,
+            );
+            self.charters.insert(key, charter.clone());
         }
         for sequence in &progress.restored {
             if let Some(record) = self.quarantine.get_mut(sequence) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
 use deedtrail_core::action::Action;
+use deedtrail_core::entitlement::{Entitlement, Grant, ImportName};
 use deedtrail_core::event::{
     ActorKind, Alias, CredentialKind, Event, MappedEvent, OutcomeClass, TimeQuality,
 };
@@ -13,7 +14,9 @@ use deedtrail_core::id::{AliasUid, CredentialUid, EventUid, IdentityId, SourceNa
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, IdentityStatus};
 use deedtrail_core::port::archive::Archive as _;
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry, Part, PartClass};
-use deedtrail_core::port::store::{Dismissal, Progress, Quarantined, Store as _};
+use deedtrail_core::port::store::{
+    Dismissal, ImportedEntitlements, Progress, Quarantined, Store as _,
+};
 use deedtrail_core::time::Timestamp;
 
 use super::{NOW, Sample};
@@ -138,6 +141,33 @@ impl Builder {
             last_used: Some(NOW.plus_micros(-Timestamp::HOUR_US)),
             uses: 1_284,
             used_from: vec!["AS36459".into()],
+        });
+    }
+
+    /// What an import says people may do; each grant is of the person beside it.
+    pub(super) fn entitle(&mut self, kind: &str, grants: Vec<(&Person, Grant)>) {
+        let import = ImportName {
+            kind: kind.into(),
+            account: Text::default(),
+        };
+        let (tenant, at) = (TenantId::default(), NOW.plus_micros(-Timestamp::DAY_US));
+        let entitlement = |(person, grant): (&Person, Grant)| Entitlement {
+            id: Entitlement::id_of(&tenant, &import, &grant.key),
+            tenant: tenant.clone(),
+            import: import.clone(),
+            first_imported: at.plus_micros(-20 * Timestamp::DAY_US),
+            imported: at,
+            grant: Grant {
+                holders: vec![person.alias()],
+                ..grant
+            },
+        };
+        let entitlements = grants.into_iter().map(entitlement).collect();
+        self.progress.entitlements.push(ImportedEntitlements {
+            tenant: tenant.clone(),
+            import: import.clone(),
+            at,
+            entitlements,
         });
     }
 

@@ -1,6 +1,7 @@
 //! Text that tries to break out of a page, everywhere text goes.
 
 use deedtrail_core::action::Action;
+use deedtrail_core::entitlement::Grant;
 use deedtrail_core::event::{ActorKind, OutcomeClass};
 use deedtrail_core::finding::{Hypothesis, Severity};
 use deedtrail_core::identity::Declared;
@@ -22,17 +23,20 @@ pub(super) const TEXTS: [&str; 6] = [
 
 pub(super) fn tell() -> Sample {
     let mut builder = Builder::new();
+    let mut grants = Vec::new();
     let long = "Wf".repeat(5_000);
     let piled = format!("Z{}", "\u{337}".repeat(300));
     let texts = TEXTS.iter().copied();
     let texts = texts.chain([long.as_str(), piled.as_str(), ""]);
     for (number, text) in (0..).zip(texts) {
-        villain(&mut builder, number, text);
+        grants.push(villain(&mut builder, number, text));
     }
+    let grants = grants.iter().map(|(person, grant)| (person, grant.clone()));
+    builder.entitle("list", grants.collect());
     builder.finish()
 }
 
-fn villain(builder: &mut Builder, number: i64, text: &str) {
+fn villain(builder: &mut Builder, number: i64, text: &str) -> (Person, Grant) {
     let person = Person {
         namespace: "email",
         value: format!("{number}{text}").into(),
@@ -91,4 +95,20 @@ fn villain(builder: &mut Builder, number: i64, text: &str) {
     builder.progress.sessions.push(hostile);
     builder.progress.session_joins.push(join);
     builder.progress.blind_sessions.push(blind);
+    (person, grant(number, text))
+}
+
+fn grant(number: i64, text: &str) -> Grant {
+    Grant {
+        key: format!("{number}{text}").into(),
+        system: if number % 2 == 1 { text } else { "okta" }.into(),
+        permissions: vec![text.into(), "*".into(), "no such".into()],
+        scope: vec!["*".into(), text.into()],
+        conditions: vec![text.into()],
+        via: Some(text.into()),
+        granted_by: Some(text.into()),
+        justification: Some(text.into()),
+        expires: Some(Timestamp::from_micros(i64::MAX)),
+        ..Grant::default()
+    }
 }

@@ -1,6 +1,7 @@
 //! More of everything than a page shows.
 
 use deedtrail_core::action::ACTIONS;
+use deedtrail_core::entitlement::Grant;
 use deedtrail_core::event::{ActorKind, OutcomeClass};
 use deedtrail_core::finding::Severity;
 use deedtrail_core::identity::Declared;
@@ -14,6 +15,7 @@ const IDENTITIES: i64 = 250;
 const FINDINGS: usize = 150;
 const EVENTS: i64 = 600;
 const QUARANTINED: usize = 250;
+const ENTITLEMENTS: usize = 300;
 
 pub(super) fn tell() -> Sample {
     let mut builder = Builder::new();
@@ -31,6 +33,8 @@ pub(super) fn tell() -> Sample {
         );
         builder.credential(busy, &format!("AKIAEXAMPLE{number:08}"), number);
     }
+    let grants = (0..ENTITLEMENTS).map(|number| (busy, grant(number)));
+    builder.entitle("list", grants.collect());
     let mut events = Vec::new();
     for number in 0..EVENTS {
         events.push(deed(&mut builder, &people, number));
@@ -69,6 +73,19 @@ fn sessions(builder: &mut Builder, people: &[Person]) {
         builder.progress.sessions.push(large);
         builder.progress.session_joins.push(join);
         builder.progress.blind_sessions.push(blind);
+    }
+}
+
+fn grant(number: usize) -> Grant {
+    Grant {
+        key: format!("{number:04}").into(),
+        system: "aws".into(),
+        permissions: (0..50)
+            .map(|part| format!("s3:Get{number}x{part}").into())
+            .collect(),
+        scope: vec!["arn:aws:s3:::a".into(); 50],
+        via: Some("policy ".repeat(100).into()),
+        ..Grant::default()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The told story.
 
+use deedtrail_core::Text;
 use deedtrail_core::action::Action;
+use deedtrail_core::entitlement::{Effect, Grant};
 use deedtrail_core::event::{ActorKind, Environment, OutcomeClass};
 use deedtrail_core::finding::{FindingEvent, Hypothesis, Severity};
 use deedtrail_core::health::MissingNumbers;
@@ -82,6 +84,7 @@ pub(super) fn tell() -> Sample {
     let cast = cast();
     let mut builder = Builder::new();
     introduce(&mut builder, &cast);
+    entitlements(&mut builder, &cast);
     calm_days(&mut builder, &cast);
     reset(&mut builder, &cast);
     reactivation(&mut builder, &cast);
@@ -90,6 +93,37 @@ pub(super) fn tell() -> Sample {
     feeds(&mut builder);
     super::session::tell(&mut builder, [&cast.alice, &cast.deployer, &cast.admin]);
     builder.finish()
+}
+
+/// What the account of AWS says its users and roles may do.
+fn entitlements(builder: &mut Builder, cast: &Cast) {
+    let grant = |key: &str, permissions: &[&str]| Grant {
+        key: key.into(),
+        system: "aws".into(),
+        permissions: permissions.iter().copied().map(Text::new).collect(),
+        via: Some(format!("policy {key}").into()),
+        ..Grant::default()
+    };
+    let exports = Grant {
+        scope: vec!["arn:aws:s3:::exports/*".into()],
+        expires: Some(NOW.plus_micros(30 * Timestamp::DAY_US)),
+        ..grant("nightly-exports", &["s3:PutObject", "s3:ListBucket"])
+    };
+    let keys = Grant {
+        effect: Effect::Deny,
+        ..grant("no-keys", &["iam:CreateAccessKey"])
+    };
+    builder.entitle(
+        "aws",
+        vec![
+            (&cast.export, exports),
+            (
+                &cast.deployer,
+                grant("deploy", &["ecs:*", "ecr:*", "sts:AssumeRole"]),
+            ),
+            (&cast.deployer, keys),
+        ],
+    );
 }
 
 fn introduce(builder: &mut Builder, cast: &Cast) {
@@ -341,7 +375,7 @@ fn reactivation(builder: &mut Builder, cast: &Cast) {
         at: clock(9, 12, 0).plus_micros(-140 * Timestamp::DAY_US),
         source: "aws.cloudtrail",
         actor: &cast.export,
-        operation: "GetObject",
+        operation: "s3:GetObject",
         action: Action::Read,
         target: Some(Target::Thing("bucket", "sales-figures")),
         outcome: OutcomeClass::Success,

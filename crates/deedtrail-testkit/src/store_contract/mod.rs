@@ -2,9 +2,11 @@
 
 mod access;
 mod entitlement;
+mod charter;
 mod finding;
 mod people;
 mod progress;
+mod session;
 
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::finding::{Finding, FindingDraft, Severity};
@@ -18,7 +20,7 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 17] = [
+    let rules: [(&str, Rule); 22] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
@@ -51,8 +53,22 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         ),
         ("quarantine is released", progress::quarantine_is_released),
         ("quarantine is dismissed", progress::quarantine_is_dismissed),
+        ("charters are kept", charter::versions_are_kept),
         ("tokens", access::tokens),
         ("sign-in and sessions", access::sign_in_and_sessions),
+        ("sessions are filtered", session::sessions_are_filtered),
+        (
+            "sessions go on",
+            session::sessions_go_on_and_have_parts,
+        ),
+        (
+            "joins are found from both ends",
+            session::joins_are_found_from_both_ends,
+        ),
+        (
+            "blind sessions",
+            session::blind_sessions_are_one_per_identity_and_system,
+        ),
         ("hostile text", progress::hostile_text),
     ];
     for (name, rule) in rules {

@@ -2,6 +2,7 @@
 
 mod ask;
 mod entitlements;
+mod charters;
 mod events;
 mod evidence;
 mod findings;

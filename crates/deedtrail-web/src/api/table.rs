@@ -1,5 +1,6 @@
 //! The endpoints of the API: what each needs, what it says in the reference.
 
+mod declared;
 mod entitled;
 mod session;
 mod waiting;
@@ -9,8 +10,8 @@ use deedtrail_core::action::ACTIONS;
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    entitlements, events, evidence, findings, health, identities, ingest, metrics, quarantine,
-    sessions, sources,
+    charters, entitlements, events, evidence, findings, health, identities, ingest, metrics,
+    quarantine, sessions, sources,
 };
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 use crate::refusal;
@@ -468,6 +469,56 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         route: || post(quarantine::restore),
         document: Some(waiting::RESTORE),
         ..WRITE
+    },
+    Endpoint {
+        path: "/v1/charters",
+        route: || get(charters::list),
+        document: Some(declared::LIST),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/charters",
+        route: || post(charters::propose),
+        document: Some(declared::PROPOSE),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/charters/{name}",
+        route: || get(charters::one),
+        document: Some(declared::ONE),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/charters/{name}/diff",
+        route: || get(charters::diff),
+        document: Some(declared::DIFF),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/charters/{name}/approve",
+        route: || post(charters::approve),
+        document: Some(declared::APPROVE),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/charters/{name}/retire",
+        route: || post(charters::retire),
+        document: Some(declared::RETIRE),
+        ..WRITE
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/charter-proposals",
+        route: || post(charters::learn),
+        document: Some(declared::LEARN),
+        ..READ
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/charter-checks",
+        route: || post(charters::check),
+        document: Some(declared::CHECK),
+        ..READ
     },
     Endpoint {
         path: "/v1/coverage",

@@ -1,6 +1,8 @@
 //! Pages: every one is a view model made from a use case, and a template.
 
 mod blind;
+mod charter;
+mod charters;
 mod coverage;
 mod entitlement;
 pub(crate) mod failure;
@@ -53,6 +55,7 @@ pub(crate) enum Section {
     Findings,
     Identities,
     Sessions,
+    Charters,
     Sources,
 }
 
@@ -62,6 +65,7 @@ impl Section {
         Self::Findings,
         Self::Identities,
         Self::Sessions,
+        Self::Charters,
         Self::Sources,
     ];
 
@@ -71,6 +75,7 @@ impl Section {
             Self::Findings => "Findings",
             Self::Identities => "Identities",
             Self::Sessions => "Sessions",
+            Self::Charters => "Charters",
             Self::Sources => "Sources",
         }
     }
@@ -81,6 +86,7 @@ impl Section {
             Self::Findings => "/findings",
             Self::Identities => "/identities",
             Self::Sessions => "/sessions",
+            Self::Charters => "/charters",
             Self::Sources => "/sources",
         }
     }

@@ -7,7 +7,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_core::id::SessionUid;
+use deedtrail_core::Text;
+use deedtrail_core::id::{SessionUid, SourceName};
 use deedtrail_core::session::Session;
 use deedtrail_core::time::Timestamp;
 
@@ -182,7 +183,7 @@ fn facts(session: &Session) -> Vec<Fact> {
         value: Shown::new(&value),
         href: None,
     };
-    let text = |text: &Option<deedtrail_core::Text>| text.as_deref().map(str::to_owned);
+    let text = |text: &Option<Text>| text.as_deref().map(str::to_owned);
     let listed = |names: Vec<&str>| names.join(", ");
     let mut facts = vec![
         fact("Started", Moment::new(session.started).full),
@@ -190,11 +191,11 @@ fn facts(session: &Session) -> Vec<Fact> {
         fact("Known by", known_by(session).to_owned()),
         fact(
             "Systems",
-            listed(session.systems.iter().map(|s| s.as_str()).collect()),
+            listed(session.systems.iter().map(Text::as_str).collect()),
         ),
         fact(
             "Sources",
-            listed(session.sources.iter().map(|s| s.as_str()).collect()),
+            listed(session.sources.iter().map(SourceName::as_str).collect()),
         ),
         fact(
             "Planes",

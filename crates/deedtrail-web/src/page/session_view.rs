@@ -306,9 +306,10 @@ fn audiences(blast: &BlastRadius) -> Vec<Shown> {
         return Vec::new();
     }
     let all = format!(
-        "{} people by {} messages",
+        "{} people by {} message{}",
         grouped(blast.people_notified),
-        grouped(blast.messages)
+        grouped(blast.messages),
+        if blast.messages == 1 { "" } else { "s" }
     );
     let each = blast.notified.iter().map(|audience| {
         let approver = audience.approver.as_deref().unwrap_or("nobody");

@@ -4,8 +4,8 @@ use axum::routing::{get, post};
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    blind, coverage, finding, findings, grades, identities, identity, quarantine, quarantine_list,
-    session, sessions, source, sources, today,
+    blind, charter, charters, coverage, finding, findings, grades, identities, identity, quarantine,
+    quarantine_list, session, sessions, source, sources, today,
 };
 use crate::asset;
 use crate::endpoint::{Endpoint, Face, Needs};
@@ -70,6 +70,31 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/blind-sessions",
         route: || get(blind::page),
         ..PAGE
+    },
+    Endpoint {
+        path: "/charters",
+        route: || get(charters::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/charters",
+        route: || post(charters::propose),
+        ..DECISION
+    },
+    Endpoint {
+        path: "/charters/{name}",
+        route: || get(charter::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/charters/{name}/approve",
+        route: || post(charter::approve),
+        ..DECISION
+    },
+    Endpoint {
+        path: "/charters/{name}/retire",
+        route: || post(charter::retire),
+        ..DECISION
     },
     Endpoint {
         path: "/sources",

@@ -1,6 +1,6 @@
 //! Trust over time as a line of steps; the same facts stand in a table beside it.
 
-use deedtrail_core::session::{TRUST_THRESHOLDS, Trust};
+use deedtrail_core::session::{TRUST_THRESHOLDS, Trust, TrustStep};
 use deedtrail_core::time::Timestamp;
 
 use super::Moment;
@@ -41,7 +41,7 @@ pub(crate) struct Curve {
 impl Curve {
     /// `None` without steps.
     pub(crate) fn new(trust: &Trust) -> Option<Self> {
-        let mut steps: Vec<_> = trust.steps.iter().collect();
+        let mut steps: Vec<&TrustStep> = trust.steps.iter().collect();
         steps.sort_by_key(|step| step.at);
         let (first, last) = (steps.first()?, steps.last()?);
         let width = last.at.micros_since(first.at);
@@ -49,16 +49,13 @@ impl Curve {
             let share = ratio(at.micros_since(first.at), width);
             LEFT + share * (RIGHT - LEFT - 12.0)
         };
-        let mut path = String::new();
-        for step in &steps {
-            let (x, y) = (x_of(step.at), y_of(step.score));
-            if path.is_empty() {
-                path = format!("M{x:.1} {y:.1}");
-            } else {
-                path.push_str(&format!(" H{x:.1} V{y:.1}"));
-            }
-        }
-        path.push_str(&format!(" H{RIGHT:.1}"));
+        let place = |step: &TrustStep| (x_of(step.at), y_of(step.score));
+        let (x, y) = place(first);
+        let turns = steps.iter().skip(1).map(|step| {
+            let (x, y) = place(step);
+            format!(" H{x:.1} V{y:.1}")
+        });
+        let path = format!("M{x:.1} {y:.1}{} H{RIGHT:.1}", turns.collect::<String>());
         let points = steps.iter().map(|step| Point {
             x: format!("{:.1}", x_of(step.at)),
             y: format!("{:.1}", y_of(step.score)),

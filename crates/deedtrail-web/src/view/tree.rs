@@ -42,7 +42,7 @@ impl Tree {
         for (name, leaves) in branches {
             let y = TOP + row * STEP;
             let elbow = |from: u64, y0: u64, to: u64, y1: u64| {
-                let middle = (from + to) / 2;
+                let middle = u64::midpoint(from, to);
                 Some(format!("M{from} {y0} H{middle} V{y1} H{to}"))
             };
             nodes.push(node(

@@ -7,7 +7,11 @@ mod api;
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod charter;
+#[cfg(test)]
 mod cloud_events;
+#[cfg(test)]
+mod entitlement;
 #[cfg(test)]
 mod feed;
 #[cfg(test)]

@@ -265,6 +265,9 @@ async fn what_does_not_exist_is_said_in_the_same_look() {
         ("/sources/none", 404),
         ("/identities/nobody", 404),
         ("/findings/xyz", 400),
+        ("/sessions/xyz", 400),
+        ("/sessions/00000000000000000000000000000000", 404),
+        ("/sessions?identity=nobody", 404),
         ("/assets/none", 404),
     ] {
         let answer = caller.get(address).await;
@@ -369,6 +372,69 @@ async fn a_source_says_which_numbers_were_skipped_and_what_came_again() {
     ] {
         let words = words.replace("1 204", "1\u{202f}204");
         assert!(html.contains(&words), "`{words}` is missing");
+    }
+}
+
+#[tokio::test]
+async fn a_session_shows_what_was_done_next_how_far_it_reached_and_why_it_is_trusted() {
+    let caller = Caller::new(Sample::story());
+    let list = caller
+        .get("/v1/sessions?identity=role/prod-admin")
+        .await
+        .json();
+    let session = &list["sessions"][0];
+    let address = format!("/sessions/{}", session["uid"].as_str().unwrap());
+    let html = page(&caller, &address).await.text().to_owned();
+    for words in [
+        "over this and 2 joined sessions",
+        "without an action</td>",
+        "Swim-lanes, in which system",
+        "<b>crossed 70</b>",
+        "and 8 times something else",
+        "1\u{202f}240 people by 1 message</bdi>",
+        "first abused 2026-11-18",
+        "delegation, 75 % sure",
+        "No finding names it",
+    ] {
+        let absent = words == "No finding names it";
+        assert_eq!(html.contains(words), !absent, "`{words}`");
+    }
+    let next = caller.get(&format!("/v1{address}/next")).await.json();
+    let steps = next["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step["gap_s"].as_i64() > Some(300)));
+    assert!(steps.is_sorted_by_key(|step| step["at"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn lists_of_sessions_are_filtered_and_say_when_they_are_empty() {
+    let caller = Caller::new(Sample::story());
+    let all = page(&caller, "/sessions").await.text().to_owned();
+    assert_eq!(all.matches("href=\"/sessions/").count(), 4);
+    for (query, count) in [
+        ("verdict=in_scope", 1),
+        ("identity=ci-deployer", 1),
+        ("trust_below=1", 0),
+        ("trust_below=x", 4),
+    ] {
+        let html = page(&caller, &format!("/sessions?{query}")).await;
+        let found = html.text().matches("href=\"/sessions/").count();
+        assert_eq!(found, count, "{query}");
+    }
+    let huge = Caller::new(Sample::huge());
+    let html = page(&huge, "/sessions?offset=200").await.text().to_owned();
+    assert!(html.contains("offset=100\">Back") && !html.contains(">Next<"));
+    let map = page(&caller, "/blind-sessions").await.text().to_owned();
+    assert!(map.contains("1 system where nobody sees") && map.contains("Salesforce"));
+    let empty = Caller::new(Sample::empty());
+    for (address, words) in [
+        ("/sessions", "There is no session yet"),
+        (
+            "/blind-sessions",
+            "or no identity provider has delivered yet",
+        ),
+    ] {
+        let html = page(&empty, address).await;
+        assert!(html.text().contains(words), "{address}");
     }
 }
 

@@ -122,6 +122,13 @@ fn compare_fields(
     }
 }
 
+/// An answer has the fields of its schema.
+pub(crate) fn compared(answer: &Value, schema: &str) {
+    let mut wrong = Vec::new();
+    compare(answer, &schemas()[schema], schema, &mut wrong);
+    assert!(wrong.is_empty(), "{schema}: {wrong:#?}");
+}
+
 #[tokio::test]
 async fn answers_have_the_fields_their_schemas_name() {
     let caller = Caller::new(Sample::story());
@@ -140,6 +147,14 @@ async fn answers_have_the_fields_their_schemas_name() {
         (
             "/v1/identities/ci-deployer/timeline".to_owned(),
             "EventList",
+        ),
+        (
+            "/v1/identities/ci-deployer/entitlements".to_owned(),
+            "EntitlementUse",
+        ),
+        (
+            "/v1/identities/nightly-export/entitlements?from=2026-01-01".to_owned(),
+            "EntitlementUse",
         ),
         ("/v1/findings".to_owned(), "FindingList"),
         (format!("/v1/findings/{finding}"), "Finding"),
@@ -166,7 +181,7 @@ async fn answers_have_the_fields_their_schemas_name() {
         assert!(wrong.is_empty(), "{address}: {wrong:#?}");
         compared += 1;
     }
-    assert_eq!(compared, 20);
+    assert_eq!(compared, 22);
     let mut wrong = Vec::new();
     compare(&events, &schemas()["FindingList"], "control", &mut wrong);
     assert!(

@@ -1,5 +1,6 @@
 //! One file per command; each is a function of a [`Context`].
 
+mod charter;
 mod completions;
 mod config;
 mod demo;
@@ -218,6 +219,7 @@ fn on_instance(
         Command::Finding(command) => finding::run(&mut context, command),
         Command::Query(query) => query::run(&mut context, query),
         Command::Evidence(command) => evidence::run(&mut context, command),
+        Command::Charter(command) => charter::run(&mut context, command),
         Command::Quarantine(command) => quarantine::run(&mut context, command),
         Command::Replay(replay) => rebuild::replay(&mut context, replay),
         Command::Rebuild => rebuild::run(&mut context),

@@ -11,7 +11,7 @@ use super::Found;
 use crate::identity::{instant, parse_alias, several, suggestion};
 
 /// Every column, in the order of the reference page.
-const COLUMNS: [&str; 14] = [
+pub(in crate::entitlement) const COLUMNS: [&str; 14] = [
     "alias",
     "system",
     "permission",

@@ -4,7 +4,7 @@ mod aws;
 mod entra;
 mod github;
 mod kubernetes;
-mod list;
+pub(super) mod list;
 mod policy;
 
 use std::collections::BTreeSet;

@@ -261,6 +261,24 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_page_has_every_row() {
+        let page = include_str!("../../../../../docs/reference/entitlement-import.md");
+        let row = |cell: &str| {
+            page.lines()
+                .find(|line| line.contains(&format!("`{cell}`")))
+        };
+        for (operation, actions) in ACTIONS {
+            let row = row(operation).unwrap();
+            let told = |action: &&str| row.contains(&format!("`{action}`"));
+            assert!(actions.iter().all(told), "{operation}");
+        }
+        for (trail, iam) in SERVICES {
+            assert!(row(&format!("{trail}:*")).unwrap().contains(iam), "{trail}");
+        }
+        assert!(FREE.iter().all(|operation| row(operation).is_some()));
+    }
+
+    #[test]
     fn targets_are_compared_as_far_as_they_can_be() {
         let check = |scope: &str, target: &str, expected: Cover| {
             assert_eq!(

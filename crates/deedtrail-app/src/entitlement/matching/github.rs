@@ -7,8 +7,8 @@ use deedtrail_core::action::Action;
 
 use super::Exercise;
 
-/// Starts of actions, and the permission they are of; the first that fits counts.
-const FAMILIES: [(&str, &str); 44] = [
+/// Starts of actions, and the permission they are of; the longest that fits counts.
+const FAMILIES: [(&str, &str); 43] = [
     ("git.", "contents"),
     ("push", "contents"),
     ("repo.download_zip", "contents"),
@@ -23,7 +23,6 @@ const FAMILIES: [(&str, &str); 44] = [
     ("workflow_", "actions"),
     ("check", "checks"),
     ("deployment", "deployments"),
-    ("environment.create_actions_secret", "environments"),
     ("environment", "environments"),
     ("status", "statuses"),
     ("page", "pages"),
@@ -59,9 +58,10 @@ const FAMILIES: [(&str, &str); 44] = [
 const ACCESS: [&str; 3] = ["read", "write", "admin"];
 
 pub(super) fn exercise(operation: &str, action: Action) -> Exercise {
-    let family = FAMILIES
+    let fitting = FAMILIES
         .iter()
-        .find(|(start, _)| operation.starts_with(start));
+        .filter(|(start, _)| operation.starts_with(start));
+    let family = fitting.max_by_key(|(start, _)| start.len());
     let Some((_, family)) = family else {
         return Exercise::Unknown;
     };
@@ -105,6 +105,17 @@ mod tests {
             "secrets:write"
         );
         assert_eq!(named("marketplace.buy", Action::Other), "Unknown");
+    }
+
+    #[test]
+    fn the_reference_page_has_every_family() {
+        let page = include_str!("../../../../../docs/reference/entitlement-import.md");
+        for (start, family) in FAMILIES {
+            let row = page
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{family}` |")));
+            assert!(row.unwrap().contains(&format!("`{start}`")), "{start}");
+        }
     }
 
     #[test]

@@ -14,20 +14,20 @@ pub(super) use aws::is_data_permission;
 
 /// What somebody did, as far as permissions go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Deed {
-    pub system: Text,
-    pub account: Option<Text>,
-    pub operation: Text,
+pub(super) struct Deed {
+    pub(super) system: Text,
+    pub(super) account: Option<Text>,
+    pub(super) operation: Text,
     /// The permission or role, where the record names it.
-    pub permission: Option<Text>,
-    pub action: Action,
+    pub(super) permission: Option<Text>,
+    pub(super) action: Action,
     /// What was acted on, as the vendor names it.
-    pub target: Option<Text>,
+    pub(super) target: Option<Text>,
 }
 
 /// Whether a grant covers a deed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cover {
+pub(super) enum Cover {
     No,
     /// Its permission does; whether its scope does cannot be told from the record.
     Unclear,
@@ -63,11 +63,6 @@ pub(super) fn exercise(deed: &Deed) -> Exercise {
     }
 }
 
-/// Whether a deed needs no permission at all.
-pub fn no_permission_needed(deed: &Deed) -> bool {
-    exercise(deed) == Exercise::Nothing
-}
-
 /// The permissions that a record names as exercised. Where rights are given or taken they are what
 /// was given, not what was used.
 fn named(deed: &Deed) -> Option<Vec<Text>> {
@@ -98,7 +93,7 @@ pub(super) fn is_same_system(of: &str, deed: &str) -> bool {
 }
 
 /// Whether a grant, by effect allow or deny, covers a deed. `account` is that of its import.
-pub fn cover(grant: &Grant, account: &str, deed: &Deed) -> Cover {
+pub(super) fn cover(grant: &Grant, account: &str, deed: &Deed) -> Cover {
     if !covers_permission(grant, account, deed) {
         return Cover::No;
     }
@@ -183,7 +178,7 @@ fn folded_wildcard(pattern: &str, text: &str) -> bool {
 
 /// Whether `text` is of the form of `pattern`, in which `*` stands for anything and `?` for one
 /// byte. Takes at most `pattern` times `text` steps.
-pub fn wildcard(pattern: &str, text: &str) -> bool {
+pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut at, mut seen) = (0, 0);
     // Where the last star stands, and how much of the text it stands for.

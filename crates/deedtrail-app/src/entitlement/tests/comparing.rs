@@ -32,7 +32,7 @@ fn entitlement(key: &str, permissions: &[&str]) -> Entitlement {
         grant: Grant {
             key: key.into(),
             system: "aws".into(),
-            permissions: permissions.iter().map(|it| Text::new(it)).collect(),
+            permissions: permissions.iter().map(Text::new).collect(),
             via: Some(format!("policy {key}").into()),
             ..Grant::default()
         },
@@ -122,14 +122,14 @@ fn deeds_are_sorted_by_what_allows_them() {
             grant.conditions = vec!["aws:MultiFactorAuthPresent Bool true".into()];
         }),
         with(entitlement("never", &["s3:GetBucketPolicy"]), |grant| {
-            grant.effect = Effect::Deny
+            grant.effect = Effect::Deny;
         }),
         with(entitlement("perhaps never", &["s3:GetObject"]), |grant| {
             grant.effect = Effect::Deny;
             grant.conditions = vec!["aws:SourceIp NotIpAddress 10.0.0.0/8".into()];
         }),
         with(entitlement("over", &["ec2:*"]), |grant| {
-            grant.expires = Some(at(110))
+            grant.expires = Some(at(110));
         }),
     ];
     let elsewhere = Observed {
@@ -236,10 +236,10 @@ fn unused_is_told_as_far_as_a_feed_would_show_it() {
         ),
         entitlement("data", &["s3:GetObject", "dynamodb:GetItem"]),
         with(entitlement("deny", &["iam:*"]), |grant| {
-            grant.effect = Effect::Deny
+            grant.effect = Effect::Deny;
         }),
         with(entitlement("other system", &["x"]), |grant| {
-            grant.system = "shop".into()
+            grant.system = "shop".into();
         }),
         with(entitlement("by operation", &["approver"]), |grant| {
             grant.operations = vec!["iam:Get*".into()];
@@ -248,7 +248,7 @@ fn unused_is_told_as_far_as_a_feed_would_show_it() {
     let observed = [seen("iam:CreateUser", None), seen("iam:GetUser", None)];
     let compared = compare(&held, &imports(), &observed);
     let line = |may: &May| {
-        let since = may.watched_since.map(|at| at.utc_day());
+        let since = may.watched_since.map(Timestamp::utc_day);
         let unused = may.unused.join("+");
         format!(
             "{unused} {}/{} {since:?} {}",

@@ -62,7 +62,7 @@ fn parts_of_a_file_are_not_taken_for_all_of_it() {
         &["UserDetailList[0]", "`developers`"],
     );
     let page = with(ENTRA, |file| {
-        file["servicePrincipals"]["@odata.nextLink"] = json!("x")
+        file["servicePrincipals"]["@odata.nextLink"] = json!("x");
     });
     check(
         ImportKind::Entra,
@@ -104,11 +104,11 @@ fn a_mistake_says_where_and_what_was_meant() {
     let none = statement(|it| *it = json!("x"));
     check(ImportKind::Aws, &none, &["a list `Statement`"]);
     let other = with(AWS, |file| {
-        file["RoleDetailList"][0]["Arn"] = json!("arn:aws:iam::9:role/x")
+        file["RoleDetailList"][0]["Arn"] = json!("arn:aws:iam::9:role/x");
     });
     check(ImportKind::Aws, &other, &["several accounts"]);
     let subject = with(KUBERNETES, |file| {
-        file["items"][3]["subjects"][0]["kind"] = json!("Robot")
+        file["items"][3]["subjects"][0]["kind"] = json!("Robot");
     });
     check(
         ImportKind::Kubernetes,
@@ -116,7 +116,7 @@ fn a_mistake_says_where_and_what_was_meant() {
         &["items[3]", "`Robot`", "ServiceAccount"],
     );
     let principal = with(ENTRA, |file| {
-        file["appRoleAssignments"][0]["principalType"] = json!("App")
+        file["appRoleAssignments"][0]["principalType"] = json!("App");
     });
     check(
         ImportKind::Entra,
@@ -124,7 +124,7 @@ fn a_mistake_says_where_and_what_was_meant() {
         &["appRoleAssignments asg-1", "`App`"],
     );
     let org = with(GITHUB, |file| {
-        file[1]["installations"][0]["account"]["login"] = json!("fir")
+        file[1]["installations"][0]["account"]["login"] = json!("fir");
     });
     check(
         ImportKind::Github,
@@ -219,7 +219,7 @@ fn limits_are_told() {
     let rows = (0..4_000).map(|n| format!("a.id:{n},s,{n}{}\n", "x".repeat(8_000)));
     let file = format!("alias,system,permission\n{}", rows.collect::<String>());
     let parsed = read(ImportKind::List, None, file.as_bytes()).unwrap();
-    let refused = log_form::to_log(&parsed).unwrap_err();
+    let refused = log_form::to_log(&parsed, &"ana".into()).unwrap_err();
     assert!(refused[0].message.contains(&LOG_BYTES_MAX.to_string()));
     let bad = "x\n".repeat(300);
     let file = format!("alias,system,permission\n{bad}");

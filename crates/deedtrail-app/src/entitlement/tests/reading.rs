@@ -2,6 +2,7 @@
 
 use deedtrail_core::entitlement::Grant;
 
+use crate::entitlement::import::list::COLUMNS;
 use crate::entitlement::import::{ImportKind, ParsedEntitlements, read};
 use crate::entitlement::log_form;
 
@@ -28,7 +29,7 @@ pub(super) fn parsed(kind: ImportKind, file: &[u8]) -> ParsedEntitlements {
 /// The form of the log, which says everything once.
 fn told(kind: ImportKind, file: &[u8]) -> String {
     let parsed = parsed(kind, file);
-    let log = String::from_utf8(log_form::to_log(&parsed).unwrap()).unwrap();
+    let log = String::from_utf8(log_form::to_log(&parsed, &"ana".into()).unwrap()).unwrap();
     format!("{log}\n---\n{}", parsed.notes.join("\n"))
 }
 
@@ -65,12 +66,21 @@ fn lists() {
 fn a_file_is_read_the_same_after_the_log() {
     for (kind, file) in EXPORTS {
         let parsed = parsed(kind, file);
-        let log = log_form::to_log(&parsed).unwrap();
+        let log = log_form::to_log(&parsed, &"ana".into()).unwrap();
         let (import, grants) = log_form::from_log(&log).unwrap();
         assert_eq!((import, grants), (parsed.import, parsed.grants));
     }
     assert_eq!(log_form::from_log(b"{\"format\":2}"), None);
     assert_eq!(log_form::from_log(b""), None);
+}
+
+#[test]
+fn the_reference_page_names_every_kind_and_column() {
+    let page = include_str!("../../../../../docs/reference/entitlement-import.md");
+    let kinds = ImportKind::ALL.iter().map(|kind| kind.name());
+    for name in COLUMNS.into_iter().chain(kinds) {
+        assert!(page.contains(&format!("| `{name}` |")), "{name}");
+    }
 }
 
 #[test]

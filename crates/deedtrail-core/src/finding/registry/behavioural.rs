@@ -29,6 +29,25 @@ pub(super) const TYPES: &[FindingType] = &[
         ],
     }),
     behavioural(Entry {
+        id: "sequence_departure",
+        title: "Steps out of the declared order",
+        severity: Severity::Medium,
+        meaning: "An identity took a step of its charter's sequence too early, something in between, or did not end with the step it must end with.",
+        response: &[
+            "Send the owner the steps as taken and as declared; ask what the missing one would have caught.",
+            "Check what the run brought into service, and take it back if a check was left out.",
+            "If the workflow changed: change the charter, so that the next departure is news again.",
+        ],
+        mapped_ref: &[
+            "DE.CM-09",
+            "DE.AE-02",
+            "NHI5:2025",
+            "ASI02",
+            "ASI10",
+            "SP 800-207 tenet 6",
+        ],
+    }),
+    behavioural(Entry {
         id: "allowed_but_unsafe",
         title: "Allowed steps that are unsafe together",
         severity: Severity::High,

@@ -1,0 +1,126 @@
+//! Events of the past that a charter is learned from or checked over.
+
+use std::collections::BTreeMap;
+
+use deedtrail_charter::Subject;
+use deedtrail_core::event::Event;
+use deedtrail_core::id::AliasUid;
+use deedtrail_core::identity::Identity;
+use deedtrail_core::port::archive::{Cursor, EventFilter};
+use deedtrail_core::port::store::IdentityFilter;
+use deedtrail_core::time::Timestamp;
+use deedtrail_detect::fact;
+
+use super::{CharterError, Compiled};
+use crate::App;
+use crate::access::Principal;
+
+/// Most events looked at, the newest of them.
+pub const HISTORY_EVENTS_MAX: usize = 200_000;
+/// Events read at once.
+const PAGE: usize = 10_000;
+
+/// Events in order of time, with who did them.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    events: Vec<Event>,
+    actors: BTreeMap<AliasUid, Identity>,
+    /// There are older ones.
+    pub(super) cut: bool,
+}
+
+impl History {
+    pub(super) fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
+        self.events.iter().map(|event| Subject {
+            event,
+            identity: event
+                .actor_alias_uid
+                .and_then(|alias| self.actors.get(&alias)),
+            network_seen_before: None,
+            describe: fact::sentence,
+        })
+    }
+
+    /// Newest event first seen and last.
+    pub(super) fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        let times = self.events.first().zip(self.events.last());
+        times.map(|(first, last)| (first.time_effective, last.time_effective))
+    }
+}
+
+impl App {
+    /// What the identities did that are known by these aliases.
+    pub(super) fn history(
+        &self,
+        principal: &Principal,
+        actors: BTreeMap<AliasUid, Identity>,
+        from: Option<Timestamp>,
+    ) -> Result<History, CharterError> {
+        if actors.is_empty() {
+            return Ok(History::default());
+        }
+        let filter = EventFilter {
+            tenant: principal.tenant.clone(),
+            aliases: actors.keys().copied().collect(),
+            from,
+            ..EventFilter::default()
+        };
+        let (mut events, mut cursor, mut cut) = (Vec::new(), None, false);
+        loop {
+            let page = self.ports.archive.events(&filter, cursor, PAGE)?;
+            let whole = page.len() == PAGE;
+            cursor = page.last().map(|event| Cursor {
+                time_effective: event.time_effective,
+                event_uid: event.event_uid,
+            });
+            // Others may have acted on them.
+            let acted = |event: &Event| {
+                event
+                    .actor_alias_uid
+                    .is_some_and(|alias| actors.contains_key(&alias))
+            };
+            events.extend(page.into_iter().filter(acted));
+            if events.len() >= HISTORY_EVENTS_MAX {
+                cut = whole;
+                events.truncate(HISTORY_EVENTS_MAX);
+                break;
+            }
+            if !whole {
+                break;
+            }
+        }
+        events.sort_by_key(|event| (event.time_effective, event.log_seq, event.ordinal));
+        Ok(History {
+            events,
+            actors,
+            cut,
+        })
+    }
+
+    /// Every alias of every identity that a charter binds.
+    pub(super) fn bound_by(
+        &self,
+        principal: &Principal,
+        charter: &Compiled,
+    ) -> Result<BTreeMap<AliasUid, Identity>, CharterError> {
+        let store = &self.ports.store;
+        let identities = store.identities(&IdentityFilter::default())?;
+        let mut identities: BTreeMap<_, Identity> = identities
+            .into_iter()
+            .filter(|identity| identity.tenant == principal.tenant)
+            .map(|identity| (identity.id, identity))
+            .collect();
+        let aliases = store.aliases()?;
+        let named: std::collections::BTreeSet<_> = aliases
+            .iter()
+            .filter(|alias| charter.names(&alias.namespace, &alias.value))
+            .map(|alias| alias.identity)
+            .collect();
+        identities.retain(|id, identity| named.contains(id) || charter.binds_identity(identity));
+        let led = aliases.into_iter().filter_map(|alias| {
+            let identity = identities.get(&alias.identity)?;
+            Some((alias.uid, identity.clone()))
+        });
+        Ok(led.collect())
+    }
+}

@@ -1,0 +1,222 @@
+//! Charters are entries of the log: proposed, approved, replaced and retired where they stand
+//! there, whatever is restarted or rebuilt in between.
+
+use std::sync::Arc;
+
+use deedtrail_app::App;
+use deedtrail_app::access::Principal;
+use deedtrail_app::charter::CharterError;
+use deedtrail_app::intake::Delivery;
+use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_core::charter::CharterStatus;
+use deedtrail_core::finding::Finding;
+use deedtrail_core::id::{SourceName, TenantId};
+use deedtrail_core::port::mapper::Encoding;
+use deedtrail_core::port::store::{FindingFilter, Scope, Store as _};
+use deedtrail_detect::{RuleSet, Settings};
+use deedtrail_testkit::sample::Sample;
+
+use crate::installation::ports;
+
+const CHARTER: &str = "charter: ana
+identities: \"aws.arn:arn:aws:iam::111122223333:user/ana\"
+purpose: Reads.
+owner: lead@example.com
+never:
+  - action: delete
+";
+
+struct Server {
+    sample: Sample,
+    app: App,
+    pipeline: Pipeline,
+}
+
+fn open(sample: &Sample) -> Pipeline {
+    let detection = Detection {
+        rules: Arc::new(RuleSet::default()),
+        settings: Settings::default(),
+        targets: Arc::default(),
+    };
+    Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
+}
+
+impl Server {
+    fn new() -> Self {
+        let sample = Sample::empty();
+        Self {
+            app: App::new(ports(&sample)),
+            pipeline: open(&sample),
+            sample,
+        }
+    }
+
+    fn go_on(&mut self) {
+        while self.pipeline.step().unwrap() {}
+    }
+
+    fn propose(&mut self, text: &str) {
+        self.app
+            .propose_charter(&Principal::local(), "x.yaml", text)
+            .unwrap();
+        self.go_on();
+    }
+
+    fn approve(&mut self) {
+        self.app
+            .approve_charter(&Principal::local(), "ana", None)
+            .unwrap();
+        self.go_on();
+    }
+
+    /// Ana deletes something at that minute of 2026-03-02.
+    fn delete(&mut self, minute: u32) {
+        let body = serde_json::json!({
+            "eventVersion": "1.08",
+            "userIdentity": {
+                "type": "IAMUser",
+                "arn": "arn:aws:iam::111122223333:user/ana",
+                "accountId": "111122223333",
+                "principalId": "AIDAEXAMPLE",
+                "userName": "ana",
+            },
+            "eventTime": format!("2026-03-02T10:{minute:02}:00Z"),
+            "eventSource": "s3.amazonaws.com",
+            "eventName": "DeleteObject",
+            "awsRegion": "eu-central-1",
+            "sourceIPAddress": "192.0.2.1",
+            "requestParameters": { "bucketName": "reports", "key": "a.csv" },
+            "eventID": format!("event-{minute}"),
+            "readOnly": false,
+            "eventType": "AwsApiCall",
+            "managementEvent": false,
+            "recipientAccountId": "111122223333",
+        });
+        let body = body.to_string();
+        let delivery = Delivery {
+            source: Some(&SourceName::new("aws.cloudtrail").unwrap()),
+            encoding: Encoding::Identity,
+            body: body.as_bytes(),
+        };
+        self.app.ingest(&Principal::local(), delivery).unwrap();
+        self.go_on();
+    }
+
+    fn departures(&self) -> Vec<Finding> {
+        let all = self.sample.store.findings(&FindingFilter::default(), 99);
+        let mut all = all.unwrap();
+        all.retain(|finding| finding.draft.rule == "charter/ana");
+        all
+    }
+}
+
+#[test]
+fn a_charter_binds_from_its_approval_to_its_retirement() {
+    let mut server = Server::new();
+    server.propose(CHARTER);
+    server.delete(0);
+    assert_eq!(server.departures().len(), 0, "a draft binds nobody");
+    server.approve();
+    server.delete(1);
+    let departures = server.departures();
+    assert_eq!(departures.len(), 1);
+    assert_eq!(departures[0].repeats, 1);
+    server.pipeline = open(&server.sample);
+    server.delete(2);
+    assert_eq!(server.departures()[0].repeats, 2, "it survives a restart");
+    assert!(server.pipeline.rebuild(&mut |_| true).unwrap());
+    assert_eq!(server.departures()[0].repeats, 2, "and a rebuild");
+    server.pipeline.close().unwrap();
+    server.pipeline = open(&server.sample);
+    let local = Principal::local();
+    server.app.retire_charter(&local, "ana", None).unwrap();
+    server.go_on();
+    server.delete(3);
+    assert_eq!(server.departures()[0].repeats, 2, "retired");
+}
+
+#[test]
+fn versions_are_kept_with_who_did_what() {
+    let mut server = Server::new();
+    let local = Principal::local();
+    server.propose(CHARTER);
+    server.propose(CHARTER);
+    server.approve();
+    server.propose(&CHARTER.replace("delete", "write"));
+    let versions = server.app.charter(&local, "ana").unwrap();
+    let status = |place: usize| (versions[place].version, versions[place].status);
+    assert_eq!(versions.len(), 2, "the same text is no new version");
+    assert_eq!(status(0), (2, CharterStatus::Draft));
+    assert_eq!(status(1), (1, CharterStatus::InForce));
+    assert!(versions[1].approved_for_owner());
+    assert_eq!(versions[1].approved.as_ref().unwrap().by, local.name);
+    assert_eq!(server.app.charters(&local).unwrap().len(), 2);
+    let differences = server.app.charter_diff(&local, "ana", (1, 2)).unwrap();
+    assert_eq!(differences.len(), 2);
+    server.approve();
+    let versions = server.app.charter(&local, "ana").unwrap();
+    assert_eq!(versions[1].status, CharterStatus::Replaced);
+    let again = server.app.approve_charter(&local, "ana", Some(1));
+    assert!(
+        matches!(again, Err(CharterError::NoDraft { .. })),
+        "{again:?}"
+    );
+    let unknown = server.app.charter(&local, "bob");
+    assert!(
+        matches!(unknown, Err(CharterError::Unknown(_))),
+        "{unknown:?}"
+    );
+    let none = server
+        .app
+        .charter_version(&local, "ana", Some(9))
+        .unwrap_err();
+    assert!(none.to_string().contains("the newest is 2"), "{none}");
+}
+
+#[test]
+fn a_charter_is_learned_from_the_archive_and_checked_over_it() {
+    let mut server = Server::new();
+    let local = Principal::local();
+    for minute in 0..40 {
+        server.delete(minute);
+    }
+    let learned = server.app.learn_charter(&local, "ana", None).unwrap();
+    assert_eq!(learned.events, 40);
+    assert!(learned.text.contains("s3:DeleteObject"), "{}", learned.text);
+    let checked = server.app.check_charter(&local, "x", &learned.text, None);
+    let checked = checked.unwrap();
+    assert_eq!((checked.identities, checked.cut), (1, false));
+    assert_eq!((checked.report.events, checked.report.covered), (40, 40));
+    let checked = server
+        .app
+        .check_charter(&local, "x", CHARTER, None)
+        .unwrap();
+    assert_eq!((checked.report.events, checked.report.covered), (40, 0));
+}
+
+#[test]
+fn whoever_may_only_read_changes_nothing_and_tenants_are_apart() {
+    let mut server = Server::new();
+    let reader = Principal {
+        scopes: vec![Scope::Read],
+        ..Principal::local()
+    };
+    let refused = server.app.propose_charter(&reader, "x", CHARTER);
+    assert!(
+        matches!(refused, Err(CharterError::Denied(_))),
+        "{refused:?}"
+    );
+    server.propose(CHARTER);
+    let refused = server.app.approve_charter(&reader, "ana", None);
+    assert!(
+        matches!(refused, Err(CharterError::Denied(_))),
+        "{refused:?}"
+    );
+    let other = Principal {
+        tenant: TenantId::new("other").unwrap(),
+        ..Principal::local()
+    };
+    assert_eq!(server.app.charters(&other).unwrap(), []);
+    let wrong = server.app.propose_charter(&reader, "x.yaml", "charter: [");
+    assert!(wrong.is_err());
+}

@@ -1,0 +1,93 @@
+//! What is said about charters.
+
+use super::{PLAIN, parameter};
+use crate::endpoint::{Answer, Body, Document, Parameter, Shape};
+
+const NAME_PATH: Parameter = parameter("name", "Name of the charter.", Shape::Text);
+const UNKNOWN: (u16, &str) = (404, "No charter of that name, or no such version of it.");
+const MISTAKE: (u16, &str) = (
+    422,
+    "The text is no charter; the detail says line, column and what was probably meant.",
+);
+const NO_DRAFT: (u16, &str) = (
+    409,
+    "The version is not, or no longer, one to decide about.",
+);
+
+const fn json(schema: &'static str) -> Body {
+    Body {
+        media_types: &["application/json"],
+        schema: Some(schema),
+    }
+}
+
+pub(super) const LIST: Document = Document {
+    summary: "Charters: the newest version of each and the one in force",
+    answer: Answer::Json("CharterList"),
+    ..PLAIN
+};
+
+pub(super) const ONE: Document = Document {
+    summary: "Every version of a charter, the newest first",
+    parameters: &[NAME_PATH],
+    answer: Answer::Json("CharterVersions"),
+    refusals: &[UNKNOWN],
+    ..PLAIN
+};
+
+pub(super) const DIFF: Document = Document {
+    summary: "What two versions of a charter differ in",
+    parameters: &[
+        NAME_PATH,
+        parameter("from", "The older version.", Shape::Count),
+        parameter("to", "The newer version.", Shape::Count),
+    ],
+    answer: Answer::Json("CharterDifferences"),
+    refusals: &[(400, "A version is missing or no number."), UNKNOWN],
+    ..PLAIN
+};
+
+pub(super) const PROPOSE: Document = Document {
+    summary: "Propose a version of a charter",
+    detail: "It binds nobody before it is approved. The same text again is no new version.",
+    body: Some(json("CharterDraft")),
+    answer: Answer::Json("CharterProposed"),
+    refusals: &[MISTAKE],
+    ..PLAIN
+};
+
+pub(super) const APPROVE: Document = Document {
+    summary: "Put a draft of a charter in force",
+    detail: "From the next event on, in place of the version that was. Without a version the newest.",
+    parameters: &[NAME_PATH],
+    body: Some(json("CharterChoice")),
+    answer: Answer::Json("CharterDecided"),
+    refusals: &[UNKNOWN, NO_DRAFT],
+};
+
+pub(super) const RETIRE: Document = Document {
+    summary: "Take a charter out of force, or withdraw a draft",
+    detail: "Without a version the one in force.",
+    parameters: &[NAME_PATH],
+    body: Some(json("CharterChoice")),
+    answer: Answer::Json("CharterDecided"),
+    refusals: &[UNKNOWN, NO_DRAFT],
+};
+
+pub(super) const LEARN: Document = Document {
+    summary: "Propose a charter from what an identity did, without keeping it",
+    detail: "The newest 200,000 events are looked at; what was rare is left out and stands in comments.",
+    body: Some(json("CharterLearn")),
+    answer: Answer::Json("CharterLearned"),
+    refusals: &[(404, "Nobody is called so.")],
+    ..PLAIN
+};
+
+pub(super) const CHECK: Document = Document {
+    summary: "Run a charter over what those did whom it binds",
+    detail: "Nothing is kept. The newest 200,000 events are looked at.",
+    body: Some(json("CharterCheck")),
+    answer: Answer::Json("CharterChecked"),
+    refusals: &[MISTAKE],
+    ..PLAIN
+};
