@@ -74,6 +74,8 @@ pub struct Assessment {
     pub moment: Moment,
     /// How surprising, in nats; larger is rarer.
     pub score_nats: f64,
+    /// Nats of its most surprising event: the sum of that event's terms.
+    pub event_nats: f64,
     /// Share of sessions at least as surprising, 0 to 1.
     pub p: f64,
     /// Whether it is among the alerts that the budget allows.

@@ -2,6 +2,7 @@
 
 mod ending;
 mod feedback;
+mod provenance;
 mod room;
 mod state;
 mod stream;

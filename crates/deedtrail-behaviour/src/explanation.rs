@@ -34,6 +34,7 @@ impl Behaviour {
             at: open.last,
             moment,
             score_nats: 0.0,
+            event_nats: open.top.nats,
             p: 1.0,
             alerts: false,
             repeats: false,

@@ -9,6 +9,7 @@
     reason = "what is counted here stays far below 2^52"
 )]
 
+mod argument;
 mod assessment;
 mod budget;
 mod calibration;
@@ -20,6 +21,7 @@ mod explanation;
 pub mod limits;
 mod model;
 mod part;
+mod scope;
 mod sequence;
 mod session;
 mod settings;

@@ -4,8 +4,10 @@
 use deedtrail_core::id::{IdentityId, SessionUid};
 use serde::{Deserialize, Serialize};
 
+use crate::argument::Arguments;
 use crate::assessment::Terms;
 use crate::context::Context;
+use crate::scope::Scope;
 use crate::step::Step;
 
 /// What becomes of what a session showed.
@@ -42,18 +44,20 @@ pub(crate) trait Part {
 /// Every part, in the order in which they are asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Parts {
+    pub(crate) arguments: Arguments,
+    scope: Scope,
     context: Context,
 }
 
 impl Parts {
     /// Every part; the one place that names them.
     pub(crate) fn each(&mut self) -> impl Iterator<Item = &mut dyn Part> {
-        let parts: [&mut dyn Part; 1] = [&mut self.context];
+        let parts: [&mut dyn Part; 3] = [&mut self.arguments, &mut self.scope, &mut self.context];
         parts.into_iter()
     }
 
     pub(crate) fn bytes(&self, identity: IdentityId) -> usize {
-        let parts: [&dyn Part; 1] = [&self.context];
+        let parts: [&dyn Part; 3] = [&self.arguments, &self.scope, &self.context];
         parts.iter().map(|part| part.bytes(identity)).sum()
     }
 }

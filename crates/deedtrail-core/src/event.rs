@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Text;
 use crate::action::Action;
+use crate::entity::Mention;
 use crate::id::{
     AliasUid, CredentialUid, EventUid, FindingId, ReferenceUid, SessionUid, SourceName, TenantId,
 };
@@ -174,7 +175,8 @@ pub struct ToolArgument {
     pub provenance: Provenance,
     /// Hash of the value, hex.
     pub value_hash: Text,
-    /// Kinds of entity found in the value: `email`, `url`, `arn`, `path`, `host`, `iban`.
+    /// Kinds of entity found in the value: `email`, `url`, `arn`, `path`, `host`, `iban`,
+    /// `identifier`.
     pub entities: Vec<Text>,
 }
 
@@ -225,6 +227,10 @@ pub struct MappedEvent {
     /// Command line or query, secrets masked.
     pub command: Option<Text>,
     pub tool_arguments: Vec<ToolArgument>,
+    /// What the user's request, a tool's output and the arguments name, as hashes. For detection
+    /// only: never written, neither to the archive nor to any output.
+    #[serde(skip)]
+    pub mentions: Vec<Mention>,
     pub approver: Option<Text>,
     pub change_ticket: Option<Text>,
     /// The workload or runner the credential was used from.

@@ -4,9 +4,11 @@
 //! This crate does no I/O. It reads no clock and draws no random number: both are ports.
 
 pub mod action;
+pub mod agent;
 pub mod charter;
 pub mod control;
 pub mod entitlement;
+pub mod entity;
 pub mod event;
 pub mod finding;
 pub mod health;

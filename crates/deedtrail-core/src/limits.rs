@@ -53,3 +53,13 @@ pub const TABLE_ELEMENTS_MAX: u64 = 32_000_000;
 pub const TABLE_HELD_BYTES_MAX: u64 = 256 << 20;
 /// Most bytes of text in one row of a Parquet file. Reading ends at a larger row, which is told.
 pub const TABLE_ROW_BYTES_MAX: usize = 4 * RECORD_BYTES_MAX;
+/// Most bytes of one text (a request, a tool's output, an argument) that are searched for what they
+/// name. What stands beyond is not looked at: a value from there has no known origin.
+pub const ENTITY_TEXT_BYTES_MAX: usize = 64 << 10;
+/// Longest piece of text that is taken for an address, path or the like, bytes; a longer one is an
+/// identifier as a whole.
+pub const ENTITY_BYTES_MAX: usize = 2 << 10;
+/// Most entities kept of one text; numbers and words give way to references.
+pub const ENTITIES_PER_TEXT_MAX: usize = 2_048;
+/// Most entities kept of all events of one record. Of texts beyond it nothing is kept.
+pub const ENTITIES_PER_RECORD_MAX: usize = 65_536;

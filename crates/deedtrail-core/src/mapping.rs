@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::entity::Mention;
 use crate::event::MappedEvent;
 
 /// A record that was understood.
@@ -78,6 +79,11 @@ pub fn text_bytes(event: &MappedEvent) -> usize {
             .map(|(name, value)| name.len() + value.len())
             .sum::<usize>()
         + event.unmapped.iter().map(Text::len).sum::<usize>()
+        + event.mentions.iter().map(mention_bytes).sum::<usize>()
+}
+
+fn mention_bytes(mention: &Mention) -> usize {
+    size_of_val(mention) + size_of_val(mention.entities.as_slice())
 }
 
 /// Why a record is quarantined. The text says what to do.

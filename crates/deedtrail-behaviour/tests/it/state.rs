@@ -1,6 +1,7 @@
 //! Snapshots: exact, versioned, independent of how the stream was cut.
 
 use deedtrail_behaviour::{Assessment, Behaviour, RestoreError};
+use deedtrail_core::entity::{Extractor, Mention, Place};
 use proptest::prelude::*;
 
 use crate::builder::{Told, USUAL, guarded, identity};
@@ -29,12 +30,38 @@ fn sample() -> Told {
         2,
         &["checkout", "build", "test", "test", "deploy", "verify"],
     );
+    // One agent's session is learned, another is still open.
+    for _ in 0..2 {
+        let session = told.begin();
+        let event = told.event("send_mail", |event| {
+            event.mapped.mentions = vec![
+                mention(Place::Request, "", "please write to jo@example.com"),
+                mention(Place::ToolOutput, "read_file", "see db.example.com"),
+                mention(Place::Argument, "to", "jo@example.com"),
+            ];
+        });
+        told.observe(3, session, &event);
+        told.observe(3, session, &event);
+        if told.engine.readiness(identity(3)).sessions == 0 {
+            told.engine.end(session);
+        }
+    }
     let session = told.begin();
     let event = told.event("checkout", |event| {
         event.mapped.src_ip = Some("192.0.2.7".into());
     });
     told.observe(1, session, &event);
     told
+}
+
+fn mention(place: Place, name: &str, text: &str) -> Mention {
+    let mut extractor = Extractor::default();
+    extractor.add(text);
+    Mention {
+        place,
+        name: name.into(),
+        entities: extractor.finish(),
+    }
 }
 
 /// The format of a snapshot is kept: what an older version wrote is read as it was meant.

@@ -8,10 +8,10 @@ use deedtrail_core::event::{Alias, Change, Delegation, MappedEvent, PolicyDecisi
 use deedtrail_core::limits::{EVENTS_PER_RECORD_MAX, RECORD_TEXT_BYTES_MAX, UNMAPPED_PATHS_MAX};
 use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord, RecordNumber, text_bytes};
 
-use super::argument;
 use super::misfit::misfit;
 use super::read::Reader;
 use super::value::{self, BadTime};
+use super::{argument, mention};
 use crate::mapping::plan::{Choices, LEVELS_MAX, Party, Plan, Value};
 use crate::mapping::rules::Rules;
 use crate::record::line::{self, Misfit};
@@ -42,6 +42,7 @@ pub(crate) fn map(
         memo,
         events: Vec::with_capacity(1),
         text_bytes: 0,
+        entities: 0,
         trace,
     };
     filling.level(view, [Node::Absent; LEVELS_MAX], 0)?;
@@ -113,7 +114,7 @@ fn unread(source: &str, error: LineError) -> MapError {
     }
 }
 
-fn text<'a>(reader: &Reader<'a>, value: Option<&'a Value>) -> Option<Text> {
+pub(super) fn text<'a>(reader: &Reader<'a>, value: Option<&'a Value>) -> Option<Text> {
     match value? {
         Value::Path(path) => reader.path_text(path).map(value::column),
         value => reader.text(value).map(|text| value::column(&text)),
@@ -127,6 +128,8 @@ struct Filling<'p, 't> {
     events: Vec<MappedEvent>,
     /// Text of all events but the first, which its columns' limits bound.
     text_bytes: usize,
+    /// What the mentions of all events name.
+    entities: usize,
     trace: Option<&'t mut Vec<FieldPaths>>,
 }
 
@@ -177,6 +180,9 @@ impl Filling<'_, '_> {
         builder.fill()?;
         if let Some(trace) = &mut self.trace {
             trace.push(builder.provenance);
+        }
+        if let Some(event) = self.events.last_mut() {
+            mention::limit(event, &mut self.entities);
         }
         if let [_, .., event] = self.events.as_slice() {
             self.text_bytes += text_bytes(event);
@@ -346,7 +352,7 @@ impl<'a> EventBuilder<'a> {
         let mut aliases: Vec<Alias> = Vec::with_capacity(party.aliases.len());
         for (namespace, from) in &party.aliases {
             if let Some(text) = self.reader.text(from)
-                && let Some(value) = alias_value(namespace, &text)
+                && let Some(value) = value::alias(namespace, &text)
             {
                 let alias = Alias {
                     namespace: namespace.clone(),
@@ -378,7 +384,7 @@ impl<'a> EventBuilder<'a> {
                 continue;
             }
             if let Some(text) = self.reader.text(&link.value)
-                && let Some(value) = alias_value(&link.namespace, &text)
+                && let Some(value) = value::alias(&link.namespace, &text)
             {
                 self.event.delegation.push(Delegation {
                     relation: link.relation.clone(),
@@ -446,9 +452,15 @@ impl<'a> EventBuilder<'a> {
         let plan = self.plan;
         if let Some(from) = &plan.tool_arguments {
             let node = self.reader.whole(from);
-            self.event.tool_arguments = argument::arguments(self.reader.view, node);
+            argument::fill(self.event, self.reader.view, node);
         }
         self.note("tool_arguments");
+        for said in &plan.mentions {
+            if self.reader.wants(said.interest) && self.reader.allows(said.when.as_ref()) {
+                mention::fill(self.event, &self.reader, said);
+            }
+            self.note("mentions");
+        }
         if let Some((allowed, id)) = &plan.policy
             && let Some(allowed) = self.reader.choose(allowed)
         {
@@ -473,21 +485,4 @@ impl Found {
     fn is_empty(&self) -> bool {
         self.reference.is_none() && self.name.is_none() && self.aliases.is_empty()
     }
-}
-
-/// The value of an alias in its canonical form: e-mail addresses are lower-case addresses.
-fn alias_value(namespace: &str, text: &str) -> Option<Text> {
-    if namespace != "email" && namespace != "gcp.email" {
-        return Some(value::column(text));
-    }
-    let (user, host) = text.split_once('@')?;
-    if user.is_empty() || host.is_empty() {
-        return None;
-    }
-    let usual = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
-    if text.bytes().all(usual) {
-        return Some(value::column(text));
-    }
-    let address = !text.contains(char::is_whitespace);
-    address.then(|| value::column(&text.to_lowercase()))
 }

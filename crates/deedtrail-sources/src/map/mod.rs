@@ -2,6 +2,7 @@
 
 mod argument;
 mod event;
+mod mention;
 mod misfit;
 mod read;
 pub(crate) mod value;

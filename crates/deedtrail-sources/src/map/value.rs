@@ -20,6 +20,23 @@ pub(crate) fn column(text: &str) -> Text {
     Text::new(text.get(..end).unwrap_or_default())
 }
 
+/// The value of an alias in its canonical form: e-mail addresses are lower-case addresses.
+pub(crate) fn alias(namespace: &str, text: &str) -> Option<Text> {
+    if namespace != "email" && namespace != "gcp.email" {
+        return Some(column(text));
+    }
+    let (user, host) = text.split_once('@')?;
+    if user.is_empty() || host.is_empty() {
+        return None;
+    }
+    let usual = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
+    if text.bytes().all(usual) {
+        return Some(column(text));
+    }
+    let address = !text.contains(char::is_whitespace);
+    address.then(|| column(&text.to_lowercase()))
+}
+
 /// BLAKE3 of the bytes, hex, first 128 bits.
 pub(crate) fn hash(bytes: &[u8]) -> Text {
     let hash = blake3::hash(bytes).to_hex();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
 use deedtrail_core::action::Action;
+use deedtrail_core::entity::Place;
 use deedtrail_core::event::{ActorKind, Environment, MappedEvent, OutcomeClass, Sensitivity};
 use deedtrail_core::port::mapper::SigmaLogsource;
 use regex::Regex;
@@ -59,6 +60,7 @@ pub(crate) struct Plan {
     pub(crate) labels: Vec<Label>,
     pub(crate) changes: Vec<ChangePlan>,
     pub(crate) tool_arguments: Option<Value>,
+    pub(crate) mentions: Vec<MentionPlan>,
     pub(crate) policy: Option<(Choices<bool>, Option<Value>)>,
 }
 
@@ -292,6 +294,19 @@ pub(crate) struct DelegationPlan {
     pub(crate) relation: Text,
     pub(crate) namespace: Text,
     pub(crate) value: Value,
+}
+
+/// A text in which a session hears of something.
+#[derive(Debug)]
+pub(crate) struct MentionPlan {
+    pub(crate) interest: Interest,
+    pub(crate) when: Option<Condition>,
+    pub(crate) place: Place,
+    /// The tool whose output it is.
+    pub(crate) name: Option<Value>,
+    pub(crate) from: Value,
+    /// Of a list of chat messages: those of this role.
+    pub(crate) role: Option<Text>,
 }
 
 #[derive(Debug)]

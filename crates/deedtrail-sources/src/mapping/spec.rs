@@ -58,6 +58,9 @@ pub struct MappingFile {
     /// Before and after of attributes.
     #[serde(default)]
     pub changes: Vec<ChangeSpec>,
+    /// Texts in which a session of an agent hears of something; all that hold are taken.
+    #[serde(default)]
+    pub mentions: Vec<MentionSpec>,
     /// What an authoriser said.
     pub policy: Option<PolicySpec>,
 }
@@ -403,6 +406,31 @@ pub struct ChangeSpec {
     pub path: ValueSpec,
     pub before: Option<ValueSpec>,
     pub after: Option<ValueSpec>,
+}
+
+/// A text in which a session of an agent hears of something. What it names is kept as hashes, so
+/// that detection can tell where an argument's value came from; its text is not.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MentionSpec {
+    pub when: Option<ConditionSpec>,
+    pub place: PlaceSpec,
+    /// The text, or an object or list of which every text counts.
+    pub from: ValueSpec,
+    /// The tool whose output it is.
+    pub name: Option<ValueSpec>,
+    /// Where `from` is a list of chat messages: only those of this role (`user`, `tool`).
+    pub role: Option<String>,
+}
+
+/// What kind of text it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceSpec {
+    /// What the user asked for.
+    Request,
+    /// What a tool answered.
+    ToolOutput,
 }
 
 /// What an authoriser said.

@@ -7,6 +7,8 @@ mod format;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod mentions;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod readmes;

@@ -33,6 +33,9 @@ pub(super) fn find(plan: &mut Plan) {
             .and_then(|when| of_condition(named, when));
         link.interest = bits.interest(of_value(named, &link.value).or(when));
     }
+    for said in &mut plan.mentions {
+        said.interest = bits.interest(of_value(named, &said.from));
+    }
     for field in &mut plan.listed {
         field.interest = bits.interest(of_choices(named, &field.choices));
     }

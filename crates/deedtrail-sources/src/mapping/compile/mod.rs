@@ -141,6 +141,7 @@ impl Compiler<'_> {
             labels: self.labels(&spec.labels)?,
             changes: self.all(&spec.changes, Self::change)?,
             tool_arguments: self.whole(spec.event.tool_arguments.as_ref())?,
+            mentions: self.all(&spec.mentions, Self::mention)?,
             policy: self.policy(spec)?,
             shapes: Shapes::default(),
             named: Vec::new(),

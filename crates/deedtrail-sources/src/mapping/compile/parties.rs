@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
+use deedtrail_core::entity::Place;
 use deedtrail_core::event::{ActorKind, Environment, Sensitivity};
 
 use super::{Compiled, Compiler, names};
 use crate::mapping::path;
-use crate::mapping::plan::{ChangePlan, Choices, DelegationPlan, Interest, Label, Party, Value};
+use crate::mapping::plan::{
+    ChangePlan, Choices, DelegationPlan, Interest, Label, MentionPlan, Party, Value,
+};
 use crate::mapping::spec::{
-    ActorSpec, AliasSpec, ChangeSpec, DelegationSpec, TargetSpec, ValueSpec,
+    ActorSpec, AliasSpec, ChangeSpec, DelegationSpec, MentionSpec, PlaceSpec, TargetSpec, ValueSpec,
 };
 
 impl Compiler<'_> {
@@ -99,6 +102,22 @@ impl Compiler<'_> {
             relation: spec.relation.as_str().into(),
             namespace: spec.namespace.as_str().into(),
             value: self.value(&spec.value)?,
+        })
+    }
+
+    pub(super) fn mention(&mut self, spec: &MentionSpec) -> Compiled<MentionPlan> {
+        let from = self.value(&spec.from)?;
+        self.keep_whole(&from);
+        Ok(MentionPlan {
+            interest: Interest::ALWAYS,
+            when: self.when(spec.when.as_ref())?,
+            place: match spec.place {
+                PlaceSpec::Request => Place::Request,
+                PlaceSpec::ToolOutput => Place::ToolOutput,
+            },
+            name: self.optional(spec.name.as_ref())?,
+            from,
+            role: spec.role.as_deref().map(Text::from),
         })
     }
 
