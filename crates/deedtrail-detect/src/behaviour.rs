@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use deedtrail_behaviour::{Assessment, Behaviour, Budget, Moment, Step, Subject};
 use deedtrail_core::Text;
-use deedtrail_core::event::ActorKind;
+use deedtrail_core::event::{ActorKind, Provenance};
 use deedtrail_core::finding::{FindingDraft, FindingEvent};
 use deedtrail_core::id::{AliasUid, IdentityId, SessionUid, TenantId};
 use deedtrail_core::identity::Identity;
@@ -38,6 +38,9 @@ pub(crate) struct Watch {
     known: BTreeMap<IdentityId, Known>,
     /// Newest day whose drift was looked at.
     day: i64,
+    /// Where the arguments of the newest event came from.
+    #[serde(skip)]
+    provenances: Vec<Provenance>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +74,7 @@ impl Watch {
         observation: &Observation<'_>,
         settings: &Settings,
     ) -> Vec<FindingDraft> {
+        self.provenances.clear();
         let event = observation.event;
         let (Some(session), Some(_)) = (event.session_uid, event.actor_alias_uid) else {
             return Vec::new();
@@ -103,6 +107,7 @@ impl Watch {
         let new = || Behaviour::new(settings_of(settings));
         let behaviour = self.tenants.entry(event.tenant.clone()).or_insert_with(new);
         let assessment = behaviour.observe(&step);
+        self.provenances = behaviour.provenances(&step);
         if behaviour.top(session) == Some(event.event_uid) {
             self.witnesses
                 .insert(session, profile::finding_event(event));
@@ -147,6 +152,11 @@ impl Watch {
     ) -> bool {
         let behaviour = self.tenants.get_mut(tenant);
         behaviour.is_some_and(|behaviour| behaviour.feedback(session, disposition))
+    }
+
+    /// Where each argument of the event that was observed last came from; empty if none has any.
+    pub(crate) fn take_provenances(&mut self) -> Vec<Provenance> {
+        std::mem::take(&mut self.provenances)
     }
 
     pub(crate) fn of(&self, identity: IdentityId) -> Option<&Behaviour> {

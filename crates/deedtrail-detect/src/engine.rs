@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deedtrail_charter::{Compiled, Library, Problem, Version};
 use deedtrail_core::action::Action;
-use deedtrail_core::event::{Event, OutcomeClass};
+use deedtrail_core::event::{Event, OutcomeClass, Provenance};
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::health::Watched;
 use deedtrail_core::id::{CredentialUid, IdentityId, SessionUid, SourceName, TenantId};
@@ -96,6 +96,24 @@ impl Detector {
 
     /// Looks at one event, in the order of the log, and learns from it.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Vec<FindingDraft> {
+        let (mut drafts, days_of_action) = self.judge(observation);
+        drafts.extend(self.state.behaviour.observe(observation, &self.settings));
+        note_rotation(&mut self.state.rotations, observation);
+        let seen = Seen {
+            observation: *observation,
+            subject: draft::subject(observation).0,
+            days_of_action,
+            drafts: &drafts,
+            settings: &self.settings,
+        };
+        self.state.sessions.observe(&seen, &mut self.changed);
+        drafts.append(&mut self.state.sources.event(observation.event));
+        drafts
+    }
+
+    /// Runs detectors and rules over one event, and lets the actor's profile learn it. Also says on
+    /// how many days the actor did this kind of action before.
+    fn judge(&mut self, observation: &Observation<'_>) -> (Vec<FindingDraft>, u32) {
         let event = observation.event;
         let (subject, _) = draft::subject(observation);
         // Invented names must not push out who is there: no profile begins with a failed sign-in.
@@ -157,23 +175,12 @@ impl Detector {
         };
         let rules = chosen(&mut self.by_source, &self.rules, observation);
         drafts.append(&mut rules.observe(&view, &mut self.state.correlations));
-        drafts.extend(self.state.behaviour.observe(observation, &self.settings));
         let days_of_action = profile.days_of(event.mapped.action);
         profile.learn(event, &facts.keys);
         if let Some(credential) = credential {
             credential.learn_work(event);
         }
-        note_rotation(&mut self.state.rotations, observation);
-        let seen = Seen {
-            observation: *observation,
-            subject,
-            days_of_action,
-            drafts: &drafts,
-            settings: &self.settings,
-        };
-        self.state.sessions.observe(&seen, &mut self.changed);
-        drafts.append(&mut self.state.sources.event(event));
-        drafts
+        (drafts, days_of_action)
     }
 
     /// Takes note that a record came, before its events are observed.
@@ -289,6 +296,11 @@ impl Detector {
         disposition: Option<Disposition>,
     ) -> bool {
         self.state.behaviour.feedback(tenant, session, disposition)
+    }
+
+    /// Where each tool argument of the event that was observed last came from, in their order.
+    pub fn take_provenances(&mut self) -> Vec<Provenance> {
+        self.state.behaviour.take_provenances()
     }
 
     /// What an identity lacks to be judged by its behaviour; `None` before it did anything.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
-use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::charter::CharterRecord;
+use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName, TenantId};
@@ -229,9 +229,7 @@ impl Store for MemoryStore {
                     .identity
                     .is_none_or(|head| derived.is_family(session.identity, head))
                 && filter.verdict.is_none_or(|it| session.verdict == it)
-                && filter
-                    .trust_below
-                    .is_none_or(|it| session.trust.score < it)
+                && filter.trust_below.is_none_or(|it| session.trust.score < it)
         };
         let mut list: Vec<_> = derived.sessions.values().filter(shown).cloned().collect();
         list.sort_by_key(|it| (std::cmp::Reverse(it.last), it.uid, it.part));

@@ -62,6 +62,12 @@ pub(crate) enum Command {
     Identity(IdentityCommand),
     /// Events of one identity, newest first
     Timeline(Timeline),
+    /// Sessions over all systems: what was done next, how far it reached, how far it is trusted
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// What identities may do: import it, compare it with what they did
+    #[command(subcommand)]
+    Entitlement(EntitlementCommand),
     /// Findings: list, show, decide
     #[command(subcommand)]
     Finding(FindingCommand),
@@ -322,6 +328,55 @@ pub(crate) enum EvidenceCommand {
     Check,
     /// Accept a copied or restored data folder: a new origin, recorded in the log
     Adopt,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// List them, the latest active first
+    List {
+        /// Only of this identity: e-mail, ARN, login, name or id
+        who: Option<String>,
+        /// Only with this verdict, e.g. escalated
+        #[arg(long)]
+        verdict: Option<String>,
+        /// Only with less trust than this, of 100
+        #[arg(long, value_parser = clap::value_parser!(u8).range(0..=101))]
+        trust_below: Option<u8>,
+        /// Most sessions printed
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Show one with those joined to it: verdict, trust, reach, what was done next
+    Show { id: String },
+    /// List sign-ins into systems that say nothing about what happens there
+    Blind {
+        /// Most rows printed
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum EntitlementCommand {
+    /// Take over what a system says identities may do
+    Import {
+        /// File, or `-`
+        file: String,
+        /// What it is
+        #[arg(long, value_parser = ["aws", "entra", "github", "kubernetes", "list"])]
+        kind: String,
+        /// Account, cluster, tenant or organisation, where the file does not say
+        #[arg(long)]
+        account: Option<String>,
+        /// Only say what would change
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// What an identity did, may do and may not do
+    Show {
+        /// E-mail, ARN, login, name or id
+        who: String,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]

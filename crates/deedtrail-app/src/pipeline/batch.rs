@@ -173,6 +173,12 @@ impl<'p> Batch<'p> {
             source,
         };
         let drafts = detector.observe(&observation);
+        let provenances = detector.take_provenances();
+        for (argument, provenance) in event.mapped.tool_arguments.iter_mut().zip(provenances) {
+            argument.provenance = provenance;
+        }
+        // What a session was told of is needed no longer.
+        event.mapped.mentions = Vec::new();
         event.risk_decision = drafts.first().map(FindingDraft::id);
         if fresh {
             self.keep(drafts)?;

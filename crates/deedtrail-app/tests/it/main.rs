@@ -3,8 +3,9 @@
 #[cfg(test)]
 mod archive_errors;
 #[cfg(test)]
-mod entitlement;
 mod charter;
+#[cfg(test)]
+mod entitlement;
 #[cfg(test)]
 mod handover;
 #[cfg(test)]

@@ -38,11 +38,11 @@ fn deployers() -> Vec<Identity> {
 
 /// Runs days one after the other, with a tick after each.
 fn days(detector: &mut Detector, log: Vec<Vec<Step>>) -> Vec<FindingDraft> {
-    let mut lengths = log.iter().map(Vec::len).collect::<Vec<_>>().into_iter();
+    let lengths: Vec<usize> = log.iter().map(Vec::len).collect();
     let mut all = logged(log.into_iter().flatten().collect()).into_iter();
     let mut drafts = Vec::new();
     let mut last = at(0, 0);
-    while let Some(length) = lengths.next() {
+    for length in lengths {
         for step in all.by_ref().take(length) {
             last = last.max(step.event.time_effective);
             drafts.extend(observe(detector, &step));

@@ -8,6 +8,7 @@ mod click;
 mod conduct;
 #[cfg(test)]
 mod determinism;
+#[cfg(test)]
 mod learned;
 mod limits;
 mod post_authentication;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
-use deedtrail_core::entitlement::{Entitlement, ImportName};
 use deedtrail_core::charter::CharterRecord;
+use deedtrail_core::entitlement::{Entitlement, ImportName};
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{

@@ -1,8 +1,8 @@
 //! What every store must do. A test calls [`check`] with a way to make an empty store.
 
 mod access;
-mod entitlement;
 mod charter;
+mod entitlement;
 mod finding;
 mod people;
 mod progress;

@@ -1,8 +1,8 @@
 //! The JSON API under `/v1`, health and metrics.
 
 mod ask;
-mod entitlements;
 mod charters;
+mod entitlements;
 mod events;
 mod evidence;
 mod findings;

@@ -4,8 +4,8 @@ use axum::routing::{get, post};
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    blind, charter, charters, coverage, finding, findings, grades, identities, identity, quarantine,
-    quarantine_list, session, sessions, source, sources, today,
+    blind, charter, charters, coverage, finding, findings, grades, identities, identity,
+    quarantine, quarantine_list, session, sessions, source, sources, today,
 };
 use crate::asset;
 use crate::endpoint::{Endpoint, Face, Needs};

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod entitlement;
 mod evidence;
 mod finding;
 mod identity;
@@ -15,6 +16,7 @@ mod quarantine;
 mod query;
 mod rebuild;
 mod rule;
+mod session;
 mod sign_in;
 mod source;
 mod timeline;
@@ -219,6 +221,8 @@ fn on_instance(
         Command::Finding(command) => finding::run(&mut context, command),
         Command::Query(query) => query::run(&mut context, query),
         Command::Evidence(command) => evidence::run(&mut context, command),
+        Command::Session(command) => session::run(&mut context, command),
+        Command::Entitlement(command) => entitlement::run(&mut context, command),
         Command::Charter(command) => charter::run(&mut context, command),
         Command::Quarantine(command) => quarantine::run(&mut context, command),
         Command::Replay(replay) => rebuild::replay(&mut context, replay),

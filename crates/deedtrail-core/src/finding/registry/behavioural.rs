@@ -137,7 +137,13 @@ pub(super) const TYPES: &[FindingType] = &[
             "Look at the session from its beginning, and at what it led to.",
             "Conclude: benign or drift makes it usual, misuse keeps it from becoming usual.",
         ],
-        mapped_ref: &["DE.CM-03", "DE.CM-09", "DE.AE-02", "NHI5:2025", "SP 800-207 5.1"],
+        mapped_ref: &[
+            "DE.CM-03",
+            "DE.CM-09",
+            "DE.AE-02",
+            "NHI5:2025",
+            "SP 800-207 5.1",
+        ],
     }),
     behavioural(Entry {
         id: "behaviour_drift",

@@ -36,12 +36,7 @@ pub(super) const TYPES: &[FindingType] = &[
             "Until then ask the system's administrators what the session did, and keep their answer with the finding.",
             "Where no log can be had: take the privilege of the identity there away, or shorten its sessions.",
         ],
-        mapped_ref: &[
-            "DE.CM-03",
-            "DE.CM-09",
-            "PR.PS-04",
-            "SP 800-207 5.3",
-        ],
+        mapped_ref: &["DE.CM-03", "DE.CM-09", "PR.PS-04", "SP 800-207 5.3"],
     }),
     after_login(Entry {
         id: "source_silent",

@@ -1,0 +1,216 @@
+//! `session`: what somebody did in one go, over all systems that tell of it.
+
+use anyhow::Context as _;
+use deedtrail_app::session::{NextStep, SessionFile};
+use deedtrail_core::id::SessionUid;
+use deedtrail_core::port::store::SessionFilter;
+use deedtrail_core::session::{BlindSession, Session, SessionVerdict};
+
+use super::{Context, Ended};
+use crate::args::SessionCommand;
+use crate::output::counted;
+
+pub(super) fn run(context: &mut Context<'_>, command: &SessionCommand) -> anyhow::Result<Ended> {
+    match command {
+        SessionCommand::List {
+            who,
+            verdict,
+            trust_below,
+            limit,
+        } => {
+            let asked = (who.as_deref(), verdict.as_deref(), *trust_below);
+            list(context, asked, *limit)
+        }
+        SessionCommand::Show { id } => show(context, id),
+        SessionCommand::Blind { limit } => blind(context, *limit),
+    }
+}
+
+fn list(
+    context: &mut Context<'_>,
+    (who, verdict, trust_below): (Option<&str>, Option<&str>, Option<u8>),
+    limit: usize,
+) -> anyhow::Result<Ended> {
+    let identity = match who {
+        Some(who) => {
+            let file = context.app().find_identity(&context.principal, who)?;
+            context.say_who(who, &file)?;
+            Some(file.identity.id)
+        }
+        None => None,
+    };
+    let verdict = verdict.map(|name| {
+        let known = SessionVerdict::ALL.iter().map(|one| one.name());
+        let known = known.collect::<Vec<_>>().join(", ");
+        SessionVerdict::from_name(name)
+            .with_context(|| format!("`{name}` is no verdict; they are {known}"))
+    });
+    let filter = SessionFilter {
+        identity,
+        verdict: verdict.transpose()?,
+        trust_below,
+        ..SessionFilter::default()
+    };
+    let sessions = context.app().sessions(&context.principal, &filter, limit)?;
+    if context.console.json {
+        for session in &sessions {
+            context.console.object(session)?;
+        }
+        return Ok(Ended::Done);
+    }
+    let rows: Vec<Vec<String>> = sessions.iter().map(row).collect();
+    let headings = [
+        "ID",
+        "STARTED (UTC)",
+        "WHO",
+        "SYSTEMS",
+        "EVENTS",
+        "VERDICT",
+        "TRUST",
+    ];
+    context.console.table(&headings, &rows)?;
+    Ok(Ended::Done)
+}
+
+fn row(session: &Session) -> Vec<String> {
+    vec![
+        session.uid.to_string(),
+        session.started.to_string(),
+        session.actor.to_string(),
+        session.systems.join(", "),
+        session.events.to_string(),
+        session.verdict.name().to_owned(),
+        session.trust.score.to_string(),
+    ]
+}
+
+fn show(context: &mut Context<'_>, id: &str) -> anyhow::Result<Ended> {
+    let uid: SessionUid = id.parse().ok().with_context(|| {
+        format!("`{id}` is no id of a session; `deedtrail session list` shows them")
+    })?;
+    let file = context.app().session_file(&context.principal, uid)?;
+    if context.console.json {
+        context.console.object(&file.session)?;
+        for step in file.next_steps() {
+            context.console.object(&step)?;
+        }
+        return Ok(Ended::Done);
+    }
+    summary(context, &file)?;
+    let rows: Vec<Vec<String>> = file.next_steps().iter().map(step_row).collect();
+    let headings = [
+        "TIME (UTC)",
+        "PAUSE",
+        "WHO",
+        "SYSTEM",
+        "OPERATION",
+        "TIMES",
+        "OUTCOME",
+        "TARGET",
+    ];
+    context.console.table(&headings, &rows)?;
+    Ok(Ended::Done)
+}
+
+fn summary(context: &mut Context<'_>, file: &SessionFile) -> anyhow::Result<()> {
+    let session = &file.session;
+    let console = &mut *context.console;
+    console.say(format_args!(
+        "{} in {}: {}, {} to {}, verdict {}, trust {} (lowest {})",
+        session.actor,
+        session.systems.join(", "),
+        counted(usize::try_from(session.events)?, "event"),
+        session.started,
+        session.last,
+        session.verdict.name(),
+        session.trust.score,
+        session.trust.lowest
+    ))?;
+    for reason in &session.reasons {
+        console.say(format_args!(
+            "  {}: {}",
+            reason.class.name(),
+            reason.sentence
+        ))?;
+    }
+    for step in &session.trust.steps {
+        console.say(format_args!(
+            "  trust {:+} to {}: {}",
+            step.points, step.score, step.reason
+        ))?;
+    }
+    for (what, reached) in session.blast.reached() {
+        if reached.is_empty() {
+            continue;
+        }
+        let names: Vec<&str> = reached
+            .things
+            .iter()
+            .map(|thing| thing.name.as_str())
+            .collect();
+        let more = match reached.left_out {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        console.say(format_args!("  {what}: {}{more}", names.join(", ")))?;
+    }
+    if session.blast.people_notified > 0 {
+        console.say(format_args!(
+            "  people notified: {}",
+            session.blast.people_notified
+        ))?;
+    }
+    for join in &file.joins {
+        console.say(format_args!(
+            "  joined ({} of 100): {}",
+            join.confidence, join.reason
+        ))?;
+    }
+    Ok(())
+}
+
+fn step_row(step: &NextStep) -> Vec<String> {
+    vec![
+        step.act.at.to_string(),
+        step.gap_s
+            .map_or_else(String::new, |gap| format!("{} min", gap / 60)),
+        step.actor.to_string(),
+        step.act.system.to_string(),
+        step.act.operation.to_string(),
+        step.act.times.to_string(),
+        step.act.outcome.name().to_owned(),
+        step.act.target.as_deref().unwrap_or("-").to_owned(),
+    ]
+}
+
+fn blind(context: &mut Context<'_>, limit: usize) -> anyhow::Result<Ended> {
+    let map = context.app().blind_map(&context.principal, limit)?;
+    if context.console.json {
+        for row in &map.rows {
+            context.console.object(row)?;
+        }
+        return Ok(Ended::Done);
+    }
+    let rows: Vec<Vec<String>> = map.rows.iter().map(blind_row).collect();
+    let headings = [
+        "WHO",
+        "SYSTEM",
+        "SIGN-INS",
+        "LAST (UTC)",
+        "SEVERITY",
+        "PRIVILEGE",
+    ];
+    context.console.table(&headings, &rows)?;
+    Ok(Ended::Done)
+}
+
+fn blind_row(row: &BlindSession) -> Vec<String> {
+    vec![
+        row.actor.to_string(),
+        row.system.to_string(),
+        row.sign_ins.to_string(),
+        row.last.to_string(),
+        row.severity.name().to_owned(),
+        row.privilege.to_string(),
+    ]
+}
