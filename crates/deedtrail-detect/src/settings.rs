@@ -104,7 +104,7 @@ impl Default for Settings {
             burst_targets_min: 300,
             burst_seconds: 60,
             escalation_minutes: 60,
-            behaviour_alerts_per_day: 5,
+            behaviour_alerts_per_day: 2,
             exfiltration_bytes_min: 100 << 20,
             exfiltration_factor: 10,
             session_pause_human_minutes: 30,

@@ -388,7 +388,7 @@ pub(crate) enum CharterCommand {
         name: String,
         /// Number of the version; the newest if not given
         #[arg(long)]
-        version: Option<u32>,
+        number: Option<u32>,
     },
     /// Propose the charter in a file; it binds nobody before it is approved
     Propose { file: PathBuf },
@@ -397,14 +397,14 @@ pub(crate) enum CharterCommand {
         name: String,
         /// Number of the version; the newest if not given
         #[arg(long)]
-        version: Option<u32>,
+        number: Option<u32>,
     },
     /// Take a version out of force, or withdraw a draft
     Retire {
         name: String,
         /// Number of the version; the one in force if not given
         #[arg(long)]
-        version: Option<u32>,
+        number: Option<u32>,
     },
     /// Print a charter proposed from what an identity did
     Learn {

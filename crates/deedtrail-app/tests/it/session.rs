@@ -181,7 +181,7 @@ fn one_person_over_three_systems_is_one_timeline() {
             role.blast.destroyed.things[0].environment,
             Environment::Unknown
         );
-        assert!(role.trust.score < 80, "{:?}", role.trust);
+        assert!(role.trust.lowest < 80, "{:?}", role.trust);
     }
 }
 

@@ -105,7 +105,7 @@ pub const DETECTORS: &[CodeDetector] = &[
         id: behaviour::BEHAVIOUR,
         findings: &["behaviour_departure", "behaviour_drift", "group_change"],
         meaning: "A session is unlike what was learned of its identity and its peers: next action, shape, \
-                  arguments, scope, hour, volume, network, client (at most 5 a day, after 20 sessions); \
+                  arguments, scope, hour, volume, network, client (at most 2 a day, after 20 sessions); \
                   the mix of actions drifts for weeks; more than a fifth of a group begins the same.",
         runs: Runs::Session,
     },

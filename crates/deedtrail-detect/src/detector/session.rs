@@ -18,6 +18,15 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
     runs: Runs::Event(detect),
 };
 
+/// Where somebody is, in words.
+fn place(asn: Option<i64>, country: Option<&Text>) -> String {
+    match (asn, country) {
+        (Some(asn), _) => format!("AS{asn}"),
+        (None, Some(country)) => fact::cut(country, 8),
+        (None, None) => "an unknown network".to_owned(),
+    }
+}
+
 fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     let event = context.observation.event;
     let Some(session) = event.session_uid.and_then(|uid| profile.session(uid)) else {
@@ -46,13 +55,8 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     if !profile.may_fire(&["session_change", &uid], context.at(), 1) {
         return Vec::new();
     }
-    let place = |asn: Option<i64>, country: &Option<Text>| match (asn, country) {
-        (Some(asn), _) => format!("AS{asn}"),
-        (None, Some(country)) => fact::cut(country, 8),
-        (None, None) => "an unknown network".to_owned(),
-    };
-    let was = place(was, &countries.0);
-    let now = place(event.mapped.src_asn, &countries.1);
+    let was = place(was, countries.0.as_ref());
+    let now = place(event.mapped.src_asn, countries.1.as_ref());
     let name = fact::actor_name(&context.observation);
     let mut draft = draft::of(
         &context.observation,

@@ -20,7 +20,7 @@ use crate::{fact, profile};
 const SILENT_US: i64 = Timestamp::DAY_US;
 /// Time for which a sign-in waits for the feed of its system to speak, µs.
 const WAIT_US: i64 = 2 * Timestamp::MINUTE_US;
-/// Days for which a blind session of one identity and system is not said again.
+/// Days for which a blind system, or a privileged identity in it, is not said again.
 const SAID_DAYS: i64 = 30;
 /// What applications are called whose feed has a shorter name.
 const ALSO_CALLED: [(&str, &str); 9] = [
@@ -44,6 +44,8 @@ pub(super) struct Blind {
     full: bool,
     pending: Vec<Pending>,
     rows: BTreeMap<(IdentityId, u64), BlindSession>,
+    /// When a system was last said to be blind, by hash of tenant and system.
+    said: BTreeMap<u64, Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,7 +195,16 @@ impl Blind {
         let last = self.rows.get(&key).map(|known| known.last);
         let row = self.note(key, row);
         changed.blind.insert(key, row.clone());
-        let again = last.is_some_and(|last| row.last.utc_day() - last.utc_day() < SAID_DAYS);
+        let rests = |last: Timestamp| row.last.utc_day() - last.utc_day() < SAID_DAYS;
+        let said = self.said.insert(key.1, row.last);
+        if self.said.len() > BLIND_ROWS_MAX {
+            self.said.pop_first();
+        }
+        // Whose rights are great is told by name; of others, that there is such a system.
+        let again = match row.severity {
+            Severity::High | Severity::Critical => last.is_some_and(rests),
+            _ => said.is_some_and(rests),
+        };
         if again {
             return None;
         }

@@ -226,9 +226,9 @@ impl Working {
     }
 
     /// Goes on to `to`: what has become older costs points, what stayed quiet gets some back. True
-    /// when the score changed.
+    /// when anything changed.
     pub(super) fn pass(&mut self, trust: &mut Trust, to: Timestamp) -> bool {
-        let before = trust.score;
+        let mut moved = false;
         let hours = to.micros_since(self.aged_from) / Timestamp::HOUR_US;
         if hours > self.hours {
             let fresh = i32::try_from(hours - self.hours).unwrap_or(i32::MAX);
@@ -239,6 +239,7 @@ impl Working {
             self.aged += points;
             let reason = format!("{hours} h since it started or signed in");
             apply(trust, to, AGE, -points, &reason);
+            moved |= points != 0;
         }
         let quiet = to.micros_since(self.quiet_from) / Timestamp::HOUR_US;
         if quiet > self.quiet_hours {
@@ -253,8 +254,9 @@ impl Working {
                 points,
                 &format!("{quiet} h without a departure"),
             );
+            moved |= points != 0;
         }
-        trust.score != before
+        moved
     }
 
     /// When the next full hour of age or quiet is over.

@@ -198,5 +198,17 @@ fn incidents_are_found_and_ordinary_life_is_quiet() {
         .retain(|_, finding| !involved.contains(&Some(finding.draft.identity)));
     let mut rest = reader.titles(ANCHOR - 60);
     rest.retain(|title| !title.contains(" login_only "));
+    // What is learned has a budget; systems without a log are there, and said once a month each.
+    let count = |kind: &str, titles: &[String]| {
+        let of_kind = titles.iter().filter(|title| title.contains(kind));
+        of_kind.count()
+    };
+    let budget = usize::try_from(60 * Settings::default().behaviour_alerts_per_day).expect("small");
+    let learned = count("(code/behaviour)", &rest);
+    assert!(learned <= budget, "{learned} of {budget}");
+    let blind = count(" blind_session ", &rest);
+    assert!((1..=30).contains(&blind), "{blind}: {rest:#?}");
+    let told = ["(code/behaviour)", " blind_session "];
+    rest.retain(|title| !told.iter().any(|kind| title.contains(kind)));
     assert_eq!(rest, Vec::<String>::new());
 }

@@ -1,6 +1,7 @@
 //! The endpoints of the API: what each needs, what it says in the reference.
 
 mod declared;
+mod delivered;
 mod entitled;
 mod session;
 mod waiting;
@@ -14,7 +15,6 @@ use super::{
     quarantine, sessions, sources,
 };
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
-use crate::refusal;
 
 const fn parameter(name: &'static str, meaning: &'static str, shape: Shape) -> Parameter {
     Parameter {
@@ -63,54 +63,6 @@ const PLAIN: Document = Document {
     body: None,
     answer: Answer::Text("text/plain"),
     refusals: &[],
-};
-
-const INGEST: Document = Document {
-    summary: "Take a delivery of records in",
-    detail: "Answers after everything in it is durable, with counts and signed receipts. \
-             `records = accepted + duplicates + conflicts + quarantined`. Sending the same \
-             delivery again stores nothing twice. `Content-Encoding`: gzip, zstd or none.",
-    parameters: &[SOURCE_PATH],
-    body: Some(Body {
-        media_types: &["application/x-ndjson", "application/json"],
-        schema: None,
-    }),
-    answer: Answer::Json("IngestAnswer"),
-    refusals: &[
-        refusal::UNREADABLE,
-        (
-            404,
-            "No source of that name; the detail suggests the nearest.",
-        ),
-        refusal::SLOW,
-        refusal::OVER_LIMIT,
-        refusal::ENCODING,
-        refusal::BUSY,
-        refusal::LOG_CLOSED,
-        refusal::DISK_FULL,
-    ],
-};
-
-const INGEST_UNLABELLED: Document = Document {
-    summary: "Take a delivery of records in that nobody labelled",
-    detail: "As with a source in the path, but each record tells its own: its form says which it \
-             is, and `sources` in the answer how many were taken as which. Records that no form or \
-             more than one fits wait in quarantine as of `unlabelled.record`.",
-    parameters: &[],
-    body: Some(Body {
-        media_types: &["application/x-ndjson", "application/json"],
-        schema: None,
-    }),
-    answer: Answer::Json("IngestAnswer"),
-    refusals: &[
-        refusal::UNREADABLE,
-        refusal::SLOW,
-        refusal::OVER_LIMIT,
-        refusal::ENCODING,
-        refusal::BUSY,
-        refusal::LOG_CLOSED,
-        refusal::DISK_FULL,
-    ],
 };
 
 const EVENTS: Document = Document {
@@ -331,7 +283,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/ingest/{source}",
         needs: Needs::Scope(Scope::Ingest),
         route: ingest::route,
-        document: Some(INGEST),
+        document: Some(delivered::INGEST),
         ..READ
     },
     Endpoint {
@@ -339,7 +291,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/ingest",
         needs: Needs::Scope(Scope::Ingest),
         route: ingest::unlabelled_route,
-        document: Some(INGEST_UNLABELLED),
+        document: Some(delivered::INGEST_UNLABELLED),
         ..READ
     },
     Endpoint {

@@ -14,9 +14,9 @@ use crate::args::CharterCommand;
 pub(super) fn run(context: &mut Context<'_>, command: &CharterCommand) -> anyhow::Result<Ended> {
     match command {
         CharterCommand::List => list(context),
-        CharterCommand::Show { name, version } => {
+        CharterCommand::Show { name, number } => {
             let app = context.app();
-            let record = app.charter_version(&context.principal, name, *version)?;
+            let record = app.charter_version(&context.principal, name, *number)?;
             if context.console.json {
                 context.console.object(&record)?;
             } else {
@@ -25,9 +25,9 @@ pub(super) fn run(context: &mut Context<'_>, command: &CharterCommand) -> anyhow
             Ok(Ended::Done)
         }
         CharterCommand::Propose { file } => propose(context, file),
-        CharterCommand::Approve { name, version } => {
+        CharterCommand::Approve { name, number } => {
             let app = context.app();
-            let record = app.approve_charter(&context.principal, name, *version)?;
+            let record = app.approve_charter(&context.principal, name, *number)?;
             let owner = record.approved_for_owner().then(|| record.owner.clone());
             decided(context, &record)?;
             if let Some(owner) = owner {
@@ -37,9 +37,9 @@ pub(super) fn run(context: &mut Context<'_>, command: &CharterCommand) -> anyhow
             }
             Ok(Ended::Done)
         }
-        CharterCommand::Retire { name, version } => {
+        CharterCommand::Retire { name, number } => {
             let app = context.app();
-            let record = app.retire_charter(&context.principal, name, *version)?;
+            let record = app.retire_charter(&context.principal, name, *number)?;
             decided(context, &record)?;
             Ok(Ended::Done)
         }
