@@ -90,7 +90,7 @@ fn print_report(context: &mut Context<'_>, report: &EntitlementReport) -> anyhow
             let mut text = format!("{mark} {what} (held by {holders}, {via})");
             for field in &change.fields {
                 let (before, after) = (&field.before, &field.after);
-                text.extend(["\n    ", &field.field, ": ", &before, " -> ", &after]);
+                text.extend(["\n    ", field.field, ": ", before, " -> ", after]);
             }
             text
         };
