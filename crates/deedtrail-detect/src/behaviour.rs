@@ -25,6 +25,8 @@ const TERMS_MAX: usize = 6;
 /// Nats that an action or the shape of a session must reach: one in 22,000. What is rarer than the
 /// budget lets pass and yet nothing much is not told.
 const FLOOR_NATS: f64 = 10.0;
+/// Rarer than this is not told: no history is long enough for it.
+const RARITY_MIN: f64 = 1e-4;
 /// Days after which a drift that goes on is told again.
 const DRIFT_DAYS: i64 = 14;
 
@@ -287,11 +289,9 @@ fn rarity(assessment: &Assessment) -> String {
         Moment::Event => "while it goes on",
         Moment::End => "as a whole",
     };
-    format!(
-        "the session {when} is rarer than one in {:.0} (score {:.1} nats)",
-        (1.0 / assessment.p.max(1e-9)).max(1.0),
-        assessment.score_nats
-    )
+    let one_in = (1.0 / assessment.p.max(RARITY_MIN)).max(1.0);
+    let score = assessment.score_nats;
+    format!("the session {when} is rarer than one in {one_in:.0} (score {score:.1} nats)")
 }
 
 fn drift_reasons(drift: &Drift) -> Vec<String> {

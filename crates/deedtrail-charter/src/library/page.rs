@@ -15,7 +15,7 @@ quiet beside it; this page is made from them. A match is a finding of the type `
 unless its file names another; the finding lists every step, its event, and what says that it was
 permitted.
 
-An operator's own files join them; one with the id of a shipped sequence replaces it.
+They are part of the program; files of one's own cannot be added yet.
 
 ## A file
 
