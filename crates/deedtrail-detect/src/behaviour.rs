@@ -25,6 +25,8 @@ const TERMS_MAX: usize = 6;
 /// Nats that an action or the shape of a session must reach: one in 22,000. What is rarer than the
 /// budget lets pass and yet nothing much is not told.
 const FLOOR_NATS: f64 = 10.0;
+/// Open sessions whose most surprising event is remembered; the finding of a further one lists none.
+const WITNESSES_MAX: usize = 100_000;
 /// Rarer than this is not told: no history is long enough for it.
 const RARITY_MIN: f64 = 1e-4;
 /// Days after which a drift that goes on is told again.
@@ -115,6 +117,9 @@ impl Watch {
                 .insert(session, profile::finding_event(event));
         }
         let ended = behaviour.take_ended();
+        if self.witnesses.len() > WITNESSES_MAX {
+            self.drop_witnesses();
+        }
         let mut drafts = self.ended(ended);
         drafts.extend(assessment.and_then(|told| self.draft(&told)));
         drafts
@@ -163,6 +168,17 @@ impl Watch {
 
     pub(crate) fn of(&self, identity: IdentityId) -> Option<&Behaviour> {
         self.tenants.get(&self.known.get(&identity)?.tenant)
+    }
+
+    /// Forgets events of sessions that the engine let go of, and of others where that is not enough.
+    #[cold]
+    fn drop_witnesses(&mut self) {
+        let tenants = &self.tenants;
+        let is_open = |session| tenants.values().any(|one| one.top(session).is_some());
+        self.witnesses.retain(|session, _| is_open(*session));
+        while self.witnesses.len() > WITNESSES_MAX / 4 * 3 {
+            self.witnesses.pop_first();
+        }
     }
 
     fn know(&mut self, identity: IdentityId, new: impl FnOnce() -> Known) {
