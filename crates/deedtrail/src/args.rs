@@ -2,6 +2,8 @@
 
 #![expect(clippy::doc_markdown, reason = "these comments are the help texts")]
 
+mod conduct;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -9,6 +11,9 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use deedtrail_app::findings::DISPOSITIONS;
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::finding::{FindingStatus, Severity, registry};
+use deedtrail_core::time::Timestamp;
+
+pub(crate) use conduct::{CharterCommand, EntitlementCommand, SessionCommand};
 
 /// Turns audit logs, agent traces and link clicks into one tamper-evident trail per identity.
 #[derive(Clone, Debug, Parser)]
@@ -115,6 +120,10 @@ pub(crate) struct Demo {
     /// Fill the data folder and end, without serving
     #[arg(long)]
     pub(crate) no_serve: bool,
+    /// Tell the story as if it were this day, YYYY-MM-DD (default: today): the same day tells the
+    /// same story
+    #[arg(long, value_parser = time, value_name = "DAY")]
+    pub(crate) as_of: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -211,11 +220,18 @@ pub(crate) struct Timeline {
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct Range {
     /// Not before this time (RFC 3339 or YYYY-MM-DD)
-    #[arg(long)]
-    pub(crate) from: Option<String>,
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) from: Option<Timestamp>,
     /// Before this time (RFC 3339 or YYYY-MM-DD)
-    #[arg(long)]
-    pub(crate) to: Option<String>,
+    #[arg(long, value_parser = time, value_name = "TIME")]
+    pub(crate) to: Option<Timestamp>,
+}
+
+/// A time as typed: RFC 3339, or a day (midnight UTC).
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text)
+        .or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")))
+        .ok_or_else(|| "no time; write 2026-11-18 or 2026-11-18T14:02:00Z".to_owned())
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -328,107 +344,6 @@ pub(crate) enum EvidenceCommand {
     Check,
     /// Accept a copied or restored data folder: a new origin, recorded in the log
     Adopt,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum SessionCommand {
-    /// List them, the latest active first
-    List {
-        /// Only of this identity: e-mail, ARN, login, name or id
-        who: Option<String>,
-        /// Only with this verdict, e.g. escalated
-        #[arg(long)]
-        verdict: Option<String>,
-        /// Only with less trust than this, of 100
-        #[arg(long, value_parser = clap::value_parser!(u8).range(0..=101))]
-        trust_below: Option<u8>,
-        /// Most sessions printed
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
-    /// Show one with those joined to it: verdict, trust, reach, what was done next
-    Show { id: String },
-    /// List sign-ins into systems that say nothing about what happens there
-    Blind {
-        /// Most rows printed
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum EntitlementCommand {
-    /// Take over what a system says identities may do
-    Import {
-        /// File, or `-`
-        file: String,
-        /// What it is
-        #[arg(long, value_parser = ["aws", "entra", "github", "kubernetes", "list"])]
-        kind: String,
-        /// Account, cluster, tenant or organisation, where the file does not say
-        #[arg(long)]
-        account: Option<String>,
-        /// Only say what would change
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// What an identity did, may do and may not do
-    Show {
-        /// E-mail, ARN, login, name or id
-        who: String,
-    },
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum CharterCommand {
-    /// List them: the newest version of each and the one in force
-    List,
-    /// Print the text of a version
-    Show {
-        name: String,
-        /// Number of the version; the newest if not given
-        #[arg(long)]
-        number: Option<u32>,
-    },
-    /// Propose the charter in a file; it binds nobody before it is approved
-    Propose { file: PathBuf },
-    /// Put a draft in force, in place of the version that is
-    Approve {
-        name: String,
-        /// Number of the version; the newest if not given
-        #[arg(long)]
-        number: Option<u32>,
-    },
-    /// Take a version out of force, or withdraw a draft
-    Retire {
-        name: String,
-        /// Number of the version; the one in force if not given
-        #[arg(long)]
-        number: Option<u32>,
-    },
-    /// Print a charter proposed from what an identity did
-    Learn {
-        /// E-mail, ARN, login, name or id
-        who: String,
-        /// Only events at or after this time or day
-        #[arg(long)]
-        from: Option<String>,
-    },
-    /// Run the charter in a file over history: what it covers and what departs from it
-    Check {
-        file: PathBuf,
-        /// Only events at or after this time or day
-        #[arg(long)]
-        from: Option<String>,
-    },
-    /// Say what two versions differ in
-    Diff {
-        name: String,
-        /// Number of the older version
-        from: u32,
-        /// Number of the newer version
-        to: u32,
-    },
 }
 
 #[derive(Clone, Debug, Subcommand)]

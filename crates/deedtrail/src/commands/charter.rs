@@ -43,8 +43,8 @@ pub(super) fn run(context: &mut Context<'_>, command: &CharterCommand) -> anyhow
             decided(context, &record)?;
             Ok(Ended::Done)
         }
-        CharterCommand::Learn { who, from } => learn(context, who, from.as_deref()),
-        CharterCommand::Check { file, from } => check(context, file, from.as_deref()),
+        CharterCommand::Learn { who, from } => learn(context, who, *from),
+        CharterCommand::Check { file, from } => check(context, file, *from),
         CharterCommand::Diff { name, from, to } => {
             let app = context.app();
             let differences = app.charter_diff(&context.principal, name, (*from, *to))?;
@@ -125,9 +125,9 @@ fn decided(context: &mut Context<'_>, record: &CharterRecord) -> anyhow::Result<
     Ok(())
 }
 
-fn learn(context: &mut Context<'_>, who: &str, from: Option<&str>) -> anyhow::Result<Ended> {
+fn learn(context: &mut Context<'_>, who: &str, from: Option<Timestamp>) -> anyhow::Result<Ended> {
     let app = context.app();
-    let proposal = app.learn_charter(&context.principal, who, time(from)?)?;
+    let proposal = app.learn_charter(&context.principal, who, from)?;
     if context.console.json {
         context.console.object(&json!({
             "text": proposal.text,
@@ -140,11 +140,11 @@ fn learn(context: &mut Context<'_>, who: &str, from: Option<&str>) -> anyhow::Re
     Ok(Ended::Done)
 }
 
-fn check(context: &mut Context<'_>, file: &Path, from: Option<&str>) -> anyhow::Result<Ended> {
+fn check(context: &mut Context<'_>, file: &Path, from: Option<Timestamp>) -> anyhow::Result<Ended> {
     let text = read(context, file)?;
     let shown = file.display().to_string();
     let app = context.app();
-    let checked = app.check_charter(&context.principal, &shown, &text, time(from)?)?;
+    let checked = app.check_charter(&context.principal, &shown, &text, from)?;
     let found = !checked.report.rules.is_empty();
     if context.console.json {
         context.console.object(&json!({
@@ -208,13 +208,4 @@ fn diff(context: &mut Context<'_>, differences: &[Difference]) -> anyhow::Result
 fn read(context: &Context<'_>, file: &Path) -> anyhow::Result<String> {
     let path = context.path(file);
     std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
-}
-
-/// An RFC 3339 time, or a day.
-fn time(text: Option<&str>) -> anyhow::Result<Option<Timestamp>> {
-    let Some(text) = text else { return Ok(None) };
-    let at = Timestamp::parse_rfc3339(text)
-        .or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")));
-    at.map(Some)
-        .with_context(|| format!("`{text}` is no time; write 2026-11-18 or 2026-11-18T14:02:11Z"))
 }

@@ -34,7 +34,8 @@ pub(super) fn run(mut config: Config, demo: &Demo, console: &mut Console) -> any
         config.data = usual.with_file_name(FOLDER);
     }
     let instance = Arc::new(Instance::open(&config)?);
-    tell(&instance, console)?;
+    let today = demo.as_of.unwrap_or_else(|| instance.app.ports.clock.now());
+    tell(&instance, today.utc_day(), console)?;
     summary(&instance, console)?;
     if demo.no_serve {
         instance.close()?;
@@ -44,7 +45,8 @@ pub(super) fn run(mut config: Config, demo: &Demo, console: &mut Console) -> any
 }
 
 /// Sends the story once; a broken-off run is repeated, and what is known already is a duplicate.
-fn tell(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
+/// `today`: the UTC day number the story ends at, if none was told yet.
+fn tell(instance: &Instance, today: i64, console: &mut Console) -> anyhow::Result<()> {
     let store = &instance.app.ports.store;
     if store.setting(TOLD)?.is_some() {
         return Ok(());
@@ -55,7 +57,6 @@ fn tell(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
          its own with `deedtrail --data FOLDER demo`",
         instance.config.data.display(),
     );
-    let today = instance.app.ports.clock.now().utc_day();
     let anchor = if let Some(day) = store.setting(ANCHOR)? {
         day.parse()?
     } else {

@@ -11,7 +11,7 @@ use deedtrail_evidence::bundle::{self, BundleRequest};
 use deedtrail_evidence::disk::RealDisk;
 use serde_json::json;
 
-use super::timeline::parse_range;
+use super::timeline::in_order;
 use super::{Context, Ended};
 use crate::args::EvidenceCommand;
 use crate::config::Config;
@@ -46,7 +46,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
             } else {
                 Secrets::Withheld
             };
-            let range = parse_range(range)?;
+            let range = in_order(range)?;
             let selection =
                 context
                     .app()

@@ -12,7 +12,7 @@ pub(super) fn run(context: &mut Context<'_>, timeline: &Timeline) -> anyhow::Res
         .app()
         .find_identity(&context.principal, &timeline.who)?;
     context.say_who(&timeline.who, &file)?;
-    let range = parse_range(&timeline.range)?;
+    let range = in_order(&timeline.range)?;
     let limit = timeline.limit;
     let asked = limit.saturating_add(1);
     let mut events = context
@@ -64,22 +64,10 @@ fn row(event: &Event) -> Vec<String> {
     ]
 }
 
-/// A range as typed: RFC 3339, or a date (midnight UTC).
-pub(super) fn parse_range(range: &Range) -> anyhow::Result<(Option<Timestamp>, Option<Timestamp>)> {
-    let from = parse_time(range.from.as_deref())?;
-    let to = parse_time(range.to.as_deref())?;
-    if let (Some(from), Some(to)) = (from, to) {
+/// The range, if it is one.
+pub(super) fn in_order(range: &Range) -> anyhow::Result<(Option<Timestamp>, Option<Timestamp>)> {
+    if let (Some(from), Some(to)) = (range.from, range.to) {
         anyhow::ensure!(from <= to, "--from {from} is later than --to {to}");
     }
-    Ok((from, to))
-}
-
-fn parse_time(text: Option<&str>) -> anyhow::Result<Option<Timestamp>> {
-    let Some(text) = text else { return Ok(None) };
-    Timestamp::parse_rfc3339(text)
-        .or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")))
-        .map(Some)
-        .ok_or_else(|| {
-            anyhow::anyhow!("`{text}` is no time; write 2026-11-18 or 2026-11-18T14:02:00Z")
-        })
+    Ok((range.from, range.to))
 }
