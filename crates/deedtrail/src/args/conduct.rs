@@ -1,0 +1,109 @@
+//! Commands about what identities did, may do and are for.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use deedtrail_core::time::Timestamp;
+
+use super::time;
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// List them, the latest active first
+    List {
+        /// Only of this identity: e-mail, ARN, login, name or id
+        who: Option<String>,
+        /// Only with this verdict, e.g. escalated
+        #[arg(long)]
+        verdict: Option<String>,
+        /// Only with less trust than this, of 100
+        #[arg(long, value_parser = clap::value_parser!(u8).range(0..=101))]
+        trust_below: Option<u8>,
+        /// Most sessions printed
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Show one with those joined to it: verdict, trust, reach, what was done next
+    Show { id: String },
+    /// List sign-ins into systems that say nothing about what happens there
+    Blind {
+        /// Most rows printed
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum EntitlementCommand {
+    /// Take over what a system says identities may do
+    Import {
+        /// File, or `-`
+        file: String,
+        /// What it is
+        #[arg(long, value_parser = ["aws", "entra", "github", "kubernetes", "list"])]
+        kind: String,
+        /// Account, cluster, tenant or organisation, where the file does not say
+        #[arg(long)]
+        account: Option<String>,
+        /// Only say what would change
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// What an identity did, may do and may not do
+    Show {
+        /// E-mail, ARN, login, name or id
+        who: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum CharterCommand {
+    /// List them: the newest version of each and the one in force
+    List,
+    /// Print the text of a version
+    Show {
+        name: String,
+        /// Number of the version; the newest if not given
+        #[arg(long)]
+        number: Option<u32>,
+    },
+    /// Propose the charter in a file; it binds nobody before it is approved
+    Propose { file: PathBuf },
+    /// Put a draft in force, in place of the version that is
+    Approve {
+        name: String,
+        /// Number of the version; the newest if not given
+        #[arg(long)]
+        number: Option<u32>,
+    },
+    /// Take a version out of force, or withdraw a draft
+    Retire {
+        name: String,
+        /// Number of the version; the one in force if not given
+        #[arg(long)]
+        number: Option<u32>,
+    },
+    /// Print a charter proposed from what an identity did
+    Learn {
+        /// E-mail, ARN, login, name or id
+        who: String,
+        /// Only events at or after this time or day
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        from: Option<Timestamp>,
+    },
+    /// Run the charter in a file over history: what it covers and what departs from it
+    Check {
+        file: PathBuf,
+        /// Only events at or after this time or day
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        from: Option<Timestamp>,
+    },
+    /// Say what two versions differ in
+    Diff {
+        name: String,
+        /// Number of the older version
+        from: u32,
+        /// Number of the newer version
+        to: u32,
+    },
+}
