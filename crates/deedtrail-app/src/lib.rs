@@ -10,6 +10,7 @@ pub mod charter;
 pub mod configuration;
 pub mod entitlement;
 pub mod evidence;
+pub mod explanation;
 pub mod feed_health;
 pub mod feeds;
 pub mod figures;

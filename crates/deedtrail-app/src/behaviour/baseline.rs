@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::App;
 use crate::access::{Denied, Principal};
 use crate::charter::CharterError;
-use crate::timeline::IdentityFile;
+use crate::timeline::{IdentityFile, ReadingError};
 
 /// Note of an entry that carries a [`BaselineRecord`] as JSON.
 pub const BASELINE: &str = "baseline";
@@ -40,6 +40,8 @@ pub enum BaselineError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Append(#[from] AppendError),
+    #[error(transparent)]
+    Reading(#[from] ReadingError),
     #[error(transparent)]
     History(#[from] CharterError),
     #[error("{0} did nothing in that time; name another with --from and --to")]
@@ -185,12 +187,11 @@ impl App {
             })
         };
         let old = of(old)?;
-        let new = match new {
-            Some(version) => of(version)?.baseline.clone(),
-            None => {
-                let since = (Some(old.baseline.until), None);
-                self.learn_baseline(principal, file, since)?.baseline
-            }
+        let new = if let Some(version) = new {
+            of(version)?.baseline.clone()
+        } else {
+            let since = (Some(old.baseline.until), None);
+            self.learn_baseline(principal, file, since)?.baseline
         };
         Ok(compare(&old.baseline, &new))
     }

@@ -54,6 +54,22 @@ pub(super) struct Derived {
 }
 
 impl Derived {
+    fn save_behaviour(&mut self, progress: &Progress) {
+        for known in &progress.behaviours {
+            let key = (known.tenant.clone(), known.identity);
+            self.behaviours.insert(key, known.clone());
+        }
+        for forecast in &progress.forecasts {
+            self.forecasts
+                .insert(forecast.tenant.clone(), forecast.clone());
+        }
+        for approved in &progress.baselines {
+            let key = (approved.tenant.clone(), approved.identity, approved.version);
+            let stored = self.baselines.entry(key);
+            stored.or_insert_with(|| approved.clone());
+        }
+    }
+
     pub(super) fn save(&mut self, progress: &Progress) {
         self.processed = progress.through;
         for identity in &progress.identities {
@@ -102,19 +118,7 @@ impl Derived {
                 record.dismissal = Some(dismissal.clone());
             }
         }
-        for known in &progress.behaviours {
-            let key = (known.tenant.clone(), known.identity);
-            self.behaviours.insert(key, known.clone());
-        }
-        for forecast in &progress.forecasts {
-            self.forecasts
-                .insert(forecast.tenant.clone(), forecast.clone());
-        }
-        for approved in &progress.baselines {
-            let key = (approved.tenant.clone(), approved.identity, approved.version);
-            let stored = self.baselines.entry(key);
-            stored.or_insert_with(|| approved.clone());
-        }
+        self.save_behaviour(progress);
         for charter in &progress.charters {
             let key = (
                 charter.tenant.clone(),

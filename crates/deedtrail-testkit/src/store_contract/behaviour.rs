@@ -68,7 +68,7 @@ pub(super) fn behaviour_is_replaced(store: &dyn Store) -> Outcome {
     );
     assert_eq!(
         store.behaviours(&tenant, BehaviourOrder::Drifting, 1)?,
-        [third.clone()]
+        std::slice::from_ref(&third)
     );
     let newest = store.behaviours(&tenant, BehaviourOrder::Newest, 2)?;
     assert_eq!(newest, [third.clone(), second.clone()]);
