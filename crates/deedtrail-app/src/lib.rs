@@ -13,6 +13,7 @@ pub mod feed_health;
 pub mod feeds;
 pub mod figures;
 pub mod findings;
+pub mod habit;
 pub mod identity;
 pub mod intake;
 pub mod listing;

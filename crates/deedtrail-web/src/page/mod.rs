@@ -15,6 +15,7 @@ mod identity;
 mod quarantine;
 mod quarantine_list;
 mod session;
+mod session_join;
 mod session_view;
 mod sessions;
 pub(crate) mod sign_in;

@@ -22,6 +22,7 @@ mod grpc;
 mod ingest;
 #[cfg(test)]
 mod page;
+mod profile;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
