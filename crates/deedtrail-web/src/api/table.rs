@@ -3,6 +3,7 @@
 mod declared;
 mod delivered;
 mod entitled;
+mod risk;
 mod session;
 mod waiting;
 
@@ -11,8 +12,8 @@ use deedtrail_core::action::ACTIONS;
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    charters, entitlements, events, evidence, findings, health, identities, ingest, metrics,
-    quarantine, sessions, sources,
+    charters, entitlements, events, evidence, findings, health, identities, ingest, insider_risk,
+    metrics, quarantine, sessions, sources,
 };
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 
@@ -379,6 +380,18 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         route: || get(sessions::blind),
         document: Some(session::BLIND),
         ..READ
+    },
+    Endpoint {
+        path: "/v1/insider-risk",
+        route: || get(insider_risk::list),
+        document: Some(risk::LIST),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/insider-risk/{person}/reveal",
+        route: || post(insider_risk::reveal),
+        document: Some(risk::REVEAL),
+        ..WRITE
     },
     Endpoint {
         path: "/v1/sources",

@@ -12,6 +12,7 @@ mod grades;
 mod here;
 mod identities;
 mod identity;
+mod insider_risk;
 mod quarantine;
 mod quarantine_list;
 mod session;
@@ -56,16 +57,18 @@ pub(crate) enum Section {
     Findings,
     Identities,
     Sessions,
+    InsiderRisk,
     Charters,
     Sources,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Today,
         Self::Findings,
         Self::Identities,
         Self::Sessions,
+        Self::InsiderRisk,
         Self::Charters,
         Self::Sources,
     ];
@@ -76,6 +79,7 @@ impl Section {
             Self::Findings => "Findings",
             Self::Identities => "Identities",
             Self::Sessions => "Sessions",
+            Self::InsiderRisk => "Insider risk",
             Self::Charters => "Charters",
             Self::Sources => "Sources",
         }
@@ -87,6 +91,7 @@ impl Section {
             Self::Findings => "/findings",
             Self::Identities => "/identities",
             Self::Sessions => "/sessions",
+            Self::InsiderRisk => "/insider-risk",
             Self::Charters => "/charters",
             Self::Sources => "/sources",
         }

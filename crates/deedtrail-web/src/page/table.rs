@@ -5,7 +5,7 @@ use deedtrail_core::port::store::Scope;
 
 use super::{
     blind, charter, charters, coverage, finding, findings, grades, identities, identity,
-    quarantine, quarantine_list, session, sessions, source, sources, today,
+    insider_risk, quarantine, quarantine_list, session, sessions, source, sources, today,
 };
 use crate::asset;
 use crate::endpoint::{Endpoint, Face, Needs};
@@ -70,6 +70,16 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/blind-sessions",
         route: || get(blind::page),
         ..PAGE
+    },
+    Endpoint {
+        path: "/insider-risk",
+        route: || get(insider_risk::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/insider-risk/{person}",
+        route: || post(insider_risk::reveal),
+        ..DECISION
     },
     Endpoint {
         path: "/charters",

@@ -226,7 +226,7 @@ fn line(placed: &[Placed<'_>], number: usize, join: &SessionJoin) -> Option<Join
     let of = |uid: SessionUid| placed.iter().filter(move |at| at.step.session == uid);
     let to = of(join.to).next()?;
     let until = join.at.min(to.step.act.at);
-    let before = of(join.from).filter(|at| at.step.act.at <= until).last();
+    let before = of(join.from).rfind(|at| at.step.act.at <= until);
     let from = before.or_else(|| of(join.from).next())?;
     let (from_y, to_y) = (from.y?, to.y?);
     let (path, y) = bend((from.x, as_place(from_y)), (to.x, as_place(to_y)));

@@ -20,6 +20,7 @@ mod feed_property;
 mod grpc;
 #[cfg(test)]
 mod ingest;
+mod insider_risk;
 #[cfg(test)]
 mod page;
 mod profile;

@@ -58,8 +58,9 @@ async fn actions_lead_to_their_event_on_the_timeline() {
     let text = |name: &str| session[name].as_str().unwrap().to_owned();
     let html = html(&caller, &format!("/sessions/{}", text("uid"))).await;
     let event = session["next"][0]["event_uid"].as_str().unwrap();
-    let day = session["next"][0]["at"].as_str().unwrap();
-    let address = format!("/identities/{}?from={}", text("identity"), &day[..10]);
+    let at = session["next"][0]["at"].as_str().unwrap();
+    let (day, _) = at.split_once('T').unwrap();
+    let address = format!("/identities/{}?from={day}", text("identity"));
     assert!(html.contains(&address), "{address}");
     assert!(html.contains(&format!("event={event}")), "{event}");
 }
