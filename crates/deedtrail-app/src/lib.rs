@@ -15,7 +15,9 @@ pub mod feed_health;
 pub mod feeds;
 pub mod figures;
 pub mod findings;
+pub mod habit;
 pub mod identity;
+pub mod insider_risk;
 pub mod intake;
 pub mod listing;
 pub mod pipeline;
@@ -32,7 +34,7 @@ pub mod today;
 pub mod webhook;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::archive::Archive;
@@ -80,6 +82,8 @@ pub struct App {
     pub feeds: feeds::FeedStates,
     /// Source that the configuration gives to whatever comes by a way in, by `KIND.NAME`.
     pub sources_of_ways: BTreeMap<String, SourceName>,
+    /// Held while the secret of pseudonyms is looked up or made.
+    pub pseudonyms: Mutex<()>,
 }
 
 impl App {
@@ -97,6 +101,7 @@ impl App {
             listeners: BTreeMap::new(),
             feeds: feeds::FeedStates::default(),
             sources_of_ways: BTreeMap::new(),
+            pseudonyms: Mutex::default(),
         }
     }
 }

@@ -254,12 +254,15 @@ impl From<ReadingError> for Problem {
             | ReadingError::NoEvent(_)
             | ReadingError::NoFinding(_)
             | ReadingError::NoSession(_)
+            | ReadingError::NoPerson(_)
             | ReadingError::Log(ReadError::Missing(_)) => Self::not_found(detail),
             ReadingError::Ambiguous { .. } => {
                 Self::new(StatusCode::CONFLICT, "ambiguous", "Several match", detail)
             }
             ReadingError::Unnamed => Self::bad_request(detail),
-            ReadingError::UnknownDisposition(_) | ReadingError::LongNote => Self::invalid(detail),
+            ReadingError::UnknownDisposition(_)
+            | ReadingError::LongNote
+            | ReadingError::NoReason => Self::invalid(detail),
             ReadingError::TooMany { .. } => Self::too_large(detail),
             ReadingError::Append(error) => append_problem(&error),
             ReadingError::Log(ReadError::Damaged { .. }) => Self::new(

@@ -10,6 +10,7 @@ mod findings;
 mod health;
 mod identities;
 mod ingest;
+mod insider_risk;
 mod metrics;
 mod quarantine;
 mod sessions;

@@ -4,6 +4,7 @@ pub(super) mod behaviour;
 pub(super) mod declared;
 mod delivered;
 mod entitled;
+mod risk;
 mod session;
 mod waiting;
 
@@ -12,8 +13,8 @@ use deedtrail_core::action::ACTIONS;
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    entitlements, events, evidence, findings, health, identities, ingest, metrics, quarantine,
-    sessions, sources,
+    entitlements, events, evidence, findings, health, identities, ingest, insider_risk, metrics,
+    quarantine, sessions, sources,
 };
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 
@@ -380,6 +381,18 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         route: || get(sessions::blind),
         document: Some(session::BLIND),
         ..READ
+    },
+    Endpoint {
+        path: "/v1/insider-risk",
+        route: || get(insider_risk::list),
+        document: Some(risk::LIST),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/insider-risk/{person}/reveal",
+        route: || post(insider_risk::reveal),
+        document: Some(risk::REVEAL),
+        ..WRITE
     },
     Endpoint {
         path: "/v1/sources",

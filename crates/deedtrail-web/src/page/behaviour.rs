@@ -13,7 +13,7 @@ use deedtrail_core::behaviour::{Forecast, IdentityBehaviour};
 use deedtrail_core::finding::{FindingStatus, Severity};
 use deedtrail_core::port::store::FindingFilter;
 
-use super::findings::{FindingRow, finding_row};
+use super::findings::FindingRow;
 use super::{Chrome, Failure, Section, show};
 use crate::state::Shared;
 use crate::view::{Badge, Shown, grouped};
@@ -101,6 +101,8 @@ fn load(app: &App, principal: &Principal) -> Result<BehaviourPage, ReadingError>
     let forecast = app.forecast(principal)?;
     let sources = app.source_readiness(principal)?;
     let now = app.ports.clock.now();
+    let ids = departures.iter().map(|finding| finding.draft.identity);
+    let names = app.identity_names(principal, ids)?;
     let mut drifts = Vec::new();
     for known in &drifting {
         if let Some(identity) = app.ports.store.identity(known.identity)? {
@@ -117,7 +119,10 @@ fn load(app: &App, principal: &Principal) -> Result<BehaviourPage, ReadingError>
             0 => "Nothing has been learned yet".to_owned(),
             all => format!("{ready} of {all} sources tell enough to judge behaviour"),
         },
-        departures: departures.iter().map(|it| finding_row(it, now)).collect(),
+        departures: departures
+            .iter()
+            .map(|it| FindingRow::new(it, &names, now))
+            .collect(),
         grid: grid(&standings),
         levels: Active::ALL.map(Active::name).to_vec(),
         dangerous: standings
