@@ -24,28 +24,41 @@ pub(crate) struct Scored {
 impl Scored {
     #[expect(clippy::cast_possible_truncation, reason = "seven digits are enough")]
     pub(crate) fn note(&mut self, day: u16, p: f64) {
-        self.sessions.push_back((day, p as f32));
         self.newest = self.newest.max(day);
-        let first = self.newest.saturating_sub(DAYS - 1);
+        if day < self.first_day() {
+            return;
+        }
+        self.sessions.push_back((day, p as f32));
         while self
             .sessions
             .front()
-            .is_some_and(|(day, _)| *day < first || self.sessions.len() > SESSIONS_MAX)
+            .is_some_and(|(day, _)| *day < self.first_day() || self.sessions.len() > SESSIONS_MAX)
         {
             self.sessions.pop_front();
         }
     }
 
+    /// The first day that counts.
+    fn first_day(&self) -> u16 {
+        self.newest.saturating_sub(DAYS - 1)
+    }
+
+    /// Those that count: late ones stand behind newer ones.
+    fn counted(&self) -> impl Iterator<Item = (u16, f64)> {
+        let first = self.first_day();
+        let sessions = self.sessions.iter().filter(move |(day, _)| *day >= first);
+        sessions.map(|(day, p)| (*day, f64::from(*p)))
+    }
+
     pub(crate) fn sessions(&self) -> u32 {
-        u32::try_from(self.sessions.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.counted().count()).unwrap_or(u32::MAX)
     }
 
     /// Days from the oldest to the newest, and that one.
     pub(crate) fn days(&self) -> (u32, u16) {
-        let days = self.sessions.iter().map(|(day, _)| *day);
-        let (first, last) = (days.clone().min(), days.max());
-        let count = first.zip(last).map_or(0, |(first, last)| last - first + 1);
-        (u32::from(count), last.unwrap_or(0))
+        let oldest = self.counted().map(|(day, _)| day).min();
+        let days = oldest.map_or(0, |oldest| self.newest - oldest + 1);
+        (u32::from(days), self.newest)
     }
 
     /// Alerts that the budget would have let through.
@@ -54,9 +67,9 @@ impl Scored {
         let per_day = f64::from(self.sessions()) / f64::from(days.max(1));
         let mut allowance = Allowance::starting_at(per_day);
         let mut alerts = 0;
-        for (day, p) in &self.sessions {
-            let alerted = f64::from(*p) < allowance.alerting(budget);
-            allowance.count(budget, i64::from(*day), alerted);
+        for (day, p) in self.counted() {
+            let alerted = p < allowance.alerting(budget);
+            allowance.count(budget, i64::from(day), alerted);
             alerts += u32::from(alerted);
         }
         alerts
@@ -97,6 +110,11 @@ mod tests {
         assert_eq!(scored.sessions(), 1);
         assert_eq!(scored.days(), (1, 20_100));
         assert_eq!(scored.alerts(Budget::PerDay(50.0)), 0);
+        scored.note(20_050, 0.0);
+        assert_eq!(scored.sessions(), 1, "too late to count");
+        scored.note(20_080, 0.9);
+        scored.note(20_120, 0.9);
+        assert_eq!((scored.sessions(), scored.days()), (2, (21, 20_120)));
         assert_eq!(Scored::default().days(), (0, 0));
     }
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use deedtrail_behaviour::{Assessment, Behaviour, Budget, Moment, Step, Subject};
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::{Drift, Forecast, IdentityBehaviour, SOURCES_MAX};
-use deedtrail_core::event::{ActorKind, Provenance};
-use deedtrail_core::finding::{FindingDraft, FindingEvent};
+use deedtrail_core::event::{ActorKind, Event, OutcomeClass, Provenance};
+use deedtrail_core::finding::{FindingDraft, FindingEvent, Severity};
 use deedtrail_core::id::{AliasUid, IdentityId, SessionUid, SourceName, TenantId};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::time::Timestamp;
@@ -48,7 +48,7 @@ pub struct BehaviourChanges {
 pub(crate) struct Watch {
     tenants: BTreeMap<TenantId, Behaviour>,
     /// The most surprising event of each open session: what its finding would rest on.
-    witnesses: BTreeMap<SessionUid, FindingEvent>,
+    witnesses: BTreeMap<SessionUid, Witness>,
     /// Who acts, for what is told later, and the day on which their drift was last told.
     known: BTreeMap<IdentityId, Known>,
     /// Newest day whose drift was looked at.
@@ -56,6 +56,26 @@ pub(crate) struct Watch {
     /// Where the arguments of the newest event came from.
     #[serde(skip)]
     provenances: Vec<Provenance>,
+}
+
+/// The event a finding would rest on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Witness {
+    event: FindingEvent,
+    /// It changed something, or is about what an intruder would look for.
+    grave: bool,
+}
+
+impl Witness {
+    fn of(event: &Event) -> Self {
+        let mapped = &event.mapped;
+        let changed =
+            profile::changes_something(mapped.action) && mapped.outcome == OutcomeClass::Success;
+        Self {
+            grave: changed || profile::sensitive(event),
+            event: profile::finding_event(event),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,8 +149,7 @@ impl Watch {
         let assessment = behaviour.observe(&step);
         self.provenances = behaviour.provenances(&step);
         if behaviour.top(session) == Some(event.event_uid) {
-            self.witnesses
-                .insert(session, profile::finding_event(event));
+            self.witnesses.insert(session, Witness::of(event));
         }
         let ended = behaviour.take_ended();
         if self.witnesses.len() > WITNESSES_MAX {
@@ -254,9 +273,13 @@ impl Watch {
         draft.pattern = Text::from(format!("session {}", assessment.session));
         draft.session = Some(assessment.session);
         draft.confidence = (1.0 - assessment.p).clamp(0.5, 0.95);
+        let witness = self.witnesses.get(&assessment.session);
         draft
             .events
-            .extend(self.witnesses.get(&assessment.session).cloned());
+            .extend(witness.map(|witness| witness.event.clone()));
+        if witness.is_some_and(|witness| !witness.grave) {
+            draft.severity = Severity::Low;
+        }
         let terms = assessment.terms.iter().take(TERMS_MAX);
         draft.reasons = terms
             .map(|term| format!("{} ({:+.1} nats)", term.sentence, term.nats))

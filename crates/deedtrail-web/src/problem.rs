@@ -235,7 +235,7 @@ impl From<BaselineError> for Problem {
             BaselineError::Append(error) => append_problem(&error),
             BaselineError::Reading(error) => error.into(),
             BaselineError::History(error) => error.into(),
-            BaselineError::Nothing(_) => Self::invalid(detail),
+            BaselineError::Nothing { .. } => Self::invalid(detail),
             BaselineError::NoVersion { .. } => Self::not_found(detail),
             BaselineError::Overtaken(_) => {
                 Self::new(StatusCode::CONFLICT, "decided", "Decided already", detail)

@@ -44,8 +44,12 @@ pub enum BaselineError {
     Reading(#[from] ReadingError),
     #[error(transparent)]
     History(#[from] CharterError),
-    #[error("{0} did nothing in that time; name another with --from and --to")]
-    Nothing(Text),
+    #[error("{name} did nothing from {from} to {until}; name another time with --from and --to")]
+    Nothing {
+        name: Text,
+        from: Timestamp,
+        until: Timestamp,
+    },
     #[error("{name} has no baseline {version}; `deedtrail baseline list` names those there are")]
     NoVersion { name: Text, version: u32 },
     #[error("somebody else approved baseline {0} at the same time; look at it and approve again")]
@@ -131,7 +135,8 @@ impl App {
         let history = self.history(principal, actors, (Some(from), Some(until)))?;
         let baseline = summarise(history.events(), from, until);
         if baseline.events == 0 {
-            return Err(BaselineError::Nothing(file.identity.name.clone()));
+            let name = file.identity.name.clone();
+            return Err(BaselineError::Nothing { name, from, until });
         }
         Ok(BaselineText {
             baseline,

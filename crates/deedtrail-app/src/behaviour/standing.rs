@@ -11,6 +11,7 @@ use deedtrail_core::id::IdentityId;
 use deedtrail_core::identity::Identity;
 use deedtrail_core::port::store::{BehaviourOrder, FindingFilter, Scope, SessionFilter};
 use deedtrail_core::session::{Session, SessionVerdict};
+use deedtrail_core::time::Timestamp;
 use serde::Serialize;
 
 use super::STANDINGS_MAX;
@@ -20,6 +21,8 @@ use crate::timeline::{IdentityFile, ReadingError, alias_uids};
 
 /// Days that count as now.
 const DAYS: i64 = 28;
+/// Days before its last event within which what an identity did counts as dangerous.
+const DANGER_DAYS: i64 = 90;
 /// Sessions of each verdict and findings looked at, the newest.
 const LOOKED_AT_MAX: usize = 2_000;
 /// Dangerous things that are named.
@@ -330,6 +333,8 @@ impl Ground {
 
     /// Why a row holds; `None` when it does not.
     fn reason(&self, row: &str, identity: &Identity) -> Option<String> {
+        let last = identity.last_seen.unwrap_or_default();
+        let since = last.plus_micros(-DANGER_DAYS * Timestamp::DAY_US);
         if let Some(severity) = row.strip_prefix("finding_") {
             let accepted = |finding: &&Finding| {
                 let said = finding.disposition.as_deref();
@@ -339,6 +344,7 @@ impl Ground {
                 finding.draft.severity.name() == severity && !accepted(finding)
             };
             let newest = self.findings.iter().filter(counts);
+            let newest = newest.filter(|finding| finding.last_time >= since);
             let newest = newest.max_by_key(|finding| finding.last_time)?;
             return Some(newest.draft.title.clone());
         }
@@ -346,7 +352,8 @@ impl Ground {
             return self.everything(identity);
         }
         let of_verdict = |session: &&Session| session.verdict.name() == row;
-        let session = self.sessions.iter().find(of_verdict)?;
+        let mut sessions = self.sessions.iter().filter(of_verdict);
+        let session = sessions.find(|session| session.last >= since)?;
         let class =
             |reason: &&deedtrail_core::session::VerdictReason| reason.class == session.verdict;
         let sentence = session.reasons.iter().find(class);

@@ -1,5 +1,6 @@
 //! Pages: every one is a view model made from a use case, and a template.
 
+mod baseline;
 mod behaviour;
 mod blind;
 mod charter;
@@ -24,6 +25,7 @@ pub(crate) mod sign_in;
 mod source;
 mod source_view;
 mod sources;
+mod standing_view;
 mod table;
 mod today;
 mod way_in;
