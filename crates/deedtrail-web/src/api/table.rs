@@ -12,7 +12,7 @@ use deedtrail_core::port::store::Scope;
 
 use super::{
     charters, entitlements, events, evidence, findings, health, identities, ingest, metrics,
-    quarantine, sessions, sources,
+    quarantine, sessions, sources, today,
 };
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 
@@ -470,6 +470,12 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/charter-checks",
         route: || post(charters::check),
         document: Some(declared::CHECK),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/today",
+        route: || get(today::figures),
+        document: Some(session::TODAY),
         ..READ
     },
     Endpoint {

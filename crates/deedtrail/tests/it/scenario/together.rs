@@ -1,0 +1,1 @@
+//! What holds over all kinds of telemetry: X1 and X2.
