@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use deedtrail_core::Text;
+use deedtrail_core::action::Action;
 use deedtrail_core::entitlement::{Effect, Entitlement, Grant};
-use deedtrail_core::id::IdentityId;
+use deedtrail_core::id::{AliasUid, EventUid, IdentityId};
 use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::session::{BlastRadius, JoinBy, Reached, Session};
 use deedtrail_core::time::Timestamp;
@@ -131,7 +132,7 @@ impl App {
         };
         let mut kinds = gained_rights(&file.session);
         let mut counted = BTreeSet::new();
-        for (identity, how) in self.gained(file)? {
+        for (identity, how) in self.gained(principal, file)? {
             let Some(identity) = self.ports.store.identity(identity)? else {
                 continue;
             };
@@ -166,7 +167,11 @@ impl App {
     }
 
     /// Its own identity, then roles it took on and identities it had credentials made for.
-    fn gained(&self, file: &SessionFile) -> Result<Vec<(IdentityId, &'static str)>, StoreError> {
+    fn gained(
+        &self,
+        principal: &Principal,
+        file: &SessionFile,
+    ) -> Result<Vec<(IdentityId, &'static str)>, ReadingError> {
         let session = &file.session;
         let mut gained = vec![(session.identity, "its own")];
         for join in file.joins.iter().filter(|join| join.from == session.uid) {
@@ -181,9 +186,15 @@ impl App {
             let known = role.map(|role| self.only(role)).transpose()?.flatten();
             gained.extend(known.map(|identity| (identity, "taken on")));
         }
-        for holder in &session.blast.credentials_made.things {
-            let known = self.only(&holder.name)?;
-            gained.extend(known.map(|identity| (identity, "credential made")));
+        let made = session.next.iter();
+        let made = made.filter(|act| act.action == Action::CredentialCreate);
+        let made: Vec<EventUid> = made.map(|act| act.event_uid).collect();
+        for event in self.events_by_uid(principal, made)? {
+            for holder in &event.mapped.target_aliases {
+                let uid = AliasUid::of(&event.tenant, &holder.namespace, &holder.value);
+                let holder = self.ports.store.alias(uid)?;
+                gained.extend(holder.map(|alias| (alias.identity, "credential made")));
+            }
         }
         Ok(gained)
     }

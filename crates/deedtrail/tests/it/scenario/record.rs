@@ -4,7 +4,7 @@ use deedtrail_core::time::Timestamp;
 use serde_json::{Value, json};
 
 /// 2026-11-18 10:00 UTC, µs: when every scenario starts.
-const START_US: i64 = 1_795_082_400_000_000;
+const START_US: i64 = 1_794_996_000_000_000;
 const ACCOUNT: &str = "111122223333";
 
 /// So many minutes after the start.
@@ -79,7 +79,7 @@ pub(super) fn push(minutes: i64, login: &str, modified: &[&str]) -> Value {
             "owner": { "login": "example" } },
         "organization": { "login": "example" },
         "pusher": { "name": login },
-        "sender": { "login": login, "id": 1003, "type": "Bot" },
+        "sender": { "login": login, "id": login.len(), "type": "Bot" },
         "commits": [commit], "head_commit": commit
     })
 }
@@ -210,5 +210,19 @@ pub(super) fn click(minutes: i64, who: &str, url: &str) -> Value {
         "NetworkMessageId": "6f0c0e2a-0000-4000-8000-000000000001", "IPAddress": "192.0.2.20",
         "ThreatTypes": "", "DetectionMethods": "", "IsClickedThrough": false,
         "ReportId": unique(&[who, url], minutes), "Type": "UrlClickEvents"
+    })
+}
+
+/// An activity of a user as Google's Reports API tells it.
+pub(super) fn google(minutes: i64, application: &str, name: &str) -> Value {
+    json!({
+        "kind": "admin#reports#activity",
+        "id": { "time": at(minutes).to_string(), "uniqueQualifier": unique(&[name], minutes),
+            "applicationName": application, "customerId": "C0example" },
+        "actor": { "callerType": "USER", "email": "ana@example.com", "profileId": "11" },
+        "ipAddress": "192.0.2.20",
+        "events": [{ "type": application, "name": name, "parameters": [
+            { "name": "doc_id", "value": "doc-1" }, { "name": "doc_title", "value": "Plan" }
+        ] }]
     })
 }

@@ -15,7 +15,11 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new() -> Self {
-        let folder = Folder::new();
+        Self::beside(Folder::new())
+    }
+
+    /// On a folder that a server ran on before.
+    pub(super) fn beside(folder: Folder) -> Self {
         let server = folder.serve();
         let token = folder.ok(&["token", "create", "scenario", "--scope", "read"]);
         Self {

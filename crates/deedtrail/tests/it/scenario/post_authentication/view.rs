@@ -1,36 +1,232 @@
-//! What is seen of systems, and what the first page says.
+//! What is seen of systems and queues, and what the first page says.
 
+use std::sync::Arc;
+
+use deedtrail_core::Text;
+use deedtrail_core::id::TenantId;
+use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry};
+use deedtrail_core::time::Timestamp;
+use deedtrail_evidence::disk::RealDisk;
+use deedtrail_evidence::{Log, LogConfig};
+use deedtrail_testkit::{FakeClock, SeededEntropy};
 use serde_json::{Value, json};
 
-use crate::scenario::record::{Caller::User, cloudtrail, github, okta};
-use crate::scenario::stage::Stage;
+use crate::command::Folder;
+use crate::scenario::record::{
+    Caller::{Role, User},
+    at, cloudtrail, google, okta,
+};
+use crate::scenario::stage::{Stage, each, texts};
 
 #[test]
 fn p6_coverage_shows_planes_by_system_and_the_missing_application_plane() {
     let stage = Stage::new();
     stage.take(
-        "github.audit",
-        &[github(0, "repo.create", "ana-dev", json!({}))],
+        "google_workspace.login",
+        &[google(0, "login", "login_success")],
     );
-    let about = json!({ "name": "main" });
-    let call = cloudtrail(
-        0,
-        User("ana", "AKIA1"),
-        "cloudtrail:StopLogging",
-        about,
-        json!({}),
-    );
-    stage.take("aws.cloudtrail", &[call]);
-    let coverage = stage.get("/v1/coverage");
-    println!("{coverage:#}");
-    let planes = coverage["planes"].as_array().unwrap();
-    let of = |system: &str, plane: &str| -> Value {
-        let place = planes.iter().position(|name| name == plane).unwrap();
+    let application = |stage: &Stage| -> Value {
+        let coverage = stage.get("/v1/coverage");
+        let place = texts(&coverage, "planes")
+            .iter()
+            .position(|name| *name == "application");
         let systems = coverage["systems"].as_array().unwrap();
-        let row = systems.iter().find(|row| row["system"] == system).unwrap();
-        row["planes"][place].clone()
+        assert_eq!(systems.len(), 1, "{coverage}");
+        assert_eq!(systems[0]["system"], "google_workspace");
+        systems[0]["planes"][place.unwrap()].clone()
     };
-    assert_eq!(of("aws", "control")["state"], "seen");
+    let missing = application(&stage);
+    assert_eq!(missing["state"], "missing");
+    assert!(
+        texts(&missing, "sources").contains(&"google_workspace.chat"),
+        "{missing}"
+    );
     let page = stage.text("/coverage");
-    println!("{page}");
+    assert!(
+        page.contains(r#"<span class="badge crit">Missing</span>"#),
+        "{page}"
+    );
+    stage.take(
+        "google_workspace.chat",
+        &[google(1, "chat", "message_posted")],
+    );
+    assert_eq!(application(&stage)["state"], "seen");
+}
+
+/// Ticks of a server that goes on running until `hours` after the start, and two until well after
+/// what was just taken in: nobody waits for them.
+fn tick(folder: &Folder, hours: i64, now: Timestamp) {
+    let config = LogConfig::new(
+        &folder.path("data"),
+        &folder.path("state/deedtrail/checkpoints"),
+    );
+    let clock = Arc::new(FakeClock::at(now));
+    let entropy = Arc::new(SeededEntropy::new(7));
+    let log = Log::open(&config, Arc::new(RealDisk), clock, entropy).unwrap();
+    let early = (1..=hours).map(|hour| at(hour * 60));
+    let late = (1..=2).map(|day| now.plus_micros(day * Timestamp::HOUR_US));
+    let tick = |received| NewEntry {
+        kind: EntryKind::Tick,
+        tenant: TenantId::default(),
+        source: None,
+        received,
+        idempotency_key: None,
+        note: Text::default(),
+        parts: Vec::new(),
+    };
+    log.append(early.chain(late).map(tick).collect()).unwrap();
+    log.close().unwrap();
+}
+
+#[test]
+fn p7_a_sign_in_to_where_nothing_is_seen_is_found_and_trust_falls() {
+    let stage = Stage::new();
+    let ana = "ana@example.com";
+    stage.take(
+        "okta.system",
+        &[
+            okta(0, "user.session.start", ana, None),
+            okta(1, "user.authentication.sso", ana, Some("Salesforce")),
+            okta(
+                1,
+                "user.authentication.sso",
+                ana,
+                Some("Amazon Web Services"),
+            ),
+        ],
+    );
+    let role = Role("helper", "ben");
+    let made = json!({ "userName": "eve" });
+    let list = cloudtrail(0, role, "iam:ListUsers", json!(null), json!({}));
+    let plant = cloudtrail(150, role, "iam:CreateAccessKey", made, json!({}));
+    stage.take("aws.cloudtrail", &[list, plant]);
+    let now: Timestamp = serde_json::from_value(stage.get("/v1/today")["now"].clone()).unwrap();
+    let Stage {
+        folder, mut server, ..
+    } = stage;
+    server.stop();
+    tick(&folder, 3, now);
+    let stage = Stage::beside(folder);
+
+    let finding = stage.finding("blind_session");
+    let title = finding["title"].as_str().unwrap();
+    assert!(title.contains("Salesforce"), "{title}");
+    let mapped = texts(&finding, "mapped_ref");
+    assert!(mapped.contains(&"SP 800-207 tenet 7"), "{mapped:?}");
+    let blind = stage.get("/v1/blind-sessions");
+    assert_eq!(
+        each(&blind["sessions"], "system"),
+        ["Salesforce"],
+        "AWS has a feed"
+    );
+
+    let trust = stage.session("helper")["trust"].clone();
+    let rows = each(&trust["steps"], "row");
+    for row in ["start_strong", "age", "finding_high", "departure"] {
+        assert!(rows.contains(&&json!(row)), "{row}: {trust:#}");
+    }
+    let score = trust["score"].as_i64().unwrap();
+    assert!(score < 70, "{trust:#}");
+    let quiet = stage.session(ana)["trust"].clone();
+    let lost = 80 - quiet["score"].as_i64().unwrap();
+    assert!((1..=30).contains(&lost), "by age alone: {quiet:#}");
+}
+
+#[test]
+fn p14_the_share_of_non_human_identities_stands_beside_the_published_one() {
+    let stage = Stage::new();
+    let figures = stage.get("/v1/today");
+    assert_eq!(
+        figures["local"]["percent"],
+        json!(null),
+        "nothing to count yet"
+    );
+    let now: Timestamp = serde_json::from_value(figures["now"].clone()).unwrap();
+    let today = now.micros_since(at(0)) / Timestamp::MINUTE_US;
+    let user = |name: &str| format!("aws.arn:arn:aws:iam::111122223333:user/{name}");
+    let machines = ["one", "two", "old"].map(|name| format!("{},service_account\n", user(name)));
+    let people = format!("{},human\n", user("ana"));
+    stage.declare(&format!("alias,kind\n{}{people}", machines.concat()));
+    let plant = |name: &str, minutes| {
+        let key = format!("AKIAEXAMPLE{}", name.to_uppercase());
+        let whom = json!({ "userName": "eve" });
+        cloudtrail(
+            minutes,
+            User(name, &key),
+            "iam:CreateAccessKey",
+            whom,
+            json!({}),
+        )
+    };
+    let days = 24 * 60;
+    let records = [
+        plant("old", today - 60 * days),
+        plant("one", today - 2 * days),
+        plant("two", today - 2 * days),
+        plant("ana", today - days),
+    ];
+    stage.take("aws.cloudtrail", &records);
+    let planted = stage.findings("credential_planted");
+    assert_eq!(planted.len(), 4);
+    let figures = stage.get("/v1/today");
+    let benchmark = &figures["benchmark"];
+    assert_eq!(benchmark["percent"], 80);
+    assert_eq!(
+        benchmark["source"],
+        "NHI Mgmt Group, Post-authentication telemetry"
+    );
+    assert_eq!(benchmark["date"], "2026-06-27");
+    let local = &figures["local"];
+    assert_eq!(
+        *local,
+        json!({ "days": 30, "findings": 3, "non_human": 2, "unknown": 0, "percent": 67 })
+    );
+    let page = stage.text("/");
+    for words in [
+        "80 % of identity breaches involved compromised non-human identities",
+        "NHI Mgmt Group, Post-authentication telemetry, 2026-06-27",
+        "67 % of 3 high and critical findings of the last 30 days",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
+
+#[test]
+fn p17_what_one_published_and_another_consumed_is_an_edge_of_both() {
+    let stage = Stage::new();
+    let line = |minute, who: &str, operation: &str, request: &str, topic: &str| {
+        format!(
+            "[2026-11-18 10:{minute:02}:00,123] DEBUG Principal = User:{who} is Allowed operation = \
+             {operation} from host = 192.0.2.31 on resource = Topic:LITERAL:{topic} for request = \
+             {request} with resourceRefCount = 1 (kafka.authorizer.logger)\n"
+        )
+    };
+    let lines = [
+        line(0, "svc-orders", "WRITE", "Produce", "orders"),
+        line(5, "svc-billing", "READ", "Fetch", "orders"),
+        line(6, "svc-other", "READ", "Fetch", "stock"),
+    ];
+    let file = stage.folder.write("kafka.log", lines.concat());
+    let file = file.to_str().unwrap();
+    let answer = stage
+        .folder
+        .json(&["ingest", "--source", "kafka.authorizer", file]);
+    assert_eq!(answer[0]["accepted"], 3);
+    let (orders, billing) = (stage.session("svc-orders"), stage.session("svc-billing"));
+    for session in [&orders, &billing] {
+        let edges = session["blast"]["queues"].as_array().unwrap();
+        assert_eq!(edges.len(), 1, "{session:#}");
+        assert_eq!(edges[0]["from"], orders["uid"]);
+        assert_eq!(edges[0]["topic"], "orders");
+        assert_eq!(edges[0]["to"], billing["uid"]);
+    }
+    assert_eq!(stage.session("svc-other")["blast"]["queues"], json!([]));
+    let uid = orders["uid"].as_str().unwrap();
+    let next = stage.get(&format!("/v1/sessions/{uid}/next"));
+    assert_eq!(
+        each(&next["steps"], "action"),
+        ["message_publish", "message_consume"]
+    );
+    let page = stage.text(&format!("/sessions/{uid}"));
+    assert!(page.contains("svc-orders → orders → svc-billing"), "{page}");
 }
