@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use deedtrail_core::time::Timestamp;
 use serde_json::Value;
 
 use crate::command::{Folder, Server};
@@ -64,6 +65,11 @@ impl Stage {
 
     pub(super) fn get(&self, path: &str) -> Value {
         serde_json::from_str(&self.text(path)).unwrap()
+    }
+
+    /// By the server's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        serde_json::from_value(self.get("/v1/today")["now"].clone()).unwrap()
     }
 
     /// Sessions of an identity, the oldest first.
