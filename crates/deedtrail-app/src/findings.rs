@@ -150,7 +150,7 @@ impl App {
         Ok(())
     }
 
-    fn events_by_uid(
+    pub(crate) fn events_by_uid(
         &self,
         principal: &Principal,
         uids: Vec<EventUid>,

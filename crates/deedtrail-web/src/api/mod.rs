@@ -16,6 +16,7 @@ mod quarantine;
 mod sessions;
 mod sources;
 mod table;
+mod today;
 
 pub(crate) use ask::{Asked, cursor, id, next_cursor, shortened, time};
 pub(crate) use health::ReportGate;

@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use deedtrail_app::access::Principal;
+use deedtrail_app::entitlement::Reach;
 use deedtrail_app::session::NextStep;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_core::Text;
@@ -36,6 +37,7 @@ pub(super) struct SessionAnswer {
     session: Session,
     joined: Vec<Session>,
     joins: Vec<SessionJoin>,
+    reach: Reach,
     /// Further joined sessions are left out.
     more: bool,
 }
@@ -106,13 +108,17 @@ pub(super) async fn one(
     Path(uid): Path<String>,
 ) -> Answer<SessionAnswer> {
     let uid = ask::id(&uid)?;
-    let file = shared
-        .attempt(move |app| app.session_file(&principal, uid))
-        .await?;
+    let read = move |app: &deedtrail_app::App| -> Result<_, ReadingError> {
+        let file = app.session_file(&principal, uid)?;
+        let reach = app.session_reach(&principal, &file)?;
+        Ok((file, reach))
+    };
+    let (file, reach) = shared.attempt(read).await?;
     Ok(Json(SessionAnswer {
         session: file.session,
         joined: file.joined,
         joins: file.joins,
+        reach,
         more: file.more,
     }))
 }

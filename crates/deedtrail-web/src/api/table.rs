@@ -14,7 +14,7 @@ use deedtrail_core::port::store::Scope;
 
 use super::{
     entitlements, events, evidence, findings, health, identities, ingest, insider_risk, metrics,
-    quarantine, sessions, sources,
+    quarantine, sessions, sources, today,
 };
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 
@@ -435,6 +435,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         route: || post(quarantine::restore),
         document: Some(waiting::RESTORE),
         ..WRITE
+    },
+    Endpoint {
+        path: "/v1/today",
+        route: || get(today::figures),
+        document: Some(session::TODAY),
+        ..READ
     },
     Endpoint {
         path: "/v1/coverage",
