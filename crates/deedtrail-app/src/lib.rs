@@ -68,6 +68,8 @@ pub struct App {
     pub handover: Arc<pipeline::Handover>,
     /// Rules that are not in force because of a mistake: file, line, what is wrong.
     pub rules_left_out: Vec<String>,
+    /// What is wrong with files of unsafe sequences, one line each.
+    pub sequences_left_out: Vec<String>,
     /// Webhooks that are awaited, by name.
     pub webhooks: BTreeMap<String, webhook::Webhook>,
     /// Streams of signals, by name.
@@ -90,6 +92,7 @@ impl App {
             processing: Arc::default(),
             handover: Arc::default(),
             rules_left_out: Vec::new(),
+            sequences_left_out: Vec::new(),
             webhooks: BTreeMap::new(),
             signals: BTreeMap::new(),
             listeners: BTreeMap::new(),

@@ -128,7 +128,7 @@ pub(crate) struct Demo {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Read the configuration, the sources and the rules it names, and report every mistake
+    /// Read the configuration, the sources, rules and sequences it names, and report every mistake
     Check,
     /// Show the values in force
     Show,

@@ -223,7 +223,6 @@ fn b10_a_coding_agent_at_production_secrets_opens_a_scope_review_with_its_owner(
     let departures = told("vault_read", "prod/payments/database");
     assert_eq!(departures.len(), 1, "{departures:?}");
     let departure = &departures[0];
-    eprintln!("{departure:#}");
     assert_eq!(departure["severity"], "critical");
     let reasons = lines(&departure["reasons"]);
     assert!(

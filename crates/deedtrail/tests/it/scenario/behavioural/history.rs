@@ -25,19 +25,21 @@ fn reporter() -> Value {
 
 const USUAL_BYTES: i64 = 20_000;
 
-/// Days 30 to 99 as always.
-fn routine() -> Records {
+/// Days 30 to 99 as always, with runs at these hours.
+fn routine(hours: &[i64]) -> Records {
     let mut records = Records::of("aws.cloudtrail");
     for day in 30..100 {
-        run(&mut records, &reporter(), day, 9, USUAL_BYTES + day);
+        for hour in hours {
+            run(&mut records, &reporter(), day, *hour, USUAL_BYTES + day);
+        }
     }
     records
 }
 
-/// What is found of a history and one more day.
-fn after(add: impl FnOnce(&mut Records)) -> Vec<String> {
+/// What is found of a history with runs at these hours, and one more day.
+fn after(hours: &[i64], add: impl FnOnce(&mut Records)) -> Vec<String> {
     let folder = installed();
-    let mut records = routine();
+    let mut records = routine(hours);
     add(&mut records);
     // The next day ends the session before it.
     run(&mut records, &reporter(), 101, 9, USUAL_BYTES);
@@ -45,33 +47,33 @@ fn after(add: impl FnOnce(&mut Records)) -> Vec<String> {
     kinds(&folder)
 }
 
-const TOOLS: [&str; 8] = [
+const TOOLS: [&str; 5] = [
     "read_ticket",
     "search_articles",
     "read_order",
     "read_customer",
     "draft_reply",
-    "read_invoice",
-    "search_orders",
-    "read_contract",
 ];
 
-/// What an agent does in a day: some of its tools in no fixed order, and a further one so often.
-fn day_of_work(records: &mut Records, agent: &str, day: i64, further: usize) {
-    let mut draw = u64::try_from(day).unwrap() + 1;
-    let mut tools: Vec<&str> = Vec::new();
-    for _ in 0..5 {
-        draw = draw
+/// A day of an agent: eight calls in no fixed order, of which so many in a hundred read payments.
+fn day_of_work(records: &mut Records, agent: &str, day: i64, payments: u64) {
+    let mut drawn = u64::try_from(day).unwrap() + agent.len() as u64;
+    let mut draw = |below: u64| {
+        drawn = drawn
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        tools.push(TOOLS[usize::try_from(draw >> 33).unwrap() % TOOLS.len()]);
-    }
-    tools.extend(std::iter::repeat_n("read_payroll_slip", further));
-    for (minute, tool) in (600..).zip(tools) {
+        (drawn >> 33) % below
+    };
+    for minute in 600..608 {
+        let place = usize::try_from(draw(5)).unwrap();
         let call = ToolCall {
             agent,
             trace: u32::try_from(day).unwrap(),
-            tool,
+            tool: if draw(100) < payments {
+                "read_payment"
+            } else {
+                TOOLS[place]
+            },
             arguments: json!({}),
             error: None,
         };
@@ -82,41 +84,50 @@ fn day_of_work(records: &mut Records, agent: &str, day: i64, further: usize) {
 #[test]
 fn b7_new_work_that_grows_over_four_weeks_is_drift_before_any_rule_fires() {
     let folder = installed();
+    // Single sessions are not told of, so that what is found is the drift alone.
+    folder.write(
+        "data/deedtrail.toml",
+        "[detection]\nbehaviour_alerts_per_day = 0\n",
+    );
     let mut records = Records::of("otel.genai");
     for day in 0..120 {
-        let weeks = usize::try_from((day - 92).max(0) / 7).unwrap();
-        day_of_work(&mut records, "clerk", day, weeks);
-        day_of_work(&mut records, "desk", day, 0);
+        let weeks = u64::try_from((day - 85).max(0) / 7).unwrap();
+        day_of_work(&mut records, "clerk", day, 5 + 20 * weeks);
+        day_of_work(&mut records, "helper", day, 5);
     }
     records.ingest(&folder);
     assert_eq!(kinds(&folder), [""; 0], "no rule fires");
-    // The first tick of a server looks at the drift of everybody.
+    // The first tick of a server looks at everybody.
     let _server = folder.serve();
-    let found = loop {
-        let found = folder.json(&["finding", "list"]);
-        if !found.is_empty() {
-            break found;
-        }
-        std::thread::yield_now();
-    };
+    let mut looks = (0..200).map(|_| folder.json(&["finding", "list"]));
+    let found = looks.find(|found| !found.is_empty()).unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0]["kind"], "behaviour_drift");
     assert!(text(&found[0]["title"]).starts_with("clerk: "), "{found:?}");
     let reasons = lines(&found[0]["reasons"]);
-    assert!(reasons.contains("read_payroll_slip"), "{reasons}");
+    assert!(reasons.contains("read_payment"), "{reasons}");
 }
 
 #[test]
 fn b13_each_departure_from_the_baseline_triggers_exactly_one_detector() {
     assert_eq!(
-        after(|records| run(records, &reporter(), 100, 9, USUAL_BYTES)),
+        after(&[9, 12, 15], |records| run(
+            records,
+            &reporter(),
+            100,
+            9,
+            USUAL_BYTES
+        )),
         [""; 0]
     );
-    let at_night = after(|records| run(records, &reporter(), 100, 2, USUAL_BYTES));
+    let at_night = after(&[9, 12, 15], |records| {
+        run(records, &reporter(), 100, 2, USUAL_BYTES)
+    });
     assert_eq!(at_night, ["off_hours"]);
-    let far_more = after(|records| run(records, &reporter(), 100, 9, 600 << 20));
+    // Too few sessions for the learned volume, which would say so too.
+    let far_more = after(&[9], |records| run(records, &reporter(), 100, 9, 600 << 20));
     assert_eq!(far_more, ["exfiltration"]);
-    let chain = after(|records| {
+    let chain = after(&[9, 12, 15], |records| {
         let who = reporter();
         let calls = [
             "s3:PutObject",
@@ -152,7 +163,7 @@ fn identity(folder: &Folder, who: &str) -> (String, usize) {
 #[test]
 fn b14_an_identity_and_its_baseline_outlive_a_rotated_key_and_a_new_name() {
     let folder = installed();
-    routine().ingest(&folder);
+    routine(&[9, 12, 15]).ingest(&folder);
     let before = identity(&folder, "reporter");
     assert_eq!(before.1, 1);
     // A new key, then a new name: AWS keeps the unique id.
