@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
+pub mod saas_readiness;
 mod sensitive;
 pub mod session;
 pub mod signal;

@@ -160,6 +160,12 @@ pub(crate) enum SourceCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
+    /// Before a SaaS is adopted: which of its logs are understood, what they do not tell, and whether
+    /// that suffices
+    Readiness {
+        /// Name of the vendor or product, e.g. slack or "Google Workspace"
+        name: String,
+    },
     /// Say of which source records are that nobody labelled
     Detect {
         /// Files, globs or `-`

@@ -479,6 +479,12 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ..READ
     },
     Endpoint {
+        path: "/v1/saas-readiness/{name}",
+        route: || get(sources::readiness),
+        document: Some(delivered::SAAS_READINESS),
+        ..READ
+    },
+    Endpoint {
         path: "/v1/checkpoints",
         route: || get(evidence::newest),
         document: Some(CHECKPOINTS),
