@@ -242,6 +242,9 @@ impl Store for SqliteStore {
         self.connections
             .write(|tx| progress::put_snapshot(tx, name, position, bytes))
     }
+    fn stored_bytes(&self) -> Stored<u64> {
+        self.connections.read(progress::stored_bytes)
+    }
     fn snapshot(&self, name: &str) -> Stored<Option<(Sequence, Vec<u8>)>> {
         self.connections.read(|db| progress::snapshot(db, name))
     }

@@ -86,6 +86,13 @@ pub(crate) fn put_snapshot(
     Ok(())
 }
 
+/// Pages in use, as they stand in the file.
+pub(crate) fn stored_bytes(db: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT (page_count - freelist_count) * page_size \
+        FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
+    db.query_row(sql, [], |row| count(row, 0))
+}
+
 pub(crate) fn snapshot(
     db: &Connection,
     name: &str,

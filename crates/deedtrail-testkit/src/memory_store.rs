@@ -467,6 +467,12 @@ impl Store for MemoryStore {
         Ok(self.tables().derived.snapshots.get(name).cloned())
     }
 
+    fn stored_bytes(&self) -> Stored<u64> {
+        let tables = self.tables();
+        let snapshots = tables.derived.snapshots.values();
+        Ok(snapshots.map(|(_, bytes)| bytes.len() as u64).sum())
+    }
+
     fn setting(&self, name: &str) -> Stored<Option<String>> {
         Ok(self.tables().settings.get(name).cloned())
     }

@@ -136,7 +136,7 @@ pub(crate) struct Demo {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Read the configuration, the sources and the rules it names, and report every mistake
+    /// Read the configuration, the sources, rules and sequences it names, and report every mistake
     Check,
     /// Show the values in force
     Show,
@@ -167,6 +167,12 @@ pub(crate) enum SourceCommand {
         /// Files, globs or `-`
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
+    },
+    /// Before a SaaS is adopted: which of its logs are understood, what they do not tell, and whether
+    /// that suffices
+    Readiness {
+        /// Name of the vendor or product, e.g. slack or "Google Workspace"
+        name: String,
     },
     /// Say of which source records are that nobody labelled
     Detect {

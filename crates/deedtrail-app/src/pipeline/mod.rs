@@ -19,6 +19,7 @@ pub use worker::{Processing, Worker, WorkerError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use deedtrail_charter::Library;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::mapping::text_bytes;
 use deedtrail_core::port::archive::ArchiveError;
@@ -63,11 +64,15 @@ pub struct Detection {
     pub settings: Settings,
     /// What the operator says of targets.
     pub targets: Arc<Targets>,
+    /// Unsafe sequences in force.
+    pub sequences: Arc<Library>,
 }
 
 impl Detection {
     fn start(&self) -> Detector {
-        Detector::new(Arc::clone(&self.rules), self.settings.clone())
+        let mut detector = Detector::new(Arc::clone(&self.rules), self.settings.clone());
+        detector.replace_library(Arc::clone(&self.sequences));
+        detector
     }
 }
 

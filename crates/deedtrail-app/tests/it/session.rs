@@ -115,6 +115,7 @@ fn lived(order: &[usize]) -> Sample {
         rules: Arc::new(RuleSet::default()),
         settings: Settings::default(),
         targets: Arc::default(),
+        sequences: deedtrail_charter::Library::shipped(),
     };
     let mut pipeline = Pipeline::open(ports(&sample), detection, [7; 32]).unwrap();
     let app = App::new(ports(&sample));

@@ -391,6 +391,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The newest snapshot of that name and the position it covers.
     fn snapshot(&self, name: &str) -> Result<Option<(Sequence, Vec<u8>)>, StoreError>;
 
+    /// Space that everything in it takes, bytes.
+    fn stored_bytes(&self) -> Result<u64, StoreError>;
+
     fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
     fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError>;
 }

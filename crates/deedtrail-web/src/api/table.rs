@@ -449,6 +449,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         ..READ
     },
     Endpoint {
+        path: "/v1/saas-readiness/{name}",
+        route: || get(sources::readiness),
+        document: Some(delivered::SAAS_READINESS),
+        ..READ
+    },
+    Endpoint {
         path: "/v1/checkpoints",
         route: || get(evidence::newest),
         document: Some(CHECKPOINTS),
