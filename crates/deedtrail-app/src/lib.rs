@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod activity;
+pub mod agent_call;
 pub mod charter;
 pub mod configuration;
 pub mod entitlement;

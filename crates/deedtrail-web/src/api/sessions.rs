@@ -2,7 +2,9 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use deedtrail_app::App;
 use deedtrail_app::access::Principal;
+use deedtrail_app::agent_call::AgentCall;
 use deedtrail_app::session::NextStep;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_core::Text;
@@ -36,6 +38,8 @@ pub(super) struct SessionAnswer {
     session: Session,
     joined: Vec<Session>,
     joins: Vec<SessionJoin>,
+    /// Which agent called which, where one called another; each below its caller.
+    agents: Vec<AgentCall>,
     /// Further joined sessions are left out.
     more: bool,
 }
@@ -86,7 +90,7 @@ pub(super) async fn list(
         ..SessionFilter::default()
     };
     let identity = asked.identity.filter(|who| !who.is_empty());
-    let read = move |app: &deedtrail_app::App| -> Result<Vec<Session>, ReadingError> {
+    let read = move |app: &App| -> Result<Vec<Session>, ReadingError> {
         if let Some(who) = identity {
             filter.identity = Some(app.find_identity(&principal, &who)?.identity.id);
         }
@@ -106,10 +110,14 @@ pub(super) async fn one(
     Path(uid): Path<String>,
 ) -> Answer<SessionAnswer> {
     let uid = ask::id(&uid)?;
-    let file = shared
-        .attempt(move |app| app.session_file(&principal, uid))
-        .await?;
+    let read = move |app: &App| -> Result<_, ReadingError> {
+        let file = app.session_file(&principal, uid)?;
+        let agents = app.agent_calls(&principal, &file)?;
+        Ok((file, agents))
+    };
+    let (file, agents) = shared.attempt(read).await?;
     Ok(Json(SessionAnswer {
+        agents,
         session: file.session,
         joined: file.joined,
         joins: file.joins,
