@@ -15,7 +15,11 @@ use crate::timeline::ReadingError;
 /// Sessions a file holds beside its own; those farther away by joins are left out, which it says.
 pub const JOINED_MAX: usize = 24;
 
-/// A session with those that are joined to it, however many steps away.
+/// Joins less sure than this are weak: they are followed from the session itself, not on from those
+/// joined to it, since a row of them leads to anything.
+pub const WEAK_BELOW: u8 = 60;
+
+/// A session with those that are joined to it, by sure joins however many steps away.
 #[derive(Clone, Debug)]
 pub struct SessionFile {
     pub session: Session,
@@ -123,8 +127,10 @@ impl App {
             let found = store.session_joins(tenant, &fresh)?;
             fresh.clear();
             for join in found {
+                let own = join.from == uid || join.to == uid;
+                let leads_on = own || join.confidence >= WEAK_BELOW;
                 for end in [join.from, join.to] {
-                    if known.contains(&end) {
+                    if !leads_on || known.contains(&end) {
                         continue;
                     }
                     if joined.len() >= JOINED_MAX {

@@ -52,6 +52,37 @@ async fn weak_joins_are_one_line_and_not_drawn() {
 }
 
 #[tokio::test]
+async fn weak_joins_lead_no_further_than_one_step() {
+    let caller = Caller::new(Sample::story());
+    let uid = |session: &serde_json::Value| session["uid"].as_str().unwrap().to_owned();
+    let alone = session_of(&caller, "ci-deployer").await;
+    let role = session_of(&caller, "role/prod-admin").await;
+    let known = caller.get(&format!("/v1/sessions/{}", uid(&role))).await;
+    let joins: Vec<SessionJoin> = serde_json::from_value(known.json()["joins"].clone()).unwrap();
+    let sure = joins
+        .into_iter()
+        .find(|join| join.to.to_string() != uid(&role));
+    let sure = sure.unwrap();
+    let okta = sure.from;
+    let store = &caller.sample.store;
+    let progress = Progress {
+        through: store.processed().unwrap(),
+        session_joins: vec![SessionJoin {
+            from: uid(&alone).parse().unwrap(),
+            to: okta,
+            confidence: 50,
+            ..sure
+        }],
+        ..Progress::default()
+    };
+    store.save(progress).unwrap();
+    for (session, joined) in [(uid(&role), 2), (okta.to_string(), 3), (uid(&alone), 3)] {
+        let file = caller.get(&format!("/v1/sessions/{session}")).await.json();
+        assert_eq!(file["joined"].as_array().unwrap().len(), joined, "{file}");
+    }
+}
+
+#[tokio::test]
 async fn actions_lead_to_their_event_on_the_timeline() {
     let caller = Caller::new(Sample::story());
     let session = session_of(&caller, "ci-deployer").await;
