@@ -85,7 +85,7 @@ pub struct PersonRisk {
 pub struct KindOfDeparture {
     pub kind: &'static str,
     pub title: &'static str,
-    /// Those of the gravest finding.
+    /// Those of the gravest finding, and [`DAY_POINTS`] for each further day.
     pub points: u32,
     pub severity: Severity,
     pub findings: u64,
@@ -93,6 +93,10 @@ pub struct KindOfDeparture {
     pub days: usize,
     pub last_day: Text,
 }
+
+/// Points for each further day with findings of one kind, and the most of them.
+pub const DAY_POINTS: u32 = 2;
+pub const DAYS_COUNTED_MAX: u32 = 5;
 
 /// Points of a kind by its gravest finding; the same as trust takes for one.
 pub const fn points(severity: Severity) -> u32 {
@@ -251,10 +255,11 @@ fn departure(kind: &str, findings: &[Finding]) -> Option<KindOfDeparture> {
     let severity = findings.iter().map(|it| it.draft.severity).max()?;
     let last = findings.iter().map(|it| it.last_time).max()?;
     let days: BTreeSet<i64> = findings.iter().map(|it| it.draft.at.utc_day()).collect();
+    let further = u32::try_from(days.len().saturating_sub(1)).unwrap_or(u32::MAX);
     Some(KindOfDeparture {
         kind: kind.id,
         title: kind.title,
-        points: points(severity),
+        points: points(severity) + DAY_POINTS * further.min(DAYS_COUNTED_MAX),
         severity,
         findings: findings.len() as u64,
         days: days.len(),

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod activity;
+pub mod agent_call;
 pub mod behaviour;
 pub mod charter;
 pub mod configuration;

@@ -6,7 +6,9 @@ use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::insider_risk::{KindOfDeparture, PersonRisk, RISK_DAYS, points};
+use deedtrail_app::insider_risk::{
+    DAY_POINTS, DAYS_COUNTED_MAX, KindOfDeparture, PersonRisk, RISK_DAYS, points,
+};
 use deedtrail_core::finding::Severity;
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::store::Scope;
@@ -31,7 +33,6 @@ struct PersonRow {
     points: u32,
     /// Width of the bar, 0 to 100.
     percent: u32,
-    badge: Badge,
     last_day: String,
     departures: Vec<DepartureRow>,
 }
@@ -46,6 +47,8 @@ struct InsiderRiskPage {
     left_out: usize,
     cut: bool,
     points: String,
+    day_points: u32,
+    day_points_max: u32,
     may_decide: bool,
     reason_max: usize,
 }
@@ -96,6 +99,8 @@ fn load(app: &App, principal: &Principal) -> Result<InsiderRiskPage, Problem> {
         left_out: risk.left_out,
         cut: risk.cut,
         points: table_of_points(),
+        day_points: DAY_POINTS,
+        day_points_max: DAY_POINTS * DAYS_COUNTED_MAX,
         may_decide: principal.require(Scope::Write).is_ok(),
         reason_max: NOTE_CHARACTERS_MAX,
     })
@@ -106,7 +111,6 @@ fn row(person: &PersonRisk, most: u32) -> PersonRow {
         person: person.person.to_string(),
         points: person.points,
         percent: person.points * 100 / most,
-        badge: Badge::new(person.severity),
         last_day: person.last_day.to_string(),
         departures: person.kinds.iter().map(departure).collect(),
     }

@@ -14,8 +14,8 @@ use deedtrail_core::time::Timestamp;
 
 use super::session_join::{Joins, drawn};
 use super::session_view::{
-    PermissionRow, Score, StepRow, TrustRow, branches, known_by, reach_branches, step_class,
-    timeline, trust_rows, verdict_badge, who,
+    AgentRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by, reach_branches,
+    step_class, timeline, trust_rows, verdict_badge, who,
 };
 use super::{Chrome, Failure, Section, show};
 use crate::api::id;
@@ -53,6 +53,7 @@ struct SessionPage {
     state: String,
     events: String,
     lanes: Option<JoinedLanes>,
+    agents: Vec<AgentRow>,
     steps: Vec<StepRow>,
     left_out: u64,
     joined: usize,
@@ -106,6 +107,7 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
         state: state(session, now),
         events: counted(session.events),
         lanes: JoinedLanes::new(&file, &steps, &drawn(&file), step_class),
+        agents: AgentRow::all(&app.agent_calls(principal, &file)?),
         steps: StepRow::all(&file, &steps),
         left_out: all.iter().map(|one| one.next_left_out).sum(),
         joined: file.joined.len(),

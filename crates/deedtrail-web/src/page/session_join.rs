@@ -1,14 +1,13 @@
-//! What a session is joined to: the sure joins one by one, the weak ones by their reason.
+//! What a session is joined to: the sure joins one by one; the weak ones by their reason, and not
+//! drawn.
 
-use deedtrail_app::session::SessionFile;
+use deedtrail_app::session::{SessionFile, WEAK_BELOW};
 use deedtrail_core::id::SessionUid;
 use deedtrail_core::session::{JoinBy, Session, SessionJoin};
 
 use super::session_view::{Score, verdict_badge};
 use crate::view::{Badge, Shown};
 
-/// Joins less sure than this are weak: listed by their reason, and not drawn.
-const WEAK_BELOW: u8 = 60;
 /// Sure joins shown, the page's own session first.
 const JOINS_SHOWN_MAX: usize = 16;
 /// Weak joins of one reason shown.

@@ -1,5 +1,6 @@
 //! What the pages of sessions show: rows, words, badges.
 
+use deedtrail_app::agent_call::AgentCall;
 use deedtrail_app::entitlement::Reach;
 use deedtrail_app::session::{NextStep, SessionFile};
 use deedtrail_core::action::Action;
@@ -194,6 +195,38 @@ pub(crate) fn step_class(step: &NextStep) -> &'static str {
         Action::Read | Action::Enumerate | Action::MessageConsume | Action::Other => "",
         Action::Authenticate | Action::SessionChange | Action::Click => "low",
         _ => "med",
+    }
+}
+
+/// An agent, below the one that called it.
+#[derive(Debug)]
+pub(crate) struct AgentRow {
+    /// Class that indents it.
+    pub(crate) indent: String,
+    pub(crate) agent: Shown,
+    /// `planner by ask_payer`
+    pub(crate) caller: Option<String>,
+    pub(crate) on_behalf_of: Option<Shown>,
+    pub(crate) first: Moment,
+    pub(crate) events: String,
+    pub(crate) complete: bool,
+}
+
+impl AgentRow {
+    pub(crate) fn all(calls: &[AgentCall]) -> Vec<Self> {
+        let row = |call: &AgentCall| Self {
+            indent: format!("d{}", call.depth),
+            agent: Shown::cut(&call.agent, 60),
+            caller: call.called_by.as_deref().map(|caller| {
+                let by = call.by.as_deref().unwrap_or_default();
+                format!("{} by {}", Shown::cut(caller, 60), Shown::cut(by, 60))
+            }),
+            on_behalf_of: call.on_behalf_of.as_deref().map(|who| Shown::cut(who, 60)),
+            first: Moment::new(call.first),
+            events: grouped(call.events),
+            complete: call.complete,
+        };
+        calls.iter().map(row).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use deedtrail_core::port::store::{Progress, Store as _};
 use deedtrail_core::session::SessionJoin;
+use deedtrail_core::time::Timestamp;
 use deedtrail_testkit::sample::Sample;
 
 use crate::caller::Caller;
@@ -49,6 +50,67 @@ async fn weak_joins_are_one_line_and_not_drawn() {
         3,
         "two joins and trust"
     );
+}
+
+#[tokio::test]
+async fn weak_joins_lead_no_further_than_one_step() {
+    let caller = Caller::new(Sample::story());
+    let uid = |session: &serde_json::Value| session["uid"].as_str().unwrap().to_owned();
+    let alone = session_of(&caller, "ci-deployer").await;
+    let role = session_of(&caller, "role/prod-admin").await;
+    let known = caller.get(&format!("/v1/sessions/{}", uid(&role))).await;
+    let joins: Vec<SessionJoin> = serde_json::from_value(known.json()["joins"].clone()).unwrap();
+    let sure = joins
+        .into_iter()
+        .find(|join| join.to.to_string() != uid(&role));
+    let sure = sure.unwrap();
+    let okta = sure.from;
+    let store = &caller.sample.store;
+    let progress = Progress {
+        through: store.processed().unwrap(),
+        session_joins: vec![SessionJoin {
+            from: uid(&alone).parse().unwrap(),
+            to: okta,
+            confidence: 50,
+            ..sure
+        }],
+        ..Progress::default()
+    };
+    store.save(progress).unwrap();
+    for (session, joined) in [(uid(&role), 2), (okta.to_string(), 3), (uid(&alone), 3)] {
+        let file = caller.get(&format!("/v1/sessions/{session}")).await.json();
+        assert_eq!(file["joined"].as_array().unwrap().len(), joined, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn joins_of_an_earlier_part_are_not_those_of_the_one_shown() {
+    let caller = Caller::new(Sample::story());
+    let role = session_of(&caller, "role/prod-admin").await;
+    let address = format!("/v1/sessions/{}", role["uid"].as_str().unwrap());
+    let known = caller.get(&address).await.json();
+    let joins: Vec<SessionJoin> = serde_json::from_value(known["joins"].clone()).unwrap();
+    let store = &caller.sample.store;
+    for (hours, joined) in [(11, 2), (13, 0)] {
+        let earlier = |join: &SessionJoin| SessionJoin {
+            at: join.at.plus_micros(-hours * Timestamp::HOUR_US),
+            ..join.clone()
+        };
+        let progress = Progress {
+            through: store.processed().unwrap(),
+            session_joins: joins.iter().map(earlier).collect(),
+            ..Progress::default()
+        };
+        store.save(progress).unwrap();
+        let file = caller.get(&address).await.json();
+        assert_eq!(
+            file["joined"].as_array().unwrap().len(),
+            joined,
+            "{hours} h"
+        );
+        assert_eq!(file["joins"].as_array().unwrap().len(), joined, "{hours} h");
+        assert_eq!(file["more"], false);
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::endpoint::{Answer, Body, Document, Shape};
 pub(super) const LIST: Document = Document {
     summary: "People whose work departs from what is usual or declared for them, the most points first",
     detail: "Without names: `person` is a pseudonym of this installation. Open findings of the last \
-             90 days count, once per kind with the points of the gravest.",
+             90 days count, per kind with the points of the gravest and 2 for each further day.",
     answer: Answer::Json("InsiderRisk"),
     ..PLAIN
 };
