@@ -5,6 +5,7 @@ mod access;
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod behaviour;
 mod caller;
 #[cfg(test)]
 mod charter;
