@@ -120,7 +120,7 @@ fn p7_a_sign_in_to_where_nothing_is_seen_is_found_and_trust_falls() {
     for row in ["start_strong", "age", "finding_high", "departure"] {
         assert!(rows.contains(&&json!(row)), "{row}: {risky:#}");
     }
-    assert!(risky["score"].as_i64().unwrap() < 50, "{risky:#}");
+    assert!(risky["lowest"].as_i64().unwrap() < 50, "{risky:#}");
 }
 
 #[test]
