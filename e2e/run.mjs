@@ -102,6 +102,9 @@ async function addresses(state) {
     ["coverage", "/coverage", 200],
     ["grades", "/grades", 200],
     ["quarantine", "/quarantine", 200],
+    ["sessions", "/sessions", 200],
+    ["blind-sessions", "/blind-sessions", 200],
+    ["insider-risk", "/insider-risk", 200],
     ["charters", "/charters", 200],
     ["not-found", "/no-such-page", 404],
   ];
@@ -113,6 +116,7 @@ async function addresses(state) {
   };
   const [finding] = await follow("finding", "/", "tbody a.go", 4);
   const [identity] = await follow("identity", "/identities", "tbody a.go", 4);
+  await follow("session", "/sessions?trust_below=70", "tbody a.go[href^='/sessions/']", 3);
   await follow("source", "/sources", "tbody a.go", 8);
   const [waiting] = await follow("quarantined", "/quarantine", "a.go[href*='/quarantine/']", 3);
   if (!waiting) fail("quarantine", "the demo has no record that waits");

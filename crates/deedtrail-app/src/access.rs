@@ -310,7 +310,7 @@ impl App {
     }
 
     /// 256 random bits as hex.
-    fn random_hex(&self) -> String {
+    pub(crate) fn random_hex(&self) -> String {
         let mut bytes = [0_u8; 32];
         self.ports.entropy.fill(&mut bytes);
         hex::encode(bytes)

@@ -1,6 +1,6 @@
-//! Activity of one identity over time: histogram and action mix.
+//! Activity of one identity over time.
 
-use deedtrail_core::port::archive::{ActionCount, Bucket, EventFilter};
+use deedtrail_core::port::archive::{Bucket, EventFilter};
 use deedtrail_core::port::store::Scope;
 use deedtrail_core::time::Timestamp;
 
@@ -62,11 +62,10 @@ pub struct Activity {
     pub window: Window,
     /// Buckets without events are left out.
     pub buckets: Vec<Bucket>,
-    pub actions: Vec<ActionCount>,
 }
 
 impl App {
-    /// Events of one identity by bucket and by action.
+    /// Events of one identity by bucket.
     pub fn activity(
         &self,
         principal: &Principal,
@@ -85,7 +84,6 @@ impl App {
         Ok(Activity {
             window,
             buckets: archive.histogram(&filter, window.bucket_us)?,
-            actions: archive.actions(&filter)?,
         })
     }
 }

@@ -26,7 +26,7 @@ pub const DISPOSITIONS: [&str; 6] = [
 ];
 
 /// Findings about a session that departed from what was learned.
-const LEARNED: [&str; 2] = ["behaviour_departure", "group_change"];
+pub(crate) const LEARNED: [&str; 2] = ["behaviour_departure", "group_change"];
 
 /// What an analyst concludes about a finding.
 #[derive(Clone, Copy, Debug)]

@@ -5,21 +5,27 @@
 
 pub mod access;
 pub mod activity;
+pub mod agent_call;
+pub mod behaviour;
 pub mod charter;
 pub mod configuration;
 pub mod entitlement;
 pub mod evidence;
+pub mod explanation;
 pub mod feed_health;
 pub mod feeds;
 pub mod figures;
 pub mod findings;
+pub mod habit;
 pub mod identity;
+pub mod insider_risk;
 pub mod intake;
 pub mod listing;
 pub mod pipeline;
 pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
+pub mod saas_readiness;
 mod sensitive;
 pub mod session;
 pub mod signal;
@@ -30,7 +36,7 @@ pub mod today;
 pub mod webhook;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::archive::Archive;
@@ -68,6 +74,8 @@ pub struct App {
     pub handover: Arc<pipeline::Handover>,
     /// Rules that are not in force because of a mistake: file, line, what is wrong.
     pub rules_left_out: Vec<String>,
+    /// What is wrong with files of unsafe sequences, one line each.
+    pub sequences_left_out: Vec<String>,
     /// Webhooks that are awaited, by name.
     pub webhooks: BTreeMap<String, webhook::Webhook>,
     /// Streams of signals, by name.
@@ -78,6 +86,8 @@ pub struct App {
     pub feeds: feeds::FeedStates,
     /// Source that the configuration gives to whatever comes by a way in, by `KIND.NAME`.
     pub sources_of_ways: BTreeMap<String, SourceName>,
+    /// Held while the secret of pseudonyms is looked up or made.
+    pub pseudonyms: Mutex<()>,
 }
 
 impl App {
@@ -90,11 +100,13 @@ impl App {
             processing: Arc::default(),
             handover: Arc::default(),
             rules_left_out: Vec::new(),
+            sequences_left_out: Vec::new(),
             webhooks: BTreeMap::new(),
             signals: BTreeMap::new(),
             listeners: BTreeMap::new(),
             feeds: feeds::FeedStates::default(),
             sources_of_ways: BTreeMap::new(),
+            pseudonyms: Mutex::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use deedtrail_core::Text;
 use deedtrail_core::id::{IdentityId, SessionUid};
 use deedtrail_core::port::store::{Scope, SessionFilter};
 use deedtrail_core::session::{BlindSession, GAP_MARKED_US, NextAction, Session, SessionJoin};
+use deedtrail_core::time::Timestamp;
 use serde::Serialize;
 
 use crate::App;
@@ -15,7 +16,15 @@ use crate::timeline::ReadingError;
 /// Sessions a file holds beside its own; those farther away by joins are left out, which it says.
 pub const JOINED_MAX: usize = 24;
 
-/// A session with those that are joined to it, however many steps away.
+/// Joins less sure than this are weak: they are followed from the session itself, not on from those
+/// joined to it, since a row of them leads to anything.
+pub const WEAK_BELOW: u8 = 60;
+
+/// A join is of the newest part of a session when it was made at most this long before the part
+/// began: the longest time between two sessions that a join bridges backwards, µs.
+const JOIN_REACH_US: i64 = 12 * Timestamp::HOUR_US;
+
+/// A session with those that are joined to it, by sure joins however many steps away.
 #[derive(Clone, Debug)]
 pub struct SessionFile {
     pub session: Session,
@@ -45,6 +54,22 @@ pub struct BlindMap {
     pub systems: Vec<(Text, usize)>,
     /// The gravest first, then the latest.
     pub rows: Vec<BlindSession>,
+}
+
+/// Whether a join was made in a part of a session that began at `started`: joins name sessions, and
+/// a vendor's session that goes on for months has many parts.
+fn is_of_part(join: &SessionJoin, started: Timestamp) -> bool {
+    join.at >= started.plus_micros(-JOIN_REACH_US)
+}
+
+/// The same for those of its sessions that are known.
+fn is_of_parts(join: &SessionJoin, known: &BTreeMap<SessionUid, Timestamp>) -> bool {
+    let mut ends = [join.from, join.to].into_iter();
+    ends.all(|end| {
+        known
+            .get(&end)
+            .is_none_or(|started| is_of_part(join, *started))
+    })
 }
 
 impl SessionFile {
@@ -114,7 +139,7 @@ impl App {
         let (store, tenant) = (&self.ports.store, &principal.tenant);
         let session = store.session(tenant, uid)?;
         let session = session.ok_or(ReadingError::NoSession(uid))?;
-        let mut known = BTreeSet::from([uid]);
+        let mut known = BTreeMap::from([(uid, session.started)]);
         let mut fresh = vec![uid];
         let mut joins: BTreeMap<_, SessionJoin> = BTreeMap::new();
         let mut joined = Vec::new();
@@ -123,22 +148,30 @@ impl App {
             let found = store.session_joins(tenant, &fresh)?;
             fresh.clear();
             for join in found {
+                let own = join.from == uid || join.to == uid;
+                let leads_on = own || join.confidence >= WEAK_BELOW;
                 for end in [join.from, join.to] {
-                    if known.contains(&end) {
+                    if !leads_on || known.contains_key(&end) || !is_of_parts(&join, &known) {
                         continue;
                     }
+                    let other = store.session(tenant, end)?;
+                    let Some(other) = other.filter(|it| is_of_part(&join, it.started)) else {
+                        continue;
+                    };
                     if joined.len() >= JOINED_MAX {
                         more = true;
-                    } else if let Some(other) = store.session(tenant, end)? {
-                        known.insert(end);
-                        fresh.push(end);
-                        joined.push(other);
+                        continue;
                     }
+                    known.insert(end, other.started);
+                    fresh.push(end);
+                    joined.push(other);
                 }
                 joins.insert((join.from, join.to, join.by), join);
             }
         }
-        joins.retain(|(from, to, _), _| known.contains(from) && known.contains(to));
+        joins.retain(|(from, to, _), join| {
+            known.contains_key(from) && known.contains_key(to) && is_of_parts(join, &known)
+        });
         let mut joins: Vec<SessionJoin> = joins.into_values().collect();
         joins.sort_by_key(|join| (std::cmp::Reverse(join.confidence), join.at, join.from));
         joined.sort_by_key(|session| (session.started, session.part, session.uid));

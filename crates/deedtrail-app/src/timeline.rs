@@ -59,6 +59,12 @@ pub enum ReadingError {
     )]
     UnknownDisposition(String),
     #[error(
+        "nobody in the list of insider risk is called `{0}`; who has no open departure left is no longer in it"
+    )]
+    NoPerson(String),
+    #[error("say why, in 1 to {NOTE_CHARACTERS_MAX} characters: it is recorded with your name")]
+    NoReason,
+    #[error(
         "the note is over {NOTE_CHARACTERS_MAX} characters; write the rest elsewhere and name it here"
     )]
     LongNote,

@@ -23,6 +23,8 @@ use crate::view::View;
 
 /// Columns that hold an alias an identity may go by: it acted, was acted for, or was acted on.
 const ALIAS_COLUMNS: [&str; 3] = ["actor_alias_uid", "on_behalf_of_uid", "target_alias_uid"];
+/// The first of them: it acted, or was acted for.
+const ACTING_COLUMNS: usize = 2;
 /// Up to this many stored rows a page is read in one go; in larger tables finding its last
 /// instant first costs less than it saves.
 const WIDE_ROWS_MAX: usize = 200_000;
@@ -197,8 +199,14 @@ async fn parts(
                 frame.filter(is_one(earlier).is_not_true())
             })
     };
+    let columns = if filter.acting {
+        ACTING_COLUMNS
+    } else {
+        ALIAS_COLUMNS.len()
+    };
     Ok(ALIAS_COLUMNS
         .iter()
+        .take(columns)
         .enumerate()
         .map(part)
         .collect::<Result<_, _>>()?)

@@ -9,7 +9,7 @@ use crate::event::{ActorKind, Alias, Delegation, MappedEvent};
 pub const SPANS_UP_MAX: usize = 64;
 
 /// The chain of one call.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AgentChain<'e> {
     /// The agent that made the call.
     pub agent: Option<&'e Alias>,
@@ -20,9 +20,17 @@ pub struct AgentChain<'e> {
     /// Whom it works for: its record's word, else that of the nearest agent above.
     pub on_behalf_of: Option<&'e Alias>,
     /// Agents that called it, nearest first.
-    pub called_by: Vec<&'e Alias>,
+    pub called_by: Vec<Caller<'e>>,
     /// False where a span above is not known, or lies too far up: there may be more.
     pub complete: bool,
+}
+
+/// An agent that called the one below it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Caller<'e> {
+    pub agent: &'e Alias,
+    /// Its call: the tool or operation below which the other agent worked.
+    pub call: &'e MappedEvent,
 }
 
 /// The chain of `event`; `span` gives the event of a span of the same trace, if it is known.
@@ -49,10 +57,12 @@ pub fn chain<'e>(
         let Some(above) = span(parent) else {
             return chain;
         };
-        let caller = agent(above);
-        if caller.is_some() && caller != below {
-            chain.called_by.extend(caller);
-            below = caller;
+        if let Some(caller) = agent(above).filter(|caller| Some(*caller) != below) {
+            chain.called_by.push(Caller {
+                agent: caller,
+                call: above,
+            });
+            below = Some(caller);
         }
         chain.on_behalf_of = chain.on_behalf_of.or(relation(above, "on_behalf_of"));
         at = above;
@@ -127,7 +137,11 @@ mod tests {
         ];
         let chain = of(&spans, "d");
         assert_eq!(chain.agent, Some(&alias("agent.id", "payer")));
-        assert_eq!(chain.called_by, [&alias("agent.id", "planner")]);
+        let [caller] = chain.called_by[..] else {
+            panic!("{chain:?}");
+        };
+        assert_eq!(caller.agent, &alias("agent.id", "planner"));
+        assert_eq!(caller.call, &spans[1], "the call right above");
         assert_eq!(chain.on_behalf_of, Some(&alias("test", "ana")));
         assert_eq!(chain.acting_as, Some(&alias("test", "sp-payer")));
         // What others run as is theirs.

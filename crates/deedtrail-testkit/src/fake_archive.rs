@@ -219,7 +219,7 @@ fn matches(event: &Event, filter: &EventFilter) -> bool {
     let action = event.mapped.action.name();
     let at = event.time_effective;
     event.tenant == filter.tenant
-        && (filter.aliases.is_empty() || touches(event, &filter.aliases))
+        && (filter.aliases.is_empty() || touches(event, filter))
         && (filter.uids.is_empty() || filter.uids.contains(&event.event_uid))
         && filter
             .source
@@ -234,8 +234,9 @@ fn matches(event: &Event, filter: &EventFilter) -> bool {
             .is_none_or(|text| mentions(event, text))
 }
 
-/// Actor, on-behalf-of or target is one of `aliases`.
-fn touches(event: &Event, aliases: &[AliasUid]) -> bool {
+/// Actor, on-behalf-of or, unless those are asked for, target is one of the aliases.
+fn touches(event: &Event, filter: &EventFilter) -> bool {
+    let aliases = &filter.aliases;
     let target = |alias: &deedtrail_core::event::Alias| {
         AliasUid::of(&event.tenant, &alias.namespace, &alias.value)
     };
@@ -244,7 +245,7 @@ fn touches(event: &Event, aliases: &[AliasUid]) -> bool {
     let mut targets = event.mapped.target_aliases.iter().map(target);
     parties.any(|uid| aliases.contains(&uid))
         || behind.any(|uid| aliases.contains(&uid))
-        || targets.any(|uid| aliases.contains(&uid))
+        || (!filter.acting && targets.any(|uid| aliases.contains(&uid)))
 }
 
 fn mentions(event: &Event, text: &str) -> bool {

@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deedtrail_app::access::{AccessError, Denied};
+use deedtrail_app::behaviour::BaselineError;
 use deedtrail_app::charter::CharterError;
 use deedtrail_app::configuration::ConfigurationError;
 use deedtrail_app::entitlement::EntitlementRefusal;
@@ -225,6 +226,24 @@ impl From<CharterError> for Problem {
     }
 }
 
+impl From<BaselineError> for Problem {
+    fn from(error: BaselineError) -> Self {
+        let detail = error.to_string();
+        match error {
+            BaselineError::Denied(denied) => denied.into(),
+            BaselineError::Store(error) => error.into(),
+            BaselineError::Append(error) => append_problem(&error),
+            BaselineError::Reading(error) => error.into(),
+            BaselineError::History(error) => error.into(),
+            BaselineError::Nothing { .. } => Self::invalid(detail),
+            BaselineError::NoVersion { .. } => Self::not_found(detail),
+            BaselineError::Overtaken(_) => {
+                Self::new(StatusCode::CONFLICT, "decided", "Decided already", detail)
+            }
+        }
+    }
+}
+
 impl From<ReadingError> for Problem {
     fn from(error: ReadingError) -> Self {
         let detail = error.to_string();
@@ -235,12 +254,15 @@ impl From<ReadingError> for Problem {
             | ReadingError::NoEvent(_)
             | ReadingError::NoFinding(_)
             | ReadingError::NoSession(_)
+            | ReadingError::NoPerson(_)
             | ReadingError::Log(ReadError::Missing(_)) => Self::not_found(detail),
             ReadingError::Ambiguous { .. } => {
                 Self::new(StatusCode::CONFLICT, "ambiguous", "Several match", detail)
             }
             ReadingError::Unnamed => Self::bad_request(detail),
-            ReadingError::UnknownDisposition(_) | ReadingError::LongNote => Self::invalid(detail),
+            ReadingError::UnknownDisposition(_)
+            | ReadingError::LongNote
+            | ReadingError::NoReason => Self::invalid(detail),
             ReadingError::TooMany { .. } => Self::too_large(detail),
             ReadingError::Append(error) => append_problem(&error),
             ReadingError::Log(ReadError::Damaged { .. }) => Self::new(

@@ -1,6 +1,8 @@
 //! Tests of the use cases over the real sources and rules.
 
 #[cfg(test)]
+mod agent_call;
+#[cfg(test)]
 mod archive_errors;
 #[cfg(test)]
 mod charter;

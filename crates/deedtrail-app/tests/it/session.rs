@@ -110,17 +110,22 @@ fn day() -> Vec<(&'static str, Value)> {
 }
 
 fn lived(order: &[usize]) -> Sample {
+    let day = day();
+    processed(order.iter().map(|place| &day[*place]))
+}
+
+/// An installation that has processed these records.
+pub(crate) fn processed<'a>(records: impl Iterator<Item = &'a (&'a str, Value)>) -> Sample {
     let sample = Sample::empty();
     let detection = Detection {
         rules: Arc::new(RuleSet::default()),
         settings: Settings::default(),
         targets: Arc::default(),
+        sequences: deedtrail_charter::Library::shipped(),
     };
     let mut pipeline = Pipeline::open(ports(&sample), detection, [7; 32]).unwrap();
     let app = App::new(ports(&sample));
-    let day = day();
-    for place in order {
-        let (source, record) = &day[*place];
+    for (source, record) in records {
         let record = record.to_string();
         let delivery = Delivery {
             source: Some(&SourceName::new(source).unwrap()),

@@ -268,3 +268,23 @@ fn a_replay_of_much_appends_little_at_a_time() {
     let largest = appends.iter().map(|(_, bytes)| *bytes).max().unwrap();
     assert!(largest < (4 << 20) + 9_000, "{appends:?}");
 }
+
+#[test]
+fn nobody_is_revealed_whom_the_log_cannot_record() {
+    let sample = Sample::hostile();
+    let app = app(&sample, Arc::clone(&sample.log) as _);
+    let local = Principal::local();
+    let list = app.insider_risk(&local).unwrap();
+    let person = &list.people[0].person;
+    sample.log.refuse_with(Some(Refusal::DiskFull));
+    let refused = app.reveal_person(&local, person, "case 17");
+    assert!(matches!(refused, Err(ReadingError::Append(_))));
+    sample.log.refuse_with(None);
+    let reader = Principal {
+        scopes: vec![Scope::Read],
+        ..local.clone()
+    };
+    let denied = app.reveal_person(&reader, person, "case 17");
+    assert!(matches!(denied, Err(ReadingError::Denied(_))));
+    app.reveal_person(&local, person, "case 17").unwrap();
+}

@@ -57,6 +57,14 @@ fn an_identity_sees_what_it_did_what_was_done_for_it_and_to_it() {
         },
         &[8, 3],
     );
+    check(
+        &EventFilter {
+            aliases: jo.clone(),
+            acting: true,
+            ..none()
+        },
+        &[9, 3],
+    );
     let both = vec![jo[0], alias_uid("user1@example.com")];
     check(
         &EventFilter {

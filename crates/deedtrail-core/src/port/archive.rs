@@ -15,6 +15,8 @@ pub struct EventFilter {
     pub tenant: TenantId,
     /// Actor, on-behalf-of or target alias is one of these.
     pub aliases: Vec<AliasUid>,
+    /// Only where one of `aliases` is the actor or the one it acts for, not the target.
+    pub acting: bool,
     pub uids: Vec<EventUid>,
     /// `source` equals.
     pub source: Option<String>,

@@ -1,5 +1,6 @@
 //! What is known about one identity or credential from its events so far: bounded, in event time.
 
+mod absorb;
 mod burst;
 mod facts;
 mod recent;
@@ -15,6 +16,7 @@ use deedtrail_core::id::SessionUid;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use absorb::merge;
 pub use burst::Burst;
 pub use facts::{Facts, Keys};
 pub use recent::{Recent, key};

@@ -8,7 +8,7 @@ use super::{audience, value};
 use crate::record::{Node, View};
 
 /// Most arguments kept of one call.
-const ARGUMENTS_MAX: usize = 64;
+pub(super) const ARGUMENTS_MAX: usize = 64;
 
 /// Fills in the arguments in an object that was kept whole; any other value is one argument
 /// without a name.

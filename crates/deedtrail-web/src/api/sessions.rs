@@ -2,7 +2,9 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use deedtrail_app::App;
 use deedtrail_app::access::Principal;
+use deedtrail_app::agent_call::AgentCall;
 use deedtrail_app::entitlement::Reach;
 use deedtrail_app::session::NextStep;
 use deedtrail_app::timeline::ReadingError;
@@ -38,6 +40,8 @@ pub(super) struct SessionAnswer {
     joined: Vec<Session>,
     joins: Vec<SessionJoin>,
     reach: Reach,
+    /// Which agent called which, where one called another; each below its caller.
+    agents: Vec<AgentCall>,
     /// Further joined sessions are left out.
     more: bool,
 }
@@ -88,7 +92,7 @@ pub(super) async fn list(
         ..SessionFilter::default()
     };
     let identity = asked.identity.filter(|who| !who.is_empty());
-    let read = move |app: &deedtrail_app::App| -> Result<Vec<Session>, ReadingError> {
+    let read = move |app: &App| -> Result<Vec<Session>, ReadingError> {
         if let Some(who) = identity {
             filter.identity = Some(app.find_identity(&principal, &who)?.identity.id);
         }
@@ -108,13 +112,15 @@ pub(super) async fn one(
     Path(uid): Path<String>,
 ) -> Answer<SessionAnswer> {
     let uid = ask::id(&uid)?;
-    let read = move |app: &deedtrail_app::App| -> Result<_, ReadingError> {
+    let read = move |app: &App| -> Result<_, ReadingError> {
         let file = app.session_file(&principal, uid)?;
         let reach = app.session_reach(&principal, &file)?;
-        Ok((file, reach))
+        let agents = app.agent_calls(&principal, &file)?;
+        Ok((file, reach, agents))
     };
-    let (file, reach) = shared.attempt(read).await?;
+    let (file, reach, agents) = shared.attempt(read).await?;
     Ok(Json(SessionAnswer {
+        agents,
         session: file.session,
         joined: file.joined,
         joins: file.joins,

@@ -214,7 +214,6 @@ fn activity(app: &App, principal: &Principal, file: &FindingFile) -> Result<Bars
         None => deedtrail_app::activity::Activity {
             window,
             buckets: Vec::new(),
-            actions: Vec::new(),
         },
     };
     Ok(Bars::new(&activity, &hot))

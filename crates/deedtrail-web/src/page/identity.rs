@@ -14,7 +14,7 @@ use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
 use deedtrail_core::id::EventUid;
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
-use deedtrail_core::port::archive::{ActionCount, EventFilter};
+use deedtrail_core::port::archive::EventFilter;
 use deedtrail_core::port::store::FindingFilter;
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
@@ -22,13 +22,14 @@ use serde::Deserialize;
 use super::entitlement::EntitlementSection;
 use super::findings::FindingRow;
 use super::identities::state;
+use super::standing_view::StandingView;
 use super::{Chrome, Failure, Section, query_string, show};
 use crate::api::{Asked, cursor, id, next_cursor, time};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::view::{
-    Bars, Chip, EventPanel, Fact, Lanes, Moment, Order, Row, Selection, Shown, ago, grouped, rows,
-    share,
+    Bars, Chip, EventPanel, Fact, HabitView, Lanes, Moment, Order, Row, Selection, Shown, ago,
+    grouped, rows,
 };
 
 /// Events on one page.
@@ -60,15 +61,6 @@ struct CredentialRow {
     state: String,
 }
 
-#[derive(Debug)]
-struct ActionRow {
-    name: String,
-    count: String,
-    share: String,
-    /// Width of its bar, 0 to 100.
-    percent: u64,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct IdentityAsked {
@@ -95,9 +87,10 @@ struct IdentityPage {
     credentials: Vec<CredentialRow>,
     credentials_more: usize,
     findings: Vec<FindingRow>,
+    standing: StandingView,
     entitled: EntitlementSection,
     bars: Bars,
-    actions: Vec<ActionRow>,
+    habits: HabitView,
     lanes: Option<Lanes>,
     rows: Vec<Row>,
     panel: Option<EventPanel>,
@@ -151,7 +144,6 @@ fn load(
     let now = app.ports.clock.now();
     let names = BTreeMap::from([(file.identity.id, file.identity.clone())]);
     let on_event = findings.iter().filter(|f| rests_on(f, selected));
-    let (bars, actions) = activity(app, principal, &file, &findings)?;
     Ok(IdentityPage {
         chrome: Chrome::load(app, principal, Section::Identities)?,
         who: Chip::of(&file.identity),
@@ -176,9 +168,10 @@ fn load(
             .iter()
             .map(|f| FindingRow::new(f, &names, now))
             .collect(),
+        standing: StandingView::load(app, principal, &file)?,
         entitled: EntitlementSection::load(app, principal, &file)?,
-        bars,
-        actions,
+        bars: activity(app, principal, &file, &findings)?,
+        habits: HabitView::new(&app.habits(principal, &file)?),
         lanes: Lanes::by_system(&events, |event| selection.class(event)),
         rows: rows(&events, &selection, Order::NewestFirst),
         panel,
@@ -227,7 +220,7 @@ fn activity(
     principal: &Principal,
     file: &IdentityFile,
     findings: &[Finding],
-) -> Result<(Bars, Vec<ActionRow>), Problem> {
+) -> Result<Bars, Problem> {
     let last = file
         .identity
         .last_seen
@@ -237,24 +230,7 @@ fn activity(
     let activity = app.activity(principal, file, Window::around(first, last))?;
     let events = findings.iter().flat_map(|finding| &finding.draft.events);
     let hot: Vec<Timestamp> = events.map(|event| event.time).collect();
-    let total: u64 = activity.actions.iter().map(|action| action.count).sum();
-    let most = activity
-        .actions
-        .iter()
-        .map(|action| action.count)
-        .max()
-        .unwrap_or(1)
-        .max(1);
-    let action = |action: &ActionCount| ActionRow {
-        name: action.action.replace('_', " "),
-        count: grouped(action.count),
-        share: share(action.count, total),
-        percent: action.count * 100 / most,
-    };
-    Ok((
-        Bars::new(&activity, &hot),
-        activity.actions.iter().map(action).collect(),
-    ))
+    Ok(Bars::new(&activity, &hot))
 }
 
 fn facts(identity: &Identity) -> Vec<Fact> {

@@ -1,5 +1,7 @@
 //! Pages: every one is a view model made from a use case, and a template.
 
+mod baseline;
+mod behaviour;
 mod blind;
 mod charter;
 mod charters;
@@ -12,15 +14,18 @@ mod grades;
 mod here;
 mod identities;
 mod identity;
+mod insider_risk;
 mod quarantine;
 mod quarantine_list;
 mod session;
+mod session_join;
 mod session_view;
 mod sessions;
 pub(crate) mod sign_in;
 mod source;
 mod source_view;
 mod sources;
+mod standing_view;
 mod table;
 mod today;
 mod way_in;
@@ -55,16 +60,20 @@ pub(crate) enum Section {
     Findings,
     Identities,
     Sessions,
+    Behaviour,
+    InsiderRisk,
     Charters,
     Sources,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Today,
         Self::Findings,
         Self::Identities,
         Self::Sessions,
+        Self::Behaviour,
+        Self::InsiderRisk,
         Self::Charters,
         Self::Sources,
     ];
@@ -75,6 +84,8 @@ impl Section {
             Self::Findings => "Findings",
             Self::Identities => "Identities",
             Self::Sessions => "Sessions",
+            Self::Behaviour => "Behaviour",
+            Self::InsiderRisk => "Insider risk",
             Self::Charters => "Charters",
             Self::Sources => "Sources",
         }
@@ -86,6 +97,8 @@ impl Section {
             Self::Findings => "/findings",
             Self::Identities => "/identities",
             Self::Sessions => "/sessions",
+            Self::Behaviour => "/behaviour",
+            Self::InsiderRisk => "/insider-risk",
             Self::Charters => "/charters",
             Self::Sources => "/sources",
         }

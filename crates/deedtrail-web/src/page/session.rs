@@ -12,18 +12,16 @@ use deedtrail_core::id::{SessionUid, SourceName};
 use deedtrail_core::session::Session;
 use deedtrail_core::time::Timestamp;
 
+use super::session_join::{Joins, drawn};
 use super::session_view::{
-    JoinRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by, reach_branches,
-    step_class, trust_rows, verdict_badge, who,
+    AgentRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by, reach_branches,
+    step_class, timeline, trust_rows, verdict_badge, who,
 };
 use super::{Chrome, Failure, Section, show};
 use crate::api::id;
 use crate::problem::Problem;
 use crate::state::Shared;
-use crate::view::{Badge, Chip, Curve, Fact, Lanes, Moment, Shown, Tree, ago, grouped, span};
-
-/// Joins shown, its own first.
-const JOINS_SHOWN_MAX: usize = 16;
+use crate::view::{Badge, Chip, Curve, Fact, JoinedLanes, Moment, Shown, Tree, ago, grouped, span};
 
 /// Why a session is not in scope.
 #[derive(Debug)]
@@ -54,13 +52,13 @@ struct SessionPage {
     lowest: u8,
     state: String,
     events: String,
-    lanes: Option<Lanes>,
+    lanes: Option<JoinedLanes>,
+    agents: Vec<AgentRow>,
     steps: Vec<StepRow>,
     left_out: u64,
     joined: usize,
     more: bool,
-    joins: Vec<JoinRow>,
-    joins_more: usize,
+    joins: Joins,
     curve: Option<Curve>,
     trust_steps: Vec<TrustRow>,
     steps_left_out: u64,
@@ -99,9 +97,6 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
             systems.push(system);
         }
     }
-    let mut joins: Vec<_> = file.joins.iter().collect();
-    joins.sort_by_key(|join| join.from != uid && join.to != uid);
-    let joins = joins.into_iter().take(JOINS_SHOWN_MAX);
     Ok(SessionPage {
         chrome: Chrome::load(app, principal, Section::Sessions)?,
         title: title(session, &systems),
@@ -111,13 +106,13 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
         lowest: session.trust.lowest,
         state: state(session, now),
         events: counted(session.events),
-        lanes: Lanes::by_step(&steps, step_class),
-        steps: StepRow::all(&steps),
+        lanes: JoinedLanes::new(&file, &steps, &drawn(&file), step_class),
+        agents: AgentRow::all(&app.agent_calls(principal, &file)?),
+        steps: StepRow::all(&file, &steps),
         left_out: all.iter().map(|one| one.next_left_out).sum(),
         joined: file.joined.len(),
         more: file.more,
-        joins: joins.map(|join| JoinRow::new(join, &file)).collect(),
-        joins_more: file.joins.len().saturating_sub(JOINS_SHOWN_MAX),
+        joins: Joins::new(&file),
         curve: Curve::new(&session.trust),
         trust_steps: trust_rows(&session.trust),
         steps_left_out: session.trust.steps_left_out,
@@ -127,7 +122,7 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
         permissions: session.permissions.iter().map(PermissionRow::new).collect(),
         findings: findings(app, session)?,
         facts: facts(session),
-        timeline: timeline(session),
+        timeline: timeline(session.identity, session.started, session.last),
     })
 }
 
@@ -223,12 +218,4 @@ fn facts(session: &Session) -> Vec<Fact> {
             .filter_map(|(name, value)| Some(fact(name, value?))),
     );
     facts
-}
-
-/// The identity's timeline on the days of the session.
-fn timeline(session: &Session) -> String {
-    let day = |at: Timestamp| at.to_string().chars().take(10).collect::<String>();
-    let (from, to) = (session.started, session.last.plus_micros(Timestamp::DAY_US));
-    let identity = session.identity;
-    format!("/identities/{identity}?from={}&to={}", day(from), day(to))
 }

@@ -1,11 +1,13 @@
 //! What the pages of sessions show: rows, words, badges.
 
+use deedtrail_app::agent_call::AgentCall;
 use deedtrail_app::entitlement::Reach;
 use deedtrail_app::session::{NextStep, SessionFile};
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{Environment, OutcomeClass};
+use deedtrail_core::id::IdentityId;
 use deedtrail_core::session::{
-    BlastRadius, JoinBy, KnownBy, PermissionUse, Session, SessionJoin, SessionVerdict, Trust,
+    BlastRadius, KnownBy, PermissionUse, Session, SessionVerdict, Trust,
 };
 use deedtrail_core::time::Timestamp;
 
@@ -113,6 +115,8 @@ pub(crate) fn who(session: &Session) -> Chip {
 /// One action, or a pause.
 #[derive(Debug)]
 pub(crate) struct StepRow {
+    /// The event on the timeline of its identity.
+    pub(crate) href: String,
     /// The day, where it begins.
     pub(crate) day: Option<String>,
     /// The pause before it, where it is marked.
@@ -131,21 +135,32 @@ pub(crate) struct StepRow {
 
 impl StepRow {
     /// One row per step; the first of a day names it.
-    pub(crate) fn all(steps: &[NextStep]) -> Vec<Self> {
+    pub(crate) fn all(file: &SessionFile, steps: &[NextStep]) -> Vec<Self> {
+        let all = file.all();
         let mut day = None;
         let rows = steps.iter().map(|step| {
             let today = step.act.at.utc_day();
             let begins = day != Some(today);
             day = Some(today);
-            Self::new(step, begins)
+            let of = all.iter().find(|session| session.uid == step.session);
+            Self::new(
+                step,
+                of.map_or(file.session.identity, |of| of.identity),
+                begins,
+            )
         });
         rows.collect()
     }
 
-    fn new(step: &NextStep, begins_day: bool) -> Self {
+    fn new(step: &NextStep, identity: IdentityId, begins_day: bool) -> Self {
         let act = &step.act;
         let environment = act.environment;
         Self {
+            href: format!(
+                "{}&event={}",
+                timeline(identity, act.at, act.at),
+                act.event_uid
+            ),
             day: begins_day.then(|| Moment::new(act.at).heading),
             gap: step
                 .gap_s
@@ -183,45 +198,35 @@ pub(crate) fn step_class(step: &NextStep) -> &'static str {
     }
 }
 
-/// A session joined to the one shown.
+/// An agent, below the one that called it.
 #[derive(Debug)]
-pub(crate) struct JoinRow {
-    pub(crate) from: (String, Shown),
-    pub(crate) to: (String, Shown),
-    pub(crate) by: &'static str,
-    pub(crate) reason: Shown,
-    pub(crate) confidence: u8,
+pub(crate) struct AgentRow {
+    /// Class that indents it.
+    pub(crate) indent: String,
+    pub(crate) agent: Shown,
+    /// `planner by ask_payer`
+    pub(crate) caller: Option<String>,
+    pub(crate) on_behalf_of: Option<Shown>,
+    pub(crate) first: Moment,
+    pub(crate) events: String,
+    pub(crate) complete: bool,
 }
 
-impl JoinRow {
-    pub(crate) fn new(join: &SessionJoin, file: &SessionFile) -> Self {
-        let named = |uid| {
-            let all = file.all();
-            let session = all.iter().find(|session| session.uid == uid);
-            let name = session.map_or_else(
-                || "a session".to_owned(),
-                |session| {
-                    let system = session.systems.first().map_or("", |system| system);
-                    format!("{} in {system}", Shown::brief(&session.actor))
-                },
-            );
-            (format!("/sessions/{uid}"), Shown::cut(&name, 60))
+impl AgentRow {
+    pub(crate) fn all(calls: &[AgentCall]) -> Vec<Self> {
+        let row = |call: &AgentCall| Self {
+            indent: format!("d{}", call.depth),
+            agent: Shown::cut(&call.agent, 60),
+            caller: call.called_by.as_deref().map(|caller| {
+                let by = call.by.as_deref().unwrap_or_default();
+                format!("{} by {}", Shown::cut(caller, 60), Shown::cut(by, 60))
+            }),
+            on_behalf_of: call.on_behalf_of.as_deref().map(|who| Shown::cut(who, 60)),
+            first: Moment::new(call.first),
+            events: grouped(call.events),
+            complete: call.complete,
         };
-        Self {
-            from: named(join.from),
-            to: named(join.to),
-            by: match join.by {
-                JoinBy::SessionId => "session id",
-                JoinBy::IssuedCredential => "issued credential",
-                JoinBy::Trace => "trace",
-                JoinBy::Delegation => "delegation",
-                JoinBy::Queue => "queue",
-                JoinBy::IdentityNetwork => "identity and network",
-                JoinBy::EmailNetwork => "e-mail and network",
-            },
-            reason: Shown::new(&join.reason),
-            confidence: join.confidence,
-        }
+        calls.iter().map(row).collect()
     }
 }
 
@@ -393,4 +398,11 @@ pub(crate) const fn known_by(session: &Session) -> &'static str {
         KnownBy::VendorId => "the vendor names the session",
         KnownBy::Gap => "same actor, credential and client, no long pause",
     }
+}
+
+/// An identity's timeline on the days from one instant to another.
+pub(crate) fn timeline(identity: IdentityId, from: Timestamp, to: Timestamp) -> String {
+    let day = |at: Timestamp| at.to_string().chars().take(10).collect::<String>();
+    let to = to.plus_micros(Timestamp::DAY_US);
+    format!("/identities/{identity}?from={}&to={}", day(from), day(to))
 }

@@ -4,8 +4,8 @@ use axum::routing::{get, post};
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    blind, charter, charters, coverage, finding, findings, grades, identities, identity,
-    quarantine, quarantine_list, session, sessions, source, sources, today,
+    baseline, behaviour, blind, charter, charters, coverage, finding, findings, grades, identities,
+    identity, insider_risk, quarantine, quarantine_list, session, sessions, source, sources, today,
 };
 use crate::asset;
 use crate::endpoint::{Endpoint, Face, Needs};
@@ -57,6 +57,23 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ..PAGE
     },
     Endpoint {
+        path: "/identities/{id}/baseline",
+        route: || get(baseline::page),
+        ..PAGE
+    },
+    Endpoint {
+        method: "POST",
+        path: "/identities/{id}/baseline",
+        needs: Needs::Scope(Scope::Write),
+        route: || post(baseline::approve),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/behaviour",
+        route: || get(behaviour::page),
+        ..PAGE
+    },
+    Endpoint {
         path: "/sessions",
         route: || get(sessions::page),
         ..PAGE
@@ -70,6 +87,16 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "/blind-sessions",
         route: || get(blind::page),
         ..PAGE
+    },
+    Endpoint {
+        path: "/insider-risk",
+        route: || get(insider_risk::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/insider-risk/{person}",
+        route: || post(insider_risk::reveal),
+        ..DECISION
     },
     Endpoint {
         path: "/charters",

@@ -1,6 +1,5 @@
 //! Swim-lanes: who acted on whom, or in which system, in order of time.
 
-use deedtrail_app::session::NextStep;
 use deedtrail_core::event::Event;
 use deedtrail_core::time::Timestamp;
 
@@ -99,21 +98,6 @@ impl Lanes {
         Self::draw(steps.collect(), "in which system")
     }
 
-    /// One lane per system, over all sessions that belong together.
-    pub(crate) fn by_step(
-        steps: &[NextStep],
-        class: impl Fn(&NextStep) -> &'static str,
-    ) -> Option<Self> {
-        let steps = steps.iter().map(|step| Step {
-            at: step.act.at,
-            from: Shown::new(&step.act.system),
-            to: None,
-            class: class(step),
-            operation: Shown::cut(&step.act.operation, 60),
-        });
-        Self::draw(steps.collect(), "in which system")
-    }
-
     fn draw(mut steps: Vec<Step>, what: &str) -> Option<Self> {
         steps.sort_by_key(|step| step.at);
         steps.truncate(EVENTS_MAX);
@@ -121,7 +105,8 @@ impl Lanes {
         if names.is_empty() {
             return None;
         }
-        let xs = places(&steps);
+        let times: Vec<Timestamp> = steps.iter().map(|step| step.at).collect();
+        let xs = places(&times);
         let y_of = |name: &Shown| names.iter().position(|n| n == name).map(lane_y);
         let mut dots = Vec::new();
         let mut links = Vec::new();
@@ -187,17 +172,17 @@ fn lane_names(steps: &[Step]) -> Vec<Shown> {
 }
 
 /// Time runs left to right; long gaps are shortened (each step advances by 1 + ln(1 + minutes)).
-fn places(steps: &[Step]) -> Vec<f64> {
+pub(super) fn places(times: &[Timestamp]) -> Vec<f64> {
     let mut at = 0.0;
-    let mut ways = Vec::with_capacity(steps.len());
+    let mut ways = Vec::with_capacity(times.len());
     let mut before: Option<Timestamp> = None;
-    for step in steps {
+    for at_time in times {
         if let Some(before) = before {
-            let minutes = step.at.micros_since(before) / Timestamp::MINUTE_US;
+            let minutes = at_time.micros_since(before) / Timestamp::MINUTE_US;
             at += 1.0 + minutes_as_f64(minutes).ln_1p();
         }
         ways.push(at);
-        before = Some(step.at);
+        before = Some(*at_time);
     }
     let scale = if at > 0.0 {
         (RIGHT - LEFT - 24.0) / at

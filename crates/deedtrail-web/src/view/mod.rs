@@ -3,6 +3,8 @@
 mod bars;
 mod chip;
 mod curve;
+mod habit;
+mod joined;
 mod lanes;
 mod moment;
 mod panel;
@@ -13,6 +15,8 @@ mod tree;
 pub(crate) use bars::Bars;
 pub(crate) use chip::{Badge, Chip, People, kind_word};
 pub(crate) use curve::{Curve, class as trust_class};
+pub(crate) use habit::HabitView;
+pub(crate) use joined::JoinedLanes;
 pub(crate) use lanes::Lanes;
 pub(crate) use moment::{Moment, ago, span};
 pub(crate) use panel::{Checkpoint, EventPanel, Fact};

@@ -20,8 +20,10 @@ mod feed_property;
 mod grpc;
 #[cfg(test)]
 mod ingest;
+mod insider_risk;
 #[cfg(test)]
 mod page;
+mod profile;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

@@ -388,12 +388,14 @@ async fn a_session_shows_what_was_done_next_how_far_it_reached_and_why_it_is_tru
     for words in [
         "over this and 2 joined sessions",
         "without an action</td>",
-        "Swim-lanes, in which system",
+        "12 actions of role/prod-admin in aws",
         "<b>crossed 70</b>",
         "and 8 times something else",
         "1\u{202f}240 people by 1 message</bdi>",
         "first abused 2026-11-18",
-        "delegation, 75 % sure",
+        "delegation: assumed role: alice stands behind it",
+        "<title>1: 75 % sure: ",
+        "15m without an action</title>",
         "No finding names it",
     ] {
         let absent = words == "No finding names it";

@@ -45,6 +45,7 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
     checks.push(processing(context)?);
     checks.push(rules(context.app()));
+    checks.push(sequences(context.app()));
     checks.extend(settings(context));
     checks.extend(certificate(context));
     checks.push(server(context));
@@ -177,6 +178,21 @@ fn rules(app: &App) -> Check {
                 "{number}, those rules are left out: {first}; `deedtrail rule list` shows all"
             );
             Check::new("rules", false, detail)
+        }
+    }
+}
+
+fn sequences(app: &App) -> Check {
+    let left_out = &app.sequences_left_out;
+    match left_out.first() {
+        None => Check::new("sequences", true, "every unsafe sequence is in force"),
+        Some(first) => {
+            let number = counted(left_out.len(), "mistake");
+            let detail = format!(
+                "{number}, those unsafe sequences are left out: {first}; `deedtrail config check` \
+                 shows all"
+            );
+            Check::new("sequences", false, detail)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `session`: what somebody did in one go, over all systems that tell of it.
 
 use anyhow::Context as _;
+use deedtrail_app::agent_call::AgentCall;
 use deedtrail_app::entitlement::Reach;
 use deedtrail_app::session::{NextStep, SessionFile};
 use deedtrail_core::id::SessionUid;
@@ -100,16 +101,21 @@ fn show(context: &mut Context<'_>, id: &str) -> anyhow::Result<Ended> {
     })?;
     let file = context.app().session_file(&context.principal, uid)?;
     let reach = context.app().session_reach(&context.principal, &file)?;
+    let agents = context.app().agent_calls(&context.principal, &file)?;
     if context.console.json {
         let session = &file.session;
         context.console.object(&Shown { session, reach })?;
         for step in file.next_steps() {
             context.console.object(&step)?;
         }
+        for call in &agents {
+            context.console.object(call)?;
+        }
         return Ok(Ended::Done);
     }
     summary(context, &file)?;
     say_reach(context, &reach)?;
+    say_agents(context, &agents)?;
     let rows: Vec<Vec<String>> = file.next_steps().iter().map(step_row).collect();
     let headings = [
         "TIME (UTC)",
@@ -198,6 +204,26 @@ fn summary(context: &mut Context<'_>, file: &SessionFile) -> anyhow::Result<()> 
         console.say(format_args!(
             "  joined ({} of 100): {}",
             join.confidence, join.reason
+        ))?;
+    }
+    Ok(())
+}
+
+/// Each agent below the one that called it.
+fn say_agents(context: &mut Context<'_>, agents: &[AgentCall]) -> anyhow::Result<()> {
+    for call in agents {
+        let caller = match (&call.called_by, &call.by) {
+            (Some(caller), Some(by)) => format!(", called by {caller} by {by}"),
+            _ => String::new(),
+        };
+        let behind = call.on_behalf_of.as_ref();
+        let behind = behind.map_or_else(String::new, |who| format!(", on behalf of {who}"));
+        context.console.say(format_args!(
+            "  {:indent$}agent {}{caller}{behind}: {}",
+            "",
+            call.agent,
+            counted(usize::try_from(call.events)?, "span"),
+            indent = call.depth * 2
         ))?;
     }
     Ok(())

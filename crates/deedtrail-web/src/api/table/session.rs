@@ -43,7 +43,9 @@ pub(super) const ONE: Document = Document {
     detail: "Joins say by what two sessions belong together and how sure that is, 0 to 100. Sessions \
              that are joined to joined ones are there too; `more` says that some are left out. `reach` \
              is what imports of entitlements let its identity and those it gained do, the most \
-             dangerous first, and how many users it affected.",
+             dangerous first, and how many users it affected. \
+             `agents` is there where an agent called another: each below its caller, `by` the tool or \
+             operation; `complete` is false where a span above is not known.",
     parameters: &[UID],
     answer: Answer::Json("SessionAnswer"),
     refusals: &[(404, "No such session, or it is no longer kept.")],
