@@ -101,7 +101,12 @@ fn p11_a_secret_read_and_a_rotation_are_legitimate_with_a_change_ticket() {
         both[1].contains("database/rotate-role/unplanned"),
         "{both:?}"
     );
-    assert_eq!(stage.session("planned")["verdict"], "in_scope");
+    let planned = stage.session("planned");
+    assert_eq!(planned["verdict"], "in_scope");
+    assert_eq!(planned["change_tickets"], json!(["CHG-1"]));
+    let page = stage.text(&format!("/sessions/{}", planned["uid"].as_str().unwrap()));
+    assert!(page.contains("legitimate (change CHG-1)"), "{page}");
+    assert_eq!(stage.session("unplanned")["change_tickets"], json!([]));
     let sql = "SELECT action, change_ticket FROM events WHERE change_ticket IS NOT NULL \
         ORDER BY time_effective";
     let ticketed = stage.folder.json(&["query", sql]);
