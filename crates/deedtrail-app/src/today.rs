@@ -137,6 +137,7 @@ impl App {
         let since = since.plus_micros(-SHARE_DAYS * Timestamp::DAY_US);
         let filter = FindingFilter {
             severity_min: Some(Severity::High),
+            updated_since: Some(since),
             ..FindingFilter::default()
         };
         let found = store.findings(&filter, SHARE_FINDINGS_MAX)?;

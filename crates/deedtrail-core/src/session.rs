@@ -19,6 +19,8 @@ pub const GAP_MARKED_US: i64 = 5 * Timestamp::MINUTE_US;
 pub const REACHED_MAX: usize = 12;
 /// Permissions a session lists; further ones are left out.
 pub const PERMISSIONS_MAX: usize = 24;
+/// Changes a session names; further ones are left out.
+pub const CHANGE_TICKETS_MAX: usize = 8;
 /// Steps of trust a session keeps; beyond it the oldest but the first are dropped and counted.
 pub const TRUST_STEPS_MAX: usize = 32;
 /// Findings a session names; further ones lower its trust and are found by their own list.
@@ -108,6 +110,9 @@ pub struct Session {
     pub next_left_out: u64,
     pub blast: BlastRadius,
     pub permissions: Vec<PermissionUse>,
+    /// Changes that its records name: what they cover is legitimate.
+    #[serde(default)]
+    pub change_tickets: Vec<Text>,
     pub verdict: SessionVerdict,
     pub reasons: Vec<VerdictReason>,
     pub trust: Trust,
@@ -118,6 +123,13 @@ impl Session {
     /// When it first departed from what it may do; `None` for a session in scope.
     pub fn first_abuse(&self) -> Option<Timestamp> {
         self.reasons.iter().map(|reason| reason.at).min()
+    }
+
+    /// Why it is legitimate beyond being in scope, in words: the changes it names.
+    pub fn legitimate_by(&self) -> Option<String> {
+        let changes = self.change_tickets.join(", ");
+        let in_scope = self.verdict == SessionVerdict::InScope;
+        (in_scope && !changes.is_empty()).then(|| format!("legitimate (change {changes})"))
     }
 
     /// Whether destructive actions were among what it did.

@@ -3,7 +3,8 @@
 use deedtrail_core::Text;
 use deedtrail_core::event::Event;
 use deedtrail_core::session::{
-    GAP_MARKED_US, NEXT_ACTIONS_MAX, NextAction, PERMISSIONS_MAX, PermissionUse, Session,
+    CHANGE_TICKETS_MAX, GAP_MARKED_US, NEXT_ACTIONS_MAX, NextAction, PERMISSIONS_MAX,
+    PermissionUse, Session,
 };
 
 use crate::fact;
@@ -12,6 +13,8 @@ use crate::fact;
 const OPERATION_BYTES_MAX: usize = 60;
 /// Longest name of a target or permission kept, bytes.
 const TARGET_BYTES_MAX: usize = 80;
+/// Longest number of a change kept, bytes.
+const TICKET_BYTES_MAX: usize = 40;
 
 /// Longest name of a system kept, bytes.
 pub(super) const SYSTEM_BYTES_MAX: usize = 40;
@@ -22,6 +25,18 @@ pub(super) fn cut(text: &Text, bytes_max: usize) -> Text {
         text.clone()
     } else {
         fact::cut(text, bytes_max).into()
+    }
+}
+
+/// Notes the change that an event names.
+pub(super) fn change(session: &mut Session, event: &Event) {
+    let Some(ticket) = &event.mapped.change_ticket else {
+        return;
+    };
+    let ticket = cut(ticket, TICKET_BYTES_MAX);
+    let changes = &mut session.change_tickets;
+    if changes.len() < CHANGE_TICKETS_MAX && !changes.contains(&ticket) {
+        changes.push(ticket);
     }
 }
 

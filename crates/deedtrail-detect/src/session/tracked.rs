@@ -79,6 +79,7 @@ impl Tracked {
             next_left_out: 0,
             blast: BlastRadius::default(),
             permissions: Vec::new(),
+            change_tickets: Vec::new(),
             verdict: SessionVerdict::InScope,
             reasons: Vec::new(),
             trust: Trust::default(),
@@ -113,6 +114,7 @@ impl Tracked {
         self.arrived = self.arrived.max(event.time_received);
         note_place(session, event);
         record::act(session, event);
+        record::change(session, event);
         if profile::took_place(event) {
             blast::reach(&mut session.blast, event);
         } else if profile::refused(event) {

@@ -90,6 +90,7 @@ pub(super) fn session(
             .collect(),
         next_left_out: 3,
         blast: blast(&text, at),
+        change_tickets: vec![text.clone()],
         permissions: vec![PermissionUse {
             permission: text.clone(),
             uses: 4,

@@ -41,6 +41,7 @@ fn session(name: &str, who: &str, last: i64, score: u8) -> Session {
         next_left_out: 0,
         blast: BlastRadius::default(),
         permissions: Vec::new(),
+        change_tickets: vec!["CHG-1".into()],
         verdict: SessionVerdict::InScope,
         reasons: Vec::new(),
         trust: Trust {

@@ -65,6 +65,7 @@ struct SessionPage {
     tree: Option<Tree>,
     branches: Vec<(String, Vec<Shown>)>,
     reasons: Vec<ReasonRow>,
+    legitimate: Option<Shown>,
     permissions: Vec<PermissionRow>,
     findings: Vec<NamedFinding>,
     facts: Vec<Fact>,
@@ -119,6 +120,7 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
         tree: Tree::new(&Shown::brief(&session.actor), &branches),
         branches,
         reasons: session.reasons.iter().map(reason).collect(),
+        legitimate: session.legitimate_by().map(|text| Shown::new(&text)),
         permissions: session.permissions.iter().map(PermissionRow::new).collect(),
         findings: findings(app, session)?,
         facts: facts(session),
@@ -206,11 +208,14 @@ fn facts(session: &Session) -> Vec<Fact> {
         ),
         fact("Refused", grouped(session.refused)),
     ];
+    let changes = session.change_tickets.join(", ");
+    let changes = Some(changes).filter(|changes| !changes.is_empty());
     let known = [
         ("Network", text(&session.network)),
         ("Country", text(&session.country)),
         ("Client", text(&session.client)),
         ("Credential", text(&session.credential)),
+        ("Changes", changes),
     ];
     facts.extend(
         known

@@ -166,6 +166,9 @@ fn summary(context: &mut Context<'_>, file: &SessionFile) -> anyhow::Result<()> 
         session.trust.score,
         session.trust.lowest
     ))?;
+    if let Some(legitimate) = session.legitimate_by() {
+        console.say(format_args!("  {legitimate}"))?;
+    }
     for reason in &session.reasons {
         console.say(format_args!(
             "  {}: {}",

@@ -40,6 +40,13 @@ fn the_story_is_told_once_and_its_incidents_are_found() {
             .remove(0)
     };
     let events = count();
+    let nobody = "SELECT count(*) AS n FROM events WHERE actor_alias_uid IS NULL";
+    let nobody = folder.json(&["query", nobody]).remove(0);
+    let (all, nobody) = (&events["n"], nobody["n"].as_i64().unwrap());
+    assert!(
+        nobody * 100 < all.as_i64().unwrap(),
+        "{nobody} of {all} name nobody"
+    );
     assert!(folder.run(&["demo", "--no-serve"]).status.success());
     assert_eq!(count(), events);
 

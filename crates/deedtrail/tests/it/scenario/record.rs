@@ -106,14 +106,15 @@ pub(super) fn cloudtrail(
         Caller::User(name, _) | Caller::Role(name, _) => name,
     };
     let seed = parameters.to_string();
-    let record = json!({
+    let mut record = json!({
         "eventVersion": "1.08", "userIdentity": signer(caller),
         "eventTime": at(minutes).to_string(), "eventSource": format!("{service}.amazonaws.com"),
         "eventName": name, "awsRegion": "us-east-1", "sourceIPAddress": "192.0.2.20",
-        "userAgent": "aws-cli/2.0", "requestParameters": parameters, "responseElements": null,
+        "userAgent": "aws-cli/2.0", "responseElements": null,
         "eventID": unique(&[who, call, &seed], minutes), "readOnly": false,
         "eventType": "AwsApiCall", "recipientAccountId": ACCOUNT
     });
+    record["requestParameters"] = parameters;
     with(record, extra)
 }
 
@@ -144,7 +145,7 @@ pub(super) fn role_arn(role: &str) -> String {
 }
 
 /// A response entry of Vault's audit device; `workload` is the service account that holds the token.
-pub(super) fn vault(minutes: i64, who: &str, operation: &str, path: &str, extra: Value) -> Value {
+pub(super) fn vault(minutes: i64, who: &str, operation: &str, path: &str, extra: &Value) -> Value {
     let mount = if path.starts_with("database") {
         "database"
     } else {

@@ -32,8 +32,8 @@ impl Stage {
 
     /// Takes records in by the command line; every one must be understood.
     pub(super) fn take(&self, source: &str, records: &[Value]) {
-        let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
-        let file = self.folder.write("records.ndjson", lines);
+        let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+        let file = self.folder.write("records.ndjson", lines.join("\n"));
         let file = file.to_str().unwrap();
         let answer = self.folder.json(&["ingest", "--source", source, file]);
         assert_eq!(answer[0]["accepted"], records.len(), "{answer:?}");

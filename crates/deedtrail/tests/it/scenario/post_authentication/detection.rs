@@ -16,7 +16,7 @@ fn p3_one_key_of_two_workloads_is_one_credential_and_a_finding() {
     let stage = Stage::new();
     let read = |minute, who: &str, workload: &str| {
         let path = "secret/data/shared/api";
-        vault(minute, who, "read", path, json!({ "workload": workload }))
+        vault(minute, who, "read", path, &json!({ "workload": workload }))
     };
     stage.take(
         "vault.audit",
@@ -72,19 +72,19 @@ fn p9_a_changed_manifest_has_file_hashes_time_and_environment() {
 #[test]
 fn p11_a_secret_read_and_a_rotation_are_legitimate_with_a_change_ticket() {
     let stage = Stage::new();
-    let pair = |who: &str, extra: Value| {
+    let pair = |who: &str, extra: &Value| {
         let path = format!("secret/data/ci/{who}");
         let role = format!("database/rotate-role/{who}");
         [
-            vault(0, who, "read", &path, extra.clone()),
+            vault(0, who, "read", &path, extra),
             vault(2, who, "update", &role, extra),
         ]
     };
     stage.take(
         "vault.audit",
-        &pair("planned", json!({ "ticket": "CHG-1" })),
+        &pair("planned", &json!({ "ticket": "CHG-1" })),
     );
-    stage.take("vault.audit", &pair("unplanned", json!({})));
+    stage.take("vault.audit", &pair("unplanned", &json!({})));
     let finding = stage.finding("unpaired_secret_read");
     let who = stage
         .folder
@@ -101,7 +101,12 @@ fn p11_a_secret_read_and_a_rotation_are_legitimate_with_a_change_ticket() {
         both[1].contains("database/rotate-role/unplanned"),
         "{both:?}"
     );
-    assert_eq!(stage.session("planned")["verdict"], "in_scope");
+    let planned = stage.session("planned");
+    assert_eq!(planned["verdict"], "in_scope");
+    assert_eq!(planned["change_tickets"], json!(["CHG-1"]));
+    let page = stage.text(&format!("/sessions/{}", planned["uid"].as_str().unwrap()));
+    assert!(page.contains("legitimate (change CHG-1)"), "{page}");
+    assert_eq!(stage.session("unplanned")["change_tickets"], json!([]));
     let sql = "SELECT action, change_ticket FROM events WHERE change_ticket IS NOT NULL \
         ORDER BY time_effective";
     let ticketed = stage.folder.json(&["query", sql]);

@@ -1,6 +1,6 @@
 //! One session over systems, how far it reached, and what became of it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scenario::record::Caller::{Role, User};
 use crate::scenario::record::{cloudtrail, days_before, github, okta, push, role_arn, tool, vault};
@@ -8,11 +8,9 @@ use crate::scenario::stage::{Stage, each, texts};
 
 const ANA: &str = "ana@example.com";
 
-#[test]
-fn p1_twelve_actions_are_of_twelve_classes() {
-    let stage = Stage::new();
-    let caller = User("ana", "AKIAEXAMPLEANA");
-    let calls = [
+/// Calls of AWS with what each is about, and the class of action it is of.
+fn calls() -> [(&'static str, Value, &'static str); 10] {
+    [
         (
             "secretsmanager:GetSecretValue",
             json!({ "secretId": "prod/db" }),
@@ -55,7 +53,14 @@ fn p1_twelve_actions_are_of_twelve_classes() {
             "logging_change",
         ),
         ("iam:ListRoles", json!(null), "enumerate"),
-    ];
+    ]
+}
+
+#[test]
+fn p1_twelve_actions_are_of_twelve_classes() {
+    let stage = Stage::new();
+    let caller = User("ana", "AKIAEXAMPLEANA");
+    let calls = calls();
     let records: Vec<_> = (0..)
         .zip(&calls)
         .map(|(minute, (call, about, _))| {
@@ -311,7 +316,7 @@ fn p15_verdicts_tell_scope_escalation_and_destruction() {
 #[test]
 fn p16_four_uses_of_a_token_are_of_four_classes() {
     let stage = Stage::new();
-    let read = |who: &str, minute, path: &str| vault(minute, who, "read", path, json!({}));
+    let read = |who: &str, minute, path: &str| vault(minute, who, "read", path, &json!({}));
     let mut records: Vec<_> = (1..15)
         .map(|day| read("backup", days_before(day), "secret/data/backup/key"))
         .collect();
