@@ -25,6 +25,8 @@ pub const REPEATS: &str = "records sent again";
 pub const FEEDBACK: &str = "behaviour feedback";
 /// Note of an entry that names the rules in force; its part lists them with their hashes.
 pub const RULES: &str = "rules";
+/// Note of an entry that names the unsafe sequences in force; its part lists them with their hashes.
+pub const SEQUENCES: &str = "unsafe sequences";
 /// Note of an entry that names the mappings in force; its part lists them with their versions.
 pub const MAPPINGS: &str = "mappings";
 

@@ -23,6 +23,10 @@ const MISSING_FOR_US: i64 = Timestamp::DAY_US;
 const AVERAGED_US_MAX: i64 = 400 * Timestamp::DAY_US;
 /// Retentions a cost is given for, days.
 pub const RETENTION_DAYS: [u64; 4] = [30, 90, 365, 7 * 365];
+/// Days for which raw records are compared with summaries.
+pub const RAW_DAYS: u64 = 30;
+/// Days for which summaries are.
+pub const SUMMARY_DAYS: u64 = 400;
 
 /// What a source is, and how it is doing.
 #[derive(Clone, Debug)]
@@ -78,6 +82,19 @@ pub struct Cost {
     /// The same for an average day.
     pub stored_per_day: u64,
     pub records_per_day: u64,
+}
+
+/// Space of records as they came, and of what is kept of behaviour without them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Space {
+    /// Records and events: log and archive, bytes.
+    pub raw: u64,
+    /// The same kept for [`RAW_DAYS`], at the rate so far.
+    pub raw_30_days: u64,
+    /// Sessions, findings, identities and what was learned of them: the control plane, bytes.
+    pub summaries: u64,
+    /// The same kept for [`SUMMARY_DAYS`], were it to go on growing as it did so far.
+    pub summaries_400_days: u64,
 }
 
 /// The planes of one system.
@@ -171,6 +188,24 @@ impl App {
             stored,
             stored_per_day: stored / days,
             records_per_day: of.records / days,
+        })
+    }
+
+    /// What raw records and summaries of behaviour take, and would take if kept for long.
+    pub fn space(&self, principal: &Principal) -> Result<Space, ReadingError> {
+        principal.require(Scope::Read)?;
+        let healths = self.source_health(principal)?;
+        let mut raw_per_day = 0;
+        for health in &healths {
+            raw_per_day += self.cost(principal, health)?.stored_per_day;
+        }
+        let longest = healths.iter().map(days).max().unwrap_or(1);
+        let summaries = self.ports.store.stored_bytes()?;
+        Ok(Space {
+            raw: self.ports.log.stored_bytes()? + self.ports.archive.figures().bytes,
+            raw_30_days: raw_per_day.saturating_mul(RAW_DAYS),
+            summaries,
+            summaries_400_days: (summaries / longest).saturating_mul(SUMMARY_DAYS),
         })
     }
 

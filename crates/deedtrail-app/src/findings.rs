@@ -26,7 +26,7 @@ pub const DISPOSITIONS: [&str; 6] = [
 ];
 
 /// Findings about a session that departed from what was learned.
-const LEARNED: [&str; 2] = ["behaviour_departure", "group_change"];
+pub(crate) const LEARNED: [&str; 2] = ["behaviour_departure", "group_change"];
 
 /// What an analyst concludes about a finding.
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +150,7 @@ impl App {
         Ok(())
     }
 
-    fn events_by_uid(
+    pub(crate) fn events_by_uid(
         &self,
         principal: &Principal,
         uids: Vec<EventUid>,

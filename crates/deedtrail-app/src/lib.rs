@@ -6,10 +6,12 @@
 pub mod access;
 pub mod activity;
 pub mod agent_call;
+pub mod behaviour;
 pub mod charter;
 pub mod configuration;
 pub mod entitlement;
 pub mod evidence;
+pub mod explanation;
 pub mod feed_health;
 pub mod feeds;
 pub mod figures;
@@ -23,6 +25,7 @@ pub mod pipeline;
 pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
+pub mod saas_readiness;
 mod sensitive;
 pub mod session;
 pub mod signal;
@@ -71,6 +74,8 @@ pub struct App {
     pub handover: Arc<pipeline::Handover>,
     /// Rules that are not in force because of a mistake: file, line, what is wrong.
     pub rules_left_out: Vec<String>,
+    /// What is wrong with files of unsafe sequences, one line each.
+    pub sequences_left_out: Vec<String>,
     /// Webhooks that are awaited, by name.
     pub webhooks: BTreeMap<String, webhook::Webhook>,
     /// Streams of signals, by name.
@@ -95,6 +100,7 @@ impl App {
             processing: Arc::default(),
             handover: Arc::default(),
             rules_left_out: Vec::new(),
+            sequences_left_out: Vec::new(),
             webhooks: BTreeMap::new(),
             signals: BTreeMap::new(),
             listeners: BTreeMap::new(),

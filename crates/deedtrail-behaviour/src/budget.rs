@@ -34,6 +34,14 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
+    /// Before the first session of a tenant that has `per_day` a day.
+    pub(crate) fn starting_at(per_day: f64) -> Self {
+        Self {
+            per_day,
+            ..Self::default()
+        }
+    }
+
     /// Sessions with a smaller `p` are rare.
     pub(crate) fn share(&self, budget: Budget) -> f64 {
         self.share.unwrap_or_else(|| self.target(budget))

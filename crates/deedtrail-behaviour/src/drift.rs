@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use deedtrail_core::behaviour::Drift;
 use serde::{Deserialize, Serialize};
 
 /// Weeks compared with what was before them.
@@ -59,28 +60,6 @@ pub(crate) struct Drifting {
     past: Mix,
     /// (week since 1970, what was done in it), oldest first.
     weeks: VecDeque<(u16, Mix)>,
-}
-
-/// How an identity drifts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Drift {
-    /// Distance of the newest full week from the past, 0 (the same) to 1 (nothing in common).
-    pub score: f64,
-    /// What chance alone would give for so few events.
-    pub noise: f64,
-    /// Change of the distance a week, over the weeks there are.
-    pub trend: f64,
-    /// Week since 1970 (Thursday to Wednesday, UTC) and its distance, oldest first.
-    pub weeks: Vec<(u16, f64)>,
-    /// What became more frequent, and its share before and now, largest change first.
-    pub rising: Vec<(String, f64, f64)>,
-}
-
-impl Drift {
-    /// Whether the distance is more than chance and has grown for weeks.
-    pub fn departs(&self) -> bool {
-        self.weeks.len() >= 3 && self.score > 2.0 * self.noise && self.trend > 0.0
-    }
 }
 
 impl Drifting {

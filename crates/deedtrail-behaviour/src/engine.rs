@@ -10,7 +10,8 @@ mod stream;
 use std::collections::{BTreeMap, VecDeque};
 
 use deedtrail_core::Text;
-use deedtrail_core::id::{EventUid, IdentityId, SessionUid, SourceName};
+use deedtrail_core::behaviour::{Drift, Forecast, IdentityBehaviour, Readiness};
+use deedtrail_core::id::{EventUid, IdentityId, SessionUid, SourceName, TenantId};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +19,13 @@ use crate::assessment::{Assessment, Moment, Terms};
 use crate::budget::Allowance;
 use crate::calibration::Calibration;
 use crate::dictionary::Dictionary;
-use crate::drift::Drift;
+use crate::forecast::Scored;
 use crate::limits::{GROUP_BYTES_MAX, GROUPS_MAX, SESSION_EVENTS_MAX};
 use crate::model::{Model, depth};
 use crate::part::Parts;
 use crate::sequence::Contexts;
 use crate::session::{Open, Top};
-use crate::settings::{Learning, Settings};
+use crate::settings::{Budget, Learning, Settings};
 use crate::step::Step;
 use crate::subject::{Group, Known};
 use ending::event_pattern;
@@ -60,29 +61,8 @@ pub struct Behaviour {
     /// Assessments of sessions that ended by themselves, told with the next tick.
     ended: Vec<Assessment>,
     answerable: VecDeque<Answerable>,
+    scored: Scored,
     parts: Parts,
-}
-
-/// What an identity lacks to be judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Readiness {
-    /// Sessions learned of this identity (halved every 30 days).
-    pub sessions: u32,
-    /// Sessions learned of its peers.
-    pub peer_sessions: u32,
-    /// Sessions it needs, unless its peers have enough.
-    pub sessions_needed: u32,
-    /// Whether what is expected is known.
-    pub sequence: bool,
-    /// Whether there is a threshold.
-    pub threshold: bool,
-}
-
-impl Readiness {
-    /// Whether its sessions can alert.
-    pub fn ready(&self) -> bool {
-        self.sequence && self.threshold
-    }
 }
 
 impl Behaviour {
@@ -198,6 +178,45 @@ impl Behaviour {
         }
     }
 
+    /// What budgets of so many alerts a day would have let through of the sessions of the last 30
+    /// days, if everything else had been the same; `None` before the first that could be judged.
+    pub fn forecast(&self, tenant: &TenantId, per_day: &[u32]) -> Option<Forecast> {
+        let (days, newest) = self.scored.days();
+        let alerts = |budget: &u32| {
+            (
+                *budget,
+                self.scored.alerts(Budget::PerDay((*budget).into())),
+            )
+        };
+        (days > 0).then(|| Forecast {
+            tenant: tenant.clone(),
+            at: Timestamp::from_micros(i64::from(newest) * Timestamp::DAY_US),
+            days,
+            sessions: self.scored.sessions(),
+            in_force: match self.settings.budget {
+                Budget::PerDay(alerts) => alerts,
+                Budget::Share(share) => share * f64::from(self.scored.sessions()) / f64::from(days),
+            },
+            budgets: per_day.iter().map(alerts).collect(),
+        })
+    }
+
+    /// What is known of an identity, to be kept and shown; `None` before its first event.
+    pub fn known(&self, tenant: &TenantId, identity: IdentityId) -> Option<IdentityBehaviour> {
+        let known = self.identities.get(&identity)?;
+        Some(IdentityBehaviour {
+            tenant: tenant.clone(),
+            identity,
+            at: known.last,
+            days: known.days.iter().copied().collect(),
+            sources: Vec::new(),
+            chartered: false,
+            peer_group: known.group.clone(),
+            readiness: self.readiness(identity),
+            drift: self.drift(identity),
+        })
+    }
+
     /// What was learned of an identity.
     pub fn model(&self, identity: IdentityId) -> Option<&Model> {
         self.identities.get(&identity).map(|known| &known.model)
@@ -246,6 +265,7 @@ impl Behaviour {
         let new = || Known::new(subject.kind, day);
         let known = self.identities.entry(subject.identity).or_insert_with(new);
         known.last = known.last.max(step.event.time_effective);
+        known.count(day);
         known.kind = subject.kind;
         if known.group != *group {
             known.group = group.clone();
@@ -264,6 +284,9 @@ impl Behaviour {
         let stratum = self.stratum(known);
         let score_nats = -stratum.event.p(open.top.nats).ln();
         let p = stratum.session.p(score_nats);
+        let open = self.sessions.get_mut(&session)?;
+        open.rarest = open.rarest.min(p);
+        let open = self.sessions.get(&session)?;
         if p >= self.allowance.alerting(self.settings.budget) {
             return None;
         }
@@ -321,6 +344,7 @@ fn open(step: &Step<'_>, group: Text) -> Open {
         },
         newest: step.event.event_uid,
         alerted: false,
+        rarest: 1.0,
         held: false,
     }
 }

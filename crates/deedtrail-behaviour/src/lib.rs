@@ -18,6 +18,7 @@ mod dictionary;
 mod drift;
 mod engine;
 mod explanation;
+mod forecast;
 pub mod limits;
 mod model;
 mod part;
@@ -31,8 +32,7 @@ mod subject;
 mod table;
 
 pub use assessment::{Assessment, Deployment, Expected, Moment, Term, TermKind};
-pub use drift::Drift;
-pub use engine::{Behaviour, Disposition, Readiness, RestoreError};
+pub use engine::{Behaviour, Disposition, RestoreError};
 pub use model::{Model, Surprise, depth};
 pub use settings::{Budget, Learning, Settings};
 pub use step::{Step, Subject};

@@ -1,8 +1,9 @@
 //! What is kept of an identity and of a group of peers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use deedtrail_core::Text;
+use deedtrail_core::behaviour::ACTIVE_DAYS_MAX;
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::id::IdentityId;
 use deedtrail_core::time::Timestamp;
@@ -36,6 +37,8 @@ pub(crate) struct Known {
     pub(crate) probation: Probation,
     pub(crate) drift: Drifting,
     pub(crate) last: Timestamp,
+    /// Newest days with events, and their number, oldest first.
+    pub(crate) days: VecDeque<(u16, u32)>,
     /// Patterns that alerted, and the day.
     told: Vec<(u64, u16)>,
     /// Day on which counts were last halved.
@@ -52,6 +55,7 @@ impl Known {
             probation: Probation::default(),
             drift: Drifting::default(),
             last: Timestamp::default(),
+            days: VecDeque::new(),
             told: Vec::new(),
             halved: day,
         }
@@ -64,6 +68,20 @@ impl Known {
             self.model.halve(day);
         }
         due
+    }
+
+    /// Counts an event on `day`; of a day before those kept nothing is counted.
+    pub(crate) fn count(&mut self, day: u16) {
+        if self.days.back().is_none_or(|(newest, _)| *newest < day) {
+            self.days.push_back((day, 0));
+            if self.days.len() > ACTIVE_DAYS_MAX {
+                self.days.pop_front();
+            }
+        }
+        let known = self.days.iter_mut().rev().find(|(known, _)| *known == day);
+        if let Some((_, events)) = known {
+            *events = events.saturating_add(1);
+        }
     }
 
     /// Whether the pattern alerted before on that day.
@@ -85,6 +103,9 @@ impl Known {
         self.calibration.merge(&other.calibration);
         self.drift.merge(&other.drift);
         self.last = self.last.max(other.last);
+        if self.days.back() < other.days.back() {
+            self.days.clone_from(&other.days);
+        }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -92,6 +113,7 @@ impl Known {
             + self.model.bytes()
             + self.calibration.bytes()
             + self.probation.patterns.capacity() * size_of::<Pattern>()
+            + self.days.capacity() * size_of::<(u16, u32)>()
             + self.drift.bytes()
     }
 }

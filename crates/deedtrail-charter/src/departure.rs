@@ -26,6 +26,8 @@ pub struct Departure {
     pub rule: String,
     /// Who is to be told.
     pub owner: String,
+    /// What the identity is for.
+    pub purpose: String,
     /// What makes two departures on one identity the same.
     pub pattern: String,
     /// What was done, to go on after the actor's name.

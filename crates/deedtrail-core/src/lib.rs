@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod agent;
+pub mod behaviour;
 pub mod charter;
 pub mod control;
 pub mod entitlement;

@@ -1,18 +1,19 @@
 //! Learned behaviour, told as findings: what a session did that its identity never does, how an
 //! identity drifts, and what a whole group began at once (docs/reference/behaviour.md).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_behaviour::{Assessment, Behaviour, Budget, Moment, Step, Subject};
 use deedtrail_core::Text;
-use deedtrail_core::event::{ActorKind, Provenance};
-use deedtrail_core::finding::{FindingDraft, FindingEvent};
-use deedtrail_core::id::{AliasUid, IdentityId, SessionUid, TenantId};
+use deedtrail_core::behaviour::{Drift, Forecast, IdentityBehaviour, SOURCES_MAX};
+use deedtrail_core::event::{ActorKind, Event, OutcomeClass, Provenance};
+use deedtrail_core::finding::{FindingDraft, FindingEvent, Severity};
+use deedtrail_core::id::{AliasUid, IdentityId, SessionUid, SourceName, TenantId};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use deedtrail_behaviour::{Disposition, Drift, Readiness};
+pub use deedtrail_behaviour::Disposition;
 
 use crate::detector::draft;
 use crate::limits::PROFILES_MAX;
@@ -32,12 +33,22 @@ const RARITY_MIN: f64 = 1e-4;
 /// Days after which a drift that goes on is told again.
 const DRIFT_DAYS: i64 = 14;
 
+/// Alerts a day that a forecast is made for.
+const BUDGETS: [u32; 6] = [1, 2, 5, 10, 20, 50];
+
+/// What is known of those who acted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BehaviourChanges {
+    pub identities: Vec<IdentityBehaviour>,
+    pub forecasts: Vec<Forecast>,
+}
+
 /// Learned behaviour of all tenants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Watch {
     tenants: BTreeMap<TenantId, Behaviour>,
     /// The most surprising event of each open session: what its finding would rest on.
-    witnesses: BTreeMap<SessionUid, FindingEvent>,
+    witnesses: BTreeMap<SessionUid, Witness>,
     /// Who acts, for what is told later, and the day on which their drift was last told.
     known: BTreeMap<IdentityId, Known>,
     /// Newest day whose drift was looked at.
@@ -47,12 +58,33 @@ pub(crate) struct Watch {
     provenances: Vec<Provenance>,
 }
 
+/// The event a finding would rest on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Witness {
+    event: FindingEvent,
+    /// It changed something, or is about what an intruder would look for.
+    grave: bool,
+}
+
+impl Witness {
+    fn of(event: &Event) -> Self {
+        let mapped = &event.mapped;
+        let changed =
+            profile::changes_something(mapped.action) && mapped.outcome == OutcomeClass::Success;
+        Self {
+            grave: changed || profile::sensitive(event),
+            event: profile::finding_event(event),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Known {
     tenant: TenantId,
     first_alias: AliasUid,
     name: Text,
     drift_told: Option<i64>,
+    sources: Vec<SourceName>,
 }
 
 /// What everybody of a tenant does, as far as the operator lets it alert.
@@ -93,7 +125,11 @@ impl Watch {
             first_alias,
             name: Text::from(fact::actor_name(observation)),
             drift_told: None,
+            sources: Vec::new(),
         });
+        if let Some(known) = self.known.get_mut(&identity) {
+            known.note(&event.source);
+        }
         let declared = observation.identity.map(|identity| &identity.declared);
         let group = peer_group(observation.identity, event.mapped.actor_kind);
         let step = Step {
@@ -113,8 +149,7 @@ impl Watch {
         let assessment = behaviour.observe(&step);
         self.provenances = behaviour.provenances(&step);
         if behaviour.top(session) == Some(event.event_uid) {
-            self.witnesses
-                .insert(session, profile::finding_event(event));
+            self.witnesses.insert(session, Witness::of(event));
         }
         let ended = behaviour.take_ended();
         if self.witnesses.len() > WITNESSES_MAX {
@@ -166,8 +201,47 @@ impl Watch {
         std::mem::take(&mut self.provenances)
     }
 
-    pub(crate) fn of(&self, identity: IdentityId) -> Option<&Behaviour> {
-        self.tenants.get(&self.known.get(&identity)?.tenant)
+    /// What is known of those who acted since this was last called, and what budgets would have let
+    /// through for their tenants.
+    pub(crate) fn take(&self, acted: &mut BTreeSet<IdentityId>) -> BehaviourChanges {
+        let acted = std::mem::take(acted);
+        let mut changes = BehaviourChanges::default();
+        let mut tenants = BTreeSet::new();
+        for identity in acted {
+            if let Some(known) = self.known.get(&identity)
+                && let Some(behaviour) = self.tenants.get(&known.tenant)
+            {
+                tenants.insert(&known.tenant);
+                let told = behaviour.known(&known.tenant, identity);
+                changes
+                    .identities
+                    .extend(told.map(|told| IdentityBehaviour {
+                        sources: known.sources.clone(),
+                        ..told
+                    }));
+            }
+        }
+        let forecasts = tenants.into_iter().filter_map(|tenant| {
+            let behaviour = self.tenants.get(tenant)?;
+            behaviour.forecast(tenant, &BUDGETS)
+        });
+        changes.forecasts = forecasts.collect();
+        changes
+    }
+
+    /// Both are one identity from here on.
+    pub(crate) fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
+        let Some(other) = self.known.remove(&merged) else {
+            return;
+        };
+        if let Some(behaviour) = self.tenants.get_mut(&other.tenant) {
+            behaviour.merge(kept, merged);
+        }
+        let sources = other.sources.clone();
+        let known = self.known.entry(kept).or_insert(other);
+        for source in &sources {
+            known.note(source);
+        }
     }
 
     /// Forgets events of sessions that the engine let go of, and of others where that is not enough.
@@ -199,9 +273,13 @@ impl Watch {
         draft.pattern = Text::from(format!("session {}", assessment.session));
         draft.session = Some(assessment.session);
         draft.confidence = (1.0 - assessment.p).clamp(0.5, 0.95);
+        let witness = self.witnesses.get(&assessment.session);
         draft
             .events
-            .extend(self.witnesses.get(&assessment.session).cloned());
+            .extend(witness.map(|witness| witness.event.clone()));
+        if witness.is_some_and(|witness| !witness.grave) {
+            draft.severity = Severity::Low;
+        }
         let terms = assessment.terms.iter().take(TERMS_MAX);
         draft.reasons = terms
             .map(|term| format!("{} ({:+.1} nats)", term.sentence, term.nats))
@@ -253,6 +331,14 @@ impl Watch {
 }
 
 impl Known {
+    fn note(&mut self, source: &SourceName) {
+        if let Err(place) = self.sources.binary_search(source)
+            && self.sources.len() < SOURCES_MAX
+        {
+            self.sources.insert(place, source.clone());
+        }
+    }
+
     fn draft(&self, identity: IdentityId, kind: &str, at: Timestamp) -> FindingDraft {
         FindingDraft {
             kind: Text::new(kind),

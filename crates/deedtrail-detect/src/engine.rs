@@ -1,6 +1,6 @@
 //! The detector: profiles, code detectors and rules over one log, as a value that can be saved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use deedtrail_charter::{Compiled, Library, Problem, Version};
@@ -14,7 +14,7 @@ use deedtrail_core::mapping::RecordNumber;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::behaviour::{self, Disposition, Drift, Readiness};
+use crate::behaviour::{self, BehaviourChanges, Disposition};
 use crate::conduct::{Conduct, Declarations};
 use crate::detector::{Context, DETECTORS, Rotations, Runs, draft, settle_secret_reads};
 use crate::field::View;
@@ -26,7 +26,7 @@ use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.6\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.7\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub struct Detector {
     state: State,
     /// Sessions that changed since they were taken.
     changed: Changed,
+    /// Who acted since that was taken.
+    acted: BTreeSet<IdentityId>,
 }
 
 /// Why a snapshot cannot be used; rebuild the state by replaying the log.
@@ -77,6 +79,7 @@ impl Detector {
             declarations: Declarations::default(),
             state: State::default(),
             changed: Changed::default(),
+            acted: BTreeSet::new(),
         }
     }
 
@@ -94,10 +97,28 @@ impl Detector {
         self.state.sessions.take(&mut self.changed)
     }
 
+    /// What is known of the behaviour of those who acted since this was last called.
+    pub fn take_behaviour(&mut self) -> BehaviourChanges {
+        let mut changes = self.state.behaviour.take(&mut self.acted);
+        for known in &mut changes.identities {
+            known.chartered = self.state.conduct.binds(known.identity);
+        }
+        changes
+    }
+
+    /// `merged` is `kept` from here on: what was learned of both is known of the one.
+    pub fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
+        profile::merge(&mut self.state.profiles, kept, &merged);
+        self.state.behaviour.merge(kept, merged);
+        self.state.conduct.merge(kept, merged);
+        self.acted.insert(kept);
+    }
+
     /// Looks at one event, in the order of the log, and learns from it.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Vec<FindingDraft> {
         let (mut drafts, days_of_action) = self.judge(observation);
         drafts.extend(self.state.behaviour.observe(observation, &self.settings));
+        self.acted.insert(draft::subject(observation).0);
         note_rotation(&mut self.state.rotations, observation);
         let seen = Seen {
             observation: *observation,
@@ -301,17 +322,6 @@ impl Detector {
     /// Where each tool argument of the event that was observed last came from, in their order.
     pub fn take_provenances(&mut self) -> Vec<Provenance> {
         self.state.behaviour.take_provenances()
-    }
-
-    /// What an identity lacks to be judged by its behaviour; `None` before it did anything.
-    pub fn readiness(&self, identity: IdentityId) -> Option<Readiness> {
-        let behaviour = self.state.behaviour.of(identity)?;
-        Some(behaviour.readiness(identity))
-    }
-
-    /// How an identity's behaviour drifts, as far as it is known.
-    pub fn drift(&self, identity: IdentityId) -> Option<Drift> {
-        self.state.behaviour.of(identity)?.drift(identity)
     }
 
     /// Puts a charter in force from the next event on, in place of an earlier version.

@@ -23,6 +23,7 @@ pub mod session;
 mod settings;
 mod source;
 
+pub use behaviour::BehaviourChanges;
 pub use engine::{Detector, RestoreError};
 pub use rule::{ProblemSeverity, RuleFile, RuleProblem, RuleSet};
 pub use session::SessionChanges;

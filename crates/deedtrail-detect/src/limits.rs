@@ -20,6 +20,8 @@ pub const OPERATIONS_MAX: usize = 128;
 pub const TARGETS_MAX: usize = 256;
 /// Classes of (system, action, target) remembered per identity; likewise.
 pub const CLASSES_MAX: usize = 128;
+/// Of these, as many as a finding names; further ones are numbered.
+pub const CLASS_NAMES_MAX: usize = 6;
 /// Sessions remembered per identity; beyond it the oldest is forgotten.
 pub const SESSIONS_MAX: usize = 4;
 /// Largest serialised profile of one identity, bytes (a test holds it).

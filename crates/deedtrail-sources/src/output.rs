@@ -214,6 +214,21 @@ impl Registry {
         Ok(names)
     }
 
+    /// The canonical fields that a mapping can fill, those of actor, target and policy among them.
+    pub(crate) fn told_fields(&self, source: &SourceName) -> Result<BTreeSet<String>, RowsError> {
+        let plan = self.plan(source)?;
+        let mut names = self.mapped_fields(source)?;
+        let parts = [
+            ("actor", !plan.actor.is_empty()),
+            ("target", !plan.target.is_empty()),
+            ("policy_decision", plan.policy.is_some()),
+            ("tool_arguments", plan.tool_arguments.is_some()),
+        ];
+        let parts = parts.into_iter().filter(|(_, is_there)| *is_there);
+        names.extend(parts.map(|(name, _)| name.to_owned()));
+        Ok(names)
+    }
+
     /// What of the records in `body` the mapping uses.
     pub fn coverage(&self, source: &SourceName, body: &[u8]) -> Result<Coverage, RowsError> {
         self.plan(source)?;

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
 use deedtrail_core::port::log::PartClass;
-use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, Sorted, SourceFacts};
+use deedtrail_core::port::mapper::{
+    Encoding, FrameError, Framed, Mapper, Sorted, SourceAccount, SourceFacts,
+};
 
 use crate::framing::{self, Envelope, Framing};
 use crate::map;
@@ -194,6 +196,17 @@ impl Mapper for Registry {
         facts.collect()
     }
 
+    fn account_of(&self, source: &SourceName) -> Option<SourceAccount> {
+        let readme = self.readme(source)?;
+        let lacks = section(readme, "What it lacks");
+        let plan = section(readme, "Switch it on").find(|part| part.starts_with("**Plan.**"));
+        Some(SourceAccount {
+            fields: self.told_fields(source).unwrap_or_default(),
+            needs: plan.map(|plan| plain(plan)).unwrap_or_default(),
+            lacks: lacks.take(1).map(plain).collect(),
+        })
+    }
+
     fn frame<'a>(
         &self,
         source: &SourceName,
@@ -295,6 +308,21 @@ fn read_source(
     let plan = compile(&file.display().to_string(), &text, shared)?;
     let readme = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
     Ok(Some((name, Source { plan, readme })))
+}
+
+/// The paragraphs of a README below a heading.
+fn section<'a>(readme: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
+    let below = readme
+        .split("\n## ")
+        .find_map(|part| part.strip_prefix(heading));
+    let paragraphs = below.unwrap_or_default().split("\n\n").map(str::trim);
+    paragraphs.filter(|paragraph| !paragraph.is_empty())
+}
+
+/// A paragraph as one line, without its label.
+fn plain(paragraph: &str) -> String {
+    let text = paragraph.strip_prefix("**Plan.**").unwrap_or(paragraph);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What may be meant to be the mapping of a folder without one.

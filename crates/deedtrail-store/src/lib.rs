@@ -4,6 +4,7 @@
 //! connection behind a lock; each read takes a connection of its own.
 
 mod access;
+mod behaviours;
 mod charters;
 mod columns;
 mod connection;
@@ -15,8 +16,10 @@ mod progress;
 mod sessions;
 mod sources;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::finding::{Decision, Finding};
@@ -25,8 +28,8 @@ use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, TenantId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason, Quarantined,
-    SessionFilter, SignInLink, Store, StoreError, TokenRecord, WebSession,
+    BehaviourOrder, FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason,
+    Quarantined, SessionFilter, SignInLink, Store, StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
@@ -165,6 +168,34 @@ impl Store for SqliteStore {
         self.connections.read(|db| charters::list(db, tenant, name))
     }
 
+    fn behaviour(
+        &self,
+        tenant: &TenantId,
+        identity: IdentityId,
+    ) -> Stored<Option<IdentityBehaviour>> {
+        self.connections
+            .read(|db| behaviours::of(db, tenant, identity))
+    }
+    fn behaviours(
+        &self,
+        tenant: &TenantId,
+        order: BehaviourOrder,
+        limit: usize,
+    ) -> Stored<Vec<IdentityBehaviour>> {
+        self.connections
+            .read(|db| behaviours::list(db, tenant, order, limit))
+    }
+    fn judged(&self, tenant: &TenantId) -> Stored<BTreeSet<IdentityId>> {
+        self.connections.read(|db| behaviours::ready(db, tenant))
+    }
+    fn forecast(&self, tenant: &TenantId) -> Stored<Option<Forecast>> {
+        self.connections.read(|db| behaviours::forecast(db, tenant))
+    }
+    fn baselines(&self, tenant: &TenantId, identity: IdentityId) -> Stored<Vec<BaselineRecord>> {
+        self.connections
+            .read(|db| behaviours::baselines(db, tenant, identity))
+    }
+
     fn tokens(&self) -> Stored<Vec<TokenRecord>> {
         self.connections.read(access::tokens)
     }
@@ -210,6 +241,9 @@ impl Store for SqliteStore {
     fn put_snapshot(&self, name: &str, position: Sequence, bytes: &[u8]) -> Stored<()> {
         self.connections
             .write(|tx| progress::put_snapshot(tx, name, position, bytes))
+    }
+    fn stored_bytes(&self) -> Stored<u64> {
+        self.connections.read(progress::stored_bytes)
     }
     fn snapshot(&self, name: &str) -> Stored<Option<(Sequence, Vec<u8>)>> {
         self.connections.read(|db| progress::snapshot(db, name))

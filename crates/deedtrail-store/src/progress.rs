@@ -7,7 +7,7 @@ use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::Progress;
 
 use crate::columns::{count, integer};
-use crate::{charters, entitlements, findings, identities, merges, sessions, sources};
+use crate::{behaviours, charters, entitlements, findings, identities, merges, sessions, sources};
 
 pub(crate) fn processed(db: &Connection) -> rusqlite::Result<Sequence> {
     db.query_row("SELECT processed FROM position", (), |row| count(row, 0))
@@ -52,6 +52,7 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
         sources::restore(tx, *sequence)?;
     }
     sessions::save(tx, progress)?;
+    behaviours::save(tx, progress)?;
     for charter in &progress.charters {
         charters::put(tx, charter)?;
     }
@@ -68,7 +69,8 @@ pub(crate) fn forget_derived(tx: &Transaction<'_>) -> rusqlite::Result<()> {
          DELETE FROM identities; DELETE FROM findings; DELETE FROM sources; \
          DELETE FROM entitlements; DELETE FROM entitlement_imports; DELETE FROM quarantine; \
          DELETE FROM snapshots; DELETE FROM sessions; DELETE FROM session_joins; \
-         DELETE FROM blind_sessions; DELETE FROM charters; UPDATE position SET processed = 0;",
+         DELETE FROM blind_sessions; DELETE FROM charters; DELETE FROM behaviours; \
+         DELETE FROM forecasts; DELETE FROM baselines; UPDATE position SET processed = 0;",
     )
 }
 
@@ -82,6 +84,13 @@ pub(crate) fn put_snapshot(
         DO UPDATE SET position = ?2, bytes = ?3";
     tx.execute(sql, params![name, integer(position), bytes])?;
     Ok(())
+}
+
+/// Pages in use, as they stand in the file.
+pub(crate) fn stored_bytes(db: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT (page_count - freelist_count) * page_size \
+        FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
+    db.query_row(sql, [], |row| count(row, 0))
 }
 
 pub(crate) fn snapshot(

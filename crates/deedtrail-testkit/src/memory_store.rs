@@ -2,10 +2,12 @@
 
 mod tables;
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
+use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::finding::{Decision, Finding};
@@ -14,8 +16,8 @@ use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason, Quarantined,
-    SessionFilter, SignInLink, Store, StoreError, TokenRecord, WebSession,
+    BehaviourOrder, FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason,
+    Quarantined, SessionFilter, SignInLink, Store, StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
@@ -187,9 +189,7 @@ impl Store for MemoryStore {
         let mut list: Vec<_> = stored
             .filter(|finding| tables.shows(finding, filter))
             .collect();
-        list.sort_by_key(|f| {
-            std::cmp::Reverse((f.last_time, f.draft.severity, std::cmp::Reverse(f.id)))
-        });
+        list.sort_by_key(|f| Reverse((f.last_time, f.draft.severity, Reverse(f.id))));
         list.truncate(limit);
         Ok(list)
     }
@@ -232,7 +232,7 @@ impl Store for MemoryStore {
                 && filter.trust_below.is_none_or(|it| session.trust.score < it)
         };
         let mut list: Vec<_> = derived.sessions.values().filter(shown).cloned().collect();
-        list.sort_by_key(|it| (std::cmp::Reverse(it.last), it.uid, it.part));
+        list.sort_by_key(|it| (Reverse(it.last), it.uid, it.part));
         Ok(list.into_iter().skip(filter.offset).take(limit).collect())
     }
 
@@ -249,7 +249,7 @@ impl Store for MemoryStore {
             join.tenant == *tenant && (uids.contains(&join.from) || uids.contains(&join.to))
         };
         let mut list: Vec<_> = tables.derived.joins.values().filter(of).cloned().collect();
-        list.sort_by_key(|join| (std::cmp::Reverse(join.confidence), join.at));
+        list.sort_by_key(|join| (Reverse(join.confidence), join.at));
         Ok(list)
     }
 
@@ -257,7 +257,7 @@ impl Store for MemoryStore {
         let tables = self.tables();
         let of = |row: &&BlindSession| row.tenant == *tenant;
         let mut list: Vec<_> = tables.derived.blind.values().filter(of).cloned().collect();
-        list.sort_by_key(|row| std::cmp::Reverse((row.severity, row.last)));
+        list.sort_by_key(|row| Reverse((row.severity, row.last)));
         list.truncate(limit);
         Ok(list)
     }
@@ -310,8 +310,63 @@ impl Store for MemoryStore {
             reason.received = record.received;
         }
         let mut reasons: Vec<_> = reasons.into_values().collect();
-        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.newest));
+        reasons.sort_by_key(|reason| Reverse(reason.newest));
         Ok(reasons)
+    }
+
+    fn behaviour(
+        &self,
+        tenant: &TenantId,
+        identity: IdentityId,
+    ) -> Stored<Option<IdentityBehaviour>> {
+        let tables = self.tables();
+        let key = (tenant.clone(), identity);
+        Ok(tables.derived.behaviours.get(&key).cloned())
+    }
+
+    fn behaviours(
+        &self,
+        tenant: &TenantId,
+        order: BehaviourOrder,
+        limit: usize,
+    ) -> Stored<Vec<IdentityBehaviour>> {
+        let tables = self.tables();
+        let all = tables.derived.behaviours.values();
+        let mut list: Vec<IdentityBehaviour> = all
+            .filter(|known| known.tenant == *tenant)
+            .cloned()
+            .collect();
+        match order {
+            BehaviourOrder::Newest => list.sort_by_key(|known| Reverse(known.at)),
+            BehaviourOrder::Drifting => {
+                let score = |known: &IdentityBehaviour| {
+                    let drift = known.drift.as_ref().filter(|drift| drift.departs());
+                    drift.map_or(-1.0, |drift| drift.score)
+                };
+                list.retain(|known| score(known) >= 0.0);
+                list.sort_by(|one, other| score(other).total_cmp(&score(one)));
+            }
+        }
+        list.truncate(limit);
+        Ok(list)
+    }
+
+    fn judged(&self, tenant: &TenantId) -> Stored<BTreeSet<IdentityId>> {
+        let tables = self.tables();
+        let all = tables.derived.behaviours.values();
+        let ready = all.filter(|known| known.tenant == *tenant && known.readiness.ready());
+        Ok(ready.map(|known| known.identity).collect())
+    }
+
+    fn forecast(&self, tenant: &TenantId) -> Stored<Option<Forecast>> {
+        Ok(self.tables().derived.forecasts.get(tenant).cloned())
+    }
+
+    fn baselines(&self, tenant: &TenantId, identity: IdentityId) -> Stored<Vec<BaselineRecord>> {
+        let tables = self.tables();
+        let all = tables.derived.baselines.values();
+        let of = all.filter(|one| one.tenant == *tenant && one.identity == identity);
+        Ok(of.rev().cloned().collect())
     }
 
     fn charters(&self, tenant: &TenantId, name: Option<&str>) -> Stored<Vec<CharterRecord>> {
@@ -322,13 +377,13 @@ impl Store for MemoryStore {
             .filter(|charter| name.is_none_or(|name| charter.name == name))
             .cloned()
             .collect();
-        list.sort_by_key(|charter| (charter.name.clone(), std::cmp::Reverse(charter.version)));
+        list.sort_by_key(|charter| (charter.name.clone(), Reverse(charter.version)));
         Ok(list)
     }
 
     fn tokens(&self) -> Stored<Vec<TokenRecord>> {
         let mut list: Vec<_> = self.tables().tokens.values().cloned().collect();
-        list.sort_by_key(|token| (std::cmp::Reverse(token.created), token.prefix.clone()));
+        list.sort_by_key(|token| (Reverse(token.created), token.prefix.clone()));
         Ok(list)
     }
 
@@ -410,6 +465,12 @@ impl Store for MemoryStore {
 
     fn snapshot(&self, name: &str) -> Stored<Option<(Sequence, Vec<u8>)>> {
         Ok(self.tables().derived.snapshots.get(name).cloned())
+    }
+
+    fn stored_bytes(&self) -> Stored<u64> {
+        let tables = self.tables();
+        let snapshots = tables.derived.snapshots.values();
+        Ok(snapshots.map(|(_, bytes)| bytes.len() as u64).sum())
     }
 
     fn setting(&self, name: &str) -> Stored<Option<String>> {

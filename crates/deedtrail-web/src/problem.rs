@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deedtrail_app::access::{AccessError, Denied};
+use deedtrail_app::behaviour::BaselineError;
 use deedtrail_app::charter::CharterError;
 use deedtrail_app::configuration::ConfigurationError;
 use deedtrail_app::entitlement::EntitlementRefusal;
@@ -219,6 +220,24 @@ impl From<CharterError> for Problem {
             CharterError::Text(_) => Self::invalid(detail),
             CharterError::Unknown(_) | CharterError::NoVersion { .. } => Self::not_found(detail),
             CharterError::NoDraft { .. } | CharterError::Over { .. } => {
+                Self::new(StatusCode::CONFLICT, "decided", "Decided already", detail)
+            }
+        }
+    }
+}
+
+impl From<BaselineError> for Problem {
+    fn from(error: BaselineError) -> Self {
+        let detail = error.to_string();
+        match error {
+            BaselineError::Denied(denied) => denied.into(),
+            BaselineError::Store(error) => error.into(),
+            BaselineError::Append(error) => append_problem(&error),
+            BaselineError::Reading(error) => error.into(),
+            BaselineError::History(error) => error.into(),
+            BaselineError::Nothing { .. } => Self::invalid(detail),
+            BaselineError::NoVersion { .. } => Self::not_found(detail),
+            BaselineError::Overtaken(_) => {
                 Self::new(StatusCode::CONFLICT, "decided", "Decided already", detail)
             }
         }

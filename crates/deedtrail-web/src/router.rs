@@ -23,7 +23,7 @@ use crate::{api, feed, page};
 
 /// Every endpoint there is: pages first, then the API, then the protocols of shippers.
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
-    let programs = api::ENDPOINTS.iter().chain(feed::ENDPOINTS);
+    let programs = api::endpoints().chain(feed::ENDPOINTS);
     page::ENDPOINTS.iter().chain(programs)
 }
 

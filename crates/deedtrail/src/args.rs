@@ -13,7 +13,9 @@ use deedtrail_core::event::ActorKind;
 use deedtrail_core::finding::{FindingStatus, Severity, registry};
 use deedtrail_core::time::Timestamp;
 
-pub(crate) use conduct::{CharterCommand, EntitlementCommand, SessionCommand};
+pub(crate) use conduct::{
+    BaselineCommand, BehaviourCommand, CharterCommand, EntitlementCommand, SessionCommand,
+};
 
 /// Turns audit logs, agent traces and link clicks into one tamper-evident trail per identity.
 #[derive(Clone, Debug, Parser)]
@@ -73,7 +75,13 @@ pub(crate) enum Command {
     /// What identities may do: import it, compare it with what they did
     #[command(subcommand)]
     Entitlement(EntitlementCommand),
-    /// Findings: list, show, decide
+    /// Learned behaviour: how identities stand, which sources can be judged, budgets of alerts
+    #[command(subcommand)]
+    Behaviour(BehaviourCommand),
+    /// Baselines, what identities usually do: show, approve, list, diff
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
+    /// Findings: list, show, explain, decide
     #[command(subcommand)]
     Finding(FindingCommand),
     /// Read-only SQL over the table `events`
@@ -128,7 +136,7 @@ pub(crate) struct Demo {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Read the configuration, the sources and the rules it names, and report every mistake
+    /// Read the configuration, the sources, rules and sequences it names, and report every mistake
     Check,
     /// Show the values in force
     Show,
@@ -159,6 +167,12 @@ pub(crate) enum SourceCommand {
         /// Files, globs or `-`
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
+    },
+    /// Before a SaaS is adopted: which of its logs are understood, what they do not tell, and whether
+    /// that suffices
+    Readiness {
+        /// Name of the vendor or product, e.g. slack or "Google Workspace"
+        name: String,
     },
     /// Say of which source records are that nobody labelled
     Detect {
@@ -253,6 +267,8 @@ pub(crate) enum FindingCommand {
     },
     /// Show one finding with its reasons, what to do and the events it rests on
     Show { id: String },
+    /// Say what raised a finding, what it was judged against, and what an answer changes
+    Explain { id: String },
     /// Record what you concluded about a finding; the decision is an entry of the evidence log
     Decide {
         id: String,

@@ -43,6 +43,11 @@ pub(crate) struct Config {
     /// with a mistake is left out: `deedtrail config check` and `deedtrail doctor` tell.
     #[schemars(example = &"/etc/deedtrail/rules")]
     pub(crate) rules: Option<PathBuf>,
+    /// Folder with unsafe sequences of your own, searched recursively for `*.yml` and `*.yaml`;
+    /// they win over built-in ones by id. One with a mistake is left out: `deedtrail config check`
+    /// and `deedtrail doctor` tell.
+    #[schemars(example = &"/etc/deedtrail/sequences")]
+    pub(crate) sequences: Option<PathBuf>,
     /// Webhooks that vendors send to `/v1/webhooks/NAME`.
     pub(crate) webhooks: BTreeMap<String, WebhookConfig>,
     /// Streams of shared signals that are pushed to `/v1/signals/NAME` or polled.
@@ -149,6 +154,7 @@ impl Default for Config {
             public_url: None,
             sources: None,
             rules: None,
+            sequences: None,
             webhooks: BTreeMap::new(),
             signals: BTreeMap::new(),
             listeners: BTreeMap::new(),

@@ -23,6 +23,7 @@ use deedtrail_store::SqliteStore;
 use crate::config::{Config, FILE_NAME};
 use crate::listeners;
 use crate::rules;
+use crate::sequences;
 use crate::signals;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::targets;
@@ -61,6 +62,10 @@ impl Instance {
         for problem in &loaded.problems {
             tracing::warn!("{}", rules::describe(problem));
         }
+        let sequences = sequences::load(config.sequences.as_deref())?;
+        for problem in &sequences.problems {
+            tracing::warn!("{problem}");
+        }
         let names: Vec<SourceName> = mapper.sources().into_iter().map(|one| one.name).collect();
         let webhooks = webhooks::load(config, &names)?;
         let signals = signals::load(config)?;
@@ -85,6 +90,7 @@ impl Instance {
         };
         let app = App {
             rules_left_out: loaded.left_out(),
+            sequences_left_out: sequences.problems,
             detection: config.detection.clone(),
             webhooks,
             signals,
@@ -103,8 +109,14 @@ impl Instance {
             rules: Arc::new(loaded.rules),
             settings,
             targets: Arc::new(said.targets),
+            sequences: sequences.library,
         };
-        record_what_is_in_force(&app, &detection, loaded.fingerprint, said.fingerprint)?;
+        let in_force = [
+            (configuration::RULES, loaded.fingerprint),
+            (configuration::SEQUENCES, sequences.fingerprint),
+            (configuration::TARGETS, said.fingerprint),
+        ];
+        record_what_is_in_force(&app, &detection, in_force)?;
         let pipeline = Pipeline::open(ports, detection, event_key)?.fed_by(&app.handover);
         let worker = Worker::start(pipeline, &app.processing)?;
         Ok(Self {
@@ -262,8 +274,7 @@ fn event_key(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
 fn record_what_is_in_force(
     app: &App,
     detection: &Detection,
-    rules: String,
-    targets: String,
+    in_force: [(&str, String); 3],
 ) -> anyhow::Result<()> {
     let local = Principal::local();
     let mappings: Vec<String> = app
@@ -279,8 +290,9 @@ fn record_what_is_in_force(
             configuration::MAPPINGS,
             mappings.concat().into_bytes(),
         )?;
-        app.record_configuration(&local, configuration::RULES, rules.into_bytes())?;
-        app.record_configuration(&local, configuration::TARGETS, targets.into_bytes())?;
+        for (note, fingerprint) in in_force {
+            app.record_configuration(&local, note, fingerprint.into_bytes())?;
+        }
         let settings = serde_json::to_vec(&detection.settings)?;
         app.record_configuration(&local, configuration::DETECTION, settings)?;
     }

@@ -9,6 +9,7 @@ mod output;
 mod pullers;
 mod rules;
 mod secret;
+mod sequences;
 mod server;
 mod signals;
 mod socket;

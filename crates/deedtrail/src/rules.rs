@@ -106,8 +106,8 @@ pub(crate) fn built_in_folders() -> Vec<RuleFolder> {
 /// The rule files below a folder, and what is wrong with those that cannot be read.
 fn read_folder(folder: &Path) -> anyhow::Result<(Vec<RuleFile>, Vec<RuleProblem>)> {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
-    for path in rule_files(folder)? {
-        match read_file(&path) {
+    for path in yaml_files(folder)? {
+        match read_file(&path, RULE_BYTES_MAX) {
             Ok(text) => {
                 let path = path.strip_prefix(folder).unwrap_or(&path);
                 let path = path.to_string_lossy().into_owned();
@@ -126,7 +126,8 @@ fn read_folder(folder: &Path) -> anyhow::Result<(Vec<RuleFile>, Vec<RuleProblem>
     Ok((files, problems))
 }
 
-fn rule_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// The YAML files below a folder, in no order.
+pub(crate) fn yaml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(current) = folders.pop() {
@@ -144,11 +145,11 @@ fn rule_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn read_file(path: &Path) -> anyhow::Result<String> {
+pub(crate) fn read_file(path: &Path, bytes_max: usize) -> anyhow::Result<String> {
     let bytes = std::fs::metadata(path)?.len();
     anyhow::ensure!(
-        bytes <= RULE_BYTES_MAX as u64,
-        "the file is over {RULE_BYTES_MAX} bytes; split it"
+        bytes <= bytes_max as u64,
+        "the file is over {bytes_max} bytes; split it"
     );
     Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
 }

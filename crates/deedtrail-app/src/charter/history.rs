@@ -22,14 +22,18 @@ const PAGE: usize = 10_000;
 
 /// Events in order of time, with who did them.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     events: Vec<Event>,
     actors: BTreeMap<AliasUid, Identity>,
     /// There are older ones.
-    pub(super) cut: bool,
+    pub(crate) cut: bool,
 }
 
 impl History {
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
+    }
+
     pub(super) fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
         self.events.iter().map(|event| Subject {
             event,
@@ -49,12 +53,12 @@ impl History {
 }
 
 impl App {
-    /// What the identities did that are known by these aliases.
-    pub(super) fn history(
+    /// What the identities did that are known by these aliases, from a time on and before another.
+    pub(crate) fn history(
         &self,
         principal: &Principal,
         actors: BTreeMap<AliasUid, Identity>,
-        from: Option<Timestamp>,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
     ) -> Result<History, CharterError> {
         if actors.is_empty() {
             return Ok(History::default());
@@ -63,6 +67,7 @@ impl App {
             tenant: principal.tenant.clone(),
             aliases: actors.keys().copied().collect(),
             from,
+            to,
             ..EventFilter::default()
         };
         let (mut events, mut cursor, mut cut) = (Vec::new(), None, false);

@@ -235,7 +235,7 @@ impl App {
         let about = about(&file, principal);
         let aliases = file.aliases.iter().map(|alias| alias.uid);
         let actors = aliases.map(|uid| (uid, file.identity.clone())).collect();
-        let history = self.history(principal, actors, from)?;
+        let history = self.history(principal, actors, (from, None))?;
         Ok(learn(about, history.subjects()))
     }
 
@@ -259,7 +259,7 @@ impl App {
         };
         let actors = self.bound_by(principal, &charter)?;
         let ids: std::collections::BTreeSet<_> = actors.values().map(|actor| actor.id).collect();
-        let history = self.history(principal, actors, from)?;
+        let history = self.history(principal, actors, (from, None))?;
         Ok(Checked {
             report: check(&charter, history.subjects()),
             identities: ids.len(),

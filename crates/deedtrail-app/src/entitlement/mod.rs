@@ -9,6 +9,7 @@ mod import;
 mod log_form;
 mod matching;
 mod observed;
+mod reach;
 mod usage;
 
 use serde::Serialize;
@@ -26,6 +27,7 @@ use crate::identity::Resolver;
 
 pub use diff::{EntitlementDiff, GrantChange};
 pub use import::{ImportKind, Mistake, ParsedEntitlements, read};
+pub use reach::{Danger, Reach, ReachKind, Through};
 pub use usage::{Basis, Deeds, Did, EntitlementUse, May, MayNot, Why};
 
 /// Largest file, bytes. Beyond it nothing is imported.

@@ -169,7 +169,11 @@ impl App {
     }
 
     /// What the aliases of an identity hold, and the groups it is in by being what it is.
-    fn held(&self, tenant: &TenantId, file: &IdentityFile) -> Result<Vec<Entitlement>, StoreError> {
+    pub(super) fn held(
+        &self,
+        tenant: &TenantId,
+        file: &IdentityFile,
+    ) -> Result<Vec<Entitlement>, StoreError> {
         let mut holders: Vec<AliasUid> = file.aliases.iter().map(|alias| alias.uid).collect();
         for alias in &file.aliases {
             let groups = own_groups(&alias.namespace, &alias.value).into_iter();

@@ -94,8 +94,14 @@ impl Resolver {
         };
         self.merges.insert((merged, kept), merge);
         self.touched.merges.insert((merged, kept));
+        self.merged.push((kept, merged));
         self.pool_facts(merged, kept);
         Some(kept)
+    }
+
+    /// Identities that became one since this was last called: the one kept, the one merged into it.
+    pub fn take_merged(&mut self) -> Vec<(IdentityId, IdentityId)> {
+        std::mem::take(&mut self.merged)
     }
 
     /// Undoes the merge of `merged` into another identity: what moved then moves back, and no rule

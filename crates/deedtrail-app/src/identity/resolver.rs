@@ -45,6 +45,8 @@ pub struct Resolver {
     pub(super) credentials_held: BTreeMap<IdentityId, usize>,
     pub(super) merges: BTreeMap<(IdentityId, IdentityId), Merge>,
     pub(super) touched: Touched,
+    /// (kept, merged) since [`Resolver::take_merged`] was last called, in order.
+    pub(super) merged: Vec<(IdentityId, IdentityId)>,
 }
 
 /// Ids of what changed.

@@ -42,6 +42,7 @@ impl Resolver {
             aliases: by(owned(state.aliases), |alias| alias.uid),
             credentials: by(credentials, |credential| credential.uid),
             merges: by(owned(state.merges), |merge| (merge.merged, merge.kept)),
+            merged: Vec::new(),
             touched: Touched::default(),
         })
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deedtrail_core::Text;
+use deedtrail_core::behaviour::BaselineRecord;
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::{Finding, FindingDraft};
 use deedtrail_core::id::{FindingId, SourceName};
@@ -16,6 +17,7 @@ use deedtrail_detect::Observation;
 use super::ahead::Mapped;
 use super::snapshot::State;
 use super::{Pipeline, PipelineError};
+use crate::behaviour::BASELINE;
 use crate::charter::CHARTER;
 use crate::configuration::{self, Feedback};
 use crate::entitlement;
@@ -80,6 +82,11 @@ impl<'p> Batch<'p> {
         self.progress.session_joins = sessions.joins;
         self.progress.blind_sessions = sessions.blind;
         if through > self.pipeline.stored {
+            if self.ticked || self.pipeline.tells_behaviour(through) {
+                let known = self.pipeline.state.detector.take_behaviour();
+                self.progress.behaviours = known.identities;
+                self.progress.forecasts = known.forecasts;
+            }
             let (health, state) = (&mut self.pipeline.health, &self.pipeline.state);
             self.progress.sources = health.take_changed(&state.detector, self.ticked);
         }
@@ -161,6 +168,9 @@ impl<'p> Batch<'p> {
             resolver, detector, ..
         } = &mut pipeline.state;
         let resolved = resolver.resolve(event);
+        for (kept, merged) in resolver.take_merged() {
+            detector.merge(kept, merged);
+        }
         let identity = resolved.actor.and_then(|id| resolver.identity(id));
         detector.assign_session(event, identity);
         let observation = Observation {
@@ -320,6 +330,9 @@ impl<'p> Batch<'p> {
             self.entitle(entry);
         } else if entry.entry.note == IDENTITY_MERGE {
             resolver.apply_decision(&entry.bytes(), at);
+            for (kept, merged) in resolver.take_merged() {
+                self.pipeline.state.detector.merge(kept, merged);
+            }
         } else if entry.entry.note == configuration::QUARANTINE_SETTLED {
             self.settle(entry)?;
         } else if entry.entry.note == QUARANTINE_DECISION
@@ -331,6 +344,11 @@ impl<'p> Batch<'p> {
         {
             let detector = &mut self.pipeline.state.detector;
             detector.feedback(&entry.entry.tenant, said.session, said.disposition);
+        } else if entry.entry.note == BASELINE
+            && let Ok(approved) = serde_json::from_slice::<BaselineRecord>(&entry.bytes())
+            && approved.tenant == entry.entry.tenant
+        {
+            self.progress.baselines.push(approved);
         } else if entry.entry.note == CHARTER {
             self.charter(entry);
         } else if entry.entry.note == configuration::REPEATS

@@ -19,6 +19,7 @@ pub use worker::{Processing, Worker, WorkerError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use deedtrail_charter::Library;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::mapping::text_bytes;
 use deedtrail_core::port::archive::ArchiveError;
@@ -63,11 +64,15 @@ pub struct Detection {
     pub settings: Settings,
     /// What the operator says of targets.
     pub targets: Arc<Targets>,
+    /// Unsafe sequences in force.
+    pub sequences: Arc<Library>,
 }
 
 impl Detection {
     fn start(&self) -> Detector {
-        Detector::new(Arc::clone(&self.rules), self.settings.clone())
+        let mut detector = Detector::new(Arc::clone(&self.rules), self.settings.clone());
+        detector.replace_library(Arc::clone(&self.sequences));
+        detector
     }
 }
 
@@ -237,13 +242,23 @@ impl Pipeline {
         let age = self.ports.clock.now().micros_since(self.committed_at);
         let full =
             (self.hot_rows / COMMIT_ROWS).max((self.hot_text_bytes / COMMIT_TEXT_BYTES) as u64);
-        let snapshot = self.position.saturating_sub(self.snapshot_at) >= SNAPSHOT_ENTRIES;
+        let snapshot = self.is_snapshot_due(self.position);
         let is_due = full > 0 || snapshot || (self.hot_rows > 0 && age >= COMMIT_AGE_US);
         if is_due && (!self.committing.is_running() || full >= COMMITS_BEHIND_MAX) {
             let taken = snapshot.then(|| self.state.snapshot(self.position));
             self.commit(taken.transpose()?)?;
         }
         Ok(())
+    }
+
+    fn is_snapshot_due(&self, position: Sequence) -> bool {
+        position.saturating_sub(self.snapshot_at) >= SNAPSHOT_ENTRIES
+    }
+
+    /// Whether what is known of behaviour is stored with the step that ends at `through`: at the
+    /// log's end, and before a snapshot, which forgets who acted.
+    fn tells_behaviour(&self, through: Sequence) -> bool {
+        through >= self.ports.log.end() || self.is_snapshot_due(through)
     }
 
     /// Starts a commit of the hot rows. A snapshot is stored after them, so that no row has to be
@@ -268,6 +283,16 @@ impl Pipeline {
 
     /// Commits and snapshots everything, and waits for both.
     fn settle(&mut self) -> Result<(), PipelineError> {
+        let known = self.state.detector.take_behaviour();
+        if !known.identities.is_empty() {
+            self.stored = self.stored.max(self.position);
+            self.ports.store.save(Progress {
+                through: self.stored,
+                behaviours: known.identities,
+                forecasts: known.forecasts,
+                ..Progress::default()
+            })?;
+        }
         let snapshot = self.state.snapshot(self.position)?;
         self.commit(Some(snapshot))?;
         self.committing.finish()?;

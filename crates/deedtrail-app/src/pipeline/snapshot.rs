@@ -102,10 +102,12 @@ impl State {
         let (resolver, rest) = section(rest).ok_or("cut off")?;
         let (charters, detector) = section(rest).ok_or("cut off")?;
         let rules = Arc::clone(&detection.rules);
-        let detector = Detector::restore(rules, detection.settings.clone(), detector);
+        let restored = Detector::restore(rules, detection.settings.clone(), detector);
+        let mut detector = restored.map_err(|error| error.to_string())?;
+        detector.replace_library(Arc::clone(&detection.sequences));
         Ok(Self {
             resolver: Resolver::from_bytes(resolver).map_err(|error| error.to_string())?,
-            detector: detector.map_err(|error| error.to_string())?,
+            detector,
             charters: Book::from_bytes(charters).map_err(|error| error.to_string())?,
             set_aside: unlisted(set_aside),
             dismissed: unlisted(dismissed),

@@ -121,6 +121,7 @@ pub(crate) fn processed<'a>(records: impl Iterator<Item = &'a (&'a str, Value)>)
         rules: Arc::new(RuleSet::default()),
         settings: Settings::default(),
         targets: Arc::default(),
+        sequences: deedtrail_charter::Library::shipped(),
     };
     let mut pipeline = Pipeline::open(ports(&sample), detection, [7; 32]).unwrap();
     let app = App::new(ports(&sample));

@@ -68,6 +68,8 @@ impl Behaviour {
             if verdict.ready && !repeats && !follows {
                 let day = open.last.utc_day();
                 self.allowance.count(self.settings.budget, day, alerts);
+                let p = if over_floor { verdict.p } else { 1.0 };
+                self.scored.note(day_of(open.last), p.min(open.rarest));
             }
         }
         self.learn(&open, lesson);

@@ -15,7 +15,9 @@ quiet beside it; this page is made from them. A match is a finding of the type `
 unless its file names another; the finding lists every step, its event, and what says that it was
 permitted.
 
-They are part of the program; files of one's own cannot be added yet.
+They are part of the program. Files of your own are read from the folder that the setting `sequences` names
+([configuration](configuration.md)), at the start; one with the id of a shipped sequence takes its place. One
+with a mistake is left out, which `deedtrail config check`, `deedtrail doctor` and the log of the server say.
 
 ## A file
 

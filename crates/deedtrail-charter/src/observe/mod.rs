@@ -88,6 +88,7 @@ impl Compiled {
             line: said.line,
             rule: said.rule,
             owner: self.owner.clone(),
+            purpose: self.purpose.clone(),
             pattern: said.pattern,
             title: said.title,
             observed: said.observed,

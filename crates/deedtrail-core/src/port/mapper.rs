@@ -1,6 +1,7 @@
 //! From a delivery's bytes to records, and from a record to canonical events.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::id::SourceName;
@@ -71,9 +72,24 @@ pub struct SigmaLogsource {
     pub category: Option<String>,
 }
 
+/// What a source can tell, for whoever considers using it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceAccount {
+    /// Canonical fields that its mapping reads.
+    pub fields: BTreeSet<String>,
+    /// What the vendor asks for it, such as a plan; empty when nothing is said.
+    pub needs: String,
+    /// What it does not tell, by its README.
+    pub lacks: String,
+}
+
 /// Knows every source; pure apart from what was loaded when it was made.
 pub trait Mapper: Send + Sync + std::fmt::Debug {
     fn sources(&self) -> Vec<SourceFacts>;
+    /// What a source can tell; `None` where nobody has written it down.
+    fn account_of(&self, _source: &SourceName) -> Option<SourceAccount> {
+        None
+    }
     /// Decompresses (bounded) and cuts a delivery into records. Malformed pieces come out as
     /// records too, so that they can be quarantined.
     fn frame<'a>(

@@ -1,8 +1,11 @@
 //! The control plane: everything that is state of ours and not an event.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
+use crate::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use crate::charter::CharterRecord;
 use crate::entitlement::{Entitlement, EntitlementImport, ImportName};
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
@@ -60,6 +63,12 @@ pub struct Progress {
     pub blind_sessions: Vec<BlindSession>,
     /// Versions of charters that are new or changed, whole.
     pub charters: Vec<CharterRecord>,
+    /// What is known of the behaviour of identities that acted.
+    pub behaviours: Vec<IdentityBehaviour>,
+    /// What budgets of alerts would let through, by tenant.
+    pub forecasts: Vec<Forecast>,
+    /// Approved baselines; a version that is stored already stays as it is.
+    pub baselines: Vec<BaselineRecord>,
 }
 
 /// Everything one import of entitlements says.
@@ -76,7 +85,7 @@ impl ImportedEntitlements {
     /// The systems that something is a right in, each once, by name.
     pub fn systems(&self) -> Vec<Text> {
         let systems = self.entitlements.iter().map(|it| it.grant.system.clone());
-        let systems: std::collections::BTreeSet<Text> = systems.collect();
+        let systems: BTreeSet<Text> = systems.collect();
         systems.into_iter().collect()
     }
 }
@@ -171,6 +180,15 @@ pub struct SessionFilter {
     pub trust_below: Option<u8>,
     /// Skip this many.
     pub offset: usize,
+}
+
+/// Which behaviour a list shows, and in what order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BehaviourOrder {
+    /// All, the latest active first.
+    Newest,
+    /// Those whose work has been changing for weeks, the farthest first.
+    Drifting,
 }
 
 /// What a principal may do.
@@ -324,6 +342,29 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         name: Option<&str>,
     ) -> Result<Vec<CharterRecord>, StoreError>;
 
+    /// What is known of an identity's behaviour.
+    fn behaviour(
+        &self,
+        tenant: &TenantId,
+        identity: IdentityId,
+    ) -> Result<Option<IdentityBehaviour>, StoreError>;
+    fn behaviours(
+        &self,
+        tenant: &TenantId,
+        order: BehaviourOrder,
+        limit: usize,
+    ) -> Result<Vec<IdentityBehaviour>, StoreError>;
+    /// Those whose sessions can be judged.
+    fn judged(&self, tenant: &TenantId) -> Result<BTreeSet<IdentityId>, StoreError>;
+    /// What budgets of alerts would let through; `None` before there is a session to judge.
+    fn forecast(&self, tenant: &TenantId) -> Result<Option<Forecast>, StoreError>;
+    /// Approved baselines, the newest first.
+    fn baselines(
+        &self,
+        tenant: &TenantId,
+        identity: IdentityId,
+    ) -> Result<Vec<BaselineRecord>, StoreError>;
+
     /// Newest first.
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;
     fn token_by_hash(&self, hash: &str) -> Result<Option<TokenRecord>, StoreError>;
@@ -349,6 +390,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn put_snapshot(&self, name: &str, position: Sequence, bytes: &[u8]) -> Result<(), StoreError>;
     /// The newest snapshot of that name and the position it covers.
     fn snapshot(&self, name: &str) -> Result<Option<(Sequence, Vec<u8>)>, StoreError>;
+
+    /// Space that everything in it takes, bytes.
+    fn stored_bytes(&self) -> Result<u64, StoreError>;
 
     fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
     fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError>;

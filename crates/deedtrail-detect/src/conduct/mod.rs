@@ -110,6 +110,20 @@ pub(crate) struct Shown {
 }
 
 impl Conduct {
+    /// Whether a charter in force was found to bind the identity.
+    pub(crate) fn binds(&self, identity: IdentityId) -> bool {
+        let bound = self.identities.get(&identity);
+        bound.is_some_and(|bound| !bound.charters.is_empty())
+    }
+
+    /// `merged` is `kept` from here on. Where both were in the midst of a charter's steps, those of
+    /// `kept` go on.
+    pub(crate) fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
+        if let Some(other) = self.identities.remove(&merged) {
+            self.identities.entry(kept).or_insert(other);
+        }
+    }
+
     /// Puts a charter in force, in place of an earlier version.
     pub(crate) fn approve(
         &mut self,

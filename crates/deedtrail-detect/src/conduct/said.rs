@@ -58,6 +58,7 @@ fn tell(draft: &mut FindingDraft, name: &str, departure: Departure) {
         line,
         rule,
         owner,
+        purpose,
         ..
     } = &departure;
     draft.pattern = format!("charter {charter}: {}", departure.pattern).into();
@@ -65,6 +66,7 @@ fn tell(draft: &mut FindingDraft, name: &str, departure: Departure) {
         format!("observed: {}", departure.observed),
         format!("expected: {}", departure.expected),
         format!("charter: {charter}, version {version}, line {line}: {rule}"),
+        format!("mission: {}", fact::cut(purpose, 200)),
         format!(
             "routed to the owner of the charter, {}",
             fact::cut(owner, 80)

@@ -66,6 +66,7 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
                 .class_new_day
                 .map_or(0, |day| grew_days_ago(context, day)),
         ),
+        baseline(profile),
         what_is_new(context),
     ];
     if let Some(workload) = &mapped.workload {
@@ -79,6 +80,19 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
         draft.confidence = 0.75;
     }
     vec![draft]
+}
+
+/// What it does by routine, by name as far as names are kept.
+fn baseline(profile: &Profile) -> String {
+    let named = profile.class_names.join("; ");
+    match profile
+        .classes
+        .len()
+        .saturating_sub(profile.class_names.len())
+    {
+        0 => format!("baseline: {named}"),
+        more => format!("baseline: {named}; and {more} more"),
+    }
 }
 
 /// What was touched: its kind and name.

@@ -3,7 +3,7 @@
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{ActorKind, EventKind};
 use deedtrail_core::finding::{FindingDraft, FindingEvent};
-use deedtrail_core::id::{AliasUid, IdentityId, TenantId};
+use deedtrail_core::id::{AliasUid, IdentityId, SessionUid, TenantId};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,7 @@ pub struct PendingRead {
     identity: IdentityId,
     first_alias: AliasUid,
     name: String,
+    session: Option<SessionUid>,
     read: Trace,
     /// What made it worth waiting for, in words.
     why: String,
@@ -100,6 +101,7 @@ fn was_read(context: &Context<'_>, profile: &mut Profile, read: Trace) {
         identity,
         first_alias,
         name: fact::actor_name(&context.observation),
+        session: context.observation.event.session_uid,
         read,
         why,
         arrived: context.tick,
@@ -181,7 +183,7 @@ fn said(pending: &PendingRead, settings: &Settings) -> FindingDraft {
         identity: pending.identity,
         first_alias: pending.first_alias,
         pattern: format!("secret {:016x}", pending.read.target).into(),
-        session: None,
+        session: pending.session,
         severity: draft::severity_of("unpaired_secret_read"),
         confidence: 0.7,
         title: format!(

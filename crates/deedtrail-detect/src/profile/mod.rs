@@ -1,5 +1,6 @@
 //! What is known about one identity or credential from its events so far: bounded, in event time.
 
+mod absorb;
 mod burst;
 mod facts;
 mod recent;
@@ -9,12 +10,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use deedtrail_core::Text;
 use deedtrail_core::action::Action;
-use deedtrail_core::event::{Event, OutcomeClass, TimeQuality};
+use deedtrail_core::event::{ActorKind, Event, OutcomeClass, TimeQuality};
 use deedtrail_core::finding::FindingEvent;
 use deedtrail_core::id::SessionUid;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use absorb::merge;
 pub use burst::Burst;
 pub use facts::{Facts, Keys};
 pub use recent::{Recent, key};
@@ -23,7 +25,8 @@ pub use trace::{Trace, TraceKind, Traces, changes_something, contains_any, sensi
 use crate::detector::{PendingRead, Return};
 use crate::fact;
 use crate::limits::{
-    CLASSES_MAX, NETWORKS_MAX, OPERATIONS_MAX, SESSIONS_MAX, TARGETS_MAX, TRACE_TEXT_BYTES_MAX,
+    CLASS_NAMES_MAX, CLASSES_MAX, NETWORKS_MAX, OPERATIONS_MAX, SESSIONS_MAX, TARGETS_MAX,
+    TRACE_TEXT_BYTES_MAX,
 };
 
 /// Gaps between active days that are remembered for the cadence.
@@ -78,6 +81,8 @@ pub struct Profile {
     pub systems: Recent,
     /// (system, action, class of target).
     pub classes: Recent,
+    /// The first [`CLASS_NAMES_MAX`] of them in words; of machines.
+    pub class_names: Vec<Text>,
     /// Day on which a class was last new.
     pub class_new_day: Option<i64>,
     pub networks: Recent,
@@ -129,6 +134,7 @@ impl Profile {
         if event.mapped.meaningful {
             let action = self.actions.entry(event.mapped.action).or_default();
             action.learn(at.utc_day());
+            self.name_class(event, keys.class);
             self.learn_things(keys, at.utc_day());
         }
         self.learn_use(event, at);
@@ -186,6 +192,18 @@ impl Profile {
             self.class_new_day = Some(self.class_new_day.map_or(day, |last| last.max(day)));
         }
         self.classes.insert(keys.class, day, CLASSES_MAX);
+    }
+
+    fn name_class(&mut self, event: &Event, class: u64) {
+        let machine = event.mapped.actor_kind != ActorKind::Human;
+        let room = self.class_names.len() < CLASS_NAMES_MAX;
+        if machine && room && !self.classes.contains(class) {
+            let (system, action) = (&event.mapped.system, event.mapped.action.name());
+            let system = fact::cut(system, 20);
+            let thing = target_class(event);
+            let name = format!("{system} {action} {}", fact::cut(&thing, 50));
+            self.class_names.push(name.into());
+        }
     }
 
     fn learn_places(&mut self, event: &Event, keys: &Keys, day: i64) {

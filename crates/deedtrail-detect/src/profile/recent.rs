@@ -84,6 +84,15 @@ impl Recent {
         }
     }
 
+    /// Adds what another holds.
+    pub(super) fn absorb(&mut self, other: &Self, capacity: usize) {
+        self.forgot |= other.forgot;
+        for entry in &other.entries {
+            self.insert(entry.key, entry.first_day.into(), capacity);
+            self.insert(entry.key, entry.last_day.into(), capacity);
+        }
+    }
+
     fn forget_oldest(&mut self) {
         let oldest = self.entries.iter().enumerate();
         if let Some((at, _)) = oldest.min_by_key(|(_, entry)| (entry.last_day, entry.key)) {

@@ -3,6 +3,7 @@
 use deedtrail_core::Text;
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{Environment, Event, EventKind};
+use deedtrail_core::id::ReferenceUid;
 use deedtrail_core::session::{Audience, BlastRadius, FileChange, REACHED_MAX, Reached};
 
 use super::record;
@@ -92,7 +93,7 @@ fn notify(blast: &mut BlastRadius, event: &Event) {
     blast.people_notified = blast.people_notified.saturating_add(count);
     if blast.notified.len() < REACHED_MAX {
         blast.notified.push(Audience {
-            reference: event.target_uid,
+            reference: audience(event),
             through: fact::cut(&mapped.system, 40).into(),
             count,
             approver: mapped
@@ -102,6 +103,14 @@ fn notify(blast: &mut BlastRadius, event: &Event) {
             at: event.time_effective,
         });
     }
+}
+
+/// Whom it went to, as a hash: the list that the record names, else what it acted on.
+fn audience(event: &Event) -> Option<ReferenceUid> {
+    let list = event.mapped.labels.get("audience_list");
+    let tenant = event.tenant.as_str().as_bytes();
+    list.map(|list| ReferenceUid::derive(&[tenant, list.as_bytes()]))
+        .or(event.target_uid)
 }
 
 fn files(blast: &mut BlastRadius, event: &Event) {

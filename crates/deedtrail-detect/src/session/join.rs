@@ -8,7 +8,7 @@ use deedtrail_core::session::{JOINS_MAX, JoinBy, QueueEdge, REACHED_MAX, Session
 use deedtrail_core::time::Timestamp;
 
 use super::mark::{End, Mark};
-use super::{Changed, Seen, Sessions, key_of, tracked};
+use super::{Changed, Seen, Sessions, key_of};
 use crate::limits::LATENESS_US_MAX;
 use crate::{fact, profile};
 
@@ -283,7 +283,6 @@ fn by_delegation(event: &Event, shared: &mut Vec<Shared>) {
 fn by_network(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
     let event = seen.observation.event;
     let identity = seen.subject.to_string();
-    let network = tracked::network(event).map(|network| network.to_string());
     let known = Shared {
         key: 0,
         end: End::Either,
@@ -293,15 +292,15 @@ fn by_network(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
         within_us: NETWORK_US_MAX,
         across: true,
     };
-    let origin = fact::origin(event).unwrap_or_default();
-    if let Some(network) = &network {
+    let mut emails = event.mapped.actor_aliases.iter();
+    let email = emails.find(|alias| alias.namespace == "email");
+    let places = places(event);
+    for (network, shown) in &places {
         shared.push(Shared {
             key: key_of(event, "place", [&identity, network]),
-            reason: format!("the same identity, both from {origin}, within an hour"),
+            reason: format!("the same identity, both from {shown}, within an hour"),
             ..known
         });
-        let mut emails = event.mapped.actor_aliases.iter();
-        let email = emails.find(|alias| alias.namespace == "email");
         shared.extend(email.map(|email| Shared {
             key: key_of(
                 event,
@@ -314,7 +313,7 @@ fn by_network(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
             end: End::Either,
             by: JoinBy::EmailNetwork,
             reason: format!(
-                "{}, both from {origin}, within an hour",
+                "{}, both from {shown}, within an hour",
                 fact::cut(&email.value, 60)
             ),
             confidence: 60,
@@ -323,10 +322,10 @@ fn by_network(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
         }));
     }
     // A session without a network meets any of the same identity.
-    let end = if network.is_some() {
-        End::Gave
-    } else {
+    let end = if places.is_empty() {
         End::Took
+    } else {
+        End::Gave
     };
     shared.push(Shared {
         key: key_of(event, "anywhere", [&identity, ""]),
@@ -337,4 +336,20 @@ fn by_network(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
         within_us: NO_NETWORK_US_MAX,
         across: true,
     });
+}
+
+/// Where an event came from, each as a key and in words: its AS where the record names one, and its
+/// network, because other systems' records name no AS.
+fn places(event: &Event) -> Vec<(String, String)> {
+    let shown = fact::origin(event).unwrap_or_default();
+    let asn = event.mapped.src_asn;
+    let asn = asn.map(|asn| (format!("AS{asn}"), shown.clone()));
+    let network = fact::network(event).map(|network| {
+        let shown = match asn {
+            Some(_) => network.to_string(),
+            None => shown,
+        };
+        (network.to_string(), shown)
+    });
+    asn.into_iter().chain(network).collect()
 }

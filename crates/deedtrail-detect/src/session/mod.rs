@@ -78,6 +78,18 @@ pub(crate) struct Seen<'a> {
     pub settings: &'a Settings,
 }
 
+impl Seen<'_> {
+    /// Those of the drafts that are about the session of this event: an event may also settle what
+    /// waited since an earlier session.
+    fn drafts_of_session(&self) -> impl Iterator<Item = &FindingDraft> {
+        let event = self.observation.event;
+        self.drafts.iter().filter(move |draft| {
+            let mut rests_on = draft.events.iter().map(|of| of.event_uid);
+            draft.session == event.session_uid || rests_on.any(|uid| uid == event.event_uid)
+        })
+    }
+}
+
 impl Sessions {
     /// Looks at one event after detectors did.
     pub(crate) fn observe(&mut self, seen: &Seen<'_>, changed: &mut Changed) {

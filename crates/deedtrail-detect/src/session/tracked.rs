@@ -175,7 +175,7 @@ impl Tracked {
     }
 
     fn judge_findings(&mut self, seen: &Seen<'_>) {
-        for draft in seen.drafts {
+        for draft in seen.drafts_of_session() {
             let id = draft.id();
             if self.session.findings.iter().any(|known| known.id == id) {
                 continue;

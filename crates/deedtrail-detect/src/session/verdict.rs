@@ -28,7 +28,7 @@ pub(super) fn of(seen: &Seen<'_>, blast: &BlastRadius) -> Vec<(SessionVerdict, S
     {
         classes.push((class, format!("{}{why}", fact::sentence(event))));
     }
-    for draft in seen.drafts {
+    for draft in seen.drafts_of_session() {
         if let Some(class) = by_finding(&draft.kind) {
             classes.push((class, fact::cut(&draft.title, 200)));
         }

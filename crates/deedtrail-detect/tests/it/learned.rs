@@ -145,11 +145,15 @@ fn work_that_changes_week_by_week_is_told_before_any_rule_fires() {
     let mut detector = detector();
     let drafts = days(&mut detector, log);
     let drift = drafts.iter().find(|draft| draft.kind == "behaviour_drift");
-    let drift = drift.unwrap_or_else(|| panic!("{:?}", detector.drift(who.id)));
+    let known = detector.take_behaviour().identities;
+    let known = known.iter().find(|known| known.identity == who.id).unwrap();
+    let drift = drift.unwrap_or_else(|| panic!("{:?}", known.drift));
     assert!(
         drift.reasons.join("\n").contains("search_tickets"),
         "{:?}",
         drift.reasons
     );
-    assert!(detector.readiness(who.id).unwrap().ready());
+    assert!(known.readiness.ready() && !known.chartered);
+    assert_eq!(known.sources.len(), 1);
+    assert_eq!(detector.take_behaviour().identities, [], "taken once");
 }

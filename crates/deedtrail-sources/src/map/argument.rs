@@ -1,13 +1,14 @@
 //! Tool arguments: names, hashes and what they name. The text is never kept.
 
+use deedtrail_core::action::Action;
 use deedtrail_core::entity::{EntityKind, Extractor, Mention, Place};
 use deedtrail_core::event::{MappedEvent, Provenance, ToolArgument};
 
-use super::value;
+use super::{audience, value};
 use crate::record::{Node, View};
 
 /// Most arguments kept of one call.
-const ARGUMENTS_MAX: usize = 64;
+pub(super) const ARGUMENTS_MAX: usize = 64;
 
 /// Fills in the arguments in an object that was kept whole; any other value is one argument
 /// without a name.
@@ -15,9 +16,15 @@ pub(super) fn fill(event: &mut MappedEvent, view: View<'_>, node: Node) {
     match node {
         Node::Absent | Node::Null => {}
         Node::Members { .. } => {
+            let mut named = 0;
             for (name, value) in view.members(node).take(ARGUMENTS_MAX) {
                 argument(event, view, name, value);
+                if event.action == Action::NotifyPeople {
+                    audience::note(event, view, name, value, &mut named);
+                }
             }
+            let named = Some(named).filter(|named| *named > 0);
+            event.audience_count = event.audience_count.or(named);
         }
         other => argument(event, view, "", other),
     }

@@ -1,6 +1,7 @@
 //! From one record to canonical events, by a compiled mapping.
 
 mod argument;
+mod audience;
 mod event;
 mod mention;
 mod misfit;

@@ -8,6 +8,7 @@ use deedtrail_core::Text;
 use deedtrail_core::limits::COLUMN_BYTES_MAX;
 use memchr::memmem;
 
+use super::argument::ARGUMENTS_MAX;
 use super::value;
 use crate::mapping::pattern::Patterns;
 use crate::mapping::plan::{
@@ -211,6 +212,7 @@ impl<'a> Reader<'a> {
         let made_value = match made.conversion {
             Some(Conversion::Count) => self.count(&made.from),
             Some(Conversion::Join) => self.join(&made.from),
+            Some(Conversion::Values) => self.values(&made.from),
             _ => self.text(&made.from),
         };
         let made_value = made_value.and_then(|text| steps(made, text, self.memo));
@@ -257,6 +259,17 @@ impl<'a> Reader<'a> {
             return None;
         }
         self.note(path);
+        Some(Cow::Owned(joined))
+    }
+
+    /// The texts in an object that is kept whole.
+    fn values(&self, from: &'a Value) -> Option<Cow<'a, str>> {
+        let members = self.view.members(self.whole(from));
+        let texts = members.filter_map(|(_, one)| self.view.text(one));
+        let joined = texts.take(ARGUMENTS_MAX).collect::<Vec<_>>().join(" ");
+        if joined.is_empty() {
+            return self.text(from);
+        }
         Some(Cow::Owned(joined))
     }
 
@@ -407,7 +420,7 @@ fn steps<'a>(made: &'a Made, mut text: Cow<'a, str>, memo: &RefCell<Memo>) -> Op
         text = Cow::Borrowed(table.get(text.as_ref())?.as_str());
     }
     match made.conversion {
-        None | Some(Conversion::Count | Conversion::Join) => Some(text),
+        None | Some(Conversion::Count | Conversion::Join | Conversion::Values) => Some(text),
         Some(Conversion::Lower) => Some(text.to_lowercase().into()),
         Some(Conversion::Upper) => Some(text.to_uppercase().into()),
         Some(Conversion::Hash) => Some(value::hash(text.as_bytes()).to_string().into()),

@@ -51,6 +51,10 @@ impl<R> Rules<R> {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ordered.is_empty()
+    }
+
     /// What [`Rules::candidates`] wants to know.
     pub(crate) fn key(&self) -> Option<&Value> {
         self.key.as_ref()

@@ -290,6 +290,8 @@ pub enum Conversion {
     Count,
     /// Elements of a list, with spaces between them.
     Join,
+    /// Values of the tool arguments, with spaces between them; a text stays as it is.
+    Values,
     /// Seconds to milliseconds.
     SecondsToMs,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
+use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::entitlement::{Entitlement, ImportName};
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
@@ -43,6 +44,9 @@ pub(super) struct Derived {
     pub(super) sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
     pub(super) quarantine: BTreeMap<Sequence, Quarantined>,
     pub(super) charters: BTreeMap<(TenantId, Text, u32), CharterRecord>,
+    pub(super) behaviours: BTreeMap<(TenantId, IdentityId), IdentityBehaviour>,
+    pub(super) forecasts: BTreeMap<TenantId, Forecast>,
+    pub(super) baselines: BTreeMap<(TenantId, IdentityId, u32), BaselineRecord>,
     pub(super) snapshots: BTreeMap<String, (Sequence, Vec<u8>)>,
     pub(super) sessions: BTreeMap<(SessionUid, Sequence), Session>,
     pub(super) joins: BTreeMap<(SessionUid, SessionUid, JoinBy), SessionJoin>,
@@ -50,6 +54,22 @@ pub(super) struct Derived {
 }
 
 impl Derived {
+    fn save_behaviour(&mut self, progress: &Progress) {
+        for known in &progress.behaviours {
+            let key = (known.tenant.clone(), known.identity);
+            self.behaviours.insert(key, known.clone());
+        }
+        for forecast in &progress.forecasts {
+            self.forecasts
+                .insert(forecast.tenant.clone(), forecast.clone());
+        }
+        for approved in &progress.baselines {
+            let key = (approved.tenant.clone(), approved.identity, approved.version);
+            let stored = self.baselines.entry(key);
+            stored.or_insert_with(|| approved.clone());
+        }
+    }
+
     pub(super) fn save(&mut self, progress: &Progress) {
         self.processed = progress.through;
         for identity in &progress.identities {
@@ -98,6 +118,7 @@ impl Derived {
                 record.dismissal = Some(dismissal.clone());
             }
         }
+        self.save_behaviour(progress);
         for charter in &progress.charters {
             let key = (
                 charter.tenant.clone(),

@@ -1,6 +1,7 @@
 //! What every store must do. A test calls [`check`] with a way to make an empty store.
 
 mod access;
+mod behaviour;
 mod charter;
 mod entitlement;
 mod finding;
@@ -20,7 +21,7 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 22] = [
+    let rules: [(&str, Rule); 24] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
@@ -54,6 +55,8 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         ("quarantine is released", progress::quarantine_is_released),
         ("quarantine is dismissed", progress::quarantine_is_dismissed),
         ("charters are kept", charter::versions_are_kept),
+        ("behaviour is replaced", behaviour::behaviour_is_replaced),
+        ("baselines are kept", behaviour::baselines_are_kept),
         ("tokens", access::tokens),
         ("sign-in and sessions", access::sign_in_and_sessions),
         ("sessions are filtered", session::sessions_are_filtered),

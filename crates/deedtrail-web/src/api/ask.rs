@@ -33,7 +33,13 @@ pub(crate) fn id<K>(text: &str) -> Result<Id<K>, Problem> {
     text.parse().map_err(wrong)
 }
 
-/// A time parameter; empty counts as absent.
+/// The body as JSON; `example` is what could have been sent.
+pub(crate) fn said<T: DeserializeOwned>(body: &[u8], example: &str) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::invalid(format!("{error}; send {example}")))
+}
+
+/// A time parameter: RFC 3339, or a day; empty counts as absent.
 pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);

@@ -9,12 +9,10 @@ use deedtrail_app::charter::{Difference, RuleReport};
 use deedtrail_core::Text;
 use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::time::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Answer;
 use super::ask::{self, Asked};
-use crate::problem::Problem;
 use crate::state::Shared;
 
 #[derive(Debug, Serialize)]
@@ -138,7 +136,7 @@ pub(super) async fn propose(
     Extension(principal): Extension<Principal>,
     body: Bytes,
 ) -> Answer<Proposed> {
-    let draft: Draft = said(&body, "{\"text\": \"charter: …\"}")?;
+    let draft: Draft = ask::said(&body, "{\"text\": \"charter: …\"}")?;
     let propose = move |app: &App| app.propose_charter(&principal, "text", &draft.text);
     let charter = shared.attempt(propose).await?;
     Ok(Json(Proposed { charter }))
@@ -150,7 +148,7 @@ pub(super) async fn approve(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Answer<Decided> {
-    let chosen: Chosen = said(&body, "{\"version\": 1}")?;
+    let chosen: Chosen = ask::said(&body, "{\"version\": 1}")?;
     let approve = move |app: &App| app.approve_charter(&principal, &name, chosen.version);
     shared.attempt(approve).await.map(decided)
 }
@@ -161,7 +159,7 @@ pub(super) async fn retire(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Answer<Decided> {
-    let chosen: Chosen = said(&body, "{\"version\": 1}")?;
+    let chosen: Chosen = ask::said(&body, "{\"version\": 1}")?;
     let retire = move |app: &App| app.retire_charter(&principal, &name, chosen.version);
     shared.attempt(retire).await.map(decided)
 }
@@ -178,7 +176,7 @@ pub(super) async fn learn(
     Extension(principal): Extension<Principal>,
     body: Bytes,
 ) -> Answer<Learned> {
-    let asked: LearnAsked = said(&body, "{\"identity\": \"…\"}")?;
+    let asked: LearnAsked = ask::said(&body, "{\"identity\": \"…\"}")?;
     let from = ask::time("from", asked.from.as_deref())?;
     let learn = move |app: &App| app.learn_charter(&principal, &asked.identity, from);
     let proposal = shared.attempt(learn).await?;
@@ -194,7 +192,7 @@ pub(super) async fn check(
     Extension(principal): Extension<Principal>,
     body: Bytes,
 ) -> Answer<Checked> {
-    let asked: CheckAsked = said(&body, "{\"text\": \"charter: …\"}")?;
+    let asked: CheckAsked = ask::said(&body, "{\"text\": \"charter: …\"}")?;
     let from = ask::time("from", asked.from.as_deref())?;
     let check = move |app: &App| app.check_charter(&principal, "text", &asked.text, from);
     let checked = shared.attempt(check).await?;
@@ -208,9 +206,4 @@ pub(super) async fn check(
         cut: checked.cut,
         rules: checked.report.rules,
     }))
-}
-
-fn said<T: DeserializeOwned>(body: &[u8], example: &str) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::invalid(format!("{error}; send {example}")))
 }

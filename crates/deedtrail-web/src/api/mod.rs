@@ -1,6 +1,7 @@
 //! The JSON API under `/v1`, health and metrics.
 
 mod ask;
+mod behaviour;
 mod charters;
 mod entitlements;
 mod events;
@@ -15,14 +16,25 @@ mod quarantine;
 mod sessions;
 mod sources;
 mod table;
+mod today;
 
 pub(crate) use ask::{Asked, cursor, id, next_cursor, shortened, time};
 pub(crate) use health::ReportGate;
-pub(crate) use table::ENDPOINTS;
 
 use axum::Json;
 
+use crate::endpoint::Endpoint;
 use crate::problem::Problem;
 
 /// What every endpoint of the API returns.
 type Answer<T> = Result<Json<T>, Problem>;
+
+/// Every endpoint of the API.
+pub(crate) fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
+    let parts = [
+        table::ENDPOINTS,
+        table::declared::ENDPOINTS,
+        table::behaviour::ENDPOINTS,
+    ];
+    parts.into_iter().flatten()
+}

@@ -10,7 +10,6 @@ use deedtrail_core::Text;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{QuarantineReason, Quarantined};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Answer;
@@ -104,7 +103,7 @@ pub(super) async fn dismiss(
     Extension(principal): Extension<Principal>,
     body: Bytes,
 ) -> Answer<Decided> {
-    let asked: Dismissal = said(&body, "{\"source\": \"…\", \"reason\": \"why\"}")?;
+    let asked: Dismissal = ask::said(&body, "{\"source\": \"…\", \"reason\": \"why\"}")?;
     let chosen = Chosen {
         source: asked.source,
         code: asked.code,
@@ -121,7 +120,7 @@ pub(super) async fn restore(
     Extension(principal): Extension<Principal>,
     body: Bytes,
 ) -> Answer<Decided> {
-    let wanted = said::<Chosen>(&body, "{\"source\": \"…\"}")?.wanted()?;
+    let wanted = ask::said::<Chosen>(&body, "{\"source\": \"…\"}")?.wanted()?;
     let decide = move |app: &App| app.restore_quarantine(&principal, &wanted);
     let records = shared.attempt(decide).await?;
     Ok(Json(Decided { records }))
@@ -132,12 +131,7 @@ pub(super) async fn replay(
     Extension(principal): Extension<Principal>,
     body: Bytes,
 ) -> Answer<ReplayAnswer> {
-    let wanted = said::<Chosen>(&body, "{\"source\": \"…\"}")?.wanted()?;
+    let wanted = ask::said::<Chosen>(&body, "{\"source\": \"…\"}")?.wanted()?;
     let replay = move |app: &App| app.replay_wanted(&principal, &wanted);
     shared.attempt(replay).await.map(Json)
-}
-
-fn said<T: DeserializeOwned>(body: &[u8], example: &str) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::invalid(format!("{error}; send {example}")))
 }

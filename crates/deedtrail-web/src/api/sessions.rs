@@ -5,6 +5,7 @@ use axum::{Extension, Json};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::agent_call::AgentCall;
+use deedtrail_app::entitlement::Reach;
 use deedtrail_app::session::NextStep;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_core::Text;
@@ -38,6 +39,7 @@ pub(super) struct SessionAnswer {
     session: Session,
     joined: Vec<Session>,
     joins: Vec<SessionJoin>,
+    reach: Reach,
     /// Which agent called which, where one called another; each below its caller.
     agents: Vec<AgentCall>,
     /// Further joined sessions are left out.
@@ -112,15 +114,17 @@ pub(super) async fn one(
     let uid = ask::id(&uid)?;
     let read = move |app: &App| -> Result<_, ReadingError> {
         let file = app.session_file(&principal, uid)?;
+        let reach = app.session_reach(&principal, &file)?;
         let agents = app.agent_calls(&principal, &file)?;
-        Ok((file, agents))
+        Ok((file, reach, agents))
     };
-    let (file, agents) = shared.attempt(read).await?;
+    let (file, reach, agents) = shared.attempt(read).await?;
     Ok(Json(SessionAnswer {
         agents,
         session: file.session,
         joined: file.joined,
         joins: file.joins,
+        reach,
         more: file.more,
     }))
 }

@@ -7,8 +7,9 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use deedtrail_app::access::Principal;
-use deedtrail_app::feed_health::{Coverage, SourceReport, SourceState};
+use deedtrail_app::feed_health::{Coverage, SourceReport, SourceState, Space};
 use deedtrail_app::quarantine::Wanted;
+use deedtrail_app::saas_readiness::{SaasReadiness, saas_readiness};
 use deedtrail_core::Text;
 use deedtrail_core::event::Plane;
 use deedtrail_core::health::{Gap, MissingNumbers, SourceHealth};
@@ -27,6 +28,7 @@ use crate::state::Shared;
 #[derive(Debug, Serialize)]
 pub(super) struct SourceList {
     sources: Vec<SourceAnswer>,
+    space: Space,
 }
 
 #[derive(Debug, Serialize)]
@@ -127,10 +129,14 @@ pub(super) async fn list(
     Extension(principal): Extension<Principal>,
 ) -> Answer<SourceList> {
     let now = shared.app.ports.clock.now();
-    let reports = shared.attempt(move |app| app.sources(&principal)).await?;
+    let read = move |app: &deedtrail_app::App| -> Result<_, Problem> {
+        Ok((app.sources(&principal)?, app.space(&principal)?))
+    };
+    let (reports, space) = shared.attempt(read).await?;
     let sources = reports.into_iter().map(|report| answer(report, now));
     Ok(Json(SourceList {
         sources: sources.collect(),
+        space,
     }))
 }
 
@@ -143,6 +149,17 @@ pub(super) async fn coverage(
         planes: Plane::ALL.iter().map(|plane| plane.name()).collect(),
         coverage: shared.attempt(covered).await?,
     }))
+}
+
+/// What the logs of a SaaS would tell.
+pub(super) async fn readiness(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+) -> Answer<SaasReadiness> {
+    let told = move |app: &deedtrail_app::App| -> Result<_, Problem> {
+        Ok(saas_readiness(&name, &*app.ports.mapper))
+    };
+    Ok(Json(shared.attempt(told).await?))
 }
 
 /// A record that was quarantined, its secrets masked.

@@ -1,6 +1,7 @@
 //! The endpoints of the API: what each needs, what it says in the reference.
 
-mod declared;
+pub(super) mod behaviour;
+pub(super) mod declared;
 mod delivered;
 mod entitled;
 mod risk;
@@ -12,8 +13,8 @@ use deedtrail_core::action::ACTIONS;
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    charters, entitlements, events, evidence, findings, health, identities, ingest, insider_risk,
-    metrics, quarantine, sessions, sources,
+    entitlements, events, evidence, findings, health, identities, ingest, insider_risk, metrics,
+    quarantine, sessions, sources, today,
 };
 use crate::endpoint::{Answer, Body, Document, Endpoint, Face, Needs, Parameter, Shape};
 
@@ -277,8 +278,8 @@ const WRITE: Endpoint = Endpoint {
     ..READ
 };
 
-/// Every endpoint of the API.
-pub(crate) const ENDPOINTS: &[Endpoint] = &[
+/// Every endpoint of the API but those that are declared with what is said about them.
+pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         method: "POST",
         path: "/v1/ingest/{source}",
@@ -436,59 +437,21 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ..WRITE
     },
     Endpoint {
-        path: "/v1/charters",
-        route: || get(charters::list),
-        document: Some(declared::LIST),
-        ..READ
-    },
-    Endpoint {
-        path: "/v1/charters",
-        route: || post(charters::propose),
-        document: Some(declared::PROPOSE),
-        ..WRITE
-    },
-    Endpoint {
-        path: "/v1/charters/{name}",
-        route: || get(charters::one),
-        document: Some(declared::ONE),
-        ..READ
-    },
-    Endpoint {
-        path: "/v1/charters/{name}/diff",
-        route: || get(charters::diff),
-        document: Some(declared::DIFF),
-        ..READ
-    },
-    Endpoint {
-        path: "/v1/charters/{name}/approve",
-        route: || post(charters::approve),
-        document: Some(declared::APPROVE),
-        ..WRITE
-    },
-    Endpoint {
-        path: "/v1/charters/{name}/retire",
-        route: || post(charters::retire),
-        document: Some(declared::RETIRE),
-        ..WRITE
-    },
-    Endpoint {
-        method: "POST",
-        path: "/v1/charter-proposals",
-        route: || post(charters::learn),
-        document: Some(declared::LEARN),
-        ..READ
-    },
-    Endpoint {
-        method: "POST",
-        path: "/v1/charter-checks",
-        route: || post(charters::check),
-        document: Some(declared::CHECK),
+        path: "/v1/today",
+        route: || get(today::figures),
+        document: Some(session::TODAY),
         ..READ
     },
     Endpoint {
         path: "/v1/coverage",
         route: || get(sources::coverage),
         document: Some(COVERAGE),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/saas-readiness/{name}",
+        route: || get(sources::readiness),
+        document: Some(delivered::SAAS_READINESS),
         ..READ
     },
     Endpoint {

@@ -22,6 +22,7 @@ use serde::Deserialize;
 use super::entitlement::EntitlementSection;
 use super::findings::FindingRow;
 use super::identities::state;
+use super::standing_view::StandingView;
 use super::{Chrome, Failure, Section, query_string, show};
 use crate::api::{Asked, cursor, id, next_cursor, time};
 use crate::problem::Problem;
@@ -86,6 +87,7 @@ struct IdentityPage {
     credentials: Vec<CredentialRow>,
     credentials_more: usize,
     findings: Vec<FindingRow>,
+    standing: StandingView,
     entitled: EntitlementSection,
     bars: Bars,
     habits: HabitView,
@@ -166,6 +168,7 @@ fn load(
             .iter()
             .map(|f| FindingRow::new(f, &names, now))
             .collect(),
+        standing: StandingView::load(app, principal, &file)?,
         entitled: EntitlementSection::load(app, principal, &file)?,
         bars: activity(app, principal, &file, &findings)?,
         habits: HabitView::new(&app.habits(principal, &file)?),

@@ -1,5 +1,7 @@
 //! Pages: every one is a view model made from a use case, and a template.
 
+mod baseline;
+mod behaviour;
 mod blind;
 mod charter;
 mod charters;
@@ -23,6 +25,7 @@ pub(crate) mod sign_in;
 mod source;
 mod source_view;
 mod sources;
+mod standing_view;
 mod table;
 mod today;
 mod way_in;
@@ -57,17 +60,19 @@ pub(crate) enum Section {
     Findings,
     Identities,
     Sessions,
+    Behaviour,
     InsiderRisk,
     Charters,
     Sources,
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Today,
         Self::Findings,
         Self::Identities,
         Self::Sessions,
+        Self::Behaviour,
         Self::InsiderRisk,
         Self::Charters,
         Self::Sources,
@@ -79,6 +84,7 @@ impl Section {
             Self::Findings => "Findings",
             Self::Identities => "Identities",
             Self::Sessions => "Sessions",
+            Self::Behaviour => "Behaviour",
             Self::InsiderRisk => "Insider risk",
             Self::Charters => "Charters",
             Self::Sources => "Sources",
@@ -91,6 +97,7 @@ impl Section {
             Self::Findings => "/findings",
             Self::Identities => "/identities",
             Self::Sessions => "/sessions",
+            Self::Behaviour => "/behaviour",
             Self::InsiderRisk => "/insider-risk",
             Self::Charters => "/charters",
             Self::Sources => "/sources",

@@ -14,8 +14,8 @@ use deedtrail_core::time::Timestamp;
 
 use super::session_join::{Joins, drawn};
 use super::session_view::{
-    AgentRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by, step_class, timeline,
-    trust_rows, verdict_badge, who,
+    AgentRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by, reach_branches,
+    step_class, timeline, trust_rows, verdict_badge, who,
 };
 use super::{Chrome, Failure, Section, show};
 use crate::api::id;
@@ -89,7 +89,8 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
     let session = &file.session;
     let all = file.all();
     let steps = file.next_steps();
-    let branches = branches(&session.blast);
+    let mut branches = branches(&session.blast);
+    branches.extend(reach_branches(&app.session_reach(principal, &file)?));
     let mut systems: Vec<&str> = Vec::new();
     for system in all.iter().flat_map(|one| &one.systems) {
         if !systems.contains(&system.as_str()) {

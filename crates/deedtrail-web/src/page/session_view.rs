@@ -1,6 +1,7 @@
 //! What the pages of sessions show: rows, words, badges.
 
 use deedtrail_app::agent_call::AgentCall;
+use deedtrail_app::entitlement::Reach;
 use deedtrail_app::session::{NextStep, SessionFile};
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{Environment, OutcomeClass};
@@ -301,6 +302,33 @@ pub(crate) fn branches(blast: &BlastRadius) -> Vec<(String, Vec<Shown>)> {
     branches.push(("people notified".to_owned(), audiences(blast)));
     branches.push(("queues".to_owned(), queues(blast)));
     branches.push(("taken out".to_owned(), taken(blast)));
+    branches.retain(|(_, things)| !things.is_empty());
+    branches
+}
+
+/// What it could have reached by what was imported, the most dangerous first, and whom it affected.
+pub(crate) fn reach_branches(reach: &Reach) -> Vec<(String, Vec<Shown>)> {
+    let kinds = reach.kinds.iter().map(|kind| {
+        let named = kind
+            .resources
+            .iter()
+            .map(|it| Shown::cut(it, 40).to_string());
+        let named: Vec<String> = named.collect();
+        let more = kind.resources_total - named.len() as u64;
+        let more = if more > 0 {
+            format!(" and {} more", grouped(more))
+        } else {
+            String::new()
+        };
+        let (danger, system) = (kind.danger.name(), Shown::brief(&kind.system));
+        let resources = named.join(", ");
+        Shown::cut(&format!("{danger} in {system}: {resources}{more}"), 140)
+    });
+    let mut branches = vec![("resources reachable".to_owned(), kinds.collect::<Vec<_>>())];
+    if reach.users_affected > 0 {
+        let users = Shown::new(&grouped(reach.users_affected));
+        branches.push(("users affected".to_owned(), vec![users]));
+    }
     branches.retain(|(_, things)| !things.is_empty());
     branches
 }

@@ -6,10 +6,10 @@ use axum::extract::State;
 use axum::response::Response;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::feed_health::{SourceReport, SourceState};
+use deedtrail_app::feed_health::{SourceReport, SourceState, Space};
 use deedtrail_core::time::Timestamp;
 
-use super::source_view::{HealthView, StateBadge, Tab, title};
+use super::source_view::{HealthView, StateBadge, Tab, bytes, title};
 use super::way_in::{self, WayIn};
 use super::{Chrome, Failure, Section, show};
 use crate::problem::Problem;
@@ -38,6 +38,15 @@ struct ReadySource {
     planes: Shown,
 }
 
+/// What records and summaries take now, and kept for 30 and 400 days.
+#[derive(Debug)]
+struct SpaceView {
+    raw: String,
+    raw_kept: String,
+    summaries: String,
+    summaries_kept: String,
+}
+
 #[derive(Debug, Template)]
 #[template(path = "sources.html")]
 struct SourcesPage {
@@ -47,6 +56,7 @@ struct SourcesPage {
     ways: Vec<WayIn>,
     ready: Vec<ReadySource>,
     silent: usize,
+    space: SpaceView,
     /// Silence is told when it is rarer than one in so many.
     silence_one_in: String,
 }
@@ -70,6 +80,7 @@ fn load(app: &App, principal: &Principal) -> Result<SourcesPage, Problem> {
             .filter(|report| report.state == SourceState::Silent)
             .count(),
         silence_one_in: grouped(app.detection.source_silence_one_in.into()),
+        space: space_view(&app.space(principal)?),
         ways: way_in::all(app, now),
         rows: rows(&reports, now),
         ready: reports
@@ -78,6 +89,15 @@ fn load(app: &App, principal: &Principal) -> Result<SourcesPage, Problem> {
             .map(ready)
             .collect(),
     })
+}
+
+fn space_view(space: &Space) -> SpaceView {
+    SpaceView {
+        raw: bytes(space.raw),
+        raw_kept: bytes(space.raw_30_days),
+        summaries: bytes(space.summaries),
+        summaries_kept: bytes(space.summaries_400_days),
+    }
 }
 
 /// What needs a look first, then by name.

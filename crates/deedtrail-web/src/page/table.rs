@@ -4,8 +4,8 @@ use axum::routing::{get, post};
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    blind, charter, charters, coverage, finding, findings, grades, identities, identity,
-    insider_risk, quarantine, quarantine_list, session, sessions, source, sources, today,
+    baseline, behaviour, blind, charter, charters, coverage, finding, findings, grades, identities,
+    identity, insider_risk, quarantine, quarantine_list, session, sessions, source, sources, today,
 };
 use crate::asset;
 use crate::endpoint::{Endpoint, Face, Needs};
@@ -54,6 +54,23 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         path: "/identities/{id}",
         route: || get(identity::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/identities/{id}/baseline",
+        route: || get(baseline::page),
+        ..PAGE
+    },
+    Endpoint {
+        method: "POST",
+        path: "/identities/{id}/baseline",
+        needs: Needs::Scope(Scope::Write),
+        route: || post(baseline::approve),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/behaviour",
+        route: || get(behaviour::page),
         ..PAGE
     },
     Endpoint {

@@ -8,7 +8,7 @@ use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::feed_health::SourceState;
 use deedtrail_app::timeline::ReadingError;
-use deedtrail_app::today::Today;
+use deedtrail_app::today::{BENCHMARK, Benchmark, NonHumanShare, SHARE_DAYS, Today};
 use deedtrail_core::finding::Severity;
 
 use super::findings::FindingRow;
@@ -65,6 +65,13 @@ struct TodayPage {
     identities: String,
     unowned: u64,
     evidence: EvidenceHealth,
+    /// Share of events that name nobody, per cent.
+    unattributed: String,
+    unattributed_many: bool,
+    benchmark: Benchmark,
+    /// The same of this organisation, per cent, and of how many findings.
+    local: Option<(u64, String)>,
+    local_days: i64,
     /// Mistakes of rule files, as many as are shown.
     rules_left_out: Vec<Shown>,
     rules_left_out_more: usize,
@@ -116,6 +123,11 @@ fn load(app: &App, principal: &Principal, here: Here) -> Result<TodayPage, Readi
         identities: grouped(today.identities),
         unowned: today.unowned,
         evidence: evidence(app, &today),
+        unattributed: today.unattributed.percent(),
+        unattributed_many: today.unattributed.is_many(),
+        benchmark: BENCHMARK,
+        local: local(today.non_human),
+        local_days: SHARE_DAYS,
         rules_left_out: app
             .rules_left_out
             .iter()
@@ -125,6 +137,11 @@ fn load(app: &App, principal: &Principal, here: Here) -> Result<TodayPage, Readi
         rules_left_out_more: app.rules_left_out.len().saturating_sub(MISTAKES_MAX),
         empty: delivering == 0,
     })
+}
+
+fn local(share: NonHumanShare) -> Option<(u64, String)> {
+    let known = share.findings.saturating_sub(share.unknown);
+    Some((share.percent()?, grouped(known)))
 }
 
 fn headline(today: &Today) -> String {

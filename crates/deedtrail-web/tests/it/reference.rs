@@ -169,7 +169,9 @@ async fn answers_have_the_fields_their_schemas_name() {
         ),
         ("/v1/quarantine".to_owned(), "QuarantineOverview"),
         ("/v1/quarantine?dismissed".to_owned(), "QuarantineOverview"),
+        ("/v1/today".to_owned(), "Today"),
         ("/v1/coverage".to_owned(), "Coverage"),
+        ("/v1/saas-readiness/github".to_owned(), "SaasReadiness"),
         ("/v1/checkpoints".to_owned(), "CheckpointAnswer"),
         ("/healthz".to_owned(), "Health"),
         ("/readyz".to_owned(), "Readiness"),
@@ -181,7 +183,7 @@ async fn answers_have_the_fields_their_schemas_name() {
         assert!(wrong.is_empty(), "{address}: {wrong:#?}");
         compared += 1;
     }
-    assert_eq!(compared, 22);
+    assert_eq!(compared, 23);
     let mut wrong = Vec::new();
     compare(&events, &schemas()["FindingList"], "control", &mut wrong);
     assert!(

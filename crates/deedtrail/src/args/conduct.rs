@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use deedtrail_core::time::Timestamp;
 
-use super::time;
+use super::{Range, time};
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum SessionCommand {
@@ -105,5 +105,56 @@ pub(crate) enum CharterCommand {
         from: u32,
         /// Number of the newer version
         to: u32,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum BehaviourCommand {
+    /// How identities stand: how much they do, and how dangerous that is
+    List {
+        /// Most identities printed
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// How one identity stands: activity, danger with reasons, readiness, drift, baseline
+    Show {
+        /// E-mail, ARN, login, name or id
+        who: String,
+    },
+    /// Which sources are behavioural telemetry, and what the others lack
+    Sources,
+    /// What budgets of alerts a day would have let through of the last 30 days
+    Budget,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum BaselineCommand {
+    /// What an identity usually does, read from its events; nothing is kept
+    Show {
+        /// E-mail, ARN, login, name or id
+        who: String,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// Approve what it does as its next baseline; without a time the 28 days up to its last event
+    Approve {
+        /// E-mail, ARN, login, name or id
+        who: String,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// Approved baselines of an identity, the newest first
+    List {
+        /// E-mail, ARN, login, name or id
+        who: String,
+    },
+    /// What changed since a baseline, or from one to another
+    Diff {
+        /// E-mail, ARN, login, name or id
+        who: String,
+        /// Number of the older version
+        from: u32,
+        /// Number of the newer version; without it, what was done since the older one
+        to: Option<u32>,
     },
 }

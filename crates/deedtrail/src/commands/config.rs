@@ -17,7 +17,7 @@ use crate::output::{Console, causes, counted};
 use crate::system::SystemClock;
 use crate::tls::Certificate;
 use crate::warning::warnings;
-use crate::{listeners, pullers, rules, signals, targets, webhooks};
+use crate::{listeners, pullers, rules, sequences, signals, targets, webhooks};
 
 /// What is wrong: `file:line: what`.
 type Mistake = (ProblemSeverity, String);
@@ -85,7 +85,7 @@ fn check(
     Ok(Ended::Done)
 }
 
-/// Mistakes in the operator's sources and rules, and in how settings go together.
+/// Mistakes in the operator's sources, rules and sequences, and in how settings go together.
 fn of_what_is_named(config: &Config) -> Vec<Mistake> {
     let error = |text| (ProblemSeverity::Error, text);
     let mut mistakes = Vec::new();
@@ -130,6 +130,10 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
         mistakes.extend(pullers::mistakes(config, &names).into_iter().map(error));
     }
     mistakes.extend(signals::mistakes(config).into_iter().map(error));
+    match sequences::load(config.sequences.as_deref()) {
+        Ok(loaded) => mistakes.extend(loaded.problems.into_iter().map(error)),
+        Err(problem) => mistakes.push(error(causes(&problem))),
+    }
     match rules::load(config.rules.as_deref()) {
         Ok(loaded) => {
             let check = |sources: &Vec<_>| loaded.rules.check_sources(sources, &BTreeMap::new());

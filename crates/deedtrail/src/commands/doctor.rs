@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use deedtrail_app::App;
 use deedtrail_app::feed_health::{LeftOut, PlaneCoverage};
+use deedtrail_app::today::Unattributed;
 use deedtrail_core::event::Plane;
 use deedtrail_core::health::{MissingNumbers, SYSTEMS_MAX, SourceHealth};
 use deedtrail_core::id::{SourceName, TenantId};
@@ -44,6 +45,7 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
     checks.push(processing(context)?);
     checks.push(rules(context.app()));
+    checks.push(sequences(context.app()));
     checks.extend(settings(context));
     checks.extend(certificate(context));
     checks.push(server(context));
@@ -52,6 +54,7 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
         checks.extend(listeners(context.app()));
     }
     checks.extend(unseen_planes(context)?);
+    checks.extend(unattributed(context)?);
     checks.extend(sources(context)?);
     let sick = checks.iter().any(|check| !check.ok);
     if context.console.json {
@@ -175,6 +178,21 @@ fn rules(app: &App) -> Check {
                 "{number}, those rules are left out: {first}; `deedtrail rule list` shows all"
             );
             Check::new("rules", false, detail)
+        }
+    }
+}
+
+fn sequences(app: &App) -> Check {
+    let left_out = &app.sequences_left_out;
+    match left_out.first() {
+        None => Check::new("sequences", true, "every unsafe sequence is in force"),
+        Some(first) => {
+            let number = counted(left_out.len(), "mistake");
+            let detail = format!(
+                "{number}, those unsafe sequences are left out: {first}; `deedtrail config check` \
+                 shows all"
+            );
+            Check::new("sequences", false, detail)
         }
     }
 }
@@ -317,6 +335,29 @@ fn unseen_planes(context: &Context<'_>) -> anyhow::Result<Option<Check>> {
         };
         Check::new("coverage", true, detail + &left_out)
     }))
+}
+
+/// Events that name nobody who acted, and the source that most of them come by.
+fn unattributed(context: &Context<'_>) -> anyhow::Result<Option<Check>> {
+    let healths = context.app().ports.store.source_health()?;
+    let all = Unattributed::of(healths.iter());
+    if all.events == 0 {
+        return Ok(None);
+    }
+    let of = |health: &SourceHealth| Unattributed::of(std::iter::once(health)).without_identity;
+    let worst = healths.iter().max_by_key(|health| of(health));
+    let worst = worst.filter(|health| of(health) > 0).map(|health| {
+        let (without, name) = (of(health), &health.source);
+        format!("; {without} of them by {name}: does its mapping say who acts?")
+    });
+    let detail = format!(
+        "{} of {} events name nobody who acted ({} %, aimed at is less than 1 %){}",
+        all.without_identity,
+        all.events,
+        all.percent(),
+        worst.unwrap_or_default()
+    );
+    Ok(Some(Check::new("identities", !all.is_many(), detail)))
 }
 
 fn source(health: &SourceHealth, now: Timestamp) -> Check {

@@ -1,4 +1,4 @@
-//! `finding`: list, show, decide.
+//! `finding`: list, show, explain, decide.
 
 use anyhow::Context as _;
 use deedtrail_app::findings::Conclusion;
@@ -31,6 +31,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow
             let file = context.app().finding_file(&context.principal, id)?;
             show(context.console, file.finding)
         }
+        FindingCommand::Explain { id } => explain(context, known(id)?),
         FindingCommand::Decide {
             id,
             status,
@@ -166,6 +167,55 @@ fn show(console: &mut Console, finding: Finding) -> anyhow::Result<Ended> {
         "Proof: deedtrail evidence export {}",
         finding.id
     ))?;
+    Ok(Ended::Done)
+}
+
+fn explain(context: &mut Context<'_>, id: FindingId) -> anyhow::Result<Ended> {
+    let told = context.app().explain_finding(&context.principal, id)?;
+    let console = &mut *context.console;
+    if console.json {
+        console.object(&told)?;
+        return Ok(Ended::Done);
+    }
+    let draft = &told.finding.finding.draft;
+    console.line(&draft.title)?;
+    console.line(
+        told.finding
+            .meaning
+            .unwrap_or("a type that is no longer known"),
+    )?;
+    console.section(format_args!("Raised by {}", told.raised_by))?;
+    for (number, reason) in (1..).zip(&draft.reasons) {
+        console.line(format_args!("  {number}. {reason}"))?;
+    }
+    console.line(format_args!("  confidence {:.2}", draft.confidence))?;
+    if !told.judged_against.is_empty() {
+        console.section("Judged against")?;
+    }
+    for sentence in &told.judged_against {
+        console.line(format_args!("  {sentence}"))?;
+    }
+    if let Some(session) = &told.session {
+        console.section(format_args!(
+            "Session {} of {} in {}: {}, trust {}",
+            session.uid,
+            session.started,
+            session.systems.join(", "),
+            session.verdict.name(),
+            session.trust
+        ))?;
+    }
+    if let (Some(active), Some(danger)) = (told.active, told.danger) {
+        console.section(format_args!(
+            "The identity now: active {}, danger {}",
+            active.name(),
+            danger.name()
+        ))?;
+    }
+    console.section("What an answer changes (`deedtrail finding decide`)")?;
+    for sentence in &told.answers {
+        console.line(format_args!("  {sentence}"))?;
+    }
     Ok(Ended::Done)
 }
 

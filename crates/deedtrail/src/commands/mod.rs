@@ -1,5 +1,7 @@
 //! One file per command; each is a function of a [`Context`].
 
+mod baseline;
+mod behaviour;
 mod charter;
 mod completions;
 mod config;
@@ -221,6 +223,8 @@ fn on_instance(
         Command::Finding(command) => finding::run(&mut context, command),
         Command::Query(query) => query::run(&mut context, query),
         Command::Evidence(command) => evidence::run(&mut context, command),
+        Command::Behaviour(command) => behaviour::run(&mut context, command),
+        Command::Baseline(command) => baseline::run(&mut context, command),
         Command::Session(command) => session::run(&mut context, command),
         Command::Entitlement(command) => entitlement::run(&mut context, command),
         Command::Charter(command) => charter::run(&mut context, command),

@@ -2,14 +2,24 @@
 
 use anyhow::Context as _;
 use deedtrail_app::agent_call::AgentCall;
+use deedtrail_app::entitlement::Reach;
 use deedtrail_app::session::{NextStep, SessionFile};
 use deedtrail_core::id::SessionUid;
 use deedtrail_core::port::store::SessionFilter;
 use deedtrail_core::session::{BlindSession, Session, SessionVerdict};
+use serde::Serialize;
 
 use super::{Context, Ended};
 use crate::args::SessionCommand;
 use crate::output::counted;
+
+/// A session as printed: what is kept of it, and how far it could have gone.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    session: &'a Session,
+    reach: Reach,
+}
 
 pub(super) fn run(context: &mut Context<'_>, command: &SessionCommand) -> anyhow::Result<Ended> {
     match command {
@@ -90,9 +100,11 @@ fn show(context: &mut Context<'_>, id: &str) -> anyhow::Result<Ended> {
         format!("`{id}` is no id of a session; `deedtrail session list` shows them")
     })?;
     let file = context.app().session_file(&context.principal, uid)?;
+    let reach = context.app().session_reach(&context.principal, &file)?;
     let agents = context.app().agent_calls(&context.principal, &file)?;
     if context.console.json {
-        context.console.object(&file.session)?;
+        let session = &file.session;
+        context.console.object(&Shown { session, reach })?;
         for step in file.next_steps() {
             context.console.object(&step)?;
         }
@@ -102,6 +114,7 @@ fn show(context: &mut Context<'_>, id: &str) -> anyhow::Result<Ended> {
         return Ok(Ended::Done);
     }
     summary(context, &file)?;
+    say_reach(context, &reach)?;
     say_agents(context, &agents)?;
     let rows: Vec<Vec<String>> = file.next_steps().iter().map(step_row).collect();
     let headings = [
@@ -116,6 +129,27 @@ fn show(context: &mut Context<'_>, id: &str) -> anyhow::Result<Ended> {
     ];
     context.console.table(&headings, &rows)?;
     Ok(Ended::Done)
+}
+
+fn say_reach(context: &mut Context<'_>, reach: &Reach) -> anyhow::Result<()> {
+    for kind in &reach.kinds {
+        let more = match kind.resources_total - kind.resources.len() as u64 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        context.console.say(format_args!(
+            "  can {} in {}: {}{more}",
+            kind.danger.name(),
+            kind.system,
+            kind.resources.join(", ")
+        ))?;
+    }
+    let affected = reach.users_affected;
+    if affected > 0 {
+        let said = format_args!("  users affected: {affected}");
+        context.console.say(said)?;
+    }
+    Ok(())
 }
 
 fn summary(context: &mut Context<'_>, file: &SessionFile) -> anyhow::Result<()> {

@@ -1,10 +1,13 @@
-//! `source`: list, test, map, detect. Needs no data folder.
+//! `source`: list, test, map, readiness, detect. Needs no data folder.
+
+mod readiness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use deedtrail_app::saas_readiness::saas_readiness;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::{Mapper as _, SourceFacts};
 use deedtrail_sources::{Coverage, Registry};
@@ -31,6 +34,9 @@ pub(super) fn run(
         SourceCommand::List => list(&registry(config)?.sources(), console)?,
         SourceCommand::Map { source, files } => map(&registry(config)?, source, files, console)?,
         SourceCommand::Test { folder } => return test(folder, console),
+        SourceCommand::Readiness { name } => {
+            return readiness::run(&saas_readiness(name, &registry(config)?), console);
+        }
         SourceCommand::Detect { files } => detect(&registry(config)?, files, console)?,
     };
     compare_with_server(config, console)?;

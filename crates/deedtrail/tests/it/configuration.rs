@@ -319,3 +319,74 @@ fn what_is_said_of_targets_is_in_their_events() {
     let rows = folder.json(&["query", sql]);
     assert_eq!(rows, [row("bea", "production"), row("ben", "staging")]);
 }
+
+const OWN_SEQUENCE: &str = "id: own-key-then-list\ntitle: a key was made and users were listed\n\
+    meaning: Whoever makes a key here has no reason to look for users.\nwithin: 1h\nsteps:\n\
+    \x20 - { name: make, is: { operation: \"iam:CreateAccessKey\" } }\n\
+    \x20 - { name: look, is: { operation: \"iam:ListUsers\" } }\n";
+
+#[test]
+fn unsafe_sequences_of_ones_own_are_looked_for_and_mistakes_are_told() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    std::fs::create_dir_all(folder.path("own/keys")).unwrap();
+    folder.write("own/keys/list.yaml", OWN_SEQUENCE);
+    let own = folder.path("own");
+    folder.write(
+        "data/deedtrail.toml",
+        format!("sequences = '{}'\n", own.display()),
+    );
+    assert!(folder.ok(&["config", "check"]).starts_with("ok: "));
+    let records = [
+        cloudtrail("e-1", "CreateAccessKey"),
+        cloudtrail("e-2", "ListUsers"),
+    ];
+    let file = folder.write(
+        "a.ndjson",
+        records.join("\n").replacen("10:00:00", "09:59:00", 1),
+    );
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", file.to_str().unwrap()]);
+    let list = ["finding", "list", "--kind", "allowed_but_unsafe"];
+    let rules = |folder: &Folder| -> Vec<String> {
+        let found = folder.json(&list);
+        let rules = found
+            .iter()
+            .map(|one| one["rule"].as_str().unwrap().to_owned());
+        rules.collect()
+    };
+    let found = rules(&folder);
+    assert!(
+        found.contains(&"sequence/own-key-then-list".to_owned()),
+        "{found:?}"
+    );
+    folder.ok(&["rebuild"]);
+    assert_eq!(rules(&folder), found);
+
+    // One with a mistake stands in nobody's way.
+    folder.write(
+        "own/bad.yaml",
+        OWN_SEQUENCE.replace("within: 1h", "within: soon"),
+    );
+    let checked = folder.run(&["config", "check"]);
+    let told = String::from_utf8(checked.stdout).unwrap();
+    assert_eq!(checked.status.code(), Some(1), "{told}");
+    assert!(told.contains("own/bad.yaml:4"), "{told}");
+    assert!(told.contains("`soon` is not a span of time"), "{told}");
+    let looked = String::from_utf8(folder.run(&["doctor"]).stdout).unwrap();
+    let line = looked.lines().find(|line| line.contains("sequences"));
+    let line = line.unwrap_or_default();
+    assert!(
+        line.contains("1 mistake") && line.contains("bad.yaml:4"),
+        "{looked}"
+    );
+    assert_eq!(rules(&folder), found);
+
+    // A folder that is not there stops the start, as with rules.
+    folder.write("data/deedtrail.toml", "sequences = '/nowhere/at/all'\n");
+    let refused = folder.run(&["finding", "list"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("`sequences`: cannot read /nowhere/at/all"),
+        "{said}"
+    );
+}

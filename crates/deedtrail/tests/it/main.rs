@@ -21,6 +21,8 @@ mod people;
 mod pullers;
 mod reference;
 mod rsyslog;
+#[cfg(test)]
+mod scenario;
 mod server;
 mod shippers;
 mod signals;

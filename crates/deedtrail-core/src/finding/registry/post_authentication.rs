@@ -24,6 +24,8 @@ pub(super) const TYPES: &[FindingType] = &[
             "SP 800-207 5.3",
             "T1539",
             "T1550.001",
+            "SP 800-207 tenet 4",
+            "SP 800-207 tenet 6",
         ],
     }),
     after_login(Entry {
@@ -36,7 +38,13 @@ pub(super) const TYPES: &[FindingType] = &[
             "Until then ask the system's administrators what the session did, and keep their answer with the finding.",
             "Where no log can be had: take the privilege of the identity there away, or shorten its sessions.",
         ],
-        mapped_ref: &["DE.CM-03", "DE.CM-09", "PR.PS-04", "SP 800-207 5.3"],
+        mapped_ref: &[
+            "DE.CM-03",
+            "DE.CM-09",
+            "PR.PS-04",
+            "SP 800-207 5.3",
+            "SP 800-207 tenet 7",
+        ],
     }),
     after_login(Entry {
         id: "source_silent",
@@ -48,7 +56,13 @@ pub(super) const TYPES: &[FindingType] = &[
             "Look at the vendor: was the log switched off, and by whom? The newest events of the source and of its administrators tell.",
             "After it is back: fetch the missing time again; what is known already is not stored twice.",
         ],
-        mapped_ref: &["PR.PS-04", "DE.CM-09", "DE.AE-02", "T1562.008"],
+        mapped_ref: &[
+            "PR.PS-04",
+            "DE.CM-09",
+            "DE.AE-02",
+            "T1562.008",
+            "SP 800-207 tenet 7",
+        ],
     }),
     after_login(Entry {
         id: "evidence_degraded",
@@ -61,7 +75,13 @@ pub(super) const TYPES: &[FindingType] = &[
             "Where numbers were skipped: look for losses at the shipper at that time, and fetch it again from the vendor.",
             "Ask who changed the log's settings, if the vendor's format is the same.",
         ],
-        mapped_ref: &["PR.PS-04", "DE.CM-09", "DE.AE-03", "T1562.008"],
+        mapped_ref: &[
+            "PR.PS-04",
+            "DE.CM-09",
+            "DE.AE-03",
+            "T1562.008",
+            "SP 800-207 tenet 7",
+        ],
     }),
     after_login(Entry {
         id: "escalation_after_login",
@@ -73,7 +93,15 @@ pub(super) const TYPES: &[FindingType] = &[
             "Without one: take the right back and revoke the session.",
             "List what was reached with the new right.",
         ],
-        mapped_ref: &["PR.AA-05", "DE.CM-03", "RS.AN-08", "NHI5:2025", "T1098.003"],
+        mapped_ref: &[
+            "PR.AA-05",
+            "DE.CM-03",
+            "RS.AN-08",
+            "NHI5:2025",
+            "T1098.003",
+            "SP 800-207 tenet 4",
+            "SP 800-207 tenet 6",
+        ],
     }),
     after_login(Entry {
         id: "privilege_escalation",
@@ -258,7 +286,14 @@ pub(super) const TYPES: &[FindingType] = &[
             "Suspend the identity's credential until the owner explains it.",
             "Look for uses of the secrets from other networks.",
         ],
-        mapped_ref: &["PR.AA-01", "DE.CM-03", "DE.AE-04", "NHI2:2025", "T1555.006"],
+        mapped_ref: &[
+            "PR.AA-01",
+            "DE.CM-03",
+            "DE.AE-04",
+            "NHI2:2025",
+            "T1555.006",
+            "SP 800-207 tenet 4",
+        ],
     }),
     after_login(Entry {
         id: "unpaired_secret_read",
@@ -275,6 +310,7 @@ pub(super) const TYPES: &[FindingType] = &[
             "NHI2:2025",
             "NHI7:2025",
             "T1555.006",
+            "SP 800-207 tenet 4",
         ],
     }),
     after_login(Entry {
@@ -389,7 +425,13 @@ pub(super) const TYPES: &[FindingType] = &[
             "Give each workload a credential of its own.",
             "Revoke the shared one when the last workload has moved.",
         ],
-        mapped_ref: &["PR.AA-01", "DE.CM-03", "NHI9:2025", "NHI8:2025"],
+        mapped_ref: &[
+            "PR.AA-01",
+            "DE.CM-03",
+            "NHI9:2025",
+            "NHI8:2025",
+            "SP 800-207 tenet 6",
+        ],
     }),
     after_login(Entry {
         id: "stolen_credential",
@@ -409,6 +451,7 @@ pub(super) const TYPES: &[FindingType] = &[
             "SP 800-207 5.3",
             "T1078.004",
             "T1552.005",
+            "SP 800-207 tenet 6",
         ],
     }),
     after_login(Entry {

@@ -1,7 +1,10 @@
 //! What is said about charters.
 
-use super::{PLAIN, parameter};
-use crate::endpoint::{Answer, Body, Document, Parameter, Shape};
+use axum::routing::{get, post};
+
+use super::{PLAIN, READ, WRITE, parameter};
+use crate::api::charters;
+use crate::endpoint::{Answer, Body, Document, Endpoint, Parameter, Shape};
 
 const NAME_PATH: Parameter = parameter("name", "Name of the charter.", Shape::Text);
 const UNKNOWN: (u16, &str) = (404, "No charter of that name, or no such version of it.");
@@ -21,13 +24,13 @@ const fn json(schema: &'static str) -> Body {
     }
 }
 
-pub(super) const LIST: Document = Document {
+const LIST: Document = Document {
     summary: "Charters: the newest version of each and the one in force",
     answer: Answer::Json("CharterList"),
     ..PLAIN
 };
 
-pub(super) const ONE: Document = Document {
+const ONE: Document = Document {
     summary: "Every version of a charter, the newest first",
     parameters: &[NAME_PATH],
     answer: Answer::Json("CharterVersions"),
@@ -35,7 +38,7 @@ pub(super) const ONE: Document = Document {
     ..PLAIN
 };
 
-pub(super) const DIFF: Document = Document {
+const DIFF: Document = Document {
     summary: "What two versions of a charter differ in",
     parameters: &[
         NAME_PATH,
@@ -47,7 +50,7 @@ pub(super) const DIFF: Document = Document {
     ..PLAIN
 };
 
-pub(super) const PROPOSE: Document = Document {
+const PROPOSE: Document = Document {
     summary: "Propose a version of a charter",
     detail: "It binds nobody before it is approved. The same text again is no new version.",
     body: Some(json("CharterDraft")),
@@ -56,7 +59,7 @@ pub(super) const PROPOSE: Document = Document {
     ..PLAIN
 };
 
-pub(super) const APPROVE: Document = Document {
+const APPROVE: Document = Document {
     summary: "Put a draft of a charter in force",
     detail: "From the next event on, in place of the version that was. Without a version the newest.",
     parameters: &[NAME_PATH],
@@ -65,7 +68,7 @@ pub(super) const APPROVE: Document = Document {
     refusals: &[UNKNOWN, NO_DRAFT],
 };
 
-pub(super) const RETIRE: Document = Document {
+const RETIRE: Document = Document {
     summary: "Take a charter out of force, or withdraw a draft",
     detail: "Without a version the one in force.",
     parameters: &[NAME_PATH],
@@ -74,7 +77,7 @@ pub(super) const RETIRE: Document = Document {
     refusals: &[UNKNOWN, NO_DRAFT],
 };
 
-pub(super) const LEARN: Document = Document {
+const LEARN: Document = Document {
     summary: "Propose a charter from what an identity did, without keeping it",
     detail: "The newest 200,000 events are looked at; what was rare is left out and stands in comments.",
     body: Some(json("CharterLearn")),
@@ -83,7 +86,7 @@ pub(super) const LEARN: Document = Document {
     ..PLAIN
 };
 
-pub(super) const CHECK: Document = Document {
+const CHECK: Document = Document {
     summary: "Run a charter over what those did whom it binds",
     detail: "Nothing is kept. The newest 200,000 events are looked at.",
     body: Some(json("CharterCheck")),
@@ -91,3 +94,57 @@ pub(super) const CHECK: Document = Document {
     refusals: &[MISTAKE],
     ..PLAIN
 };
+
+/// Endpoints about charters.
+pub(in crate::api) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        path: "/v1/charters",
+        route: || get(charters::list),
+        document: Some(LIST),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/charters",
+        route: || post(charters::propose),
+        document: Some(PROPOSE),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/charters/{name}",
+        route: || get(charters::one),
+        document: Some(ONE),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/charters/{name}/diff",
+        route: || get(charters::diff),
+        document: Some(DIFF),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/charters/{name}/approve",
+        route: || post(charters::approve),
+        document: Some(APPROVE),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/charters/{name}/retire",
+        route: || post(charters::retire),
+        document: Some(RETIRE),
+        ..WRITE
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/charter-proposals",
+        route: || post(charters::learn),
+        document: Some(LEARN),
+        ..READ
+    },
+    Endpoint {
+        method: "POST",
+        path: "/v1/charter-checks",
+        route: || post(charters::check),
+        document: Some(CHECK),
+        ..READ
+    },
+];

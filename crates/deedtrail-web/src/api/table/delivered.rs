@@ -1,7 +1,7 @@
 //! What the reference says of deliveries of records.
 
-use super::SOURCE_PATH;
-use crate::endpoint::{Answer, Body, Document};
+use super::{PLAIN, SOURCE_PATH, parameter};
+use crate::endpoint::{Answer, Body, Document, Shape};
 use crate::refusal;
 
 pub(super) const INGEST: Document = Document {
@@ -50,4 +50,17 @@ pub(super) const INGEST_UNLABELLED: Document = Document {
         refusal::LOG_CLOSED,
         refusal::DISK_FULL,
     ],
+};
+
+pub(super) const SAAS_READINESS: Document = Document {
+    summary: "What the logs of a SaaS would tell, before it is adopted",
+    detail: "Which of its logs are understood, the facts they do not tell by kind of telemetry, what the \
+             vendor asks for them, and a verdict. Nothing is asked of the vendor.",
+    parameters: &[parameter(
+        "name",
+        "Name of the vendor or product, e.g. `slack`.",
+        Shape::Text,
+    )],
+    answer: Answer::Json("SaasReadiness"),
+    ..PLAIN
 };

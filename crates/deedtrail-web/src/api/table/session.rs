@@ -41,9 +41,11 @@ pub(super) const LIST: Document = Document {
 pub(super) const ONE: Document = Document {
     summary: "One session with those joined to it",
     detail: "Joins say by what two sessions belong together and how sure that is, 0 to 100. Sessions \
-             that are joined to joined ones are there too; `more` says that some are left out. `agents` \
-             is there where an agent called another: each below its caller, `by` the tool or operation; \
-             `complete` is false where a span above is not known.",
+             that are joined to joined ones are there too; `more` says that some are left out. `reach` \
+             is what imports of entitlements let its identity and those it gained do, the most \
+             dangerous first, and how many users it affected. \
+             `agents` is there where an agent called another: each below its caller, `by` the tool or \
+             operation; `complete` is false where a span above is not known.",
     parameters: &[UID],
     answer: Answer::Json("SessionAnswer"),
     refusals: &[(404, "No such session, or it is no longer kept.")],
@@ -67,5 +69,14 @@ pub(super) const BLIND: Document = Document {
     parameters: &[LIMIT],
     answer: Answer::Json("BlindSessions"),
     refusals: &[(400, "A parameter is not understood.")],
+    ..PLAIN
+};
+
+pub(super) const TODAY: Document = Document {
+    summary: "Figures of the first page",
+    detail: "Open findings, identities, how many events name nobody who acted \
+             (`without_identity`), and the share of high and critical findings of the last days that \
+             are about non-human identities (`local`) beside the published one (`benchmark`).",
+    answer: Answer::Json("Today"),
     ..PLAIN
 };

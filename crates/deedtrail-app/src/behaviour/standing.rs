@@ -1,0 +1,391 @@
+//! How an identity stands on two axes that are never mixed: how much it does, and how dangerous what
+//! it did and could do is.
+
+use std::collections::BTreeMap;
+
+use deedtrail_core::Text;
+use deedtrail_core::behaviour::{BaselineRecord, IdentityBehaviour};
+use deedtrail_core::entitlement::{Effect, Entitlement};
+use deedtrail_core::finding::{Finding, Severity};
+use deedtrail_core::id::IdentityId;
+use deedtrail_core::identity::Identity;
+use deedtrail_core::port::store::{BehaviourOrder, FindingFilter, Scope, SessionFilter};
+use deedtrail_core::session::{Session, SessionVerdict};
+use deedtrail_core::time::Timestamp;
+use serde::Serialize;
+
+use super::STANDINGS_MAX;
+use crate::App;
+use crate::access::Principal;
+use crate::timeline::{IdentityFile, ReadingError, alias_uids};
+
+/// Days that count as now.
+const DAYS: i64 = 28;
+/// Days before its last event within which what an identity did counts as dangerous.
+const DANGER_DAYS: i64 = 90;
+/// Sessions of each verdict and findings looked at, the newest.
+const LOOKED_AT_MAX: usize = 2_000;
+/// Dangerous things that are named.
+const REASONS_MAX: usize = 12;
+
+/// How much an identity does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Active {
+    /// Nothing in 28 days.
+    Silent,
+    /// Fewer than 10 events a day.
+    Quiet,
+    /// Fewer than 1,000 events a day.
+    Regular,
+    Busy,
+}
+
+impl Active {
+    pub const ALL: [Self; 4] = [Self::Silent, Self::Quiet, Self::Regular, Self::Busy];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Quiet => "quiet",
+            Self::Regular => "regular",
+            Self::Busy => "busy",
+        }
+    }
+
+    fn of(events: u64, days: usize) -> Self {
+        match events / (days as u64).max(1) {
+            _ if events == 0 => Self::Silent,
+            0..10 => Self::Quiet,
+            10..1_000 => Self::Regular,
+            _ => Self::Busy,
+        }
+    }
+}
+
+/// How dangerous an identity is, by its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Danger {
+    /// Fewer than 20.
+    Low,
+    /// Fewer than 40.
+    Medium,
+    /// Fewer than 70.
+    High,
+    Critical,
+}
+
+impl Danger {
+    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    fn of(points: u32) -> Self {
+        match points {
+            0..20 => Self::Low,
+            20..40 => Self::Medium,
+            40..70 => Self::High,
+            _ => Self::Critical,
+        }
+    }
+}
+
+/// A row of the table of points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PointRow {
+    pub id: &'static str,
+    pub points: u32,
+    pub meaning: &'static str,
+}
+
+/// Points of danger: each row counts once, however often it holds.
+pub const POINTS: [PointRow; 9] = [
+    row(
+        "secret_extraction",
+        40,
+        "A session read secrets and let them out, or read more than it ever does.",
+    ),
+    row("destructive", 40, "A session destroyed something."),
+    row(
+        "persistence",
+        30,
+        "A session made itself a way to come back.",
+    ),
+    row("escalated", 25, "A session gained rights."),
+    row(
+        "unauthorised_change",
+        15,
+        "A session changed what it may not.",
+    ),
+    row(
+        "finding_critical",
+        40,
+        "A critical finding nobody called benign or drift.",
+    ),
+    row(
+        "finding_high",
+        25,
+        "A high finding nobody called benign or drift.",
+    ),
+    row(
+        "finding_medium",
+        8,
+        "A medium finding nobody called benign or drift.",
+    ),
+    row(
+        "could_do",
+        12,
+        "It may do everything somewhere, as the newest import of entitlements or its declaration says.",
+    ),
+];
+
+const fn row(id: &'static str, points: u32, meaning: &'static str) -> PointRow {
+    PointRow {
+        id,
+        points,
+        meaning,
+    }
+}
+
+/// One thing that makes an identity dangerous.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DangerPoint {
+    /// Row of [`POINTS`].
+    pub row: &'static str,
+    pub points: u32,
+    /// What it rests on: the newest of its kind.
+    pub reason: String,
+}
+
+/// How one identity stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Standing {
+    pub identity: IdentityId,
+    pub name: Text,
+    pub active: Active,
+    /// Events of the last 28 days, and days with any.
+    pub events: u64,
+    pub active_days: usize,
+    pub danger: Danger,
+    /// 0 to 100.
+    pub danger_points: u32,
+    /// The gravest first.
+    pub danger_reasons: Vec<DangerPoint>,
+    /// What is known of its behaviour; `None` before its first event.
+    pub behaviour: Option<IdentityBehaviour>,
+    /// The newest approved baseline.
+    pub baseline: Option<BaselineRecord>,
+}
+
+/// What danger rests on.
+#[derive(Debug, Default)]
+struct Ground {
+    sessions: Vec<Session>,
+    findings: Vec<Finding>,
+    entitlements: Vec<Entitlement>,
+}
+
+impl App {
+    /// How one identity stands.
+    pub fn standing(
+        &self,
+        principal: &Principal,
+        file: &IdentityFile,
+    ) -> Result<Standing, ReadingError> {
+        principal.require(Scope::Read)?;
+        let (store, tenant) = (&self.ports.store, &principal.tenant);
+        let identity = &file.identity;
+        let mut ground = Ground {
+            entitlements: store.entitlements_of(tenant, &alias_uids(file))?,
+            ..Ground::default()
+        };
+        for verdict in departing() {
+            let filter = SessionFilter {
+                tenant: tenant.clone(),
+                identity: Some(identity.id),
+                verdict: Some(verdict),
+                ..SessionFilter::default()
+            };
+            ground.sessions.extend(store.sessions(&filter, 1)?);
+        }
+        let filter = FindingFilter {
+            identity: Some(identity.id),
+            severity_min: Some(Severity::Medium),
+            ..FindingFilter::default()
+        };
+        ground.findings = store.findings(&filter, LOOKED_AT_MAX)?;
+        let behaviour = store.behaviour(tenant, identity.id)?;
+        let mut standing = self.stand(identity, behaviour, &ground);
+        standing.baseline = store.baselines(tenant, identity.id)?.into_iter().next();
+        Ok(standing)
+    }
+
+    /// How the identities stand that were active last, the most dangerous first. Entitlements count
+    /// only for those that have points otherwise; baselines are left out.
+    pub fn standings(&self, principal: &Principal) -> Result<Vec<Standing>, ReadingError> {
+        principal.require(Scope::Read)?;
+        let (store, tenant) = (&self.ports.store, &principal.tenant);
+        let mut grounds: BTreeMap<IdentityId, Ground> = BTreeMap::new();
+        for verdict in departing() {
+            let filter = SessionFilter {
+                tenant: tenant.clone(),
+                verdict: Some(verdict),
+                ..SessionFilter::default()
+            };
+            for session in store.sessions(&filter, LOOKED_AT_MAX)? {
+                let ground = grounds.entry(session.identity).or_default();
+                ground.sessions.push(session);
+            }
+        }
+        let filter = FindingFilter {
+            severity_min: Some(Severity::Medium),
+            ..FindingFilter::default()
+        };
+        for finding in store.findings(&filter, LOOKED_AT_MAX)? {
+            if finding.draft.tenant == *tenant {
+                let ground = grounds.entry(finding.draft.identity).or_default();
+                ground.findings.push(finding);
+            }
+        }
+        let known = store.behaviours(tenant, BehaviourOrder::Newest, STANDINGS_MAX)?;
+        let mut standings = Vec::new();
+        for behaviour in known {
+            let Some(identity) = store.identity(behaviour.identity)? else {
+                continue;
+            };
+            let mut ground = grounds.remove(&identity.id).unwrap_or_default();
+            if !ground.sessions.is_empty() || !ground.findings.is_empty() {
+                let aliases = store.aliases_of(identity.id)?;
+                let uids: Vec<_> = aliases.iter().map(|alias| alias.uid).collect();
+                ground.entitlements = store.entitlements_of(tenant, &uids)?;
+            }
+            standings.push(self.stand(&identity, Some(behaviour), &ground));
+        }
+        standings.sort_by_key(|it| std::cmp::Reverse((it.danger_points, it.events)));
+        Ok(standings)
+    }
+
+    fn stand(
+        &self,
+        identity: &Identity,
+        behaviour: Option<IdentityBehaviour>,
+        ground: &Ground,
+    ) -> Standing {
+        let today = self.ports.clock.now().utc_day();
+        let days = behaviour.iter().flat_map(|known| &known.days);
+        let days: Vec<u64> = days
+            .filter(|(day, _)| today - i64::from(*day) < DAYS)
+            .map(|(_, events)| u64::from(*events))
+            .collect();
+        let events = days.iter().sum();
+        let danger_reasons = ground.reasons(identity);
+        let points = danger_reasons
+            .iter()
+            .map(|it| it.points)
+            .sum::<u32>()
+            .min(100);
+        Standing {
+            identity: identity.id,
+            name: identity.name.clone(),
+            active: Active::of(events, days.len()),
+            events,
+            active_days: days.len(),
+            danger: Danger::of(points),
+            danger_points: points,
+            danger_reasons,
+            behaviour,
+            baseline: None,
+        }
+    }
+}
+
+/// Verdicts of sessions that departed from their scope.
+fn departing() -> impl Iterator<Item = SessionVerdict> {
+    let all = SessionVerdict::ALL.iter().copied();
+    all.filter(|verdict| *verdict != SessionVerdict::InScope)
+}
+
+impl Ground {
+    fn reasons(&self, identity: &Identity) -> Vec<DangerPoint> {
+        let mut reasons: Vec<DangerPoint> = POINTS
+            .iter()
+            .filter_map(|row| {
+                let reason = self.reason(row.id, identity)?;
+                Some(DangerPoint {
+                    row: row.id,
+                    points: row.points,
+                    reason,
+                })
+            })
+            .collect();
+        reasons.sort_by_key(|it| std::cmp::Reverse(it.points));
+        reasons.truncate(REASONS_MAX);
+        reasons
+    }
+
+    /// Why a row holds; `None` when it does not.
+    fn reason(&self, row: &str, identity: &Identity) -> Option<String> {
+        let last = identity.last_seen.unwrap_or_default();
+        let since = last.plus_micros(-DANGER_DAYS * Timestamp::DAY_US);
+        if let Some(severity) = row.strip_prefix("finding_") {
+            let accepted = |finding: &&Finding| {
+                let said = finding.disposition.as_deref();
+                matches!(said, Some("benign" | "drift"))
+            };
+            let counts = |finding: &&Finding| {
+                finding.draft.severity.name() == severity && !accepted(finding)
+            };
+            let newest = self.findings.iter().filter(counts);
+            let newest = newest.filter(|finding| finding.last_time >= since);
+            let newest = newest.max_by_key(|finding| finding.last_time)?;
+            return Some(newest.draft.title.clone());
+        }
+        if row == "could_do" {
+            return self.everything(identity);
+        }
+        let of_verdict = |session: &&Session| session.verdict.name() == row;
+        let mut sessions = self.sessions.iter().filter(of_verdict);
+        let session = sessions.find(|session| session.last >= since)?;
+        let class =
+            |reason: &&deedtrail_core::session::VerdictReason| reason.class == session.verdict;
+        let sentence = session.reasons.iter().find(class);
+        let sentence = sentence.map_or("", |reason| reason.sentence.as_str());
+        Some(format!("session of {}: {sentence}", session.started))
+    }
+
+    /// Where it may do everything.
+    fn everything(&self, identity: &Identity) -> Option<String> {
+        const ALL: [&str; 6] = [
+            "*",
+            "*:*",
+            "administratoraccess",
+            "cluster-admin",
+            "global administrator",
+            "owner",
+        ];
+        let means_all = |text: &str| ALL.contains(&text.to_lowercase().as_str());
+        let granted = self.entitlements.iter().map(|it| &it.grant).find(|grant| {
+            let named = grant.permissions.iter().any(|one| means_all(one));
+            let via = grant.via.as_deref().is_some_and(means_all);
+            grant.effect == Effect::Allow && (named || via)
+        });
+        if let Some(grant) = granted {
+            let via = grant.via.as_deref().unwrap_or("a direct grant");
+            return Some(format!("it may do everything in {} by {via}", grant.system));
+        }
+        let mut tags = identity.declared.tags.iter();
+        let tag = tags.find(|(tag, value)| {
+            let tag = tag.to_lowercase();
+            (tag.contains("privileg") || tag.contains("admin")) && *value != "false"
+        })?;
+        Some(format!("it is declared as `{}`", tag.0))
+    }
+}

@@ -1,0 +1,157 @@
+//! Why a finding was raised, against what it was judged, and what an answer to it changes.
+
+use deedtrail_core::Text;
+use deedtrail_core::behaviour::IdentityBehaviour;
+use deedtrail_core::charter::CharterStatus;
+use deedtrail_core::finding::{Briefing, Finding};
+use deedtrail_core::id::{FindingId, SessionUid};
+use deedtrail_core::session::SessionVerdict;
+use deedtrail_core::time::Timestamp;
+use serde::Serialize;
+
+use crate::App;
+use crate::access::Principal;
+use crate::behaviour::{Active, Danger};
+use crate::findings::LEARNED;
+use crate::timeline::ReadingError;
+
+/// A finding, explained.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    pub finding: Briefing,
+    /// What raised it, and where that is described.
+    pub raised_by: String,
+    /// What it was judged against, a sentence each.
+    pub judged_against: Vec<String>,
+    /// The session it is about, where it is about one.
+    pub session: Option<AboutSession>,
+    /// How much the identity does, and how dangerous it is, now.
+    pub active: Option<Active>,
+    pub danger: Option<Danger>,
+    /// What an analyst's answer changes, a sentence each.
+    pub answers: Vec<&'static str>,
+}
+
+/// The session a finding is about.
+#[derive(Clone, Debug, Serialize)]
+pub struct AboutSession {
+    pub uid: SessionUid,
+    pub started: Timestamp,
+    pub systems: Vec<Text>,
+    pub verdict: SessionVerdict,
+    pub trust: u8,
+}
+
+impl App {
+    /// Why a finding was raised.
+    pub fn explain_finding(
+        &self,
+        principal: &Principal,
+        id: FindingId,
+    ) -> Result<Explanation, ReadingError> {
+        let file = self.finding_file(principal, id)?;
+        let finding = file.finding;
+        let session = match finding.draft.session {
+            Some(uid) => self.ports.store.session(&principal.tenant, uid)?,
+            None => None,
+        };
+        let standing = match &file.identity {
+            Some(identity) => Some(self.standing(principal, identity)?),
+            None => None,
+        };
+        let known = standing.as_ref().and_then(|it| it.behaviour.as_ref());
+        let learned = finding.draft.rule == "code/behaviour";
+        let mut judged_against = Vec::new();
+        if learned && let Some(known) = known {
+            judged_against.extend(against_behaviour(
+                known,
+                self.detection.behaviour_alerts_per_day,
+            ));
+        }
+        judged_against.extend(self.charters_named(principal, &finding)?);
+        Ok(Explanation {
+            raised_by: raised_by(&finding.draft.rule),
+            judged_against,
+            session: session.map(|session| AboutSession {
+                uid: session.uid,
+                started: session.started,
+                systems: session.systems,
+                verdict: session.verdict,
+                trust: session.trust.score,
+            }),
+            active: standing.as_ref().map(|it| it.active),
+            danger: standing.as_ref().map(|it| it.danger),
+            answers: answers(&finding.draft.kind),
+            finding: Briefing::from(finding),
+        })
+    }
+
+    /// Charters in force whose name the finding's pattern or reasons tell.
+    fn charters_named(
+        &self,
+        principal: &Principal,
+        finding: &Finding,
+    ) -> Result<Vec<String>, ReadingError> {
+        if !finding.draft.rule.contains("charter") {
+            return Ok(Vec::new());
+        }
+        let all = self.ports.store.charters(&principal.tenant, None)?;
+        let named = |name: &str| {
+            let quoted = format!("`{name}`");
+            let mut reasons = finding.draft.reasons.iter();
+            reasons.any(|reason| reason.contains(&quoted))
+        };
+        let in_force = all
+            .into_iter()
+            .filter(|it| it.status == CharterStatus::InForce && named(&it.name));
+        let sentence = |it: deedtrail_core::charter::CharterRecord| {
+            let by = it.approved.map_or_else(Text::default, |signed| signed.by);
+            format!(
+                "charter `{}`, version {}, approved by {by}; owner {}",
+                it.name, it.version, it.owner
+            )
+        };
+        Ok(in_force.map(sentence).collect())
+    }
+}
+
+fn raised_by(rule: &str) -> String {
+    match rule {
+        "code/behaviour" => {
+            "learned behaviour (docs/reference/behaviour.md): what this identity and its peers did \
+             before"
+                .to_owned()
+        }
+        code if code.starts_with("code/") => {
+            format!("the detector `{code}` (docs/reference/findings.md)")
+        }
+        rule => format!("the rule `{rule}`; `deedtrail rule explain {rule}` says when it fires"),
+    }
+}
+
+fn against_behaviour(known: &IdentityBehaviour, per_day: u32) -> Vec<String> {
+    let ready = &known.readiness;
+    let mut told = vec![format!(
+        "{} learned sessions of its own, {} of its peers (`{}`)",
+        ready.sessions, ready.peer_sessions, known.peer_group
+    )];
+    told.push(format!(
+        "a budget of {per_day} alerts a day (`behaviour_alerts_per_day`): only what is rarer than \
+         it lets pass is told"
+    ));
+    told
+}
+
+/// What dispositions do besides closing the finding.
+fn answers(kind: &str) -> Vec<&'static str> {
+    let mut told = Vec::new();
+    if LEARNED.contains(&kind) {
+        told.push("benign: what the session showed is learned as usual from now on");
+        told.push("drift: likewise, and what is done now is what drift is measured from");
+        told.push("misuse, intrusion, coerced: it never becomes usual by itself");
+    } else {
+        told.push("benign, drift: the finding no longer counts as danger of the identity");
+    }
+    told.push("any answer can be taken back by another; a new event opens the finding again");
+    told
+}

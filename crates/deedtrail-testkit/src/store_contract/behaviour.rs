@@ -1,0 +1,129 @@
+//! Learned behaviour, forecasts and baselines.
+
+use deedtrail_core::behaviour::{
+    Baseline, BaselineRecord, Drift, Forecast, IdentityBehaviour, Readiness,
+};
+use deedtrail_core::charter::Signed;
+use deedtrail_core::id::{IdentityId, TenantId};
+use deedtrail_core::port::store::{BehaviourOrder, Progress, Store};
+
+use super::{Outcome, second};
+
+fn known(number: u8, score: f64, ready: bool) -> IdentityBehaviour {
+    let weeks = [0.1, 0.2, score];
+    IdentityBehaviour {
+        tenant: TenantId::default(),
+        identity: IdentityId::from_bytes([number; 16]),
+        at: second(i64::from(number)),
+        days: vec![(20_000, 3), (20_001, 500)],
+        sources: vec![],
+        chartered: false,
+        peer_group: "service 'quoted' é".into(),
+        readiness: Readiness {
+            sessions: 21,
+            sequence: ready,
+            threshold: ready,
+            ..Readiness::default()
+        },
+        drift: Some(Drift {
+            score,
+            noise: 0.1,
+            trend: 0.05,
+            weeks: (2_900..).zip(weeks).collect(),
+            rising: vec![("aws secret_read".to_owned(), 0.0, 0.5)],
+        }),
+    }
+}
+
+/// What is known is replaced; who drifts farthest comes first; a rebuild forgets.
+pub(super) fn behaviour_is_replaced(store: &dyn Store) -> Outcome {
+    let tenant = TenantId::default();
+    let all = [
+        known(1, 0.3, true),
+        known(2, 0.15, true),
+        known(3, 0.6, false),
+    ];
+    let forecast = Forecast {
+        at: second(9),
+        days: 30,
+        sessions: 900,
+        in_force: 2.0,
+        budgets: vec![(1, 20), (5, 110)],
+        ..Forecast::default()
+    };
+    store.save(Progress {
+        through: 1,
+        behaviours: all.to_vec(),
+        forecasts: vec![forecast.clone()],
+        ..Progress::default()
+    })?;
+    let [first, second, third] = all;
+    assert_eq!(
+        store.behaviour(&tenant, first.identity)?,
+        Some(first.clone())
+    );
+    assert_eq!(
+        store.behaviours(&tenant, BehaviourOrder::Drifting, 9)?,
+        [third.clone(), first.clone()]
+    );
+    assert_eq!(
+        store.behaviours(&tenant, BehaviourOrder::Drifting, 1)?,
+        std::slice::from_ref(&third)
+    );
+    let newest = store.behaviours(&tenant, BehaviourOrder::Newest, 2)?;
+    assert_eq!(newest, [third.clone(), second.clone()]);
+    let judged = store.judged(&tenant)?;
+    assert_eq!(Vec::from_iter(judged), [first.identity, second.identity]);
+    assert_eq!(store.forecast(&tenant)?, Some(forecast));
+    let settled = known(1, 0.15, true);
+    store.save(Progress {
+        through: 2,
+        behaviours: vec![settled.clone()],
+        ..Progress::default()
+    })?;
+    assert_eq!(store.behaviour(&tenant, first.identity)?, Some(settled));
+    assert_eq!(
+        store
+            .behaviours(&tenant, BehaviourOrder::Drifting, 9)?
+            .len(),
+        1
+    );
+    let elsewhere: TenantId = "elsewhere".to_owned().try_into().unwrap_or_default();
+    assert_eq!(store.behaviour(&elsewhere, first.identity)?, None);
+    assert_eq!(store.forecast(&elsewhere)?, None);
+    store.forget_derived()?;
+    assert_eq!(store.behaviour(&tenant, first.identity)?, None);
+    assert_eq!(store.forecast(&tenant)?, None);
+    Ok(())
+}
+
+/// The newest version comes first, and a version that is there stays as it was approved.
+pub(super) fn baselines_are_kept(store: &dyn Store) -> Outcome {
+    let version = |version, by: &str| BaselineRecord {
+        tenant: TenantId::default(),
+        identity: IdentityId::from_bytes([1; 16]),
+        version,
+        owner: Some("ana".into()),
+        approved: Signed {
+            by: by.into(),
+            at: second(3),
+        },
+        baseline: Baseline {
+            events: 7,
+            actions: [("aws read".into(), 7)].into(),
+            ..Baseline::default()
+        },
+    };
+    let (first, second) = (version(1, "ana"), version(2, "ana"));
+    let late = version(2, "somebody else");
+    store.save(Progress {
+        through: 1,
+        baselines: vec![first.clone(), second.clone(), late],
+        ..Progress::default()
+    })?;
+    let tenant = TenantId::default();
+    assert_eq!(store.baselines(&tenant, first.identity)?, [second, first]);
+    let other = IdentityId::from_bytes([2; 16]);
+    assert_eq!(store.baselines(&tenant, other)?, []);
+    Ok(())
+}
