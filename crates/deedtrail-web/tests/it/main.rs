@@ -21,9 +21,11 @@ mod feed_property;
 mod grpc;
 #[cfg(test)]
 mod ingest;
+#[cfg(test)]
 mod insider_risk;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
 mod profile;
 #[cfg(test)]
 mod reference;
