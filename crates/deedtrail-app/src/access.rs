@@ -102,6 +102,13 @@ impl Principal {
         }
     }
 
+    /// The same, who may also read: who may decide about something may see what it is.
+    pub fn reading(&self) -> Self {
+        let mut principal = self.clone();
+        principal.scopes.push(Scope::Read);
+        principal
+    }
+
     /// `Ok` when the principal has `scope`; `admin` has all.
     pub fn require(&self, scope: Scope) -> Result<(), Denied> {
         if self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use deedtrail_core::behaviour::Drift;
+use deedtrail_core::behaviour::{Drift, Rise, WeekDistance};
 use serde::{Deserialize, Serialize};
 
 /// Weeks compared with what was before them.
@@ -99,14 +99,17 @@ impl Drifting {
         let enough = |mix: &Mix| mix.events >= WEEK_EVENTS_MIN;
         let compared = self.weeks.iter().filter(|(_, mix)| enough(mix));
         let weeks: Vec<_> = compared
-            .map(|(week, mix)| (*week, distance(&self.past, mix)))
+            .map(|(week, mix)| WeekDistance {
+                week: *week,
+                distance: distance(&self.past, mix),
+            })
             .collect();
         let newest = &self.weeks.iter().rev().find(|(_, mix)| enough(mix))?.1;
         if self.past.events < PAST_EVENTS_MIN {
             return None;
         }
         Some(Drift {
-            score: weeks.last()?.1,
+            score: weeks.last()?.distance,
             noise: noise(&self.past, newest),
             trend: slope(&weeks),
             weeks,
@@ -165,25 +168,29 @@ fn noise(past: &Mix, week: &Mix) -> f64 {
 }
 
 /// Least squares of distance over weeks.
-fn slope(weeks: &[(u16, f64)]) -> f64 {
+fn slope(weeks: &[WeekDistance]) -> f64 {
     let count = weeks.len() as f64;
-    let mean_week = weeks.iter().map(|(week, _)| f64::from(*week)).sum::<f64>() / count;
-    let mean = weeks.iter().map(|(_, distance)| distance).sum::<f64>() / count;
+    let mean_week = weeks.iter().map(|it| f64::from(it.week)).sum::<f64>() / count;
+    let mean = weeks.iter().map(|it| it.distance).sum::<f64>() / count;
     let (mut above, mut below) = (0.0, 0.0);
-    for (week, distance) in weeks {
-        let from = f64::from(*week) - mean_week;
-        above += from * (distance - mean);
+    for it in weeks {
+        let from = f64::from(it.week) - mean_week;
+        above += from * (it.distance - mean);
         below += from * from;
     }
     if below > 0.0 { above / below } else { 0.0 }
 }
 
-fn rising(past: &Mix, week: &Mix, label: impl Fn(u32) -> String) -> Vec<(String, f64, f64)> {
+fn rising(past: &Mix, week: &Mix, label: impl Fn(u32) -> String) -> Vec<Rise> {
     let change = |symbol: &u32| (*symbol, past.share(*symbol), week.share(*symbol));
     let mut changes: Vec<_> = week.symbols.keys().map(change).collect();
     changes.retain(|(symbol, before, now)| *symbol != REST && now > before);
     changes.sort_by(|a, b| (b.2 - b.1).total_cmp(&(a.2 - a.1)).then(a.0.cmp(&b.0)));
     let told = changes.into_iter().take(3);
-    told.map(|(symbol, before, now)| (label(symbol), before, now))
-        .collect()
+    told.map(|(symbol, before, now)| Rise {
+        action: label(symbol),
+        before,
+        now,
+    })
+    .collect()
 }

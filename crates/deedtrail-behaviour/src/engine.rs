@@ -10,7 +10,9 @@ mod stream;
 use std::collections::{BTreeMap, VecDeque};
 
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::{Drift, Forecast, IdentityBehaviour, Readiness};
+use deedtrail_core::behaviour::{
+    ActiveDay, BudgetForecast, Drift, Forecast, IdentityBehaviour, Readiness,
+};
 use deedtrail_core::id::{EventUid, IdentityId, SessionUid, SourceName, TenantId};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -182,11 +184,9 @@ impl Behaviour {
     /// days, if everything else had been the same; `None` before the first that could be judged.
     pub fn forecast(&self, tenant: &TenantId, per_day: &[u32]) -> Option<Forecast> {
         let (days, newest) = self.scored.days();
-        let alerts = |budget: &u32| {
-            (
-                *budget,
-                self.scored.alerts(Budget::PerDay((*budget).into())),
-            )
+        let alerts = |per_day: &u32| BudgetForecast {
+            per_day: *per_day,
+            alerts: self.scored.alerts(Budget::PerDay((*per_day).into())),
         };
         (days > 0).then(|| Forecast {
             tenant: tenant.clone(),
@@ -208,7 +208,14 @@ impl Behaviour {
             tenant: tenant.clone(),
             identity,
             at: known.last,
-            days: known.days.iter().copied().collect(),
+            days: known
+                .days
+                .iter()
+                .map(|(day, events)| ActiveDay {
+                    day: *day,
+                    events: *events,
+                })
+                .collect(),
             sources: Vec::new(),
             chartered: false,
             peer_group: known.group.clone(),

@@ -41,10 +41,28 @@ pub struct Drift {
     pub noise: f64,
     /// Change of the distance a week, over the weeks there are.
     pub trend: f64,
-    /// Week since 1970 (Thursday to Wednesday, UTC) and its distance, oldest first.
-    pub weeks: Vec<(u16, f64)>,
-    /// What became more frequent, and its share before and now, largest change first.
-    pub rising: Vec<(String, f64, f64)>,
+    /// Oldest first.
+    pub weeks: Vec<WeekDistance>,
+    /// What became more frequent, largest change first.
+    pub rising: Vec<Rise>,
+}
+
+/// One week of a drift.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WeekDistance {
+    /// Week since 1970, Thursday to Wednesday, UTC.
+    pub week: u16,
+    /// From what was done before, 0 to 1.
+    pub distance: f64,
+}
+
+/// What became more frequent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rise {
+    pub action: String,
+    /// Share of the events before, 0 to 1, and in the newest week.
+    pub before: f64,
+    pub now: f64,
 }
 
 impl Drift {
@@ -66,8 +84,8 @@ pub struct IdentityBehaviour {
     pub identity: IdentityId,
     /// Its newest event.
     pub at: Timestamp,
-    /// Days since 1970 with its events on them, oldest first; those it was active on last.
-    pub days: Vec<(u16, u32)>,
+    /// Those it was active on last, oldest first.
+    pub days: Vec<ActiveDay>,
     /// Sources it acted in, by name; of more than [`SOURCES_MAX`] the first.
     pub sources: Vec<SourceName>,
     /// Whether a charter in force says what is expected of it.
@@ -77,6 +95,23 @@ pub struct IdentityBehaviour {
     pub readiness: Readiness,
     /// `None` while there is nothing to compare with.
     pub drift: Option<Drift>,
+}
+
+/// A day on which an identity did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActiveDay {
+    /// Days since 1970, UTC.
+    pub day: u16,
+    pub events: u32,
+}
+
+/// What one budget would have let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetForecast {
+    /// Alerts a day wished for.
+    pub per_day: u32,
+    /// Alerts raised over all the days.
+    pub alerts: u32,
 }
 
 /// What budgets would have let through of the sessions of the last days.
@@ -91,8 +126,7 @@ pub struct Forecast {
     pub sessions: u32,
     /// Alerts a day in force.
     pub in_force: f64,
-    /// Alerts a day wished for, and alerts raised over all the days.
-    pub budgets: Vec<(u32, u32)>,
+    pub budgets: Vec<BudgetForecast>,
 }
 
 /// What an identity usually does, in shares and lists that a person can read.

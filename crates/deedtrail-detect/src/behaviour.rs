@@ -406,11 +406,12 @@ fn drift_reasons(drift: &Drift) -> Vec<String> {
         drift.weeks.len()
     )];
     let rising = drift.rising.iter().take(TERMS_MAX);
-    reasons.extend(rising.map(|(label, before, now)| {
+    reasons.extend(rising.map(|rise| {
         format!(
-            "more of {label}: {:.1} % of its actions, before {:.1} %",
-            now * 100.0,
-            before * 100.0
+            "more of {}: {:.1} % of its actions, before {:.1} %",
+            rise.action,
+            rise.now * 100.0,
+            rise.before * 100.0
         )
     }));
     reasons

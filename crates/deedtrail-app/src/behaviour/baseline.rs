@@ -152,8 +152,9 @@ impl App {
         window: (Option<Timestamp>, Option<Timestamp>),
     ) -> Result<BaselineRecord, BaselineError> {
         principal.require(Scope::Write)?;
-        let learned = self.learn_baseline(principal, file, window)?;
-        let newest = self.baselines(principal, file)?.into_iter().next();
+        let reading = principal.reading();
+        let learned = self.learn_baseline(&reading, file, window)?;
+        let newest = self.baselines(&reading, file)?.into_iter().next();
         let record = BaselineRecord {
             tenant: principal.tenant.clone(),
             identity: file.identity.id,
@@ -168,7 +169,7 @@ impl App {
         let content = serde_json::json!(record).to_string().into_bytes();
         let end = self.append_plain(principal, BASELINE, content)?;
         self.processing.wait_at_most(end, SETTLED_WITHIN);
-        let stored = self.baselines(principal, file)?;
+        let stored = self.baselines(&reading, file)?;
         let stored = stored.into_iter().find(|it| it.version == record.version);
         match stored {
             Some(stored) if stored != record => Err(BaselineError::Overtaken(record.version)),

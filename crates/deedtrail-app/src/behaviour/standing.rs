@@ -282,8 +282,8 @@ impl App {
         let today = self.ports.clock.now().utc_day();
         let days = behaviour.iter().flat_map(|known| &known.days);
         let days: Vec<u64> = days
-            .filter(|(day, _)| today - i64::from(*day) < DAYS)
-            .map(|(_, events)| u64::from(*events))
+            .filter(|it| today - i64::from(it.day) < DAYS)
+            .map(|it| u64::from(it.events))
             .collect();
         let events = days.iter().sum();
         let danger_reasons = ground.reasons(identity);

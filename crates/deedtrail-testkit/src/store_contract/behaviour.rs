@@ -1,7 +1,8 @@
 //! Learned behaviour, forecasts and baselines.
 
 use deedtrail_core::behaviour::{
-    Baseline, BaselineRecord, Drift, Forecast, IdentityBehaviour, Readiness,
+    ActiveDay, Baseline, BaselineRecord, BudgetForecast, Drift, Forecast, IdentityBehaviour,
+    Readiness, Rise, WeekDistance,
 };
 use deedtrail_core::charter::Signed;
 use deedtrail_core::id::{IdentityId, TenantId};
@@ -15,7 +16,10 @@ fn known(number: u8, score: f64, ready: bool) -> IdentityBehaviour {
         tenant: TenantId::default(),
         identity: IdentityId::from_bytes([number; 16]),
         at: second(i64::from(number)),
-        days: vec![(20_000, 3), (20_001, 500)],
+        days: vec![ActiveDay {
+            day: 20_000,
+            events: 3,
+        }],
         sources: vec![],
         chartered: false,
         peer_group: "service 'quoted' é".into(),
@@ -29,8 +33,15 @@ fn known(number: u8, score: f64, ready: bool) -> IdentityBehaviour {
             score,
             noise: 0.1,
             trend: 0.05,
-            weeks: (2_900..).zip(weeks).collect(),
-            rising: vec![("aws secret_read".to_owned(), 0.0, 0.5)],
+            weeks: (2_900..)
+                .zip(weeks)
+                .map(|(week, distance)| WeekDistance { week, distance })
+                .collect(),
+            rising: vec![Rise {
+                action: "aws secret_read".to_owned(),
+                before: 0.0,
+                now: 0.5,
+            }],
         }),
     }
 }
@@ -48,7 +59,10 @@ pub(super) fn behaviour_is_replaced(store: &dyn Store) -> Outcome {
         days: 30,
         sessions: 900,
         in_force: 2.0,
-        budgets: vec![(1, 20), (5, 110)],
+        budgets: vec![BudgetForecast {
+            per_day: 1,
+            alerts: 20,
+        }],
         ..Forecast::default()
     };
     store.save(Progress {

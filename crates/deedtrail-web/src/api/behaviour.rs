@@ -176,7 +176,7 @@ pub(super) async fn approve(
     let asked: Window = ask::said(&body, "{\"from\": \"2026-10-01\"} or {}")?;
     let window = asked.times()?;
     let approve = move |app: &App| {
-        let file = app.find_identity(&principal, &who)?;
+        let file = app.find_identity(&principal.reading(), &who)?;
         app.approve_baseline(&principal, &file, window)
     };
     let baseline = shared.attempt(approve).await?;

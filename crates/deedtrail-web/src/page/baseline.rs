@@ -82,7 +82,7 @@ pub(super) async fn approve(
     Path(who): Path<String>,
 ) -> Result<Response, Failure> {
     let approve = move |app: &App| {
-        let file = app.find_identity(&principal, &who)?;
+        let file = app.find_identity(&principal.reading(), &who)?;
         app.approve_baseline(&principal, &file, (None, None))?;
         Ok::<_, BaselineError>(file.identity.id)
     };

@@ -9,7 +9,7 @@ use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::behaviour::{Active, Danger, SourceReadiness, Standing};
 use deedtrail_app::timeline::ReadingError;
-use deedtrail_core::behaviour::{Forecast, IdentityBehaviour};
+use deedtrail_core::behaviour::{BudgetForecast, Forecast, IdentityBehaviour};
 use deedtrail_core::finding::{FindingStatus, Severity};
 use deedtrail_core::port::store::FindingFilter;
 
@@ -178,9 +178,10 @@ fn standing_row(it: &Standing) -> StandingRow {
 
 fn drift_row(name: &str, known: &IdentityBehaviour) -> Option<DriftRow> {
     let drift = known.drift.as_ref()?;
-    let weeks = drift.weeks.iter().map(|(_, score)| format!("{score:.2}"));
-    let rising = drift.rising.iter().map(|(label, before, now)| {
-        format!("{label} {:.0} % → {:.0} %", before * 100.0, now * 100.0)
+    let weeks = drift.weeks.iter().map(|it| format!("{:.2}", it.distance));
+    let rising = drift.rising.iter().map(|rise| {
+        let (before, now) = (rise.before * 100.0, rise.now * 100.0);
+        format!("{} {before:.0} % → {now:.0} %", rise.action)
     });
     Some(DriftRow {
         who: Shown::cut(name, 48),
@@ -201,14 +202,14 @@ fn judged(forecast: &Forecast) -> String {
 }
 
 fn budget_rows(forecast: &Forecast) -> Vec<BudgetRow> {
-    let row = |(per_day, alerts): &(u32, u32)| BudgetRow {
-        per_day: *per_day,
-        alerts: grouped(u64::from(*alerts)),
+    let row = |it: &BudgetForecast| BudgetRow {
+        per_day: it.per_day,
+        alerts: grouped(u64::from(it.alerts)),
         a_day: format!(
             "{:.1}",
-            f64::from(*alerts) / f64::from(forecast.days.max(1))
+            f64::from(it.alerts) / f64::from(forecast.days.max(1))
         ),
-        in_force: (f64::from(*per_day) - forecast.in_force).abs() < 0.5,
+        in_force: (f64::from(it.per_day) - forecast.in_force).abs() < 0.5,
     };
     forecast.budgets.iter().map(row).collect()
 }

@@ -96,9 +96,10 @@ fn readiness(known: &IdentityBehaviour) -> String {
 }
 
 fn drift_line(drift: &Drift) -> DriftLine {
-    let rising = drift.rising.iter().map(|(label, before, now)| {
-        let (before, now) = (before * 100.0, now * 100.0);
-        Shown::cut(&format!("more of {label}: {before:.1} % → {now:.1} %"), 160)
+    let rising = drift.rising.iter().map(|rise| {
+        let (before, now) = (rise.before * 100.0, rise.now * 100.0);
+        let text = format!("more of {}: {before:.1} % → {now:.1} %", rise.action);
+        Shown::cut(&text, 160)
     });
     DriftLine {
         state: if drift.departs() {

@@ -2,7 +2,9 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
-use deedtrail_core::behaviour::{Drift, Forecast, IdentityBehaviour, Readiness};
+use deedtrail_core::behaviour::{
+    ActiveDay, BudgetForecast, Drift, Forecast, IdentityBehaviour, Readiness, Rise, WeekDistance,
+};
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::store::{Progress, Scope, Store as _};
 use deedtrail_core::time::Timestamp;
@@ -24,7 +26,10 @@ async fn caller() -> Caller {
         tenant: TenantId::default(),
         identity: id.parse().unwrap(),
         at,
-        days: vec![(u16::try_from(at.utc_day()).unwrap(), 12)],
+        days: vec![ActiveDay {
+            day: u16::try_from(at.utc_day()).unwrap(),
+            events: 12,
+        }],
         sources: vec![SourceName::new("aws.cloudtrail").unwrap()],
         chartered: false,
         peer_group: "<i>runners</i>".into(),
@@ -38,8 +43,17 @@ async fn caller() -> Caller {
             score: 0.61,
             noise: 0.1,
             trend: 0.1,
-            weeks: vec![(2_930, 0.2), (2_931, 0.4), (2_932, 0.61)],
-            rising: vec![("`<script>x`".to_owned(), 0.0, 0.4)],
+            weeks: [0.2, 0.4, 0.61]
+                .map(|distance| WeekDistance {
+                    week: 2_930,
+                    distance,
+                })
+                .to_vec(),
+            rising: vec![Rise {
+                action: "`<script>x`".to_owned(),
+                before: 0.0,
+                now: 0.4,
+            }],
         }),
     };
     let store = &caller.sample.store;
@@ -52,7 +66,10 @@ async fn caller() -> Caller {
                 days: 30,
                 sessions: 900,
                 in_force: 2.0,
-                budgets: vec![(1, 28), (2, 55)],
+                budgets: vec![BudgetForecast {
+                    per_day: 2,
+                    alerts: 55,
+                }],
                 ..Forecast::default()
             }],
             ..Progress::default()
@@ -92,9 +109,10 @@ async fn the_page_tells_who_drifts_what_a_budget_costs_and_which_sources_are_jud
 async fn a_baseline_is_approved_by_who_may_decide_and_by_nobody_else() {
     let caller = caller().await;
     let address = format!("/v1/identities/{WHO}/baselines");
+    let (reader, writer) = (caller.token(&[Scope::Read]), caller.token(&[Scope::Write]));
     let end = caller.app.ports.log.end();
-    let post = async |scope: Scope| {
-        let bearer = format!("Bearer {}", caller.token(&[scope]));
+    let post = async |token: &str| {
+        let bearer = format!("Bearer {token}");
         let headers = [
             ("authorization", bearer.as_str()),
             ("content-type", "application/json"),
@@ -103,9 +121,9 @@ async fn a_baseline_is_approved_by_who_may_decide_and_by_nobody_else() {
             .send(with_headers("POST", &address, &headers, "{}"))
             .await
     };
-    assert_eq!(post(Scope::Read).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(post(&reader).await.status, StatusCode::FORBIDDEN);
     assert_eq!(caller.app.ports.log.end(), end);
-    let approved = post(Scope::Write).await;
+    let approved = post(&writer).await;
     compared(&approved.json(), "BaselineApproved");
     assert_eq!(approved.json()["baseline"]["version"], 1);
     assert_eq!(caller.app.ports.log.end(), end + 1, "an entry of the log");
@@ -142,5 +160,8 @@ async fn answers_have_the_fields_their_schemas_name() {
     }
     let behaviour = caller.get("/v1/behaviour").await.json();
     assert_eq!(behaviour["drifting"][0]["readiness"]["sessions"], 31);
-    assert_eq!(behaviour["forecast"]["budgets"], json!([[1, 28], [2, 55]]));
+    assert_eq!(
+        behaviour["forecast"]["budgets"],
+        json!([{ "per_day": 2, "alerts": 55 }])
+    );
 }

@@ -184,13 +184,10 @@ fn budget(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let rows: Vec<Vec<String>> = forecast
         .budgets
         .iter()
-        .map(|(per_day, alerts)| {
-            let a_day = f64::from(*alerts) / f64::from(forecast.days.max(1));
-            vec![
-                per_day.to_string(),
-                alerts.to_string(),
-                format!("{a_day:.1}"),
-            ]
+        .map(|it| {
+            let a_day = f64::from(it.alerts) / f64::from(forecast.days.max(1));
+            let (per_day, alerts) = (it.per_day.to_string(), it.alerts.to_string());
+            vec![per_day, alerts, format!("{a_day:.1}")]
         })
         .collect();
     console.table(&["ALERTS A DAY", "WOULD HAVE BEEN TOLD", "A DAY"], &rows)?;
