@@ -104,6 +104,7 @@ async function addresses(state) {
     ["quarantine", "/quarantine", 200],
     ["sessions", "/sessions", 200],
     ["blind-sessions", "/blind-sessions", 200],
+    ["behaviour", "/behaviour", 200],
     ["insider-risk", "/insider-risk", 200],
     ["charters", "/charters", 200],
     ["not-found", "/no-such-page", 404],
@@ -116,6 +117,7 @@ async function addresses(state) {
   };
   const [finding] = await follow("finding", "/", "tbody a.go", 4);
   const [identity] = await follow("identity", "/identities", "tbody a.go", 4);
+  found.push(["baseline", `${identity}/baseline`, 200]);
   await follow("session", "/sessions?trust_below=70", "tbody a.go[href^='/sessions/']", 3);
   await follow("source", "/sources", "tbody a.go", 8);
   const [waiting] = await follow("quarantined", "/quarantine", "a.go[href*='/quarantine/']", 3);

@@ -1,4 +1,4 @@
-//! Before a SaaS is adopted: which of its logs are understood, and what they do not tell.
+//! Before a service is adopted: which of its logs are understood, and what they do not tell.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 /// Fewest letters and digits of a name that are looked for in titles.
 const NAME_CHARACTERS_MIN: usize = 3;
 
-/// Whether the telemetry of a SaaS suffices to adopt it.
+/// Whether the telemetry of a service suffices to adopt it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -32,7 +32,7 @@ impl Verdict {
     }
 }
 
-/// A log of the SaaS that is understood.
+/// A log of the service that is understood.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Feed {
     pub source: SourceName,
@@ -56,7 +56,7 @@ pub struct KindOf {
     pub missing: Vec<&'static str>,
 }
 
-/// What is known of the telemetry of a SaaS.
+/// What is known of the telemetry of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SaasReadiness {
     pub name: String,
@@ -108,7 +108,7 @@ const FACTS: [Fact; 8] = [
     LINK_VERDICT,
 ];
 
-/// What is known of the SaaS of that name: of the vendor, or whose title has it.
+/// What is known of the service of that name: of the vendor, or whose title has it.
 pub fn saas_readiness(name: &str, mapper: &dyn Mapper) -> SaasReadiness {
     let sources = mapper.sources().into_iter();
     let known: Vec<_> = sources

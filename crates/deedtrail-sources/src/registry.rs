@@ -202,7 +202,7 @@ impl Mapper for Registry {
         let plan = section(readme, "Switch it on").find(|part| part.starts_with("**Plan.**"));
         Some(SourceAccount {
             fields: self.told_fields(source).unwrap_or_default(),
-            needs: plan.map(|plan| plain(plan)).unwrap_or_default(),
+            needs: plan.map(plain).unwrap_or_default(),
             lacks: lacks.take(1).map(plain).collect(),
         })
     }

@@ -59,11 +59,9 @@ impl Instance {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let mapper = Arc::new(registry(config)?);
         let loaded = rules::load(config.rules.as_deref())?;
-        for problem in &loaded.problems {
-            tracing::warn!("{}", rules::describe(problem));
-        }
         let sequences = sequences::load(config.sequences.as_deref())?;
-        for problem in &sequences.problems {
+        let of_rules = loaded.problems.iter().map(rules::describe);
+        for problem in of_rules.chain(sequences.problems.iter().cloned()) {
             tracing::warn!("{problem}");
         }
         let names: Vec<SourceName> = mapper.sources().into_iter().map(|one| one.name).collect();
@@ -103,20 +101,15 @@ impl Instance {
         for feed in pushed.chain(config.signals.keys().map(|name| signal::feed(name))) {
             app.feeds.begin(&feed);
         }
-        let settings = config.detection.clone();
         let said = targets::load(config)?;
         let detection = Detection {
             rules: Arc::new(loaded.rules),
-            settings,
+            settings: config.detection.clone(),
             targets: Arc::new(said.targets),
             sequences: sequences.library,
         };
-        let in_force = [
-            (configuration::RULES, loaded.fingerprint),
-            (configuration::SEQUENCES, sequences.fingerprint),
-            (configuration::TARGETS, said.fingerprint),
-        ];
-        record_what_is_in_force(&app, &detection, in_force)?;
+        let fingerprints = [loaded.fingerprint, sequences.fingerprint, said.fingerprint];
+        record_what_is_in_force(&app, &detection, fingerprints)?;
         let pipeline = Pipeline::open(ports, detection, event_key)?.fed_by(&app.handover);
         let worker = Worker::start(pipeline, &app.processing)?;
         Ok(Self {
@@ -274,7 +267,7 @@ fn event_key(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
 fn record_what_is_in_force(
     app: &App,
     detection: &Detection,
-    in_force: [(&str, String); 3],
+    [rules, sequences, targets]: [String; 3],
 ) -> anyhow::Result<()> {
     let local = Principal::local();
     let mappings: Vec<String> = app
@@ -290,7 +283,11 @@ fn record_what_is_in_force(
             configuration::MAPPINGS,
             mappings.concat().into_bytes(),
         )?;
-        for (note, fingerprint) in in_force {
+        for (note, fingerprint) in [
+            (configuration::RULES, rules),
+            (configuration::SEQUENCES, sequences),
+            (configuration::TARGETS, targets),
+        ] {
             app.record_configuration(&local, note, fingerprint.into_bytes())?;
         }
         let settings = serde_json::to_vec(&detection.settings)?;

@@ -389,3 +389,32 @@ impl Ground {
         Some(format!("it is declared as `{}`", tag.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_page_has_every_row() {
+        let page = include_str!("../../../../docs/reference/behaviour.md");
+        for row in POINTS {
+            let line = format!("| `{}` | {} | {} |", row.id, row.points, row.meaning);
+            assert!(page.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
+    fn levels_begin_where_the_page_says() {
+        let of = |events, days| Active::of(events, days).name();
+        assert_eq!(
+            [of(0, 0), of(9, 1), of(10, 1)],
+            ["silent", "quiet", "regular"]
+        );
+        assert_eq!([of(1_999, 2), of(2_000, 2)], ["regular", "busy"]);
+        let danger = [0, 19, 20, 39, 40, 69, 70, 300].map(|points| Danger::of(points).name());
+        let expected = [
+            "low", "low", "medium", "medium", "high", "high", "critical", "critical",
+        ];
+        assert_eq!(danger, expected);
+    }
+}

@@ -151,7 +151,7 @@ pub(super) async fn coverage(
     }))
 }
 
-/// What the logs of a SaaS would tell.
+/// What the logs of a service would tell.
 pub(super) async fn readiness(
     State(shared): State<Shared>,
     Path(name): Path<String>,

@@ -122,13 +122,12 @@ fn departure(kind: &KindOfDeparture) -> DepartureRow {
     DepartureRow {
         badge: Badge::new(kind.severity),
         sentence: format!(
-            "{}: {} finding{} on {} day{}, last {}",
+            "{}: {} finding{} on {} day{}",
             kind.title,
             grouped(findings),
             ending(findings),
             grouped(days),
-            ending(days),
-            kind.last_day
+            ending(days)
         ),
         points: kind.points,
     }

@@ -5,6 +5,7 @@ mod access;
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod behaviour;
 mod caller;
 #[cfg(test)]
 mod charter;
@@ -20,9 +21,11 @@ mod feed_property;
 mod grpc;
 #[cfg(test)]
 mod ingest;
+#[cfg(test)]
 mod insider_risk;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
 mod profile;
 #[cfg(test)]
 mod reference;

@@ -1,4 +1,4 @@
-//! `source readiness`: what the logs of a SaaS tell, before it is adopted.
+//! `source readiness`: what the logs of a hosted service tell, before it is adopted.
 
 use deedtrail_app::saas_readiness::{SaasReadiness, Verdict};
 

@@ -64,17 +64,30 @@ fn b6_an_approved_baseline_says_what_changed_since_the_one_before() {
     assert_eq!(shown[0]["baseline"]["version"], 3);
 }
 
+/// A file that was opened, as Elastic's schema tells it; `who`: by whom, where it says so.
+fn opened(at: Timestamp, number: i64, who: Option<&str>) -> Value {
+    let mut record = json!({
+        "@timestamp": at.to_string(), "ecs": { "version": "8.11" },
+        "event": { "id": format!("opened-{number}"), "action": "file-opened", "kind": "event",
+            "category": ["file"], "outcome": "success" },
+        "file": { "path": "/srv/menu.json" }
+    });
+    if let Some(who) = who {
+        record["user"] = json!({ "name": who, "email": format!("{who}@example.com") });
+    }
+    record
+}
+
 #[test]
 fn b8_a_source_without_actors_is_not_behavioural_and_says_what_is_missing() {
     let folder = installed();
-    let mut records = Records::of("aws.cloudtrail");
+    let mut records = Records::of("generic.ecs");
     for minute in 0..300 {
-        let nobody = json!({ "type": "Unknown" });
-        records.call(at(1, minute), &nobody, "s3:GetObject", &json!({}));
+        records.push(opened(at(1, minute), minute, None));
     }
     records.ingest(&folder);
     let sources = folder.json(&["behaviour", "sources"]);
-    assert_eq!(sources[0]["source"], "aws.cloudtrail");
+    assert_eq!(sources[0]["source"], "generic.ecs");
     assert_eq!(sources[0]["events"], 300);
     assert_eq!(
         sources[0]["lacks"],
@@ -83,12 +96,12 @@ fn b8_a_source_without_actors_is_not_behavioural_and_says_what_is_missing() {
     let told = folder.ok(&["behaviour", "sources"]);
     assert!(told.contains("not behavioural"), "{told}");
 
-    let mut named = Records::numbered_from("aws.cloudtrail", 1_000);
-    reports(&mut named, 2..80);
-    for day in 2..80 {
-        for minute in 0..40 {
-            let table = json!({ "requestParameters": { "tableName": "orders" } });
-            named.call(at(day, 700 + minute), &reporter(), "dynamodb:Query", &table);
+    // The same log once it names who acted: 130 sessions of one person, 30 events each.
+    let mut named = Records::of("generic.ecs");
+    for day in 2..132 {
+        for minute in 0..30 {
+            let number = 1_000 + day * 100 + minute;
+            named.push(opened(at(day, 600 + minute), number, Some("ana")));
         }
     }
     named.ingest(&folder);

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::command::Folder;
+
 use super::record::{Api, Records, at, installed, lines, text, user};
 
 #[test]
@@ -43,8 +45,8 @@ fn b9_thirty_days_of_records_stand_beside_four_hundred_days_of_summaries() {
     assert_eq!(summaries_kept, summaries / 9 * 400);
 }
 
-fn readiness(name: &str) -> (Option<i32>, Value) {
-    let output = installed().run(&["--json", "source", "readiness", name]);
+fn readiness(folder: &Folder, name: &str) -> (Option<i32>, Value) {
+    let output = folder.run(&["--json", "source", "readiness", name]);
     let told = serde_json::from_slice(&output.stdout).unwrap();
     (output.status.code(), told)
 }
@@ -58,7 +60,8 @@ fn missing(told: &Value, kind: &str) -> String {
 
 #[test]
 fn b23_before_a_saas_is_adopted_its_logs_say_what_they_tell() {
-    let (code, slack) = readiness("slack");
+    let folder = installed();
+    let (code, slack) = readiness(&folder, "slack");
     assert_eq!(code, Some(0));
     let feeds = slack["feeds"].as_array().unwrap();
     let names: Vec<String> = feeds.iter().map(|feed| text(&feed["source"])).collect();
@@ -83,7 +86,7 @@ fn b23_before_a_saas_is_adopted_its_logs_say_what_they_tell() {
     );
 
     // Its records name no session.
-    let (_, asana) = readiness("Asana");
+    let (_, asana) = readiness(&folder, "Asana");
     assert_eq!(asana["verdict"], "adopt_with_conditions", "{asana}");
     assert_eq!(missing(&asana, "behavioural"), "in which session");
     let conditions = lines(&asana["conditions"]);
@@ -93,15 +96,15 @@ fn b23_before_a_saas_is_adopted_its_logs_say_what_they_tell() {
     );
 
     // Sign-ins alone tell nothing of what follows them.
-    let (_, duo) = readiness("duo");
+    let (_, duo) = readiness(&folder, "duo");
     assert!(missing(&duo, "behavioural").contains("on what"), "{duo}");
 
-    let (code, nobody) = readiness("Nobody's Notes");
+    let (code, nobody) = readiness(&folder, "Nobody's Notes");
     assert_eq!((code, &nobody["verdict"]), (Some(1), &json!("unknown")));
     assert_eq!(nobody["feeds"], json!([]));
-    let (_, product) = readiness("Google Workspace");
+    let (_, product) = readiness(&folder, "Google Workspace");
     assert!(product["feeds"].as_array().unwrap().len() > 10, "{product}");
-    assert_eq!(Api::of(&installed()).get("/v1/saas-readiness/slack"), slack);
-    let printed = installed().ok(&["source", "readiness", "slack"]);
+    assert_eq!(Api::of(&folder).get("/v1/saas-readiness/slack"), slack);
+    let printed = folder.ok(&["source", "readiness", "slack"]);
     assert!(printed.starts_with("slack: adopt\n"), "{printed}");
 }

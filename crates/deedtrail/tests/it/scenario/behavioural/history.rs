@@ -121,7 +121,7 @@ fn b13_each_departure_from_the_baseline_triggers_exactly_one_detector() {
         [""; 0]
     );
     let at_night = after(&[9, 12, 15], |records| {
-        run(records, &reporter(), 100, 2, USUAL_BYTES)
+        run(records, &reporter(), 100, 2, USUAL_BYTES);
     });
     assert_eq!(at_night, ["off_hours"]);
     // Too few sessions for the learned volume, which would say so too.

@@ -28,7 +28,7 @@ pub(crate) fn installed() -> Folder {
 pub(crate) struct Records {
     source: &'static str,
     first: usize,
-    records: Vec<Value>,
+    lines: Vec<Value>,
 }
 
 impl Records {
@@ -36,12 +36,12 @@ impl Records {
         Self {
             source,
             first: 0,
-            records: Vec::new(),
+            lines: Vec::new(),
         }
     }
 
     pub(crate) fn push(&mut self, record: Value) {
-        self.records.push(record);
+        self.lines.push(record);
     }
 
     /// Numbers them from there on, so that they are other records than those before.
@@ -56,7 +56,7 @@ impl Records {
     pub(crate) fn call(&mut self, at: Timestamp, who: &Value, operation: &str, more: &Value) {
         let (service, name) = operation.split_once(':').unwrap();
         let mut record = json!({
-            "eventVersion": "1.10", "eventID": format!("call-{}", self.first + self.records.len()),
+            "eventVersion": "1.10", "eventID": format!("call-{}", self.first + self.lines.len()),
             "eventTime": at.to_string(), "eventSource": format!("{service}.amazonaws.com"),
             "eventName": name, "awsRegion": "eu-central-1", "sourceIPAddress": "192.0.2.10",
             "userAgent": "aws-sdk-go-v2/1.30", "recipientAccountId": "111122223333",
@@ -70,16 +70,16 @@ impl Records {
 
     /// A call of a tool.
     pub(crate) fn span(&mut self, at: Timestamp, call: &ToolCall<'_>) {
-        let number = self.first + self.records.len() + 1;
+        let number = self.first + self.lines.len() + 1;
         self.push(call.span(number, at));
     }
 
     /// Takes them in with `deedtrail ingest`; each must be understood.
     pub(crate) fn ingest(&self, folder: &Folder) {
-        let lines: Vec<String> = self.records.iter().map(Value::to_string).collect();
+        let lines: Vec<String> = self.lines.iter().map(Value::to_string).collect();
         let file = folder.write("records.ndjson", lines.join("\n"));
         let answer = folder.json(&["ingest", "-s", self.source, file.to_str().unwrap()]);
-        assert_eq!(answer[0]["accepted"], self.records.len(), "{answer:?}");
+        assert_eq!(answer[0]["accepted"], self.lines.len(), "{answer:?}");
         assert_eq!(answer[0]["quarantined"], 0, "{answer:?}");
     }
 }

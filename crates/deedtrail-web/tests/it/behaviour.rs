@@ -1,0 +1,146 @@
+//! Learned behaviour by page and API.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
+use deedtrail_core::behaviour::{Drift, Forecast, IdentityBehaviour, Readiness};
+use deedtrail_core::id::{SourceName, TenantId};
+use deedtrail_core::port::store::{Progress, Scope, Store as _};
+use deedtrail_core::time::Timestamp;
+use deedtrail_testkit::sample::Sample;
+use serde_json::json;
+
+use crate::caller::{Caller, local, with_headers};
+use crate::reference::compared;
+
+const WHO: &str = "ci-deployer";
+
+/// The story, in which the deployer drifts to something with markup in its name.
+async fn caller() -> Caller {
+    let caller = Caller::new(Sample::story());
+    let identity = caller.get(&format!("/v1/identities/{WHO}")).await.json();
+    let id = identity["identity"]["id"].as_str().unwrap();
+    let at = Timestamp::from_micros(1_772_442_000_000_000);
+    let known = IdentityBehaviour {
+        tenant: TenantId::default(),
+        identity: id.parse().unwrap(),
+        at,
+        days: vec![(u16::try_from(at.utc_day()).unwrap(), 12)],
+        sources: vec![SourceName::new("aws.cloudtrail").unwrap()],
+        chartered: false,
+        peer_group: "<i>runners</i>".into(),
+        readiness: Readiness {
+            sessions: 31,
+            sequence: true,
+            threshold: true,
+            ..Readiness::default()
+        },
+        drift: Some(Drift {
+            score: 0.61,
+            noise: 0.1,
+            trend: 0.1,
+            weeks: vec![(2_930, 0.2), (2_931, 0.4), (2_932, 0.61)],
+            rising: vec![("`<script>x`".to_owned(), 0.0, 0.4)],
+        }),
+    };
+    let store = &caller.sample.store;
+    store
+        .save(Progress {
+            through: store.processed().unwrap(),
+            behaviours: vec![known],
+            forecasts: vec![Forecast {
+                at,
+                days: 30,
+                sessions: 900,
+                in_force: 2.0,
+                budgets: vec![(1, 28), (2, 55)],
+                ..Forecast::default()
+            }],
+            ..Progress::default()
+        })
+        .unwrap();
+    caller
+}
+
+#[tokio::test]
+async fn the_page_tells_who_drifts_what_a_budget_costs_and_which_sources_are_judged() {
+    let caller = caller().await;
+    let html = caller.get("/behaviour").await.text().to_owned();
+    for words in [
+        "0.20 0.40 0.61",
+        "&#60;script&#62;",
+        "In force",
+        "Behavioural",
+        ">55<",
+    ] {
+        assert!(html.contains(words), "{words}: {html}");
+    }
+    assert!(!html.contains("<script>x"), "{html}");
+    let identity = caller.get(&format!("/identities/{WHO}")).await;
+    let html = identity.text();
+    assert!(
+        html.contains("Its sessions are judged: 31 sessions"),
+        "{html}"
+    );
+    assert!(
+        html.contains("Its work has been changing for weeks"),
+        "{html}"
+    );
+    assert!(!html.contains("<i>runners"), "{html}");
+}
+
+#[tokio::test]
+async fn a_baseline_is_approved_by_who_may_decide_and_by_nobody_else() {
+    let caller = caller().await;
+    let address = format!("/v1/identities/{WHO}/baselines");
+    let end = caller.app.ports.log.end();
+    let post = async |scope: Scope| {
+        let bearer = format!("Bearer {}", caller.token(&[scope]));
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
+        caller
+            .send(with_headers("POST", &address, &headers, "{}"))
+            .await
+    };
+    assert_eq!(post(Scope::Read).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(caller.app.ports.log.end(), end);
+    let approved = post(Scope::Write).await;
+    compared(&approved.json(), "BaselineApproved");
+    assert_eq!(approved.json()["baseline"]["version"], 1);
+    assert_eq!(caller.app.ports.log.end(), end + 1, "an entry of the log");
+    let form = local(
+        Method::POST,
+        &format!("/identities/{WHO}/baseline"),
+        Body::empty(),
+    );
+    let answer = caller.send(form).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn answers_have_the_fields_their_schemas_name() {
+    let caller = caller().await;
+    let finding = caller.get("/v1/findings").await.json()["findings"][0]["id"].clone();
+    for (address, schema) in [
+        ("/v1/behaviour".to_owned(), "BehaviourOverview"),
+        ("/v1/standings".to_owned(), "Standings"),
+        (format!("/v1/identities/{WHO}/standing"), "Standing"),
+        (format!("/v1/identities/{WHO}/baseline"), "Baseline"),
+        (format!("/v1/identities/{WHO}/baselines"), "BaselineList"),
+        (
+            format!("/v1/findings/{}/explanation", finding.as_str().unwrap()),
+            "Explanation",
+        ),
+        ("/v1/identities/nobody/standing".to_owned(), "Problem"),
+        (
+            format!("/v1/identities/{WHO}/baselines/diff?from=7"),
+            "Problem",
+        ),
+    ] {
+        compared(&caller.get(&address).await.json(), schema);
+    }
+    let behaviour = caller.get("/v1/behaviour").await.json();
+    assert_eq!(behaviour["drifting"][0]["readiness"]["sessions"], 31);
+    assert_eq!(behaviour["forecast"]["budgets"], json!([[1, 28], [2, 55]]));
+}
