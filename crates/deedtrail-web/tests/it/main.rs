@@ -6,6 +6,7 @@ mod access;
 mod api;
 #[cfg(test)]
 mod behaviour;
+#[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod charter;
