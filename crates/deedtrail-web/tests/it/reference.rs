@@ -183,7 +183,7 @@ async fn answers_have_the_fields_their_schemas_name() {
         assert!(wrong.is_empty(), "{address}: {wrong:#?}");
         compared += 1;
     }
-    assert_eq!(compared, 23);
+    assert_eq!(compared, 24);
     let mut wrong = Vec::new();
     compare(&events, &schemas()["FindingList"], "control", &mut wrong);
     assert!(
