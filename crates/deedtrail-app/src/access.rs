@@ -103,6 +103,7 @@ impl Principal {
     }
 
     /// The same, who may also read: who may decide about something may see what it is.
+    #[must_use]
     pub fn reading(&self) -> Self {
         let mut principal = self.clone();
         principal.scopes.push(Scope::Read);

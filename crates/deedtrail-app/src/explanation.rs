@@ -2,8 +2,7 @@
 
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::IdentityBehaviour;
-use deedtrail_core::charter::CharterStatus;
-use deedtrail_core::finding::{Briefing, Finding};
+use deedtrail_core::finding::Briefing;
 use deedtrail_core::id::{FindingId, SessionUid};
 use deedtrail_core::session::SessionVerdict;
 use deedtrail_core::time::Timestamp;
@@ -68,7 +67,11 @@ impl App {
                 self.detection.behaviour_alerts_per_day,
             ));
         }
-        judged_against.extend(self.charters_named(principal, &finding)?);
+        let said = |reason: &&String| {
+            let marks = ["expected: ", "charter: ", "mission: ", "baseline: "];
+            marks.iter().any(|mark| reason.starts_with(mark))
+        };
+        judged_against.extend(finding.draft.reasons.iter().filter(said).cloned());
         Ok(Explanation {
             raised_by: raised_by(&finding.draft.rule),
             judged_against,
@@ -85,34 +88,6 @@ impl App {
             finding: Briefing::from(finding),
         })
     }
-
-    /// Charters in force whose name the finding's pattern or reasons tell.
-    fn charters_named(
-        &self,
-        principal: &Principal,
-        finding: &Finding,
-    ) -> Result<Vec<String>, ReadingError> {
-        if !finding.draft.rule.contains("charter") {
-            return Ok(Vec::new());
-        }
-        let all = self.ports.store.charters(&principal.tenant, None)?;
-        let named = |name: &str| {
-            let quoted = format!("`{name}`");
-            let mut reasons = finding.draft.reasons.iter();
-            reasons.any(|reason| reason.contains(&quoted))
-        };
-        let in_force = all
-            .into_iter()
-            .filter(|it| it.status == CharterStatus::InForce && named(&it.name));
-        let sentence = |it: deedtrail_core::charter::CharterRecord| {
-            let by = it.approved.map_or_else(Text::default, |signed| signed.by);
-            format!(
-                "charter `{}`, version {}, approved by {by}; owner {}",
-                it.name, it.version, it.owner
-            )
-        };
-        Ok(in_force.map(sentence).collect())
-    }
 }
 
 fn raised_by(rule: &str) -> String {
@@ -121,6 +96,14 @@ fn raised_by(rule: &str) -> String {
             "learned behaviour (docs/reference/behaviour.md): what this identity and its peers did \
              before"
                 .to_owned()
+        }
+        charter if charter.starts_with("charter/") => {
+            let name = charter.trim_start_matches("charter/");
+            format!("the charter `{name}`; `deedtrail charter show {name}` prints its text")
+        }
+        sequence if sequence.starts_with("sequence/") => {
+            let id = sequence.trim_start_matches("sequence/");
+            format!("the unsafe sequence `{id}` (docs/reference/unsafe-sequences.md)")
         }
         code if code.starts_with("code/") => {
             format!("the detector `{code}` (docs/reference/findings.md)")

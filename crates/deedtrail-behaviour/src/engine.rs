@@ -184,18 +184,20 @@ impl Behaviour {
     /// days, if everything else had been the same; `None` before the first that could be judged.
     pub fn forecast(&self, tenant: &TenantId, per_day: &[u32]) -> Option<Forecast> {
         let (days, newest) = self.scored.days();
+        let sessions = self.scored.sessions();
+        let a_day = f64::from(sessions) / f64::from(days.max(1));
         let alerts = |per_day: &u32| BudgetForecast {
             per_day: *per_day,
-            alerts: self.scored.alerts(Budget::PerDay((*per_day).into())),
+            alerts: self.scored.alerts(Budget::PerDay((*per_day).into()), a_day),
         };
         (days > 0).then(|| Forecast {
             tenant: tenant.clone(),
             at: Timestamp::from_micros(i64::from(newest) * Timestamp::DAY_US),
             days,
-            sessions: self.scored.sessions(),
+            sessions,
             in_force: match self.settings.budget {
                 Budget::PerDay(alerts) => alerts,
-                Budget::Share(share) => share * f64::from(self.scored.sessions()) / f64::from(days),
+                Budget::Share(share) => share * a_day,
             },
             budgets: per_day.iter().map(alerts).collect(),
         })
@@ -272,7 +274,7 @@ impl Behaviour {
         let new = || Known::new(subject.kind, day);
         let known = self.identities.entry(subject.identity).or_insert_with(new);
         known.last = known.last.max(step.event.time_effective);
-        known.count(day);
+        known.count(day, 1);
         known.kind = subject.kind;
         if known.group != *group {
             known.group = group.clone();

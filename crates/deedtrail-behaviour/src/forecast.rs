@@ -61,10 +61,8 @@ impl Scored {
         (u32::from(days), self.newest)
     }
 
-    /// Alerts that the budget would have let through.
-    pub(crate) fn alerts(&self, budget: Budget) -> u32 {
-        let (days, _) = self.days();
-        let per_day = f64::from(self.sessions()) / f64::from(days.max(1));
+    /// Alerts that the budget would have let through, where there are so many sessions a day.
+    pub(crate) fn alerts(&self, budget: Budget, per_day: f64) -> u32 {
         let mut allowance = Allowance::starting_at(per_day);
         let mut alerts = 0;
         for (day, p) in self.counted() {
@@ -94,7 +92,7 @@ mod tests {
     fn a_larger_budget_lets_more_through_and_about_as_many_as_it_says() {
         let scored = even();
         let alerts: Vec<u32> = [1, 2, 5]
-            .map(|per_day| scored.alerts(Budget::PerDay(f64::from(per_day))))
+            .map(|per_day| scored.alerts(Budget::PerDay(f64::from(per_day)), 200.0))
             .to_vec();
         assert!(alerts.is_sorted(), "{alerts:?}");
         for (per_day, alerts) in [1, 2, 5].into_iter().zip(alerts) {
@@ -109,7 +107,7 @@ mod tests {
         scored.note(20_100, 1.0);
         assert_eq!(scored.sessions(), 1);
         assert_eq!(scored.days(), (1, 20_100));
-        assert_eq!(scored.alerts(Budget::PerDay(50.0)), 0);
+        assert_eq!(scored.alerts(Budget::PerDay(50.0), 1.0), 0);
         scored.note(20_050, 0.0);
         assert_eq!(scored.sessions(), 1, "too late to count");
         scored.note(20_080, 0.9);

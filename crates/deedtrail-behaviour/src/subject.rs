@@ -70,17 +70,15 @@ impl Known {
         due
     }
 
-    /// Counts an event on `day`; of a day before those kept nothing is counted.
-    pub(crate) fn count(&mut self, day: u16) {
-        if self.days.back().is_none_or(|(newest, _)| *newest < day) {
-            self.days.push_back((day, 0));
-            if self.days.len() > ACTIVE_DAYS_MAX {
-                self.days.pop_front();
-            }
+    /// Counts events on `day`; of more days than are kept the oldest goes.
+    pub(crate) fn count(&mut self, day: u16, events: u32) {
+        let place = self.days.partition_point(|(known, _)| *known < day);
+        match self.days.get_mut(place).filter(|(known, _)| *known == day) {
+            Some((_, counted)) => *counted = counted.saturating_add(events),
+            None => self.days.insert(place, (day, events)),
         }
-        let known = self.days.iter_mut().rev().find(|(known, _)| *known == day);
-        if let Some((_, events)) = known {
-            *events = events.saturating_add(1);
+        if self.days.len() > ACTIVE_DAYS_MAX {
+            self.days.pop_front();
         }
     }
 
@@ -103,8 +101,8 @@ impl Known {
         self.calibration.merge(&other.calibration);
         self.drift.merge(&other.drift);
         self.last = self.last.max(other.last);
-        if self.days.back() < other.days.back() {
-            self.days.clone_from(&other.days);
+        for (day, events) in &other.days {
+            self.count(*day, *events);
         }
     }
 

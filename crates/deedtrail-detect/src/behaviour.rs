@@ -231,16 +231,18 @@ impl Watch {
 
     /// Both are one identity from here on.
     pub(crate) fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
+        for behaviour in self.tenants.values_mut() {
+            behaviour.merge(kept, merged);
+        }
         let Some(other) = self.known.remove(&merged) else {
             return;
         };
-        if let Some(behaviour) = self.tenants.get_mut(&other.tenant) {
-            behaviour.merge(kept, merged);
-        }
-        let sources = other.sources.clone();
-        let known = self.known.entry(kept).or_insert(other);
-        for source in &sources {
-            known.note(source);
+        // Who is not known yet is with his next event, by his own name.
+        if let Some(known) = self.known.get_mut(&kept) {
+            known.drift_told = known.drift_told.max(other.drift_told);
+            for source in &other.sources {
+                known.note(source);
+            }
         }
     }
 

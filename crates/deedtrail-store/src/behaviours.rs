@@ -1,26 +1,28 @@
 //! Learned behaviour, forecasts of budgets, and approved baselines.
 
-use std::collections::BTreeSet;
-
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::id::{IdentityId, TenantId};
 use deedtrail_core::port::store::{BehaviourOrder, Progress};
 
-use crate::columns::{from_json, id, json, row_limit};
+use crate::columns::{from_json, json, row_limit};
+use crate::findings::FAMILY;
 
 pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Result<()> {
+    // What was learned of the one merged is known of the other.
+    for merge in progress.merges.iter().filter(|it| it.undone.is_none()) {
+        let sql = "DELETE FROM behaviours WHERE identity = ?1";
+        tx.prepare_cached(sql)?.execute([merge.merged.to_bytes()])?;
+    }
     for known in &progress.behaviours {
-        let sql = "INSERT INTO behaviours VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-            ON CONFLICT (tenant, identity) \
-            DO UPDATE SET at = ?3, ready = ?4, drift = ?5, record = ?6";
+        let sql = "INSERT INTO behaviours VALUES (?1, ?2, ?3, ?4, ?5) \
+            ON CONFLICT (tenant, identity) DO UPDATE SET at = ?3, drift = ?4, record = ?5";
         let drift = known.drift.as_ref().filter(|drift| drift.departs());
         tx.prepare_cached(sql)?.execute(params![
             known.tenant.as_str(),
             known.identity.to_bytes(),
             known.at.as_micros(),
-            known.readiness.ready(),
             drift.map(|drift| drift.score),
             json(known)?,
         ])?;
@@ -31,15 +33,29 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
         tx.prepare_cached(sql)?
             .execute(params![forecast.tenant.as_str(), json(forecast)?])?;
     }
-    for approved in &progress.baselines {
-        let sql = "INSERT INTO baselines VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-        tx.prepare_cached(sql)?.execute(params![
-            approved.tenant.as_str(),
-            approved.identity.to_bytes(),
-            approved.version,
-            json(approved)?,
-        ])?;
+    for approval in &progress.baselines {
+        number(tx, approval)?;
     }
+    Ok(())
+}
+
+/// Gives an approval the next number of its identity.
+fn number(tx: &Transaction<'_>, approval: &BaselineRecord) -> rusqlite::Result<()> {
+    let whose = params![approval.tenant.as_str(), approval.identity.to_bytes()];
+    let sql = "SELECT COALESCE(MAX(version), 0) + 1 FROM baselines \
+        WHERE tenant = ?1 AND identity = ?2";
+    let version: u32 = tx.prepare_cached(sql)?.query_row(whose, |row| row.get(0))?;
+    let record = BaselineRecord {
+        version,
+        ..approval.clone()
+    };
+    let sql = "INSERT INTO baselines VALUES (?1, ?2, ?3, ?4)";
+    tx.prepare_cached(sql)?.execute(params![
+        record.tenant.as_str(),
+        record.identity.to_bytes(),
+        version,
+        json(&record)?,
+    ])?;
     Ok(())
 }
 
@@ -77,14 +93,6 @@ pub(crate) fn list(
         .collect()
 }
 
-pub(crate) fn ready(db: &Connection, tenant: &TenantId) -> rusqlite::Result<BTreeSet<IdentityId>> {
-    let sql = "SELECT identity FROM behaviours WHERE tenant = ?1 AND ready";
-    let mut statement = db.prepare_cached(sql)?;
-    statement
-        .query_map([tenant.as_str()], |row| id(row, 0))?
-        .collect()
-}
-
 pub(crate) fn forecast(db: &Connection, tenant: &TenantId) -> rusqlite::Result<Option<Forecast>> {
     let sql = "SELECT record FROM forecasts WHERE tenant = ?1";
     db.prepare_cached(sql)?
@@ -97,10 +105,12 @@ pub(crate) fn baselines(
     tenant: &TenantId,
     identity: IdentityId,
 ) -> rusqlite::Result<Vec<BaselineRecord>> {
-    let sql = "SELECT record FROM baselines WHERE tenant = ?1 AND identity = ?2 \
-        ORDER BY version DESC";
-    let mut statement = db.prepare_cached(sql)?;
-    let values = params![tenant.as_str(), identity.to_bytes()];
+    let sql = format!(
+        "{FAMILY} SELECT record FROM baselines WHERE tenant = ?2 \
+         AND identity IN (SELECT id FROM family) ORDER BY version DESC, identity"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let values = params![identity.to_bytes(), tenant.as_str()];
     statement
         .query_map(values, |row| from_json(row, 0))?
         .collect()

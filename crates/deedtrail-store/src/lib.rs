@@ -16,7 +16,6 @@ mod progress;
 mod sessions;
 mod sources;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
@@ -184,9 +183,6 @@ impl Store for SqliteStore {
     ) -> Stored<Vec<IdentityBehaviour>> {
         self.connections
             .read(|db| behaviours::list(db, tenant, order, limit))
-    }
-    fn judged(&self, tenant: &TenantId) -> Stored<BTreeSet<IdentityId>> {
-        self.connections.read(|db| behaviours::ready(db, tenant))
     }
     fn forecast(&self, tenant: &TenantId) -> Stored<Option<Forecast>> {
         self.connections.read(|db| behaviours::forecast(db, tenant))

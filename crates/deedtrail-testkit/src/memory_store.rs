@@ -3,7 +3,7 @@
 mod tables;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
@@ -351,13 +351,6 @@ impl Store for MemoryStore {
         Ok(list)
     }
 
-    fn judged(&self, tenant: &TenantId) -> Stored<BTreeSet<IdentityId>> {
-        let tables = self.tables();
-        let all = tables.derived.behaviours.values();
-        let ready = all.filter(|known| known.tenant == *tenant && known.readiness.ready());
-        Ok(ready.map(|known| known.identity).collect())
-    }
-
     fn forecast(&self, tenant: &TenantId) -> Stored<Option<Forecast>> {
         Ok(self.tables().derived.forecasts.get(tenant).cloned())
     }
@@ -365,8 +358,12 @@ impl Store for MemoryStore {
     fn baselines(&self, tenant: &TenantId, identity: IdentityId) -> Stored<Vec<BaselineRecord>> {
         let tables = self.tables();
         let all = tables.derived.baselines.values();
-        let of = all.filter(|one| one.tenant == *tenant && one.identity == identity);
-        Ok(of.rev().cloned().collect())
+        let of = all.filter(|one| {
+            one.tenant == *tenant && tables.derived.stands_for(one.identity) == identity
+        });
+        let mut list: Vec<BaselineRecord> = of.cloned().collect();
+        list.sort_by_key(|one| (Reverse(one.version), one.identity));
+        Ok(list)
     }
 
     fn charters(&self, tenant: &TenantId, name: Option<&str>) -> Stored<Vec<CharterRecord>> {

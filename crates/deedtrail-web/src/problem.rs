@@ -237,9 +237,6 @@ impl From<BaselineError> for Problem {
             BaselineError::History(error) => error.into(),
             BaselineError::Nothing { .. } => Self::invalid(detail),
             BaselineError::NoVersion { .. } => Self::not_found(detail),
-            BaselineError::Overtaken(_) => {
-                Self::new(StatusCode::CONFLICT, "decided", "Decided already", detail)
-            }
         }
     }
 }

@@ -30,7 +30,7 @@ const FACTOR_MIN: f64 = 2.0;
 /// … and by at least this much.
 const SHARE_MIN: f64 = 0.02;
 /// How long an approval waits to be carried out, so that whoever looks next sees it.
-const SETTLED_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+const SETTLED_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
 
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
@@ -52,8 +52,6 @@ pub enum BaselineError {
     },
     #[error("{name} has no baseline {version}; `deedtrail baseline list` names those there are")]
     NoVersion { name: Text, version: u32 },
-    #[error("somebody else approved baseline {0} at the same time; look at it and approve again")]
-    Overtaken(u32),
 }
 
 /// A baseline read from history.
@@ -144,21 +142,21 @@ impl App {
         })
     }
 
-    /// Approves what an identity did in a stretch of time as its next baseline.
+    /// Approves what an identity did in a stretch of time as its next baseline. `None` while
+    /// processing is behind: it is in the log and comes with its number when that has caught up.
     pub fn approve_baseline(
         &self,
         principal: &Principal,
         file: &IdentityFile,
         window: (Option<Timestamp>, Option<Timestamp>),
-    ) -> Result<BaselineRecord, BaselineError> {
+    ) -> Result<Option<BaselineRecord>, BaselineError> {
         principal.require(Scope::Write)?;
         let reading = principal.reading();
         let learned = self.learn_baseline(&reading, file, window)?;
-        let newest = self.baselines(&reading, file)?.into_iter().next();
-        let record = BaselineRecord {
+        let approval = BaselineRecord {
             tenant: principal.tenant.clone(),
             identity: file.identity.id,
-            version: newest.map_or(0, |newest| newest.version) + 1,
+            version: 0,
             owner: file.identity.declared.owner.clone(),
             approved: Signed {
                 by: principal.name.clone(),
@@ -166,15 +164,11 @@ impl App {
             },
             baseline: learned.baseline,
         };
-        let content = serde_json::json!(record).to_string().into_bytes();
+        let content = serde_json::json!(approval).to_string().into_bytes();
         let end = self.append_plain(principal, BASELINE, content)?;
         self.processing.wait_at_most(end, SETTLED_WITHIN);
-        let stored = self.baselines(&reading, file)?;
-        let stored = stored.into_iter().find(|it| it.version == record.version);
-        match stored {
-            Some(stored) if stored != record => Err(BaselineError::Overtaken(record.version)),
-            _ => Ok(record),
-        }
+        let mut stored = self.baselines(&reading, file)?.into_iter();
+        Ok(stored.find(|it| it.approved == approval.approved))
     }
 
     /// What changed from one version to another, or to what the identity did since it was approved.
@@ -267,7 +261,12 @@ fn shorten(lines: &mut BTreeMap<Text, u64>) {
 pub fn compare(old: &Baseline, new: &Baseline) -> Vec<Change> {
     let mut changes = Vec::new();
     let share = |count: u64, of: &Baseline| count as f64 / of.events.max(1) as f64;
-    let mut note = |of, name: &Text, before: u64, after: u64| {
+    let mut note = |of, name: &Text, before: u64, after: u64, further: [bool; 2]| {
+        // What a side counts together may have been there all the same.
+        let unknown = (before == 0 && further[0]) || (after == 0 && further[1]);
+        if name == FURTHER || unknown {
+            return;
+        }
         let (before, after) = (share(before, old), share(after, new));
         let (less, more) = (before.min(after), before.max(after));
         // What never came before is told however rare it is; what went away only if it was usual.
@@ -285,15 +284,16 @@ pub fn compare(old: &Baseline, new: &Baseline) -> Vec<Change> {
         ("action", &old.actions, &new.actions),
         ("network", &old.networks, &new.networks),
     ] {
+        let further = [old, new].map(|side| side.contains_key(FURTHER));
         let names: std::collections::BTreeSet<&Text> = old.keys().chain(new.keys()).collect();
         for name in names {
             let count = |of: &BTreeMap<Text, u64>| of.get(name).copied().unwrap_or(0);
-            note(of, name, count(old), count(new));
+            note(of, name, count(old), count(new), further);
         }
     }
     for (hour, (before, after)) in old.hours.iter().zip(new.hours).enumerate() {
         let name = Text::from(format!("{hour:02}:00 UTC"));
-        note("hour", &name, *before, after);
+        note("hour", &name, *before, after, [false; 2]);
     }
     let volumes = [
         ("a median day", old.events_per_day.0, new.events_per_day.0),

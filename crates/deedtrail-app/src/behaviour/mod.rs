@@ -16,8 +16,8 @@ pub use baseline::{BASELINE, BaselineError, BaselineText, Change, compare};
 pub use readiness::{Lack, SourceReadiness};
 pub use standing::{Active, Danger, DangerPoint, POINTS, PointRow, Standing};
 
-/// Identities whose standing is shown at once, the latest active.
-pub const STANDINGS_MAX: usize = 500;
+/// Identities whose standing is shown at once, the latest active; those with grave findings come on top.
+pub const STANDINGS_MAX: usize = 200;
 
 impl App {
     /// Identities whose work has been changing for weeks, the farthest first.

@@ -1,13 +1,13 @@
 //! How an identity stands on two axes that are never mixed: how much it does, and how dangerous what
 //! it did and could do is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::{BaselineRecord, IdentityBehaviour};
 use deedtrail_core::entitlement::{Effect, Entitlement};
-use deedtrail_core::finding::{Finding, Severity};
-use deedtrail_core::id::IdentityId;
+use deedtrail_core::finding::{Finding, FindingStatus, Severity};
+use deedtrail_core::id::{AliasUid, IdentityId};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::port::store::{BehaviourOrder, FindingFilter, Scope, SessionFilter};
 use deedtrail_core::session::{Session, SessionVerdict};
@@ -23,8 +23,8 @@ use crate::timeline::{IdentityFile, ReadingError, alias_uids};
 const DAYS: i64 = 28;
 /// Days before its last event within which what an identity did counts as dangerous.
 const DANGER_DAYS: i64 = 90;
-/// Sessions of each verdict and findings looked at, the newest.
-const LOOKED_AT_MAX: usize = 2_000;
+/// Findings of one identity that are looked at, and grave ones over all; the newest.
+const FINDINGS_MAX: usize = 300;
 /// Dangerous things that are named.
 const REASONS_MAX: usize = 12;
 
@@ -147,6 +147,16 @@ pub const POINTS: [PointRow; 9] = [
     ),
 ];
 
+/// Permissions, roles and policies that mean everything, in lower case.
+const EVERYTHING: [&str; 6] = [
+    "*",
+    "*:*",
+    "administratoraccess",
+    "cluster-admin",
+    "global administrator",
+    "owner",
+];
+
 const fn row(id: &'static str, points: u32, meaning: &'static str) -> PointRow {
     PointRow {
         id,
@@ -188,6 +198,7 @@ pub struct Standing {
 /// What danger rests on.
 #[derive(Debug, Default)]
 struct Ground {
+    now: Timestamp,
     sessions: Vec<Session>,
     findings: Vec<Finding>,
     entitlements: Vec<Entitlement>,
@@ -203,74 +214,77 @@ impl App {
         principal.require(Scope::Read)?;
         let (store, tenant) = (&self.ports.store, &principal.tenant);
         let identity = &file.identity;
+        let behaviour = store.behaviour(tenant, identity.id)?;
+        let ground = self.ground(principal, identity.id, &alias_uids(file))?;
+        let mut standing = self.stand(identity, behaviour, &ground);
+        standing.baseline = store.baselines(tenant, identity.id)?.into_iter().next();
+        Ok(standing)
+    }
+
+    /// How identities stand, the most dangerous first: those active last, and those that the newest
+    /// findings of high severity are about. Baselines are left out.
+    pub fn standings(&self, principal: &Principal) -> Result<Vec<Standing>, ReadingError> {
+        principal.require(Scope::Read)?;
+        let (store, tenant) = (&self.ports.store, &principal.tenant);
+        let newest = store.behaviours(tenant, BehaviourOrder::Newest, STANDINGS_MAX)?;
+        let mut ids: BTreeSet<IdentityId> = newest.iter().map(|known| known.identity).collect();
+        let grave = FindingFilter {
+            severity_min: Some(Severity::High),
+            ..FindingFilter::default()
+        };
+        let grave = store.findings(&grave, FINDINGS_MAX)?.into_iter();
+        let grave = grave.filter(|finding| finding.draft.tenant == *tenant);
+        ids.extend(grave.map(|finding| finding.draft.identity));
+        let mut standings: BTreeMap<IdentityId, Standing> = BTreeMap::new();
+        for id in ids {
+            // Whoever was merged into another is that other.
+            let Some(identity) = store.identity(id)?.filter(|it| it.tenant == *tenant) else {
+                continue;
+            };
+            if standings.contains_key(&identity.id) {
+                continue;
+            }
+            let aliases = store.aliases_of(identity.id)?;
+            let uids: Vec<_> = aliases.iter().map(|alias| alias.uid).collect();
+            let ground = self.ground(principal, identity.id, &uids)?;
+            let behaviour = store.behaviour(tenant, identity.id)?;
+            let standing = self.stand(&identity, behaviour, &ground);
+            standings.insert(identity.id, standing);
+        }
+        let mut standings: Vec<Standing> = standings.into_values().collect();
+        standings.sort_by_key(|it| std::cmp::Reverse((it.danger_points, it.events)));
+        Ok(standings)
+    }
+
+    /// What the danger of an identity rests on.
+    fn ground(
+        &self,
+        principal: &Principal,
+        identity: IdentityId,
+        aliases: &[AliasUid],
+    ) -> Result<Ground, ReadingError> {
+        let (store, tenant) = (&self.ports.store, &principal.tenant);
         let mut ground = Ground {
-            entitlements: store.entitlements_of(tenant, &alias_uids(file))?,
+            now: self.ports.clock.now(),
+            entitlements: store.entitlements_of(tenant, aliases)?,
             ..Ground::default()
         };
         for verdict in departing() {
             let filter = SessionFilter {
                 tenant: tenant.clone(),
-                identity: Some(identity.id),
+                identity: Some(identity),
                 verdict: Some(verdict),
                 ..SessionFilter::default()
             };
             ground.sessions.extend(store.sessions(&filter, 1)?);
         }
         let filter = FindingFilter {
-            identity: Some(identity.id),
+            identity: Some(identity),
             severity_min: Some(Severity::Medium),
             ..FindingFilter::default()
         };
-        ground.findings = store.findings(&filter, LOOKED_AT_MAX)?;
-        let behaviour = store.behaviour(tenant, identity.id)?;
-        let mut standing = self.stand(identity, behaviour, &ground);
-        standing.baseline = store.baselines(tenant, identity.id)?.into_iter().next();
-        Ok(standing)
-    }
-
-    /// How the identities stand that were active last, the most dangerous first. Entitlements count
-    /// only for those that have points otherwise; baselines are left out.
-    pub fn standings(&self, principal: &Principal) -> Result<Vec<Standing>, ReadingError> {
-        principal.require(Scope::Read)?;
-        let (store, tenant) = (&self.ports.store, &principal.tenant);
-        let mut grounds: BTreeMap<IdentityId, Ground> = BTreeMap::new();
-        for verdict in departing() {
-            let filter = SessionFilter {
-                tenant: tenant.clone(),
-                verdict: Some(verdict),
-                ..SessionFilter::default()
-            };
-            for session in store.sessions(&filter, LOOKED_AT_MAX)? {
-                let ground = grounds.entry(session.identity).or_default();
-                ground.sessions.push(session);
-            }
-        }
-        let filter = FindingFilter {
-            severity_min: Some(Severity::Medium),
-            ..FindingFilter::default()
-        };
-        for finding in store.findings(&filter, LOOKED_AT_MAX)? {
-            if finding.draft.tenant == *tenant {
-                let ground = grounds.entry(finding.draft.identity).or_default();
-                ground.findings.push(finding);
-            }
-        }
-        let known = store.behaviours(tenant, BehaviourOrder::Newest, STANDINGS_MAX)?;
-        let mut standings = Vec::new();
-        for behaviour in known {
-            let Some(identity) = store.identity(behaviour.identity)? else {
-                continue;
-            };
-            let mut ground = grounds.remove(&identity.id).unwrap_or_default();
-            if !ground.sessions.is_empty() || !ground.findings.is_empty() {
-                let aliases = store.aliases_of(identity.id)?;
-                let uids: Vec<_> = aliases.iter().map(|alias| alias.uid).collect();
-                ground.entitlements = store.entitlements_of(tenant, &uids)?;
-            }
-            standings.push(self.stand(&identity, Some(behaviour), &ground));
-        }
-        standings.sort_by_key(|it| std::cmp::Reverse((it.danger_points, it.events)));
-        Ok(standings)
+        ground.findings = store.findings(&filter, FINDINGS_MAX)?;
+        Ok(ground)
     }
 
     fn stand(
@@ -338,7 +352,7 @@ impl Ground {
         if let Some(severity) = row.strip_prefix("finding_") {
             let accepted = |finding: &&Finding| {
                 let said = finding.disposition.as_deref();
-                matches!(said, Some("benign" | "drift"))
+                finding.status == FindingStatus::Closed && matches!(said, Some("benign" | "drift"))
             };
             let counts = |finding: &&Finding| {
                 finding.draft.severity.name() == severity && !accepted(finding)
@@ -363,19 +377,15 @@ impl Ground {
 
     /// Where it may do everything.
     fn everything(&self, identity: &Identity) -> Option<String> {
-        const ALL: [&str; 6] = [
-            "*",
-            "*:*",
-            "administratoraccess",
-            "cluster-admin",
-            "global administrator",
-            "owner",
-        ];
-        let means_all = |text: &str| ALL.contains(&text.to_lowercase().as_str());
+        let now = self.now;
+        let means_all = |text: &str| EVERYTHING.contains(&text.to_lowercase().as_str());
         let granted = self.entitlements.iter().map(|it| &it.grant).find(|grant| {
-            let named = grant.permissions.iter().any(|one| means_all(one));
+            let named =
+                grant.permissions.iter().any(|one| means_all(one)) != grant.permissions_except;
             let via = grant.via.as_deref().is_some_and(means_all);
-            grant.effect == Effect::Allow && (named || via)
+            grant.effect == Effect::Allow
+                && grant.expires.is_none_or(|at| at > now)
+                && (named || via)
         });
         if let Some(grant) = granted {
             let via = grant.via.as_deref().unwrap_or("a direct grant");
@@ -383,8 +393,8 @@ impl Ground {
         }
         let mut tags = identity.declared.tags.iter();
         let tag = tags.find(|(tag, value)| {
-            let tag = tag.to_lowercase();
-            (tag.contains("privileg") || tag.contains("admin")) && *value != "false"
+            let named = ["privileged", "admin"].contains(&tag.to_lowercase().as_str());
+            named && *value != "false"
         })?;
         Some(format!("it is declared as `{}`", tag.0))
     }

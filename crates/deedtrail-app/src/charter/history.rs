@@ -68,6 +68,7 @@ impl App {
             aliases: actors.keys().copied().collect(),
             from,
             to,
+            acting: true,
             ..EventFilter::default()
         };
         let (mut events, mut cursor, mut cut) = (Vec::new(), None, false);

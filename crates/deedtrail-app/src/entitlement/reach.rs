@@ -11,7 +11,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::entitlement::{Effect, Entitlement, Grant};
 use deedtrail_core::id::{AliasUid, EventUid, IdentityId};
 use deedtrail_core::port::store::{Scope, StoreError};
-use deedtrail_core::session::{BlastRadius, JoinBy, Reached, Session};
+use deedtrail_core::session::{BlastRadius, JoinBy, Reached, Session, Thing};
 use deedtrail_core::time::Timestamp;
 
 use crate::App;
@@ -183,7 +183,8 @@ impl App {
         }
         for role in &session.blast.rights_gained.things {
             let role = role.name.split_once(" (").map(|(role, _)| role);
-            let known = role.map(|role| self.only(role)).transpose()?.flatten();
+            let known = role.map(|role| self.role(principal, role)).transpose()?;
+            let known = known.flatten();
             gained.extend(known.map(|identity| (identity, "taken on")));
         }
         let made = session.next.iter();
@@ -199,10 +200,15 @@ impl App {
         Ok(gained)
     }
 
-    /// Who is called so, when that is one identity.
-    fn only(&self, name: &str) -> Result<Option<IdentityId>, StoreError> {
-        let aliases = self.ports.store.find_alias(name)?;
-        let who: BTreeSet<IdentityId> = aliases.iter().map(|alias| alias.identity).collect();
+    /// The role of that name, when there is one.
+    fn role(&self, principal: &Principal, name: &str) -> Result<Option<IdentityId>, StoreError> {
+        let aliases = self.ports.store.find_alias(name)?.into_iter();
+        let roles = aliases.filter(|alias| {
+            let (namespace, value) = (&alias.namespace, &alias.value);
+            let theirs = AliasUid::of(&principal.tenant, namespace, value) == alias.uid;
+            theirs && (namespace.contains("role") || namespace.contains("arn"))
+        });
+        let who: BTreeSet<IdentityId> = roles.map(|alias| alias.identity).collect();
         Ok(who.first().copied().filter(|_| who.len() == 1))
     }
 }
@@ -236,8 +242,11 @@ fn gained_rights(session: &Session) -> Kinds {
     let mut kinds = Kinds::new();
     let system = session.systems.first().cloned().unwrap_or_default();
     for right in &session.blast.rights_gained.things {
+        // Without one of these it says whom, not what.
         let name = right.name.split_once(" for ");
-        let name = name.map_or(right.name.as_str(), |(right, _)| right);
+        let Some((name, _)) = name.or_else(|| right.name.split_once(" (")) else {
+            continue;
+        };
         if Danger::of(name) == Danger::Administer {
             let of_kind = kinds.entry((Danger::Administer, system.clone()));
             let of_kind = of_kind.or_default();
@@ -271,7 +280,9 @@ fn users_affected(blast: &BlastRadius) -> u64 {
         &blast.credentials_made,
         &blast.rights_gained,
     ];
-    let names = lists.iter().flat_map(|list| &list.things);
+    // A role that was taken on is nobody's.
+    let users = |thing: &&Thing| !thing.name.contains(" (");
+    let names = lists.iter().flat_map(|list| &list.things).filter(users);
     let names = names.map(|thing| {
         let whom = thing.name.rsplit_once(" for ");
         whom.map_or(thing.name.as_str(), |(_, whom)| whom)

@@ -82,7 +82,7 @@ impl<'p> Batch<'p> {
         self.progress.session_joins = sessions.joins;
         self.progress.blind_sessions = sessions.blind;
         if through > self.pipeline.stored {
-            if self.ticked || self.pipeline.tells_behaviour(through) {
+            if self.pipeline.is_snapshot_due(through) {
                 let known = self.pipeline.state.detector.take_behaviour();
                 self.progress.behaviours = known.identities;
                 self.progress.forecasts = known.forecasts;

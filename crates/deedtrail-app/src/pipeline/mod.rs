@@ -255,10 +255,26 @@ impl Pipeline {
         position.saturating_sub(self.snapshot_at) >= SNAPSHOT_ENTRIES
     }
 
-    /// Whether what is known of behaviour is stored with the step that ends at `through`: at the
-    /// log's end, and before a snapshot, which forgets who acted.
-    fn tells_behaviour(&self, through: Sequence) -> bool {
-        through >= self.ports.log.end() || self.is_snapshot_due(through)
+    /// Stores what is known of the behaviour of those who acted: when there is nothing else to do,
+    /// and before a snapshot, which forgets who acted.
+    fn tell_behaviour(&mut self) -> Result<(), PipelineError> {
+        let known = self.state.detector.take_behaviour();
+        if !known.identities.is_empty() {
+            self.stored = self.stored.max(self.position);
+            self.ports.store.save(Progress {
+                through: self.stored,
+                behaviours: known.identities,
+                forecasts: known.forecasts,
+                ..Progress::default()
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Called when the log has no news.
+    pub fn rest(&mut self) -> Result<(), PipelineError> {
+        self.tell_behaviour()?;
+        self.commit_when_due()
     }
 
     /// Starts a commit of the hot rows. A snapshot is stored after them, so that no row has to be
@@ -283,16 +299,7 @@ impl Pipeline {
 
     /// Commits and snapshots everything, and waits for both.
     fn settle(&mut self) -> Result<(), PipelineError> {
-        let known = self.state.detector.take_behaviour();
-        if !known.identities.is_empty() {
-            self.stored = self.stored.max(self.position);
-            self.ports.store.save(Progress {
-                through: self.stored,
-                behaviours: known.identities,
-                forecasts: known.forecasts,
-                ..Progress::default()
-            })?;
-        }
+        self.tell_behaviour()?;
         let snapshot = self.state.snapshot(self.position)?;
         self.commit(Some(snapshot))?;
         self.committing.finish()?;

@@ -224,7 +224,7 @@ fn turns(
         if pipeline.step()? {
             processing.set(pipeline.position());
         } else {
-            pipeline.commit_when_due()?;
+            pipeline.rest()?;
             pipeline.wait(WAIT);
         }
     }

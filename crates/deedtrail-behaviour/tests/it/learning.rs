@@ -137,7 +137,7 @@ fn drift_shows_in_the_trend_while_nothing_alerts() {
     }
     let drift = told.engine.drift(who).unwrap();
     assert!(drift.departs(), "{drift:?}");
-    assert_eq!(drift.rising[0].0, "`export`");
+    assert_eq!(drift.rising[0].action, "`export`");
     assert_eq!(told.engine.drift(identity(9)), None);
 }
 

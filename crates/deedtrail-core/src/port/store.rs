@@ -67,7 +67,7 @@ pub struct Progress {
     pub behaviours: Vec<IdentityBehaviour>,
     /// What budgets of alerts would let through, by tenant.
     pub forecasts: Vec<Forecast>,
-    /// Approved baselines; a version that is stored already stays as it is.
+    /// Approved baselines in order; each gets the next number of its identity.
     pub baselines: Vec<BaselineRecord>,
 }
 
@@ -354,11 +354,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         order: BehaviourOrder,
         limit: usize,
     ) -> Result<Vec<IdentityBehaviour>, StoreError>;
-    /// Those whose sessions can be judged.
-    fn judged(&self, tenant: &TenantId) -> Result<BTreeSet<IdentityId>, StoreError>;
     /// What budgets of alerts would let through; `None` before there is a session to judge.
     fn forecast(&self, tenant: &TenantId) -> Result<Option<Forecast>, StoreError>;
-    /// Approved baselines, the newest first.
+    /// Approved baselines, also of those merged into the identity, the newest first.
     fn baselines(
         &self,
         tenant: &TenantId,

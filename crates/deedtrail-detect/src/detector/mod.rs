@@ -30,7 +30,7 @@ use crate::{Observation, Settings, behaviour, session as sessions, source};
 
 pub use dormant::Return;
 pub use secret::PendingRead;
-pub(crate) use secret::settle as settle_secret_reads;
+pub(crate) use secret::{PENDING_MAX, settle as settle_secret_reads};
 
 /// What a detector may look at beside the actor's profile.
 #[derive(Debug)]

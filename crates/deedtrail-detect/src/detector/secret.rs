@@ -22,7 +22,7 @@ pub(super) const DETECTOR: CodeDetector = CodeDetector {
 };
 
 /// Pending reads kept per identity; beyond it the oldest is settled unsaid.
-const PENDING_MAX: usize = 4;
+pub(crate) const PENDING_MAX: usize = 4;
 
 /// A secret read that waits for its rotation or ticket, with the draft it becomes if none comes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

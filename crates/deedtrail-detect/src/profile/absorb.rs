@@ -1,13 +1,15 @@
 //! Two identities turn out to be one: what is known of both is known of the one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use super::{ActionHistory, Profile};
+use super::{ActionHistory, CLASS_NAMES_MAX, COOLDOWNS_MAX, Profile};
+use crate::detector::PENDING_MAX;
 use crate::limits::{CLASSES_MAX, NETWORKS_MAX, OPERATIONS_MAX, SESSIONS_MAX, TARGETS_MAX};
 
 impl Profile {
     /// Adds what is known of another. Days on which both were active count once where the newest
-    /// is the same, twice else; silences are this one's own.
+    /// is the same, twice else; silences and half-made patterns are this one's own.
     pub(crate) fn absorb(&mut self, other: Self) {
         self.first_seen = [self.first_seen, other.first_seen]
             .into_iter()
@@ -52,6 +54,14 @@ impl Profile {
         self.changes_total = self.changes_total.saturating_add(other.changes_total);
         self.paired_reads = self.paired_reads.saturating_add(other.paired_reads);
         self.pending_reads.extend(other.pending_reads);
+        let over = self.pending_reads.len().saturating_sub(PENDING_MAX);
+        self.pending_reads.drain(..over);
+        for name in other.class_names {
+            if self.class_names.len() < CLASS_NAMES_MAX && !self.class_names.contains(&name) {
+                self.class_names.push(name);
+            }
+        }
+        self.cooldowns.absorb(&other.cooldowns, COOLDOWNS_MAX);
         self.enumeration_peak = self.enumeration_peak.max(other.enumeration_peak);
         self.bytes_out_peak = self.bytes_out_peak.max(other.bytes_out_peak);
     }
@@ -68,7 +78,13 @@ impl ActionHistory {
 
 /// Gives the profile of `merged` to `kept`.
 pub(crate) fn merge<K: Ord>(profiles: &mut BTreeMap<K, Profile>, kept: K, merged: &K) {
-    if let Some(other) = profiles.remove(merged) {
-        profiles.entry(kept).or_default().absorb(other);
+    let Some(other) = profiles.remove(merged) else {
+        return;
+    };
+    match profiles.entry(kept) {
+        Entry::Occupied(mut known) => known.get_mut().absorb(other),
+        Entry::Vacant(free) => {
+            free.insert(other);
+        }
     }
 }

@@ -88,8 +88,10 @@ impl Recent {
     pub(super) fn absorb(&mut self, other: &Self, capacity: usize) {
         self.forgot |= other.forgot;
         for entry in &other.entries {
-            self.insert(entry.key, entry.first_day.into(), capacity);
             self.insert(entry.key, entry.last_day.into(), capacity);
+            if self.contains(entry.key) {
+                self.insert(entry.key, entry.first_day.into(), capacity);
+            }
         }
     }
 

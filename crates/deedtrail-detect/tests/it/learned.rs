@@ -157,3 +157,30 @@ fn work_that_changes_week_by_week_is_told_before_any_rule_fires() {
     assert_eq!(known.sources.len(), 1);
     assert_eq!(detector.take_behaviour().identities, [], "taken once");
 }
+
+#[test]
+fn two_that_are_one_know_what_both_did() {
+    let mut detector = detector();
+    days(&mut detector, routine(30));
+    let [kept, merged, _] = deployers().try_into().unwrap();
+    let before = detector.profile(merged.id).unwrap().clone();
+    let own = detector.profile(kept.id).unwrap().events_total;
+    detector.take_behaviour();
+    detector.merge(kept.id, merged.id);
+    assert!(detector.profile(merged.id).is_none());
+    let profile = detector.profile(kept.id).unwrap();
+    assert_eq!(profile.events_total, own + before.events_total);
+    assert_eq!(profile.classes.len(), before.classes.len(), "the same job");
+    let told = detector.take_behaviour().identities;
+    let told: Vec<_> = told
+        .iter()
+        .map(|it| (it.identity, it.readiness.sessions))
+        .collect();
+    assert_eq!(told, [(kept.id, 60)], "30 sessions of each");
+
+    // Who was not known before is what the other was.
+    let stranger = identity("stranger", ActorKind::ServiceAccount);
+    let before = detector.profile(kept.id).unwrap().clone();
+    detector.merge(stranger.id, kept.id);
+    assert_eq!(detector.profile(stranger.id), Some(&before));
+}

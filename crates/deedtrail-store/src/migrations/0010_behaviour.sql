@@ -4,7 +4,6 @@ CREATE TABLE behaviours (
     tenant TEXT NOT NULL,
     identity BLOB NOT NULL,
     at INTEGER NOT NULL, -- newest event, µs
-    ready INTEGER NOT NULL,
     drift REAL, -- distance where it departs, else NULL
     record TEXT NOT NULL, -- JSON
     PRIMARY KEY (tenant, identity)

@@ -55,6 +55,11 @@ pub(super) struct Derived {
 
 impl Derived {
     fn save_behaviour(&mut self, progress: &Progress) {
+        for merge in progress.merges.iter().filter(|it| it.undone.is_none()) {
+            let merged = merge.merged;
+            self.behaviours
+                .retain(|(_, identity), _| *identity != merged);
+        }
         for known in &progress.behaviours {
             let key = (known.tenant.clone(), known.identity);
             self.behaviours.insert(key, known.clone());
@@ -63,10 +68,18 @@ impl Derived {
             self.forecasts
                 .insert(forecast.tenant.clone(), forecast.clone());
         }
-        for approved in &progress.baselines {
-            let key = (approved.tenant.clone(), approved.identity, approved.version);
-            let stored = self.baselines.entry(key);
-            stored.or_insert_with(|| approved.clone());
+        for approval in &progress.baselines {
+            let whose = |(tenant, identity, _): &&(TenantId, IdentityId, u32)| {
+                *tenant == approval.tenant && *identity == approval.identity
+            };
+            let numbers = self.baselines.keys().filter(whose);
+            let version = numbers.map(|(.., version)| *version).max().unwrap_or(0) + 1;
+            let key = (approval.tenant.clone(), approval.identity, version);
+            let record = BaselineRecord {
+                version,
+                ..approval.clone()
+            };
+            self.baselines.insert(key, record);
         }
     }
 

@@ -86,8 +86,6 @@ pub(super) fn behaviour_is_replaced(store: &dyn Store) -> Outcome {
     );
     let newest = store.behaviours(&tenant, BehaviourOrder::Newest, 2)?;
     assert_eq!(newest, [third.clone(), second.clone()]);
-    let judged = store.judged(&tenant)?;
-    assert_eq!(Vec::from_iter(judged), [first.identity, second.identity]);
     assert_eq!(store.forecast(&tenant)?, Some(forecast));
     let settled = known(1, 0.15, true);
     store.save(Progress {
@@ -105,13 +103,15 @@ pub(super) fn behaviour_is_replaced(store: &dyn Store) -> Outcome {
     let elsewhere: TenantId = "elsewhere".to_owned().try_into().unwrap_or_default();
     assert_eq!(store.behaviour(&elsewhere, first.identity)?, None);
     assert_eq!(store.forecast(&elsewhere)?, None);
+    let listed = store.behaviours(&elsewhere, BehaviourOrder::Newest, 9)?;
+    assert_eq!(listed, []);
     store.forget_derived()?;
     assert_eq!(store.behaviour(&tenant, first.identity)?, None);
     assert_eq!(store.forecast(&tenant)?, None);
     Ok(())
 }
 
-/// The newest version comes first, and a version that is there stays as it was approved.
+/// They are numbered in the order of the log, and the newest comes first.
 pub(super) fn baselines_are_kept(store: &dyn Store) -> Outcome {
     let version = |version, by: &str| BaselineRecord {
         tenant: TenantId::default(),
@@ -128,16 +128,26 @@ pub(super) fn baselines_are_kept(store: &dyn Store) -> Outcome {
             ..Baseline::default()
         },
     };
-    let (first, second) = (version(1, "ana"), version(2, "ana"));
-    let late = version(2, "somebody else");
+    let unnumbered = |record: &BaselineRecord| BaselineRecord {
+        version: 0,
+        ..record.clone()
+    };
+    let (first, second) = (version(1, "ana"), version(2, "ben"));
     store.save(Progress {
         through: 1,
-        baselines: vec![first.clone(), second.clone(), late],
+        baselines: vec![unnumbered(&first), unnumbered(&second)],
         ..Progress::default()
     })?;
     let tenant = TenantId::default();
-    assert_eq!(store.baselines(&tenant, first.identity)?, [second, first]);
+    assert_eq!(
+        store.baselines(&tenant, first.identity)?,
+        [second, first.clone()]
+    );
     let other = IdentityId::from_bytes([2; 16]);
     assert_eq!(store.baselines(&tenant, other)?, []);
+    let elsewhere: TenantId = "elsewhere".to_owned().try_into().unwrap_or_default();
+    assert_eq!(store.baselines(&elsewhere, first.identity)?, []);
+    store.forget_derived()?;
+    assert_eq!(store.baselines(&tenant, first.identity)?, []);
     Ok(())
 }

@@ -48,7 +48,8 @@ pub(super) struct BaselineList {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Approved {
-    baseline: BaselineRecord,
+    /// Null while the server is behind: it comes when it has caught up.
+    baseline: Option<BaselineRecord>,
     /// Somebody other than its owner approved it: tell the owner.
     approved_for_owner: bool,
 }
@@ -181,7 +182,9 @@ pub(super) async fn approve(
     };
     let baseline = shared.attempt(approve).await?;
     Ok(Json(Approved {
-        approved_for_owner: baseline.approved_for_owner(),
+        approved_for_owner: baseline
+            .as_ref()
+            .is_some_and(BaselineRecord::approved_for_owner),
         baseline,
     }))
 }

@@ -11,7 +11,7 @@ use deedtrail_core::id::IdentityId;
 use serde::{Deserialize, Serialize};
 
 use super::Answer;
-use crate::problem::Problem;
+use super::ask;
 use crate::state::Shared;
 
 #[derive(Debug, Deserialize)]
@@ -42,8 +42,7 @@ pub(super) async fn reveal(
     Path(person): Path<String>,
     body: Bytes,
 ) -> Answer<Revealed> {
-    let why: Why = serde_json::from_slice(&body)
-        .map_err(|error| Problem::invalid(format!("{error}; send {{\"reason\": \"…\"}}")))?;
+    let why: Why = ask::said(&body, "{\"reason\": \"…\"}")?;
     let asked = person.clone();
     let reveal = move |app: &App| app.reveal_person(&principal, &asked, &why.reason);
     let identity = shared.attempt(reveal).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
@@ -13,8 +13,11 @@ use deedtrail_core::Text;
 use deedtrail_core::behaviour::BaselineRecord;
 use deedtrail_core::port::store::Scope;
 
+use serde::Deserialize;
+
 use super::charters::SignedView;
 use super::{Chrome, Failure, Section, show};
+use crate::api::time;
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::view::{Moment, Shown, grouped, share};
@@ -65,6 +68,14 @@ struct BaselinePage {
     may_decide: bool,
 }
 
+/// The stretch of time that was shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Window {
+    from: Option<String>,
+    to: Option<String>,
+}
+
 pub(super) async fn page(
     State(shared): State<Shared>,
     Extension(principal): Extension<Principal>,
@@ -80,10 +91,15 @@ pub(super) async fn approve(
     State(shared): State<Shared>,
     Extension(principal): Extension<Principal>,
     Path(who): Path<String>,
+    Form(window): Form<Window>,
 ) -> Result<Response, Failure> {
+    let window = (
+        time("from", window.from.as_deref())?,
+        time("to", window.to.as_deref())?,
+    );
     let approve = move |app: &App| {
         let file = app.find_identity(&principal.reading(), &who)?;
-        app.approve_baseline(&principal, &file, (None, None))?;
+        app.approve_baseline(&principal, &file, window)?;
         Ok::<_, BaselineError>(file.identity.id)
     };
     let id = shared.attempt(approve).await?;

@@ -84,6 +84,12 @@ fn approve(context: &mut Context<'_>, who: &str, range: &Range) -> anyhow::Resul
     let app = context.app();
     let record = app.approve_baseline(&context.principal, &file, window)?;
     context.instance.settle()?;
+    let Some(record) = record else {
+        let text =
+            "it is in the log; `deedtrail baseline list` shows it when processing has caught up";
+        context.console.say(text)?;
+        return Ok(Ended::Done);
+    };
     if context.console.json {
         context.console.object(&record)?;
         return Ok(Ended::Done);

@@ -56,11 +56,7 @@ const APPROVE: Document = Document {
         schema: Some("BaselineWindow"),
     }),
     answer: Answer::Json("BaselineApproved"),
-    refusals: &[
-        NOBODY,
-        (409, "Somebody else approved one at the same time."),
-        (422, "It did nothing in that time."),
-    ],
+    refusals: &[NOBODY, (422, "It did nothing in that time.")],
 };
 
 const DIFF: Document = Document {

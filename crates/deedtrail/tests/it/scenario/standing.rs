@@ -113,6 +113,10 @@ fn b8_a_source_without_actors_is_not_behavioural_and_says_what_is_missing() {
 fn b16_a_busy_safe_key_is_active_and_a_quiet_one_that_dumped_secrets_is_dangerous() {
     let stage = Stage::new();
     let now = stage.now();
+    let Stage {
+        folder, mut server, ..
+    } = stage;
+    server.stop();
     let ago = |minutes: i64| now.plus_micros(-minutes * Timestamp::MINUTE_US);
     let mut records = Records::of("aws.cloudtrail");
     let poller = user("poller", "AKIAEXAMPLE000000022");
@@ -126,8 +130,8 @@ fn b16_a_busy_safe_key_is_active_and_a_quiet_one_that_dumped_secrets_is_dangerou
         let secret = json!({ "requestParameters": { "secretId": format!("prod/db-{number}") } });
         records.call(ago(60), &quiet, "secretsmanager:GetSecretValue", &secret);
     }
-    records.ingest(&stage.folder);
-    let standing = |who: &str| stage.folder.json(&["behaviour", "show", who]).remove(0);
+    records.ingest(&folder);
+    let standing = |who: &str| folder.json(&["behaviour", "show", who]).remove(0);
     let (busy, dumped) = (standing("poller"), standing("exporter"));
     assert_eq!(
         (&busy["active"], &busy["danger"]),
@@ -139,6 +143,7 @@ fn b16_a_busy_safe_key_is_active_and_a_quiet_one_that_dumped_secrets_is_dangerou
         "{dumped}"
     );
     assert_eq!(dumped["danger_reasons"][0]["row"], "secret_extraction");
+    let stage = Stage::beside(folder);
     let listed = stage.get("/v1/standings");
     assert_eq!(
         listed["standings"][0]["name"], dumped["name"],
