@@ -103,17 +103,28 @@ pub(crate) fn list(
     filter: &SessionFilter,
     limit: usize,
 ) -> rusqlite::Result<Vec<Session>> {
+    let (sql, values) = select(filter, limit);
+    db.prepare_cached(&sql)?
+        .query_map(params_from_iter(values), |row| from_json(row, 0))?
+        .collect()
+}
+
+/// The query of a list with its values.
+fn select(filter: &SessionFilter, limit: usize) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = Vec::new();
     let mut conditions = String::new();
+    // One identity's sessions are found by its index, not by going through everybody's in order.
+    let (mut order, mut tenant) = ("last DESC", " AND tenant = ?");
     let family = match filter.identity {
         Some(identity) => {
             values.push(identity.to_bytes().to_vec().into());
             conditions.push_str(" AND identity IN (SELECT id FROM family)");
+            (order, tenant) = ("+last DESC", " AND +tenant = ?");
             FAMILY
         }
         None => "",
     };
-    conditions.push_str(" AND tenant = ?");
+    conditions.push_str(tenant);
     values.push(filter.tenant.as_str().to_owned().into());
     if let Some(verdict) = filter.verdict {
         conditions.push_str(" AND verdict = ?");
@@ -125,13 +136,11 @@ pub(crate) fn list(
     }
     let sql = format!(
         "{family}SELECT body FROM sessions WHERE true{conditions} \
-         ORDER BY last DESC, uid, part LIMIT ? OFFSET ?"
+         ORDER BY {order}, uid, part LIMIT ? OFFSET ?"
     );
     values.push(row_limit(limit).into());
     values.push(row_limit(filter.offset).into());
-    db.prepare_cached(&sql)?
-        .query_map(params_from_iter(values), |row| from_json(row, 0))?
-        .collect()
+    (sql, values)
 }
 
 pub(crate) fn one(
@@ -205,6 +214,9 @@ pub(crate) fn blind(
 
 #[cfg(test)]
 mod tests {
+    use deedtrail_core::id::IdentityId;
+    use deedtrail_core::session::SessionVerdict;
+
     use super::*;
     use crate::connection::Connections;
 
@@ -244,24 +256,38 @@ mod tests {
     fn lists_read_an_index() {
         let folder = tempfile::tempdir().unwrap();
         let connections = Connections::open(&folder.path().join("control.db")).unwrap();
-        let plan = |sql: &str| {
+        let plan = |(sql, values): (String, Vec<Value>)| {
             let explained = format!("EXPLAIN QUERY PLAN {sql}");
             connections
                 .read(|db| {
                     let mut statement = db.prepare(&explained)?;
-                    let rows = statement.query_map((), |row| row.get::<_, String>(3))?;
+                    let values = params_from_iter(&values);
+                    let rows = statement.query_map(values, |row| row.get::<_, String>(3))?;
                     rows.collect::<rusqlite::Result<Vec<_>>>()
                 })
                 .unwrap()
                 .join("\n")
         };
-        let all = plan(
-            "SELECT body FROM sessions WHERE true AND tenant = 't' \
-             ORDER BY last DESC, uid, part LIMIT 9 OFFSET 0",
-        );
+        let all = plan(select(&SessionFilter::default(), 9));
         assert!(all.contains("sessions_by_activity"), "{all}");
         assert!(!all.contains("TEMP B-TREE"), "{all}");
-        let joins = plan("SELECT 1 FROM session_joins WHERE origin = x'00' OR target = x'00'");
+        let of_one = SessionFilter {
+            identity: Some(IdentityId::from_bytes([1; 16])),
+            ..SessionFilter::default()
+        };
+        let departing = SessionFilter {
+            verdict: Some(SessionVerdict::Persistence),
+            ..of_one.clone()
+        };
+        for (filter, index) in [
+            (of_one, "sessions_by_verdict (identity=?)"),
+            (departing, "sessions_by_verdict (identity=? AND verdict=?)"),
+        ] {
+            let plan = plan(select(&filter, 1));
+            assert!(plan.contains(index), "{plan}");
+        }
+        let joins = "SELECT 1 FROM session_joins WHERE origin = x'00' OR target = x'00'";
+        let joins = plan((joins.to_owned(), Vec::new()));
         assert!(joins.contains("session_joins_by_target"), "{joins}");
     }
 }

@@ -10,6 +10,9 @@ CREATE TABLE behaviours (
 ) STRICT;
 CREATE INDEX behaviours_drifting ON behaviours (tenant, drift) WHERE drift IS NOT NULL;
 CREATE INDEX behaviours_newest ON behaviours (tenant, at);
+-- How one identity's sessions of a verdict are found.
+DROP INDEX sessions_by_identity;
+CREATE INDEX sessions_by_verdict ON sessions (identity, verdict, last DESC);
 CREATE TABLE forecasts (
     tenant TEXT PRIMARY KEY,
     record TEXT NOT NULL -- JSON

@@ -8,6 +8,7 @@ use deedtrail_core::behaviour::{Baseline, BaselineRecord};
 use super::timeline::in_order;
 use super::{Context, Ended};
 use crate::args::{BaselineCommand, Range};
+use crate::output::counted;
 
 /// Lines of each table of `show`; `--json` has all.
 const LINES_MAX: usize = 20;
@@ -43,8 +44,11 @@ fn print(context: &mut Context<'_>, baseline: &Baseline) -> anyhow::Result<Ended
     let console = &mut *context.console;
     let (median, busy) = baseline.events_per_day;
     console.line(format_args!(
-        "{} to {}: {} events on {} days, {median} on a median day, {busy} on a busy one",
-        baseline.from, baseline.until, baseline.events, baseline.active_days
+        "{} to {}: {} events on {}, {median} on a median day, {busy} on a busy one",
+        baseline.from,
+        baseline.until,
+        baseline.events,
+        counted(baseline.active_days as usize, "day")
     ))?;
     let of = baseline.events.max(1);
     for (heading, lines) in [
@@ -103,10 +107,11 @@ fn approve(context: &mut Context<'_>, who: &str, range: &Range) -> anyhow::Resul
         record.baseline.until
     ))?;
     if record.approved_for_owner() {
-        let owner = record.owner.as_deref().unwrap_or("nobody");
-        context
-            .console
-            .say(format_args!("its owner is {owner}: tell them"))?;
+        let text = match record.owner.as_deref() {
+            Some(owner) => format!("its owner is {owner}: tell them"),
+            None => "nobody owns it: `deedtrail identity import` assigns an owner".to_owned(),
+        };
+        context.console.say(text)?;
     }
     Ok(Ended::Done)
 }

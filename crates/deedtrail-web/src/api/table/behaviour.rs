@@ -17,7 +17,7 @@ const OVERVIEW: Document = Document {
 
 const STANDINGS: Document = Document {
     summary: "How identities stand: how much they do, and how dangerous that is",
-    detail: "The 500 active last, the most dangerous first.",
+    detail: "The 200 active last and those with high findings, the most dangerous first.",
     answer: Answer::Json("Standings"),
     ..PLAIN
 };
