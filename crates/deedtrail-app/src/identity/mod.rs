@@ -12,6 +12,7 @@ mod lifecycle;
 mod merge;
 mod resolver;
 mod seal;
+mod span;
 mod state;
 
 pub use decision::{IDENTITY_MERGE, MergeDecision};

@@ -11,6 +11,7 @@ use deedtrail_core::identity::{
 use deedtrail_core::namespace::namespace_facts;
 use deedtrail_core::time::Timestamp;
 
+use super::span::Spans;
 use super::{kind, seal};
 
 /// Who an event is about.
@@ -45,6 +46,8 @@ pub struct Resolver {
     pub(super) credentials_held: BTreeMap<IdentityId, usize>,
     pub(super) merges: BTreeMap<(IdentityId, IdentityId), Merge>,
     pub(super) touched: Touched,
+    /// Agents of the newest spans.
+    pub(super) spans: Spans,
     /// (kept, merged) since [`Resolver::take_merged`] was last called, in order.
     pub(super) merged: Vec<(IdentityId, IdentityId)>,
 }
@@ -103,12 +106,14 @@ impl Resolver {
     /// proves they are there, or by import; the event keeps its alias until then.
     pub fn resolve(&mut self, event: &mut Event) -> Resolved {
         self.file_under_credential(event);
+        self.file_under_agent(event);
         let actor = self.learn_actor(event);
         let behind = self.learn_delegation(event);
         if let Some(actor) = actor {
             self.use_credential(event, actor);
         }
         self.learn_lifecycle(event, actor);
+        self.note_span(event);
         Resolved {
             actor: actor.map(|id| self.stands_for(id)),
             behind,

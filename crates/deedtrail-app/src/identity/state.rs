@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Resolver;
 use super::resolver::Touched;
+use super::span::Spans;
 
 #[derive(Serialize, Deserialize)]
 struct State<'a> {
@@ -15,6 +16,7 @@ struct State<'a> {
     aliases: Vec<Cow<'a, AliasRecord>>,
     credentials: Vec<Cow<'a, CredentialRecord>>,
     merges: Vec<Cow<'a, Merge>>,
+    spans: Cow<'a, Spans>,
 }
 
 impl Resolver {
@@ -25,6 +27,7 @@ impl Resolver {
             aliases: self.aliases.values().map(Cow::Borrowed).collect(),
             credentials: self.credentials.values().map(Cow::Borrowed).collect(),
             merges: self.merges.values().map(Cow::Borrowed).collect(),
+            spans: Cow::Borrowed(&self.spans),
         })
     }
 
@@ -42,6 +45,7 @@ impl Resolver {
             aliases: by(owned(state.aliases), |alias| alias.uid),
             credentials: by(credentials, |credential| credential.uid),
             merges: by(owned(state.merges), |merge| (merge.merged, merge.kept)),
+            spans: state.spans.into_owned(),
             merged: Vec::new(),
             touched: Touched::default(),
         })

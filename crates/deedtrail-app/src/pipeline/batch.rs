@@ -161,15 +161,15 @@ impl<'p> Batch<'p> {
         source: &SourceFacts,
     ) -> Result<(), PipelineError> {
         let pipeline = &mut *self.pipeline;
-        if fresh {
-            pipeline.health.event(event);
-        }
         let State {
             resolver, detector, ..
         } = &mut pipeline.state;
         let resolved = resolver.resolve(event);
         for (kept, merged) in resolver.take_merged() {
             detector.merge(kept, merged);
+        }
+        if fresh {
+            pipeline.health.event(event);
         }
         let identity = resolved.actor.and_then(|id| resolver.identity(id));
         detector.assign_session(event, identity);

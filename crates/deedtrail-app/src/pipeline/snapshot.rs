@@ -18,7 +18,7 @@ use crate::identity::Resolver;
 /// Name in the store.
 const NAME: &str = "pipeline";
 /// First bytes, with the version of the layout as the last.
-const HEADER: &[u8; 4] = b"DTP\x03";
+const HEADER: &[u8; 4] = b"DTP\x04";
 
 /// A function of the log below a position, of the rules and of the settings.
 #[derive(Debug)]

@@ -73,7 +73,9 @@ fn title(context: &Context<'_>, at_secrets: bool, operation: &str) -> String {
     } else {
         ("tried to read", "used")
     };
-    if at_secrets {
+    if at_secrets && event.mapped.target_kind.as_deref() == Some("tool") {
+        format!("{name} {read} production secrets by {target}, outside its declared scope")
+    } else if at_secrets {
         format!("{name} {read} the production secret {target}, outside its declared scope")
     } else {
         format!("{name} {used} {operation}, which it does not declare")

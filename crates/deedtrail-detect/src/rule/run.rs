@@ -16,6 +16,9 @@ use crate::field::View;
 use crate::limits::{CORRELATION_DEPTH_MAX, DRAFT_EVENTS_MAX};
 use crate::{fact, profile};
 
+/// Words of titles that say by themselves that it was in vain.
+const IN_VAIN: [&str; 6] = ["denied", "fail", "refus", "tried", "attempt", "blocked"];
+
 /// The rules that apply to one source.
 #[derive(Debug)]
 pub(crate) struct SourceRules {
@@ -222,6 +225,11 @@ fn words(rule: &Rule, view: &View<'_>, extra: &[(&str, String)]) -> FindingDraft
     let title = match block.and_then(|block| block.title.as_ref()) {
         Some(template) => template.fill(view, extra),
         None => format!("{}: {}", rule.title, fact::actor_name(observation)),
+    };
+    let title = if profile::refused(observation.event) && !profile::contains_any(&title, &IN_VAIN) {
+        format!("{title} (refused)")
+    } else {
+        title
     };
     let pattern = pattern(rule, view);
     let mut draft = draft::of(observation, &rule.finding, &rule.name, &pattern);

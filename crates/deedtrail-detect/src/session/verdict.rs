@@ -29,7 +29,9 @@ pub(super) fn of(seen: &Seen<'_>, blast: &BlastRadius) -> Vec<(SessionVerdict, S
         classes.push((class, format!("{}{why}", fact::sentence(event))));
     }
     for draft in seen.drafts_of_session() {
-        if let Some(class) = by_finding(&draft.kind) {
+        // What one refused request would have been, it was not.
+        let in_vain = !profile::took_place(event) && draft.events.len() <= 1;
+        if let Some(class) = by_finding(&draft.kind).filter(|_| !in_vain) {
             classes.push((class, fact::cut(&draft.title, 200)));
         }
     }
