@@ -8,13 +8,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use deedtrail_behaviour::{Assessment, Behaviour, Budget, Learning, Settings, Step, Subject};
+use deedtrail_bench_learned::measure;
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::id::{EventUid, IdentityId, SessionUid};
 use deedtrail_sources::Registry;
 use serde_json::json;
 
-#[path = "../behaviour/measure.rs"]
-mod measure;
 mod protocol;
 mod runs;
 mod spans;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::measure::Seeded;
 use crate::runs::Run;
+use deedtrail_bench_learned::measure::Seeded;
 
 /// Parts the tasks are cut into.
 const FOLDS: usize = 5;

@@ -3,9 +3,9 @@
 use deedtrail_behaviour::{Budget, Learning, Settings};
 use serde::Serialize;
 
-use crate::measure::Seeded;
 use crate::replay::Replay;
 use crate::sets::Set;
+use deedtrail_bench_learned::measure::Seeded;
 
 /// Sessions that are known to be good.
 const BASELINE: usize = 1_000;

@@ -3,9 +3,9 @@
 use deedtrail_behaviour::{Assessment, Budget, Learning, Settings};
 use serde::Serialize;
 
-use crate::measure::{auc, f1, interval, share};
 use crate::replay::Replay;
 use crate::sets::{Sessions, Set};
+use deedtrail_bench_learned::measure::{auc, f1, interval, share};
 
 /// Share of normal sessions that may be reported.
 const ALPHA: f64 = 0.001;

@@ -2,7 +2,6 @@
 
 mod budget;
 mod detection;
-mod measure;
 mod replay;
 mod sets;
 mod speed;
@@ -25,7 +24,7 @@ fn main() -> Result<(), String> {
     let usage = "behaviour q1|q2|q6|q7|q8|s9 [FOLDER] [--json]";
     let name = plain.next().ok_or(usage)?;
     let folder = plain.next().map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/behaviour"),
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/behaviour"),
         PathBuf::from,
     );
     let result = run(name, &folder)?;

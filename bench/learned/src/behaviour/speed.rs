@@ -6,9 +6,9 @@ use std::time::Instant;
 use deedtrail_behaviour::{Behaviour, Budget, Learning, Model, Settings};
 use serde::Serialize;
 
-use crate::measure::Seeded;
 use crate::replay::Replay;
 use crate::sets::Set;
+use deedtrail_bench_learned::measure::Seeded;
 
 /// Rounds of each measurement; the median is told.
 const ROUNDS: usize = 7;

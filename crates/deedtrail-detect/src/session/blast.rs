@@ -29,7 +29,11 @@ pub(super) fn reach(blast: &mut BlastRadius, event: &Event) {
         | Action::Share
         | Action::LoggingChange
         | Action::PrivilegeRevoke
-        | Action::LicenceChange => note(&mut blast.written, event),
+        | Action::LicenceChange
+            if mapped.meaningful =>
+        {
+            note(&mut blast.written, event);
+        }
         Action::NotifyPeople => notify(blast, event),
         _ => {}
     }

@@ -28,8 +28,8 @@ fn told(resolver: &mut Resolver, mapped: MappedEvent) -> Event {
     event
 }
 
-fn alias_of(name: &str) -> Option<AliasUid> {
-    Some(AliasUid::of(&TenantId::default(), "agent.name", name))
+fn alias_of(name: &str) -> AliasUid {
+    AliasUid::of(&TenantId::default(), "agent.name", name)
 }
 
 #[test]
@@ -40,9 +40,9 @@ fn what_names_nobody_is_the_nearest_agents_above_at_any_depth() {
     told(&mut resolver, agent("s3", Some("s2"), "inner"));
     let tool = told(&mut resolver, span("s4", Some("s3"), by(&[])));
     let below = told(&mut resolver, span("s5", Some("s4"), by(&[])));
-    assert_eq!(call.actor_alias_uid, alias_of("outer"));
-    assert_eq!(tool.actor_alias_uid, alias_of("inner"));
-    assert_eq!(below.actor_alias_uid, alias_of("inner"));
+    assert_eq!(call.actor_alias_uid, Some(alias_of("outer")));
+    assert_eq!(tool.actor_alias_uid, Some(alias_of("inner")));
+    assert_eq!(below.actor_alias_uid, Some(alias_of("inner")));
     assert_eq!(below.mapped.actor_kind, ActorKind::AiAgent);
     assert_eq!(
         below.mapped.labels.get("actor_from").map(AsRef::as_ref),
@@ -89,7 +89,7 @@ fn a_restart_forgets_no_span_and_the_oldest_go_first() {
     }
     let mut resolver = Resolver::from_bytes(&resolver.to_bytes().unwrap()).unwrap();
     let known = told(&mut resolver, span("c1", Some("first"), by(&[])));
-    assert_eq!(known.actor_alias_uid, alias_of("outer"));
+    assert_eq!(known.actor_alias_uid, Some(alias_of("outer")));
     let late = told(&mut resolver, span("c2", Some("first"), by(&[])));
     assert_eq!(late.actor_alias_uid, None);
 }

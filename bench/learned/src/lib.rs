@@ -1,0 +1,3 @@
+//! What the benchmarks of learned behaviour share.
+
+pub mod measure;
