@@ -1,5 +1,6 @@
 //! What detection depends on besides records is in the log: imports, rules, mappings.
 
+use deedtrail_core::Text;
 use deedtrail_core::id::{SessionUid, TenantId};
 use deedtrail_core::port::log::{
     AppendError, EntryKind, NewEntry, Outcome, Part, PartClass, Sequence,
@@ -35,6 +36,9 @@ pub const MAPPINGS: &str = "mappings";
 pub const TARGETS: &str = "target rules";
 /// Note of an entry that holds the thresholds of detection in force, as JSON.
 pub const DETECTION: &str = "detection settings";
+
+/// Note of a tick that has no time of its own: records were taken in, and no server runs.
+pub const REST: &str = "at rest";
 
 /// What an analyst says of a session, for what is learned of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,16 +120,26 @@ impl App {
     /// was sent again since the last one is noted before it.
     pub fn tick(&self) -> Result<(), AppendError> {
         self.note_repeats()?;
+        self.append_tick(Text::default())
+    }
+
+    fn append_tick(&self, note: Text) -> Result<(), AppendError> {
         self.ports.log.append(vec![NewEntry {
             kind: EntryKind::Tick,
             tenant: TenantId::default(),
             source: None,
             received: self.ports.clock.now(),
             idempotency_key: None,
-            note: deedtrail_core::Text::default(),
+            note,
             parts: Vec::new(),
         }])?;
         Ok(())
+    }
+
+    /// Appends a tick without a time of its own, for a process that takes records in and ends: what
+    /// waits for a tick is told by the time of the newest event.
+    pub fn rest(&self) -> Result<(), AppendError> {
+        self.append_tick(Text::new_static(REST))
     }
 
     /// Notes in the log how many records of each source were sent again since this was last done:

@@ -1,6 +1,7 @@
 //! What an evidence bundle is made of: which events, in which order, under which title.
 
 use deedtrail_core::event::Event;
+use deedtrail_core::finding::Finding;
 use deedtrail_core::id::FindingId;
 use deedtrail_core::port::archive::EventFilter;
 use deedtrail_core::port::log::{PartClass, ReadError, Secrets};
@@ -39,16 +40,18 @@ impl App {
             Secrets::Included => (Scope::Admin, "evidence exported with secrets"),
         };
         principal.require(scope)?;
-        let (title, identity, filter) = match subject.parse::<FindingId>() {
-            Ok(id) if self.ports.store.finding(id)?.is_some() => {
-                let (title, filter) = self.finding_events(id)?;
-                (title, None, filter)
-            }
-            _ => {
-                let file = self.find_identity(principal, subject)?;
-                let (title, filter) = identity_events(&file);
-                (title, Some(file), filter)
-            }
+        let finding = match subject.parse::<FindingId>() {
+            Ok(id) => self.ports.store.finding(id)?,
+            Err(_) => None,
+        };
+        let own = finding.filter(|finding| finding.draft.tenant == principal.tenant);
+        let (title, identity, filter) = if let Some(finding) = own {
+            let (title, filter) = finding_events(&finding);
+            (title, None, filter)
+        } else {
+            let file = self.find_identity(principal, subject)?;
+            let (title, filter) = identity_events(&file);
+            (title, Some(file), filter)
         };
         let mut events = self.all_events(&EventFilter {
             tenant: principal.tenant.clone(),
@@ -102,25 +105,16 @@ impl App {
             None => Ok(events),
         }
     }
+}
 
-    fn finding_events(&self, id: FindingId) -> Result<(String, EventFilter), ReadingError> {
-        let finding = self.ports.store.finding(id)?;
-        let finding = finding.ok_or_else(|| ReadingError::Nobody(id.to_string()))?;
-        let uids = finding
-            .draft
-            .events
-            .iter()
-            .map(|event| event.event_uid)
-            .collect();
-        let title = format!("Finding {id}: {}", finding.draft.title);
-        Ok((
-            title,
-            EventFilter {
-                uids,
-                ..EventFilter::default()
-            },
-        ))
-    }
+fn finding_events(finding: &Finding) -> (String, EventFilter) {
+    let events = finding.draft.events.iter();
+    let title = format!("Finding {}: {}", finding.id, finding.draft.title);
+    let filter = EventFilter {
+        uids: events.map(|event| event.event_uid).collect(),
+        ..EventFilter::default()
+    };
+    (title, filter)
 }
 
 fn identity_events(file: &IdentityFile) -> (String, EventFilter) {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::App;
 use crate::access::Principal;
 use crate::behaviour::{Active, Danger};
-use crate::findings::LEARNED;
+use crate::findings::{LEARNED, raising_sequence};
 use crate::timeline::ReadingError;
 
 /// A finding, explained.
@@ -39,6 +39,14 @@ pub struct AboutSession {
     pub systems: Vec<Text>,
     pub verdict: SessionVerdict,
     pub trust: u8,
+}
+
+impl Explanation {
+    /// Reasons of the finding that do not stand in `judged_against`.
+    pub fn observed(&self) -> impl Iterator<Item = &String> {
+        let reasons = self.finding.finding.draft.reasons.iter();
+        reasons.filter(|reason| !self.judged_against.contains(reason))
+    }
 }
 
 impl App {
@@ -73,7 +81,7 @@ impl App {
         };
         judged_against.extend(finding.draft.reasons.iter().filter(said).cloned());
         Ok(Explanation {
-            raised_by: raised_by(&finding.draft.rule),
+            raised_by: self.raised_by(&finding.draft.rule),
             judged_against,
             session: session.map(|session| AboutSession {
                 uid: session.uid,
@@ -85,30 +93,41 @@ impl App {
             active: standing.as_ref().map(|it| it.active),
             danger: standing.as_ref().map(|it| it.danger),
             answers: answers(&finding.draft.kind),
-            finding: Briefing::from(finding),
+            finding: self.briefing(finding),
         })
     }
-}
 
-fn raised_by(rule: &str) -> String {
-    match rule {
-        "code/behaviour" => {
-            "learned behaviour (docs/reference/behaviour.md): what this identity and its peers did \
-             before"
-                .to_owned()
+    fn raised_by(&self, rule: &str) -> String {
+        if rule == "code/behaviour" {
+            return "learned behaviour (docs/reference/behaviour.md): what this identity and its \
+                    peers did before"
+                .to_owned();
         }
-        charter if charter.starts_with("charter/") => {
-            let name = charter.trim_start_matches("charter/");
-            format!("the charter `{name}`; `deedtrail charter show {name}` prints its text")
+        if let Some(name) = rule.strip_prefix("charter/") {
+            return format!(
+                "the charter `{name}`; `deedtrail charter show {name}` prints its text"
+            );
         }
-        sequence if sequence.starts_with("sequence/") => {
-            let id = sequence.trim_start_matches("sequence/");
-            format!("the unsafe sequence `{id}` (docs/reference/unsafe-sequences.md)")
+        if let Some(id) = raising_sequence(rule) {
+            return self.raising(id);
         }
-        code if code.starts_with("code/") => {
-            format!("the detector `{code}` (docs/reference/findings.md)")
+        if rule.starts_with("code/") {
+            return format!("the detector `{rule}` (docs/reference/findings.md)");
         }
-        rule => format!("the rule `{rule}`; `deedtrail rule explain {rule}` says when it fires"),
+        format!("the rule `{rule}`; `deedtrail rule explain {rule}` says when it fires")
+    }
+
+    /// An unsafe sequence, and where it is written.
+    fn raising(&self, id: &str) -> String {
+        let Some(form) = self.sequences.form(id) else {
+            return format!("the unsafe sequence `{id}`, which is no longer in force");
+        };
+        let title = form.title.trim();
+        if self.sequences.is_own(id) {
+            format!("the unsafe sequence `{id}` of the folder that `sequences` names: {title}")
+        } else {
+            format!("the unsafe sequence `{id}` (docs/reference/unsafe-sequences.md): {title}")
+        }
     }
 }
 

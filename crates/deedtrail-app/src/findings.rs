@@ -3,7 +3,9 @@
 use deedtrail_core::Text;
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::registry;
-use deedtrail_core::finding::{Decision, FINDING_EVENTS_MAX, Finding, FindingStatus, FindingType};
+use deedtrail_core::finding::{
+    Briefing, Decision, FINDING_EVENTS_MAX, Finding, FindingStatus, FindingType,
+};
 use deedtrail_core::id::{EventUid, FindingId};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::archive::EventFilter;
@@ -59,7 +61,29 @@ impl App {
         limit: usize,
     ) -> Result<Vec<Finding>, ReadingError> {
         principal.require(Scope::Read)?;
-        Ok(self.ports.store.findings(filter, limit)?)
+        let filter = FindingFilter {
+            tenant: principal.tenant.clone(),
+            ..filter.clone()
+        };
+        Ok(self.ports.store.findings(&filter, limit)?)
+    }
+
+    /// A finding with what its type says. One that an unsafe sequence raised means what that says of
+    /// itself, and an operator's own answers to the controls that it names.
+    pub fn briefing(&self, finding: Finding) -> Briefing {
+        let mut briefing = Briefing::from(finding);
+        let Some(id) = raising_sequence(&briefing.finding.draft.rule) else {
+            return briefing;
+        };
+        let Some(form) = self.sequences.form(id) else {
+            return briefing;
+        };
+        briefing.meaning = Some(Text::from(form.meaning.trim()));
+        let references = form.references.iter();
+        if self.sequences.is_own(id) && !form.references.is_empty() {
+            briefing.mapped_ref = references.map(Text::from).collect();
+        }
+        briefing
     }
 
     /// One finding with its identity and events.
@@ -69,8 +93,7 @@ impl App {
         id: FindingId,
     ) -> Result<FindingFile, ReadingError> {
         principal.require(Scope::Read)?;
-        let finding = self.ports.store.finding(id)?;
-        let finding = finding.ok_or(ReadingError::NoFinding(id))?;
+        let finding = self.finding_of(principal, id)?;
         let identity = match self.ports.store.identity(finding.draft.identity)? {
             Some(identity) => Some(self.identity_file(identity)?),
             None => None,
@@ -99,8 +122,7 @@ impl App {
             return Err(ReadingError::UnknownDisposition(unknown.to_owned()));
         }
         let note = noted(conclusion.note)?;
-        let store = &self.ports.store;
-        let finding = store.finding(id)?.ok_or(ReadingError::NoFinding(id))?;
+        let finding = self.finding_of(principal, id)?;
         let mut entry = format!(
             "{id} {status:?}, {}",
             disposition.unwrap_or("no disposition")
@@ -117,8 +139,15 @@ impl App {
             analyst: principal.name.clone(),
             at: self.ports.clock.now(),
         };
-        store.decide_finding(id, decision)?;
-        store.finding(id)?.ok_or(ReadingError::NoFinding(id))
+        self.ports.store.decide_finding(id, decision)?;
+        self.finding_of(principal, id)
+    }
+
+    /// The finding of that id, if it is one of the principal's tenant.
+    fn finding_of(&self, principal: &Principal, id: FindingId) -> Result<Finding, ReadingError> {
+        let finding = self.ports.store.finding(id)?;
+        let own = finding.filter(|finding| finding.draft.tenant == principal.tenant);
+        own.ok_or(ReadingError::NoFinding(id))
     }
 
     /// What is said of a session that departed from learned behaviour changes what is learned. It is
@@ -170,6 +199,11 @@ impl App {
         events.reverse();
         Ok(events)
     }
+}
+
+/// The id of the unsafe sequence that a finding's rule names.
+pub(crate) fn raising_sequence(rule: &str) -> Option<&str> {
+    rule.strip_prefix("sequence/")
 }
 
 /// A note without the space around it and with the line breaks of a file; `None` when nothing is

@@ -5,16 +5,17 @@
 //! exact times lead to them.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use deedtrail_core::Text;
 use deedtrail_core::event::ActorKind;
-use deedtrail_core::finding::{Finding, FindingStatus, Severity, registry};
+use deedtrail_core::finding::{Severity, registry};
 use deedtrail_core::id::IdentityId;
 use deedtrail_core::identity::Identity;
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
-use deedtrail_core::port::store::{FindingFilter, Scope, StoreError};
+use deedtrail_core::port::store::{DepartureDay, DepartureFilter, Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 use serde::Serialize;
 
@@ -26,8 +27,8 @@ use crate::timeline::ReadingError;
 pub const RISK_DAYS: i64 = 90;
 /// People listed; further ones are counted.
 pub const PEOPLE_MAX: usize = 200;
-/// Findings of one kind that are looked at, the newest.
-const FINDINGS_MAX: usize = 5_000;
+/// Findings that are looked at, those of the newest events; they are summed up in the store.
+pub const FINDINGS_MAX: usize = 50_000;
 /// Hex digits of a pseudonym: 48 bits tell 200,000 people apart with a chance of 1 in 14,000 that
 /// any two are alike, and those are not revealed.
 const PSEUDONYM_DIGITS: usize = 12;
@@ -60,7 +61,7 @@ pub struct InsiderRisk {
     pub people: Vec<PersonRisk>,
     /// People beyond [`PEOPLE_MAX`].
     pub left_out: usize,
-    /// There are more findings of a kind than are looked at; the oldest do not count.
+    /// There are more findings than are looked at; the oldest do not count.
     pub cut: bool,
 }
 
@@ -108,8 +109,8 @@ pub const fn points(severity: Severity) -> u32 {
     }
 }
 
-/// Findings of one person, of one kind each.
-type Departures = BTreeMap<&'static str, Vec<Finding>>;
+/// Findings of one person, of one kind each, by day.
+type Departures = BTreeMap<&'static str, Vec<DepartureDay>>;
 
 /// Everybody with findings, before names are taken away.
 struct Found {
@@ -178,32 +179,28 @@ impl App {
             people: BTreeMap::new(),
             cut: false,
         };
-        for kind in KINDS {
-            let filter = FindingFilter {
-                kind: Some(kind.to_owned()),
-                updated_since: Some(from),
-                ..FindingFilter::default()
+        let days = self.ports.store.departures(&DepartureFilter {
+            tenant: principal.tenant.clone(),
+            kinds: &KINDS,
+            since: from,
+            findings_max: FINDINGS_MAX,
+        })?;
+        let looked_at: u64 = days.iter().map(|day| day.findings).sum();
+        found.cut = looked_at >= FINDINGS_MAX as u64;
+        for day in days {
+            let Some(kind) = KINDS.into_iter().find(|kind| day.kind == *kind) else {
+                continue;
             };
-            let findings = self.ports.store.findings(&filter, FINDINGS_MAX)?;
-            found.cut |= findings.len() >= FINDINGS_MAX;
-            for finding in findings {
-                let counts = finding.draft.tenant == principal.tenant
-                    && finding.status != FindingStatus::Closed
-                    && finding.last_time >= from;
-                if !counts {
-                    continue;
-                }
-                let id = finding.draft.identity;
-                if let std::collections::btree_map::Entry::Vacant(unknown) = known.entry(id) {
-                    unknown.insert(self.ports.store.identity(id)?);
-                }
-                let identity = known.get(&id).and_then(Option::as_ref);
-                let human = identity.filter(|identity| identity.kind == ActorKind::Human);
-                let Some(identity) = human else { continue };
-                let person = found.people.entry(identity.id);
-                let person = person.or_insert_with(|| (identity.clone(), Departures::new()));
-                person.1.entry(kind).or_default().push(finding);
+            let id = day.identity;
+            if let Entry::Vacant(unknown) = known.entry(id) {
+                unknown.insert(self.ports.store.identity(id)?);
             }
+            let identity = known.get(&id).and_then(Option::as_ref);
+            let human = identity.filter(|identity| identity.kind == ActorKind::Human);
+            let Some(identity) = human else { continue };
+            let person = found.people.entry(identity.id);
+            let person = person.or_insert_with(|| (identity.clone(), Departures::new()));
+            person.1.entry(kind).or_default().push(day);
         }
         Ok(found)
     }
@@ -234,7 +231,7 @@ fn pseudonym(secret: &[u8; 32], id: IdentityId) -> Text {
 fn person(person: Text, kinds: &Departures) -> PersonRisk {
     let mut kinds: Vec<KindOfDeparture> = kinds
         .iter()
-        .filter_map(|(kind, findings)| departure(kind, findings))
+        .filter_map(|(kind, days)| departure(kind, days))
         .collect();
     kinds.sort_by_key(|it| (Reverse(it.points), it.kind));
     let severity = kinds.iter().map(|it| it.severity).max();
@@ -249,19 +246,20 @@ fn person(person: Text, kinds: &Departures) -> PersonRisk {
     }
 }
 
-/// `None` without findings, and for a kind that the registry does not know.
-fn departure(kind: &str, findings: &[Finding]) -> Option<KindOfDeparture> {
+/// `None` without findings, and for a kind that the registry does not know. A person may have been
+/// several identities, with findings of the same day.
+fn departure(kind: &str, found: &[DepartureDay]) -> Option<KindOfDeparture> {
     let kind = registry::find(kind)?;
-    let severity = findings.iter().map(|it| it.draft.severity).max()?;
-    let last = findings.iter().map(|it| it.last_time).max()?;
-    let days: BTreeSet<i64> = findings.iter().map(|it| it.draft.at.utc_day()).collect();
+    let severity = found.iter().map(|it| it.severity).max()?;
+    let last = found.iter().map(|it| it.last).max()?;
+    let days: BTreeSet<i64> = found.iter().map(|it| it.day).collect();
     let further = u32::try_from(days.len().saturating_sub(1)).unwrap_or(u32::MAX);
     Some(KindOfDeparture {
         kind: kind.id,
         title: kind.title,
         points: points(severity) + DAY_POINTS * further.min(DAYS_COUNTED_MAX),
         severity,
-        findings: findings.len() as u64,
+        findings: found.iter().map(|it| it.findings).sum(),
         days: days.len(),
         last_day: last.to_string().chars().take(10).collect::<String>().into(),
     })

@@ -74,6 +74,8 @@ pub struct App {
     pub handover: Arc<pipeline::Handover>,
     /// Rules that are not in force because of a mistake: file, line, what is wrong.
     pub rules_left_out: Vec<String>,
+    /// Unsafe sequences in force.
+    pub sequences: Arc<deedtrail_charter::Library>,
     /// What is wrong with files of unsafe sequences, one line each.
     pub sequences_left_out: Vec<String>,
     /// Webhooks that are awaited, by name.
@@ -100,6 +102,7 @@ impl App {
             processing: Arc::default(),
             handover: Arc::default(),
             rules_left_out: Vec::new(),
+            sequences: deedtrail_charter::Library::shipped(),
             sequences_left_out: Vec::new(),
             webhooks: BTreeMap::new(),
             signals: BTreeMap::new(),

@@ -7,6 +7,8 @@ use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::{Mapper, SourceAccount, SourceFacts};
 use serde::Serialize;
 
+use crate::source_name::{did_you_mean, nearest};
+
 /// Fewest letters and digits of a name that are looked for in titles.
 const NAME_CHARACTERS_MIN: usize = 3;
 
@@ -14,7 +16,7 @@ const NAME_CHARACTERS_MIN: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Its logs tell all that post-authentication, behavioural and usage telemetry need.
+    /// For each of post-authentication, behavioural and usage telemetry one of its logs tells all.
     Adopt,
     /// They lack something of it: adopt it when that is acceptable, or made up for.
     AdoptWithConditions,
@@ -46,14 +48,37 @@ pub struct Feed {
     pub lacks: String,
 }
 
-/// One kind of telemetry.
+/// One kind of telemetry. Logs tell of different things done: what one lacks, another does not make
+/// up for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KindOf {
     pub kind: &'static str,
-    /// Logs that contribute to it.
-    pub feeds: Vec<SourceName>,
-    /// Facts it needs that none of them tells.
+    /// Logs that contribute to it, those that lack least first.
+    pub feeds: Vec<Contribution>,
+    /// Facts it needs that the first of them does not tell; all of them when there is none.
     pub missing: Vec<&'static str>,
+}
+
+/// What one log contributes to a kind of telemetry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Contribution {
+    pub source: SourceName,
+    /// Facts the kind needs that this log does not tell.
+    pub missing: Vec<&'static str>,
+}
+
+impl KindOf {
+    /// What the log does not tell that lacks least.
+    fn condition(&self) -> String {
+        let (kind, missing) = (self.kind, self.missing.join(", "));
+        match self.feeds.first() {
+            Some(fullest) => {
+                let source = &fullest.source;
+                format!("{kind}: {source}, which says most, does not say {missing}")
+            }
+            None => format!("{kind}: no log of it is known"),
+        }
+    }
 }
 
 /// What is known of the telemetry of a service.
@@ -63,6 +88,8 @@ pub struct SaasReadiness {
     pub verdict: Verdict,
     pub feeds: Vec<Feed>,
     pub kinds: Vec<KindOf>,
+    /// Names that come close, where no log is known of this one.
+    pub did_you_mean: Vec<String>,
     /// What to settle before it is adopted.
     pub conditions: Vec<String>,
 }
@@ -108,11 +135,20 @@ const FACTS: [Fact; 8] = [
     LINK_VERDICT,
 ];
 
+impl SaasReadiness {
+    /// The name and the verdict; of an unknown name those that come close.
+    pub fn headline(&self) -> String {
+        let near = did_you_mean(&self.did_you_mean);
+        format!("{}: {}{near}", self.name, self.verdict.words())
+    }
+}
+
 /// What is known of the service of that name: of the vendor, or whose title has it.
 pub fn saas_readiness(name: &str, mapper: &dyn Mapper) -> SaasReadiness {
-    let sources = mapper.sources().into_iter();
-    let known: Vec<_> = sources
-        .filter(|facts| is_of(facts, name))
+    let sources = mapper.sources();
+    let of_it = sources.iter().filter(|facts| is_of(facts, name));
+    let known: Vec<_> = of_it
+        .cloned()
         .map(|facts| {
             let account = mapper.account_of(&facts.name).unwrap_or_default();
             (facts, account)
@@ -138,7 +174,7 @@ pub fn saas_readiness(name: &str, mapper: &dyn Mapper) -> SaasReadiness {
         ],
         _ => wanted()
             .filter(|one| !one.missing.is_empty())
-            .map(|one| format!("{}: no log says {}", one.kind, one.missing.join(", ")))
+            .map(KindOf::condition)
             .collect(),
     };
     let needs = known
@@ -150,8 +186,30 @@ pub fn saas_readiness(name: &str, mapper: &dyn Mapper) -> SaasReadiness {
         verdict,
         feeds: known.iter().map(feed).collect(),
         kinds,
+        did_you_mean: match verdict {
+            Verdict::Unknown => near(name, &sources),
+            Verdict::Adopt | Verdict::AdoptWithConditions => Vec::new(),
+        },
         conditions,
     }
+}
+
+/// Vendors whose name comes close.
+fn near(name: &str, sources: &[SourceFacts]) -> Vec<String> {
+    let vendors = sources.iter().map(|facts| vendor(facts.name.as_str()));
+    let vendors: BTreeSet<&str> = vendors.filter(|vendor| !is_form(vendor)).collect();
+    let typed = name.replace(' ', "_");
+    let near = nearest(&typed, vendors, |vendor| vendor);
+    near.into_iter().map(str::to_owned).collect()
+}
+
+fn vendor(source: &str) -> &str {
+    source.split_once('.').map_or(source, |(vendor, _)| vendor)
+}
+
+/// Whether it is a form in which many systems write, which is of none.
+fn is_form(vendor: &str) -> bool {
+    matches!(vendor, "generic" | "ocsf" | "otel" | "unlabelled")
 }
 
 /// Letters and digits of a name, in lower case.
@@ -162,11 +220,11 @@ fn bare(name: &str) -> String {
 
 fn is_of(facts: &SourceFacts, name: &str) -> bool {
     let (name, source) = (bare(name), facts.name.as_str());
-    let vendor = source.split_once('.').map_or(source, |(vendor, _)| vendor);
-    // A form in which many systems write is of none.
-    let is_form = matches!(vendor, "generic" | "ocsf" | "otel" | "unlabelled");
+    let vendor = vendor(source);
     let in_title = name.len() >= NAME_CHARACTERS_MIN && bare(&facts.title).contains(&name);
-    !is_form && !name.is_empty() && (bare(vendor) == name || bare(source) == name || in_title)
+    !is_form(vendor)
+        && !name.is_empty()
+        && (bare(vendor) == name || bare(source) == name || in_title)
 }
 
 fn tells(account: &SourceAccount, fact: &Fact) -> bool {
@@ -202,12 +260,20 @@ fn of_kind(kind: TelemetryKind, known: &[(SourceFacts, SourceAccount)]) -> KindO
         TelemetryKind::PostAuthentication | TelemetryKind::Behavioural => !only_sign_ins(facts),
         TelemetryKind::Usage => true,
     };
-    let feeds: Vec<_> = known.iter().filter(contributes).collect();
-    let told = |fact: &&Fact| feeds.iter().any(|(_, account)| tells(account, fact));
-    let missing = needed(kind).iter().filter(|fact| !told(fact));
+    let contribution = |(facts, account): &(SourceFacts, SourceAccount)| {
+        let missing = needed(kind).iter().filter(|fact| !tells(account, fact));
+        Contribution {
+            source: facts.name.clone(),
+            missing: missing.map(|fact| fact.0).collect(),
+        }
+    };
+    let contributing = known.iter().filter(contributes);
+    let mut feeds: Vec<Contribution> = contributing.map(contribution).collect();
+    feeds.sort_by_key(|feed| feed.missing.len());
+    let missing = feeds.first().map(|feed| feed.missing.clone());
     KindOf {
         kind: kind.name(),
-        missing: missing.map(|fact| fact.0).collect(),
-        feeds: feeds.iter().map(|(facts, _)| facts.name.clone()).collect(),
+        missing: missing.unwrap_or_else(|| needed(kind).iter().map(|fact| fact.0).collect()),
+        feeds,
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::Text;
-use deedtrail_core::id::{IdentityId, SessionUid};
+use deedtrail_core::event::Plane;
+use deedtrail_core::id::{IdentityId, SessionUid, SourceName};
+use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_core::port::store::{Scope, SessionFilter};
 use deedtrail_core::session::{BlindSession, GAP_MARKED_US, NextAction, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
@@ -11,10 +13,14 @@ use serde::Serialize;
 
 use crate::App;
 use crate::access::Principal;
+use crate::source_name::nearest;
 use crate::timeline::ReadingError;
 
 /// Sessions a file holds beside its own; those farther away by joins are left out, which it says.
 pub const JOINED_MAX: usize = 24;
+
+/// Sessions whose ids are compared with one that none has.
+const NEAR_LOOKED_AT_MAX: usize = 1_000;
 
 /// Joins less sure than this are weak: they are followed from the session itself, not on from those
 /// joined to it, since a row of them leads to anything.
@@ -54,6 +60,34 @@ pub struct BlindMap {
     pub systems: Vec<(Text, usize)>,
     /// The gravest first, then the latest.
     pub rows: Vec<BlindSession>,
+}
+
+/// Why the map of blind sessions has no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NothingBlind {
+    NoRecords,
+    /// No identity provider has delivered.
+    NoSignIns,
+    /// Those that were seen lead to where something is seen.
+    AllSeen,
+}
+
+impl NothingBlind {
+    /// Why, and what would fill it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NoRecords => "No record has come in yet, so there is no sign-in to follow.",
+            Self::NoSignIns => {
+                "No identity provider's log has come in, which would tell who signs in where; roles \
+                 that were assumed lead to accounts whose log arrives."
+            }
+            Self::AllSeen => {
+                "Every sign-in that was seen leads to a system whose own log arrives; one whose \
+                 log does not is told two minutes later, and after `deedtrail ingest` without a \
+                 server at its end."
+            }
+        }
+    }
 }
 
 /// Whether a join was made in a part of a session that began at `started`: joins name sessions, and
@@ -138,7 +172,10 @@ impl App {
         principal.require(Scope::Read)?;
         let (store, tenant) = (&self.ports.store, &principal.tenant);
         let session = store.session(tenant, uid)?;
-        let session = session.ok_or(ReadingError::NoSession(uid))?;
+        let Some(session) = session else {
+            let near = self.sessions_nearly(principal, &uid.to_string())?;
+            return Err(ReadingError::NoSession { id: uid, near });
+        };
         let mut known = BTreeMap::from([(uid, session.started)]);
         let mut fresh = vec![uid];
         let mut joins: BTreeMap<_, SessionJoin> = BTreeMap::new();
@@ -180,6 +217,45 @@ impl App {
             joined,
             joins,
             more,
+        })
+    }
+
+    /// Sessions whose id comes close to what somebody typed, of those that were active last.
+    pub fn sessions_nearly(
+        &self,
+        principal: &Principal,
+        typed: &str,
+    ) -> Result<Vec<SessionUid>, ReadingError> {
+        let newest = self.sessions(principal, &SessionFilter::default(), NEAR_LOOKED_AT_MAX)?;
+        let ids = newest.iter().map(|session| session.uid);
+        let mut ids: Vec<(String, SessionUid)> = ids.map(|uid| (uid.to_string(), uid)).collect();
+        ids.dedup();
+        let near = nearest(typed, ids, |(text, _)| text);
+        Ok(near.into_iter().map(|(_, uid)| uid).collect())
+    }
+
+    /// Why the map of blind sessions has no row, when it has none.
+    pub fn nothing_blind(&self, principal: &Principal) -> Result<NothingBlind, ReadingError> {
+        principal.require(Scope::Read)?;
+        let health = self.ports.store.source_health()?;
+        let delivered: BTreeSet<&SourceName> = health
+            .iter()
+            .filter(|it| it.tenant == principal.tenant && it.records > 0)
+            .map(|it| &it.source)
+            .collect();
+        if delivered.is_empty() {
+            return Ok(NothingBlind::NoRecords);
+        }
+        let tells = |facts: &SourceFacts| {
+            let mut planes = facts.planes.iter();
+            delivered.contains(&facts.name)
+                && planes.any(|plane| plane == Plane::IdentityProvider.name())
+        };
+        let sources = self.ports.mapper.sources();
+        Ok(if sources.iter().any(tells) {
+            NothingBlind::AllSeen
+        } else {
+            NothingBlind::NoSignIns
         })
     }
 

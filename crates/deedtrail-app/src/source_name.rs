@@ -1,4 +1,4 @@
-//! A source by the name somebody typed, or the names that come close.
+//! A source by the name somebody typed, or the names that come close; and those of anything else.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ const SIMILARITY_GAP: f64 = 0.1;
 /// Fewest characters that count as a part of a name.
 const PART_CHARACTERS_MIN: usize = 3;
 /// Most names suggested.
-const SUGGESTIONS_MAX: usize = 3;
+pub const SUGGESTIONS_MAX: usize = 3;
 /// Most characters of what was asked for that are compared and repeated.
 const NAME_CHARACTERS_MAX: usize = 80;
 
@@ -30,11 +30,7 @@ impl std::error::Error for UnknownSource {}
 impl fmt::Display for UnknownSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no source is called `{}`", self.name)?;
-        let near: Vec<String> = self.near.iter().map(|name| format!("`{name}`")).collect();
-        if near.is_empty() {
-            return Ok(());
-        }
-        write!(f, "; did you mean {}?", near.join(", "))
+        f.write_str(&did_you_mean(&self.near))
     }
 }
 
@@ -44,27 +40,53 @@ pub fn known_source(
     known: impl IntoIterator<Item = SourceName>,
 ) -> Result<SourceName, UnknownSource> {
     let name: String = name.chars().take(NAME_CHARACTERS_MAX).collect();
-    let mut near = Vec::new();
+    let mut others = Vec::new();
     for source in known {
         if source.as_str() == name {
             return Ok(source);
         }
-        near.push((similarity(&name, source.as_str()), source));
+        others.push(source);
     }
-    let best = near.iter().map(|(score, _)| *score).fold(0.0, f64::max);
-    near.retain(|(score, _)| *score >= SIMILARITY_MIN.max(best - SIMILARITY_GAP));
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let near = near.into_iter().take(SUGGESTIONS_MAX);
-    let near = near.map(|(_, source)| source).collect();
+    let near = nearest(&name, others, SourceName::as_str);
     Err(UnknownSource { name, near })
 }
 
+/// Those of `known` whose name comes close to what somebody typed, the nearest first, at most
+/// [`SUGGESTIONS_MAX`].
+pub fn nearest<T>(
+    typed: &str,
+    known: impl IntoIterator<Item = T>,
+    name: impl Fn(&T) -> &str,
+) -> Vec<T> {
+    let typed: String = typed.chars().take(NAME_CHARACTERS_MAX).collect();
+    let known = known.into_iter();
+    let mut near: Vec<(f64, T)> = known
+        .map(|one| (similarity(&typed, name(&one)), one))
+        .filter(|(score, _)| *score >= SIMILARITY_MIN)
+        .collect();
+    let best = near.iter().map(|(score, _)| *score).fold(0.0, f64::max);
+    near.retain(|(score, _)| *score >= best - SIMILARITY_GAP);
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let near = near.into_iter().take(SUGGESTIONS_MAX);
+    near.map(|(_, one)| one).collect()
+}
+
+/// The end of a sentence that says something is unknown: empty when nothing comes close.
+pub fn did_you_mean(near: &[impl fmt::Display]) -> String {
+    let near: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
+    if near.is_empty() {
+        return String::new();
+    }
+    format!("; did you mean {}?", near.join(", "))
+}
+
 fn similarity(typed: &str, name: &str) -> f64 {
-    let folded = typed.to_lowercase();
-    if folded.chars().count() >= PART_CHARACTERS_MIN && name.contains(&folded) {
+    let (folded, name) = (typed.to_lowercase(), name.to_lowercase());
+    let name: String = name.chars().take(NAME_CHARACTERS_MAX).collect();
+    if folded.chars().count() >= PART_CHARACTERS_MIN && name.contains(folded.as_str()) {
         return PART_SIMILARITY;
     }
-    strsim::jaro_winkler(&folded, name)
+    strsim::jaro_winkler(&folded, &name)
 }
 
 #[cfg(test)]

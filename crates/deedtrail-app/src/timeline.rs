@@ -1,5 +1,6 @@
 //! Reading: one identity's trail, one event with its raw record and proof.
 
+use deedtrail_core::Text;
 use deedtrail_core::event::Event;
 use deedtrail_core::id::{AliasUid, EventUid, FindingId, IdentityId, SessionUid};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
@@ -11,9 +12,12 @@ use deedtrail_core::time::Timestamp;
 
 use crate::App;
 use crate::access::{Denied, Principal};
+use crate::source_name::{did_you_mean, nearest};
 
 /// Most identities that are named when several are meant; the others are counted.
 const NAMED_MAX: usize = 10;
+/// Most names that are compared with one that nobody has.
+const NEAR_LOOKED_AT_MAX: usize = 5_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReadingError {
@@ -28,9 +32,14 @@ pub enum ReadingError {
     #[error(transparent)]
     Append(#[from] AppendError),
     #[error(
-        "nobody is called `{0}`; try an e-mail, ARN, login or id from `deedtrail identity list`"
+        "nobody is called `{who}`; try an e-mail, ARN, login or id from `deedtrail identity list`{}",
+        did_you_mean(near)
     )]
-    Nobody(String),
+    Nobody {
+        who: String,
+        /// Names that come close, the nearest first.
+        near: Vec<Text>,
+    },
     #[error("say who: an e-mail, ARN, login, name or id")]
     Unnamed,
     #[error("`{who}` may be {count} identities: {names}; use one of these names or ids")]
@@ -50,8 +59,15 @@ pub enum ReadingError {
     NotQuarantined(Sequence),
     #[error("no event has the id {0}")]
     NoEvent(EventUid),
-    #[error("no session has the id {0}")]
-    NoSession(SessionUid),
+    #[error(
+        "no session has the id {id}; `deedtrail session list` shows them{}",
+        did_you_mean(near)
+    )]
+    NoSession {
+        id: SessionUid,
+        /// Ids that come close, the nearest first.
+        near: Vec<SessionUid>,
+    },
     #[error("no finding has the id {0}")]
     NoFinding(FindingId),
     #[error(
@@ -129,7 +145,26 @@ impl App {
         }
         ids.sort_unstable();
         ids.dedup();
+        if ids.is_empty() {
+            let near = self.called_nearly(principal, who)?;
+            let who = who.to_owned();
+            return Err(ReadingError::Nobody { who, near });
+        }
         self.only_identity(who, &ids)
+    }
+
+    /// Names that come close, of those who acted last.
+    fn called_nearly(&self, principal: &Principal, who: &str) -> Result<Vec<Text>, StoreError> {
+        let store = &self.ports.store;
+        let mut known = store.identities(&IdentityFilter {
+            limit: Some(NEAR_LOOKED_AT_MAX),
+            ..IdentityFilter::default()
+        })?;
+        known.retain(|identity| identity.tenant == principal.tenant);
+        let mut names: Vec<Text> = known.into_iter().map(|identity| identity.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(nearest(who, names, |name| name.as_str()))
     }
 
     /// Those with exactly this name, else those with it in their name or an alias. Whose owner has
@@ -167,7 +202,10 @@ impl App {
             found.extend(self.ports.store.identity(*id)?);
         }
         match found.len() {
-            0 => Err(ReadingError::Nobody(who.to_owned())),
+            0 => Err(ReadingError::Nobody {
+                who: who.to_owned(),
+                near: Vec::new(),
+            }),
             1 => self.identity_file(found.remove(0)),
             shown => {
                 let mut names = Vec::new();

@@ -121,8 +121,8 @@ impl App {
         Ok(Today {
             now: self.ports.clock.now(),
             unattributed: Unattributed::of(healths),
-            non_human: self.non_human_share()?,
-            urgent: self.urgent(open_by_severity, urgent_max)?,
+            non_human: self.non_human_share(principal)?,
+            urgent: self.urgent(principal, open_by_severity, urgent_max)?,
             open_by_severity,
             identities: store.identity_count(&IdentityFilter::default())?,
             unowned: store.identity_count(&unowned)?,
@@ -131,11 +131,12 @@ impl App {
         })
     }
 
-    fn non_human_share(&self) -> Result<NonHumanShare, ReadingError> {
+    fn non_human_share(&self, principal: &Principal) -> Result<NonHumanShare, ReadingError> {
         let store = &self.ports.store;
         let since = self.ports.clock.now();
         let since = since.plus_micros(-SHARE_DAYS * Timestamp::DAY_US);
         let filter = FindingFilter {
+            tenant: principal.tenant.clone(),
             severity_min: Some(Severity::High),
             updated_since: Some(since),
             ..FindingFilter::default()
@@ -163,11 +164,16 @@ impl App {
     /// Open findings by severity, in the order of [`Severity::ALL`].
     pub fn open_by_severity(&self, principal: &Principal) -> Result<[u64; 5], ReadingError> {
         principal.require(Scope::Read)?;
-        Ok(self.ports.store.finding_counts(&open())?)
+        Ok(self.ports.store.finding_counts(&open(principal))?)
     }
 
     /// The most severe open findings, the newest first within a severity.
-    fn urgent(&self, open_counts: [u64; 5], max: usize) -> Result<Vec<Finding>, ReadingError> {
+    fn urgent(
+        &self,
+        principal: &Principal,
+        open_counts: [u64; 5],
+        max: usize,
+    ) -> Result<Vec<Finding>, ReadingError> {
         let mut urgent = Vec::new();
         for (severity, count) in Severity::ALL.into_iter().zip(open_counts).rev() {
             if count == 0 || urgent.len() >= max {
@@ -175,7 +181,7 @@ impl App {
             }
             let filter = FindingFilter {
                 severity_min: Some(severity),
-                ..open()
+                ..open(principal)
             };
             // Everything more severe is in `urgent` already and may come again.
             let found = self.ports.store.findings(&filter, urgent.len() + max)?;
@@ -187,8 +193,9 @@ impl App {
 }
 
 /// Findings that nobody has closed or acknowledged.
-fn open() -> FindingFilter {
+fn open(principal: &Principal) -> FindingFilter {
     FindingFilter {
+        tenant: principal.tenant.clone(),
         status: Some(FindingStatus::Open),
         ..FindingFilter::default()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deedtrail_charter::{Compiled, Library, Problem, Version};
 use deedtrail_core::action::Action;
-use deedtrail_core::event::{Event, OutcomeClass, Provenance};
+use deedtrail_core::event::{Event, OutcomeClass, Provenance, TimeQuality};
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::health::Watched;
 use deedtrail_core::id::{CredentialUid, IdentityId, SessionUid, SourceName, TenantId};
@@ -26,7 +26,7 @@ use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.8\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.9\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,10 @@ struct State {
     now: Timestamp,
     /// Number of ticks.
     ticks: u64,
+    /// Time of the newest event whose vendor told one.
+    newest: Timestamp,
+    /// Something was observed since the newest tick.
+    untold: bool,
 }
 
 /// Detection over one log. The caller holds the position that the state covers.
@@ -116,6 +120,11 @@ impl Detector {
 
     /// Looks at one event, in the order of the log, and learns from it.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Vec<FindingDraft> {
+        self.state.untold = true;
+        // Receipt says nothing of when it happened, and a time far ahead is none.
+        if observation.event.time_quality == TimeQuality::Vendor {
+            self.state.newest = self.state.newest.max(observation.event.time_effective);
+        }
         let (mut drafts, days_of_action) = self.judge(observation);
         drafts.extend(self.state.behaviour.observe(observation, &self.settings));
         self.acted.insert(draft::subject(observation).0);
@@ -241,12 +250,40 @@ impl Detector {
 
     /// Takes a tick of the log: settles what waited for something that did not come.
     pub fn advance(&mut self, now: Timestamp) -> Vec<FindingDraft> {
-        self.state.now = self.state.now.max(now);
-        self.state.ticks = self.state.ticks.saturating_add(1);
         let mut drafts = self.state.sources.tick(now, &self.settings);
+        self.go_on_to(now);
         let sessions = &mut self.state.sessions;
         drafts.append(&mut sessions.tick(self.state.now, &mut self.changed));
-        drafts.append(&mut self.state.behaviour.tick(self.state.now));
+        drafts.append(&mut self.settle());
+        drafts
+    }
+
+    /// Takes note that the log came to rest without a server to tick: time goes on to that of the
+    /// newest event, and what has waited for long enough by the times of events is settled. Sources
+    /// are no more silent for it: theirs is the time of receipt.
+    pub fn rest(&mut self) -> Vec<FindingDraft> {
+        let newest = self.state.newest;
+        self.go_on_to(newest);
+        let sessions = &mut self.state.sessions;
+        let mut drafts = sessions.rest(self.state.now, newest, &mut self.changed);
+        drafts.append(&mut self.settle());
+        drafts
+    }
+
+    /// Whether something was observed since the newest tick, so that something may wait for one.
+    pub fn awaits_tick(&self) -> bool {
+        self.state.untold
+    }
+
+    fn go_on_to(&mut self, now: Timestamp) {
+        self.state.now = self.state.now.max(now);
+        self.state.ticks = self.state.ticks.saturating_add(1);
+        self.state.untold = false;
+    }
+
+    /// What waited in behaviour, profiles, charters and rules, by the time it is now.
+    fn settle(&mut self) -> Vec<FindingDraft> {
+        let mut drafts = self.state.behaviour.tick(self.state.now);
         for profile in self.state.profiles.values_mut() {
             if !profile.pending_reads.is_empty() {
                 drafts.append(&mut settle_secret_reads(

@@ -1,5 +1,7 @@
 //! The segment files of one log: finding, reading and appending frames.
 
+mod damage;
+
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
@@ -10,31 +12,15 @@ use deedtrail_core::port::log::{ReadError, Sequence};
 
 use crate::batch::{self, Batch, BatchHeader};
 use crate::disk::{Access, Disk, DiskFile, replace_file};
-use crate::segment::{self, Check, FrameAt, FrameHeader, Scan, SegmentHeader, Walk};
+use crate::segment::{self, Check, FrameAt, Scan, SegmentHeader, Walk};
 use crate::{locked, read_locked, write_locked};
+pub(crate) use damage::Damage;
+use damage::{classify, is_same};
 
 /// Segments kept open besides the newest one.
 const OPEN_SEGMENTS_MAX: usize = 32;
 /// Batches kept decoded.
 const CACHED_BATCHES_MAX: usize = 4;
-
-/// A range of entries that cannot be served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Damage {
-    pub range: Range<Sequence>,
-    pub reason: String,
-}
-
-impl Damage {
-    pub(crate) fn to_error(&self) -> ReadError {
-        let last = self.range.end.saturating_sub(1).max(self.range.start);
-        ReadError::Damaged {
-            first: self.range.start,
-            last,
-            reason: self.reason.clone(),
-        }
-    }
-}
 
 /// A segment with its table of frames.
 #[derive(Debug)]
@@ -465,40 +451,4 @@ fn io_fault(path: &Path, source: io::Error) -> ReadError {
         path: path.display().to_string(),
         source,
     }
-}
-
-fn is_same(batch: &BatchHeader, frame: &FrameHeader) -> bool {
-    (batch.batch, batch.first_sequence, batch.count)
-        == (frame.batch, frame.first_sequence, frame.count)
-}
-
-/// Frames that can be served, and the ranges that cannot. `next` is the first sequence after the
-/// segment, when that is known.
-fn classify(
-    scan: &Scan,
-    header: &SegmentHeader,
-    next: Option<Sequence>,
-) -> (Vec<FrameAt>, Vec<Damage>) {
-    let name = segment_name(header);
-    let (mut frames, mut damage) = (Vec::new(), Vec::new());
-    let mut expected = header.first_sequence;
-    let missing = |range: Range<u64>| Damage {
-        range,
-        reason: format!("frames are missing or unreadable in {name}"),
-    };
-    for frame in scan.frames.iter().filter(|frame| frame.intact) {
-        let first = frame.header.first_sequence;
-        if first < expected || next.is_some_and(|next| frame.header.end_sequence() > next) {
-            continue;
-        }
-        if first > expected {
-            damage.push(missing(expected..first));
-        }
-        expected = frame.header.end_sequence();
-        frames.push(*frame);
-    }
-    if let Some(next) = next.filter(|next| expected < *next) {
-        damage.push(missing(expected..next));
-    }
-    (frames, damage)
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use deedtrail_core::port::store::StoreError;
 
 /// Schema changes in order; a file's `user_version` is how many of them it has seen.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0001_control_plane.sql"),
     include_str!("migrations/0002_decision_coverage.sql"),
     include_str!("migrations/0003_people_sign_in.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0008_entitlements.sql"),
     include_str!("migrations/0009_charters.sql"),
     include_str!("migrations/0010_behaviour.sql"),
+    include_str!("migrations/0011_tenants_of_findings.sql"),
 ];
 /// Readers kept open; more are opened when more read at once, and closed afterwards.
 const IDLE_READERS_MAX: usize = 8;

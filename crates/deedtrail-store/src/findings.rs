@@ -6,11 +6,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, par
 use deedtrail_core::finding::{Decision, Finding, FindingStatus, Severity};
 use deedtrail_core::id::FindingId;
 use deedtrail_core::port::log::Sequence;
-use deedtrail_core::port::store::FindingFilter;
+use deedtrail_core::port::store::{DepartureDay, DepartureFilter, FindingFilter};
+use deedtrail_core::time::Timestamp;
 
 use crate::columns::{
-    finding_status, finding_status_name, from_json, json, micros, named, row_limit, text_option,
-    time_option,
+    count, finding_status, finding_status_name, from_json, id, json, micros, named, row_limit,
+    text as column_text, text_option, time, time_option,
 };
 
 const FINDING: &str = "SELECT f.body, d.status, d.disposition, d.analyst, d.at, d.covered, d.note \
@@ -28,11 +29,18 @@ pub(crate) const FAMILY: &str = "WITH RECURSIVE family (id) AS (SELECT ?1 UNION 
 /// that counting reads an index and no finding.
 fn conditions(filter: &FindingFilter) -> (String, Vec<Value>) {
     let text = |text: &str| Value::from(text.to_owned());
+    // One identity's findings are found by its index, not by going through everybody's in order.
+    let tenant = if filter.identity.is_some() {
+        "+f.tenant = ?"
+    } else {
+        "f.tenant = ?"
+    };
     let given = [
         (
             "f.identity IN (SELECT id FROM family)",
             filter.identity.map(|id| id.to_bytes().to_vec().into()),
         ),
+        (tenant, Some(text(filter.tenant.as_str()))),
         ("f.kind = ?", filter.kind.as_deref().map(text)),
         (
             "f.severity >= ?",
@@ -78,15 +86,70 @@ pub(crate) fn list(
     filter: &FindingFilter,
     limit: usize,
 ) -> rusqlite::Result<Vec<Finding>> {
-    let (conditions, mut values) = conditions(filter);
-    let family = family(filter);
-    let sql = format!(
-        "{family}{FINDING}{conditions} ORDER BY f.last_time DESC, f.severity DESC, f.id LIMIT ?"
-    );
-    values.push(row_limit(limit).into());
+    let (sql, values) = select(filter, limit);
     db.prepare_cached(&sql)?
         .query_map(params_from_iter(values), finding_row)?
         .collect()
+}
+
+/// The query of a list with its values.
+fn select(filter: &FindingFilter, limit: usize) -> (String, Vec<Value>) {
+    let (conditions, mut values) = conditions(filter);
+    let (family, order) = match filter.identity {
+        Some(_) => (FAMILY, "+f.last_time DESC"),
+        None => ("", "f.last_time DESC"),
+    };
+    let sql =
+        format!("{family}{FINDING}{conditions} ORDER BY {order}, f.severity DESC, f.id LIMIT ?");
+    values.push(row_limit(limit).into());
+    (sql, values)
+}
+
+/// Sums findings up by identity, kind and day, from an index alone.
+pub(crate) fn departures(
+    db: &Connection,
+    filter: &DepartureFilter<'_>,
+) -> rusqlite::Result<Vec<DepartureDay>> {
+    let (sql, values) = sums(filter);
+    let day = |row: &Row<'_>| {
+        let severity = usize::try_from(row.get::<_, i64>(3)?).ok();
+        let severity = severity.and_then(|place| Severity::ALL.get(place).copied());
+        Ok(DepartureDay {
+            identity: id(row, 0)?,
+            kind: column_text(row, 1)?,
+            day: row.get(2)?,
+            severity: severity.ok_or(rusqlite::Error::IntegralValueOutOfRange(3, -1))?,
+            findings: count(row, 4)?,
+            last: time(row, 5)?,
+        })
+    };
+    db.prepare_cached(&sql)?
+        .query_map(params_from_iter(values), day)?
+        .collect()
+}
+
+/// The query of sums with its values.
+fn sums(filter: &DepartureFilter<'_>) -> (String, Vec<Value>) {
+    let kinds = vec!["?"; filter.kinds.len()].join(", ");
+    let sql = format!(
+        "SELECT identity, kind, last_time / {day} AS day, max(severity), count(*), max(last_time) \
+         FROM (SELECT f.identity, f.kind, f.severity, f.last_time FROM findings f \
+         LEFT JOIN decisions d ON d.finding = f.id \
+         WHERE f.tenant = ? AND f.last_time >= ? AND f.kind IN ({kinds}) \
+         AND (d.status IS NULL OR d.status <> '{closed}' OR f.position > d.covered) \
+         ORDER BY f.last_time DESC, f.severity DESC, f.id LIMIT ?) \
+         GROUP BY identity, kind, day",
+        day = Timestamp::DAY_US,
+        closed = finding_status_name(FindingStatus::Closed),
+    );
+    let mut values: Vec<Value> = vec![
+        filter.tenant.as_str().to_owned().into(),
+        filter.since.as_micros().into(),
+    ];
+    let kinds = filter.kinds.iter();
+    values.extend(kinds.map(|kind| Value::from((*kind).to_owned())));
+    values.push(row_limit(filter.findings_max).into());
+    (sql, values)
 }
 
 /// How many match, by severity in the order of [`Severity::ALL`].
@@ -119,7 +182,7 @@ pub(crate) fn one(db: &Connection, id: FindingId) -> rusqlite::Result<Option<Fin
 /// Stores a finding. `updated` never falls behind the decision, so a change feed shows both.
 pub(crate) fn put(tx: &Transaction<'_>, finding: &Finding) -> rusqlite::Result<()> {
     let sql = "INSERT INTO findings VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
-        max(?7, coalesce((SELECT at FROM decisions WHERE finding = ?1), ?7)), ?8, ?9) \
+        max(?7, coalesce((SELECT at FROM decisions WHERE finding = ?1), ?7)), ?8, ?9, ?10) \
         ON CONFLICT (id) DO UPDATE SET identity = excluded.identity, \
         severity = excluded.severity, folded = excluded.folded, \
         last_time = excluded.last_time, updated = excluded.updated, body = excluded.body, \
@@ -136,6 +199,7 @@ pub(crate) fn put(tx: &Transaction<'_>, finding: &Finding) -> rusqlite::Result<(
         finding.updated.as_micros(),
         json(finding)?,
         position(finding.newest_position()),
+        draft.tenant.as_str(),
     ])?;
     Ok(())
 }
@@ -203,5 +267,61 @@ pub(crate) fn rank(severity: Severity) -> i64 {
         Severity::Medium => 2,
         Severity::High => 3,
         Severity::Critical => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deedtrail_core::id::{IdentityId, TenantId};
+
+    use super::*;
+    use crate::connection::Connections;
+
+    #[test]
+    fn lists_counts_and_sums_read_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let connections = Connections::open(&folder.path().join("control.db")).unwrap();
+        let plan = |(sql, values): (String, Vec<Value>)| {
+            let explained = format!("EXPLAIN QUERY PLAN {sql}");
+            connections
+                .read(|db| {
+                    let mut statement = db.prepare(&explained)?;
+                    let values = params_from_iter(&values);
+                    let rows = statement.query_map(values, |row| row.get::<_, String>(3))?;
+                    rows.collect::<rusqlite::Result<Vec<_>>>()
+                })
+                .unwrap()
+                .join("\n")
+        };
+        let all = plan(select(&FindingFilter::default(), 9));
+        assert!(all.contains("findings_by_activity (tenant=?)"), "{all}");
+        assert!(!all.contains("TEMP B-TREE"), "{all}");
+        let of_one = FindingFilter {
+            identity: Some(IdentityId::from_bytes([1; 16])),
+            ..FindingFilter::default()
+        };
+        let of_one = plan(select(&of_one, 9));
+        assert!(
+            of_one.contains("findings_by_identity (identity=?)"),
+            "{of_one}"
+        );
+        let changed = FindingFilter {
+            updated_since: Some(Timestamp::from_micros(1)),
+            ..FindingFilter::default()
+        };
+        let changed = plan(select(&changed, 9));
+        assert!(
+            changed.contains("findings_by_update (tenant=? AND updated>?)"),
+            "{changed}"
+        );
+        let summed = plan(sums(&DepartureFilter {
+            tenant: TenantId::default(),
+            kinds: &["burst", "off_hours"],
+            since: Timestamp::from_micros(1),
+            findings_max: 9,
+        }));
+        let index = "COVERING INDEX findings_by_activity (tenant=? AND last_time>?)";
+        assert!(summed.contains(index), "{summed}");
+        assert!(!summed.contains("FOR ORDER BY"), "{summed}");
     }
 }

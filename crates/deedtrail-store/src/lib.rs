@@ -27,8 +27,9 @@ use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, TenantId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    BehaviourOrder, FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason,
-    Quarantined, SessionFilter, SignInLink, Store, StoreError, TokenRecord, WebSession,
+    BehaviourOrder, DepartureDay, DepartureFilter, FindingFilter, IdentityFilter, Progress,
+    QuarantineFilter, QuarantineReason, Quarantined, SessionFilter, SignInLink, Store, StoreError,
+    TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
@@ -116,6 +117,9 @@ impl Store for SqliteStore {
     }
     fn finding(&self, id: FindingId) -> Stored<Option<Finding>> {
         self.connections.read(|db| findings::one(db, id))
+    }
+    fn departures(&self, filter: &DepartureFilter<'_>) -> Stored<Vec<DepartureDay>> {
+        self.connections.read(|db| findings::departures(db, filter))
     }
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Stored<bool> {
         self.connections

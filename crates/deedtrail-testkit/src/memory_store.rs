@@ -16,8 +16,9 @@ use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    BehaviourOrder, FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason,
-    Quarantined, SessionFilter, SignInLink, Store, StoreError, TokenRecord, WebSession,
+    BehaviourOrder, DepartureDay, DepartureFilter, FindingFilter, IdentityFilter, Progress,
+    QuarantineFilter, QuarantineReason, Quarantined, SessionFilter, SignInLink, Store, StoreError,
+    TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
@@ -180,18 +181,7 @@ impl Store for MemoryStore {
     }
 
     fn findings(&self, filter: &FindingFilter, limit: usize) -> Stored<Vec<Finding>> {
-        let tables = self.tables();
-        let stored = tables
-            .derived
-            .findings
-            .values()
-            .map(|finding| tables.finding(finding));
-        let mut list: Vec<_> = stored
-            .filter(|finding| tables.shows(finding, filter))
-            .collect();
-        list.sort_by_key(|f| Reverse((f.last_time, f.draft.severity, Reverse(f.id))));
-        list.truncate(limit);
-        Ok(list)
+        Ok(self.tables().findings(filter, limit))
     }
 
     fn finding_counts(&self, filter: &FindingFilter) -> Stored<[u64; 5]> {
@@ -209,6 +199,10 @@ impl Store for MemoryStore {
             .findings
             .get(&id)
             .map(|finding| tables.finding(finding)))
+    }
+
+    fn departures(&self, filter: &DepartureFilter<'_>) -> Stored<Vec<DepartureDay>> {
+        Ok(self.tables().departures(filter))
     }
 
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Stored<bool> {

@@ -234,7 +234,7 @@ impl From<BaselineError> for Problem {
             BaselineError::Store(error) => error.into(),
             BaselineError::Append(error) => append_problem(&error),
             BaselineError::Reading(error) => error.into(),
-            BaselineError::History(error) => error.into(),
+            BaselineError::Archive(error) => ReadingError::from(error).into(),
             BaselineError::Nothing { .. } => Self::invalid(detail),
             BaselineError::NoVersion { .. } => Self::not_found(detail),
         }
@@ -246,11 +246,11 @@ impl From<ReadingError> for Problem {
         let detail = error.to_string();
         match error {
             ReadingError::Denied(denied) => denied.into(),
-            ReadingError::Nobody(_)
+            ReadingError::Nobody { .. }
             | ReadingError::NotQuarantined(_)
             | ReadingError::NoEvent(_)
             | ReadingError::NoFinding(_)
-            | ReadingError::NoSession(_)
+            | ReadingError::NoSession { .. }
             | ReadingError::NoPerson(_)
             | ReadingError::Log(ReadError::Missing(_)) => Self::not_found(detail),
             ReadingError::Ambiguous { .. } => {

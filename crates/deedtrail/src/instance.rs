@@ -88,6 +88,7 @@ impl Instance {
         };
         let app = App {
             rules_left_out: loaded.left_out(),
+            sequences: Arc::clone(&sequences.library),
             sequences_left_out: sequences.problems,
             detection: config.detection.clone(),
             webhooks,
@@ -137,8 +138,15 @@ impl Instance {
         format!("{}/sign-in/{secret}", self.base())
     }
 
-    /// Waits until everything in the log is processed.
+    /// Waits until everything in the log is processed. Where no server ticks, what waits for a tick
+    /// is then told as well: nobody else would.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        self.worker.wait_through(self.log.end())?;
+        let served = self.address.get().is_some();
+        if served || self.log.damage().is_some() || !self.app.processing.awaits_tick() {
+            return Ok(());
+        }
+        self.app.rest()?;
         Ok(self.worker.wait_through(self.log.end())?)
     }
 

@@ -1,11 +1,13 @@
 //! Baselines: what an identity usually does, approved by somebody, and what changed since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::{Baseline, BaselineRecord};
 use deedtrail_core::charter::Signed;
 use deedtrail_core::event::Event;
+use deedtrail_core::id::AliasUid;
+use deedtrail_core::port::archive::ArchiveError;
 use deedtrail_core::port::log::AppendError;
 use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
@@ -14,7 +16,6 @@ use serde::Serialize;
 
 use crate::App;
 use crate::access::{Denied, Principal};
-use crate::charter::CharterError;
 use crate::timeline::{IdentityFile, ReadingError};
 
 /// Note of an entry that carries a [`BaselineRecord`] as JSON.
@@ -23,6 +24,8 @@ pub const BASELINE: &str = "baseline";
 const DAYS: i64 = 28;
 /// Lines of one kind in a baseline; what is rarer is counted together.
 const LINES_MAX: usize = 200;
+/// Lines of one kind that are told apart while events are read.
+const LINES_COUNTED_MAX: usize = 10_000;
 /// Name of what is counted together.
 const FURTHER: &str = "further";
 /// A share changed when it is this many times as large or as small …
@@ -43,7 +46,7 @@ pub enum BaselineError {
     #[error(transparent)]
     Reading(#[from] ReadingError),
     #[error(transparent)]
-    History(#[from] CharterError),
+    Archive(#[from] ArchiveError),
     #[error("{name} did nothing from {from} to {until}; name another time with --from and --to")]
     Nothing {
         name: Text,
@@ -61,6 +64,17 @@ pub struct BaselineText {
     pub baseline: Baseline,
     /// There were more events; the newest are in it.
     pub cut: bool,
+}
+
+/// What the page of an identity's baselines shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BaselineOverview {
+    /// Of the 28 days up to its last event; `None` when it did nothing in them.
+    pub usual: Option<BaselineText>,
+    /// Approved ones, the newest first.
+    pub versions: Vec<BaselineRecord>,
+    /// Since the newest was approved; `None` without one, or when nothing was done since.
+    pub changes: Option<Vec<Change>>,
 }
 
 /// One thing that differs between two baselines.
@@ -119,27 +133,73 @@ impl App {
         &self,
         principal: &Principal,
         file: &IdentityFile,
-        (from, until): (Option<Timestamp>, Option<Timestamp>),
+        window: (Option<Timestamp>, Option<Timestamp>),
     ) -> Result<BaselineText, BaselineError> {
         principal.require(Scope::Read)?;
-        let last = file
-            .identity
-            .last_seen
-            .unwrap_or_else(|| self.ports.clock.now());
+        let window = self.stretch(file, window);
+        let [learned] = self.summed_up(principal, file, [window])?;
+        learned.ok_or_else(|| BaselineError::Nothing {
+            name: file.identity.name.clone(),
+            from: window.0,
+            until: window.1,
+        })
+    }
+
+    /// What an identity did in the 28 days up to its last event, and what changed since its newest
+    /// baseline was approved: both from one reading of its events.
+    pub fn baseline_overview(
+        &self,
+        principal: &Principal,
+        file: &IdentityFile,
+    ) -> Result<BaselineOverview, BaselineError> {
+        let versions = self.baselines(principal, file)?;
+        let usual = self.stretch(file, (None, None));
+        let newest = versions.first().map(|newest| &newest.baseline);
+        let since = newest.map_or(usual, |it| self.stretch(file, (Some(it.until), None)));
+        let [usual, since] = self.summed_up(principal, file, [usual, since])?;
+        let changes = newest.zip(since);
+        Ok(BaselineOverview {
+            usual,
+            changes: changes.map(|(newest, since)| compare(newest, &since.baseline)),
+            versions,
+        })
+    }
+
+    /// The stretch of time that is meant, where it is not said: the 28 days up to the last event.
+    fn stretch(
+        &self,
+        file: &IdentityFile,
+        (from, until): (Option<Timestamp>, Option<Timestamp>),
+    ) -> (Timestamp, Timestamp) {
+        let last = file.identity.last_seen;
+        let last = last.unwrap_or_else(|| self.ports.clock.now());
         let until = until.unwrap_or(last.plus_micros(1));
         let from = from.unwrap_or_else(|| until.plus_micros(-DAYS * Timestamp::DAY_US));
-        let aliases = file.aliases.iter().map(|alias| alias.uid);
-        let actors = aliases.map(|uid| (uid, file.identity.clone())).collect();
-        let history = self.history(principal, actors, (Some(from), Some(until)))?;
-        let baseline = summarise(history.events(), from, until);
-        if baseline.events == 0 {
-            let name = file.identity.name.clone();
-            return Err(BaselineError::Nothing { name, from, until });
-        }
-        Ok(BaselineText {
-            baseline,
-            cut: history.cut,
-        })
+        (from, until)
+    }
+
+    /// What an identity did in each of these stretches of time, read once and a page at a time;
+    /// `None` where it did nothing.
+    fn summed_up<const N: usize>(
+        &self,
+        principal: &Principal,
+        file: &IdentityFile,
+        windows: [(Timestamp, Timestamp); N],
+    ) -> Result<[Option<BaselineText>; N], BaselineError> {
+        let actors: BTreeSet<AliasUid> = file.aliases.iter().map(|alias| alias.uid).collect();
+        let from = windows.iter().map(|(from, _)| *from).min();
+        let until = windows.iter().map(|(_, until)| *until).max();
+        let mut sums = windows.map(|(from, until)| Sum::new(from, until));
+        let cut = self.each_deed(principal, &actors, (from, until), &mut |event| {
+            for sum in &mut sums {
+                sum.take(&event);
+            }
+        })?;
+        Ok(sums.map(|sum| {
+            let cut = cut.is_some_and(|newest| newest >= sum.baseline.from);
+            let baseline = sum.finish();
+            (baseline.events > 0).then_some(BaselineText { baseline, cut })
+        }))
     }
 
     /// Approves what an identity did in a stretch of time as its next baseline. `None` while
@@ -197,44 +257,74 @@ impl App {
     }
 }
 
-fn summarise(events: &[Event], from: Timestamp, until: Timestamp) -> Baseline {
-    let mut baseline = Baseline {
-        from,
-        until,
-        ..Baseline::default()
-    };
-    let mut days: BTreeMap<i64, u64> = BTreeMap::new();
-    for event in events {
-        let mapped = &event.mapped;
-        let (at, action) = (event.time_effective, mapped.action.name());
-        let source = &event.source;
+/// What was done in a stretch of time, counted event by event.
+struct Sum {
+    baseline: Baseline,
+    days: BTreeMap<i64, u64>,
+}
+
+impl Sum {
+    fn new(from: Timestamp, until: Timestamp) -> Self {
+        let baseline = Baseline {
+            from,
+            until,
+            ..Baseline::default()
+        };
+        Self {
+            baseline,
+            days: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        let (mapped, at) = (&event.mapped, event.time_effective);
+        let baseline = &mut self.baseline;
+        if at < baseline.from || at >= baseline.until {
+            return;
+        }
+        let (source, action) = (&event.source, mapped.action.name());
         let deed = match &mapped.target_kind {
             Some(kind) => Text::from(format!("{source} {action} on {}", fact::cut(kind, 60))),
             None => Text::from(format!("{source} {action}")),
         };
-        *baseline.actions.entry(deed).or_default() += 1;
+        count(&mut baseline.actions, deed);
         let network = match mapped.src_asn {
             Some(asn) => Some(Text::from(format!("AS{asn}"))),
             None => fact::network(event),
         };
         if let Some(network) = network {
-            *baseline.networks.entry(network).or_default() += 1;
+            count(&mut baseline.networks, network);
         }
         let hour = at.as_micros().rem_euclid(Timestamp::DAY_US) / Timestamp::HOUR_US;
         if let Some(hour) = baseline.hours.get_mut(usize::try_from(hour).unwrap_or(0)) {
             *hour += 1;
         }
-        *days.entry(at.utc_day()).or_default() += 1;
+        *self.days.entry(at.utc_day()).or_default() += 1;
         baseline.events += 1;
     }
-    let mut sizes: Vec<u64> = days.into_values().collect();
-    sizes.sort_unstable();
-    let at = |share: usize| sizes.get(sizes.len() * share / 100).copied().unwrap_or(0);
-    baseline.events_per_day = (at(50), at(95));
-    baseline.active_days = u32::try_from(sizes.len()).unwrap_or(u32::MAX);
-    shorten(&mut baseline.actions);
-    shorten(&mut baseline.networks);
-    baseline
+
+    fn finish(self) -> Baseline {
+        let mut baseline = self.baseline;
+        let mut sizes: Vec<u64> = self.days.into_values().collect();
+        sizes.sort_unstable();
+        let at = |share: usize| sizes.get(sizes.len() * share / 100).copied().unwrap_or(0);
+        baseline.events_per_day = (at(50), at(95));
+        baseline.active_days = u32::try_from(sizes.len()).unwrap_or(u32::MAX);
+        shorten(&mut baseline.actions);
+        shorten(&mut baseline.networks);
+        baseline
+    }
+}
+
+/// Counts a line; a new one of too many counts among the rare ones.
+fn count(lines: &mut BTreeMap<Text, u64>, name: Text) {
+    let is_kept = lines.len() < LINES_COUNTED_MAX || lines.contains_key(&name);
+    let name = if is_kept {
+        name
+    } else {
+        Text::new_static(FURTHER)
+    };
+    *lines.entry(name).or_default() += 1;
 }
 
 /// Keeps the most frequent lines and counts the others together.
@@ -242,6 +332,7 @@ fn shorten(lines: &mut BTreeMap<Text, u64>) {
     if lines.len() <= LINES_MAX {
         return;
     }
+    let rare = lines.remove(FURTHER).unwrap_or_default();
     let mut by_count: Vec<(u64, Text)> = std::mem::take(lines)
         .into_iter()
         .map(|(name, count)| (count, name))
@@ -252,8 +343,8 @@ fn shorten(lines: &mut BTreeMap<Text, u64>) {
         .into_iter()
         .map(|(count, name)| (name, count))
         .collect();
-    let further = further.into_iter().map(|(count, _)| count).sum();
-    lines.insert(Text::new_static(FURTHER), further);
+    let further: u64 = further.into_iter().map(|(count, _)| count).sum();
+    lines.insert(Text::new_static(FURTHER), rare + further);
 }
 
 /// What differs and matters, the gravest first.
@@ -285,7 +376,7 @@ pub fn compare(old: &Baseline, new: &Baseline) -> Vec<Change> {
         ("network", &old.networks, &new.networks),
     ] {
         let further = [old, new].map(|side| side.contains_key(FURTHER));
-        let names: std::collections::BTreeSet<&Text> = old.keys().chain(new.keys()).collect();
+        let names: BTreeSet<&Text> = old.keys().chain(new.keys()).collect();
         for name in names {
             let count = |of: &BTreeMap<Text, u64>| of.get(name).copied().unwrap_or(0);
             note(of, name, count(old), count(new), further);
@@ -360,6 +451,21 @@ mod tests {
         new hour: 03:00 UTC (30.0 %)
         new action: vault secret_read (0.1 %)
         ");
+    }
+
+    #[test]
+    fn lines_beyond_those_told_apart_are_counted_all_the_same() {
+        let mut lines = BTreeMap::new();
+        for number in 0..LINES_COUNTED_MAX + 5 {
+            count(&mut lines, Text::from(format!("action {number:06}")));
+        }
+        count(&mut lines, Text::new_static("action 000000"));
+        assert_eq!(lines.len(), LINES_COUNTED_MAX + 1);
+        assert_eq!((lines["action 000000"], lines[FURTHER]), (2, 5));
+        shorten(&mut lines);
+        assert_eq!(lines.len(), LINES_MAX);
+        assert_eq!(lines.values().sum::<u64>(), LINES_COUNTED_MAX as u64 + 6);
+        assert!(lines.contains_key("action 000000"));
     }
 
     #[test]

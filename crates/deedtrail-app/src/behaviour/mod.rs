@@ -12,8 +12,8 @@ use crate::App;
 use crate::access::Principal;
 use crate::timeline::ReadingError;
 
-pub use baseline::{BASELINE, BaselineError, BaselineText, Change, compare};
-pub use readiness::{Lack, SourceReadiness};
+pub use baseline::{BASELINE, BaselineError, BaselineOverview, BaselineText, Change, compare};
+pub use readiness::{Lack, SourceReadiness, readiness_in_words};
 pub use standing::{Active, Danger, DangerPoint, POINTS, PointRow, Standing};
 
 /// Identities whose standing is shown at once, the latest active; those with grave findings come on top.

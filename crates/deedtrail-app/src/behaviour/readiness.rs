@@ -7,6 +7,7 @@ use deedtrail_core::behaviour::IdentityBehaviour;
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::store::{BehaviourOrder, Scope};
+use deedtrail_detect::fact;
 use serde::Serialize;
 
 use crate::App;
@@ -116,6 +117,32 @@ impl SourceReadiness {
     pub fn behavioural(&self) -> bool {
         self.lacks.is_empty()
     }
+}
+
+/// Whether sessions of an identity are judged, by what, and what is lacking.
+pub fn readiness_in_words(known: &IdentityBehaviour) -> String {
+    let ready = &known.readiness;
+    let learned = format!(
+        "{} sessions learned of its own ({} needed), {} of its peers ({})",
+        ready.sessions,
+        ready.sessions_needed,
+        ready.peer_sessions,
+        fact::cut(&known.peer_group, 60)
+    );
+    if ready.ready() {
+        return format!("Its sessions are judged: {learned}.");
+    }
+    let lacks = if ready.sequence {
+        "there is no threshold yet"
+    } else {
+        "too few sessions are learned"
+    };
+    let charter = if known.chartered {
+        " Its charter is watched all the same."
+    } else {
+        ""
+    };
+    format!("Its sessions are not judged yet, {lacks}: {learned}.{charter}")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share for people")]

@@ -229,11 +229,11 @@ impl App {
         let newest = store.behaviours(tenant, BehaviourOrder::Newest, STANDINGS_MAX)?;
         let mut ids: BTreeSet<IdentityId> = newest.iter().map(|known| known.identity).collect();
         let grave = FindingFilter {
+            tenant: tenant.clone(),
             severity_min: Some(Severity::High),
             ..FindingFilter::default()
         };
         let grave = store.findings(&grave, FINDINGS_MAX)?.into_iter();
-        let grave = grave.filter(|finding| finding.draft.tenant == *tenant);
         ids.extend(grave.map(|finding| finding.draft.identity));
         let mut standings: BTreeMap<IdentityId, Standing> = BTreeMap::new();
         for id in ids {
@@ -279,6 +279,7 @@ impl App {
             ground.sessions.extend(store.sessions(&filter, 1)?);
         }
         let filter = FindingFilter {
+            tenant: tenant.clone(),
             identity: Some(identity),
             severity_min: Some(Severity::Medium),
             ..FindingFilter::default()

@@ -1,12 +1,12 @@
 //! Events of the past that a charter is learned from or checked over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_charter::Subject;
 use deedtrail_core::event::Event;
 use deedtrail_core::id::AliasUid;
 use deedtrail_core::identity::Identity;
-use deedtrail_core::port::archive::{Cursor, EventFilter};
+use deedtrail_core::port::archive::{ArchiveError, Cursor, EventFilter};
 use deedtrail_core::port::store::IdentityFilter;
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::fact;
@@ -26,14 +26,10 @@ pub(crate) struct History {
     events: Vec<Event>,
     actors: BTreeMap<AliasUid, Identity>,
     /// There are older ones.
-    pub(crate) cut: bool,
+    pub(super) cut: bool,
 }
 
 impl History {
-    pub(crate) fn events(&self) -> &[Event] {
-        &self.events
-    }
-
     pub(super) fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
         self.events.iter().map(|event| Subject {
             event,
@@ -54,24 +50,45 @@ impl History {
 
 impl App {
     /// What the identities did that are known by these aliases, from a time on and before another.
-    pub(crate) fn history(
+    pub(super) fn history(
         &self,
         principal: &Principal,
         actors: BTreeMap<AliasUid, Identity>,
-        (from, to): (Option<Timestamp>, Option<Timestamp>),
+        window: (Option<Timestamp>, Option<Timestamp>),
     ) -> Result<History, CharterError> {
+        let aliases: BTreeSet<AliasUid> = actors.keys().copied().collect();
+        let mut events = Vec::new();
+        let cut = self.each_deed(principal, &aliases, window, &mut |event| events.push(event))?;
+        events.sort_by_key(|event| (event.time_effective, event.log_seq, event.ordinal));
+        Ok(History {
+            events,
+            actors,
+            cut: cut.is_some(),
+        })
+    }
+
+    /// Hands over what was done by these aliases, from a time on and before another, the newest first
+    /// and a page at a time. Answers with the time of the newest that is
+    /// left out where there are more than [`HISTORY_EVENTS_MAX`].
+    pub(crate) fn each_deed(
+        &self,
+        principal: &Principal,
+        actors: &BTreeSet<AliasUid>,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
+        take: &mut dyn FnMut(Event),
+    ) -> Result<Option<Timestamp>, ArchiveError> {
         if actors.is_empty() {
-            return Ok(History::default());
+            return Ok(None);
         }
         let filter = EventFilter {
             tenant: principal.tenant.clone(),
-            aliases: actors.keys().copied().collect(),
+            aliases: actors.iter().copied().collect(),
             from,
             to,
             acting: true,
             ..EventFilter::default()
         };
-        let (mut events, mut cursor, mut cut) = (Vec::new(), None, false);
+        let (mut taken, mut cursor) = (0, None);
         loop {
             let page = self.ports.archive.events(&filter, cursor, PAGE)?;
             let whole = page.len() == PAGE;
@@ -79,28 +96,22 @@ impl App {
                 time_effective: event.time_effective,
                 event_uid: event.event_uid,
             });
-            // Others may have acted on them.
-            let acted = |event: &Event| {
-                event
-                    .actor_alias_uid
-                    .is_some_and(|alias| actors.contains_key(&alias))
-            };
-            events.extend(page.into_iter().filter(acted));
-            if events.len() >= HISTORY_EVENTS_MAX {
-                cut = whole;
-                events.truncate(HISTORY_EVENTS_MAX);
-                break;
+            for event in page {
+                // Others may have acted on them.
+                let acted = event.actor_alias_uid.filter(|uid| actors.contains(uid));
+                if acted.is_none() {
+                    continue;
+                }
+                if taken >= HISTORY_EVENTS_MAX {
+                    return Ok(Some(event.time_effective));
+                }
+                taken += 1;
+                take(event);
             }
             if !whole {
-                break;
+                return Ok(None);
             }
         }
-        events.sort_by_key(|event| (event.time_effective, event.log_seq, event.ordinal));
-        Ok(History {
-            events,
-            actors,
-            cut,
-        })
     }
 
     /// Every alias of every identity that a charter binds.
@@ -117,7 +128,7 @@ impl App {
             .map(|identity| (identity.id, identity))
             .collect();
         let aliases = store.aliases()?;
-        let named: std::collections::BTreeSet<_> = aliases
+        let named: BTreeSet<_> = aliases
             .iter()
             .filter(|alias| charter.names(&alias.namespace, &alias.value))
             .map(|alias| alias.identity)

@@ -55,8 +55,13 @@ impl<'p> Batch<'p> {
             EntryKind::Quarantined => self.quarantined(entry),
             EntryKind::Remap => self.remap(entry),
             EntryKind::Tick => {
-                self.ticked = true;
-                let drafts = self.pipeline.state.detector.advance(entry.entry.received);
+                let detector = &mut self.pipeline.state.detector;
+                let drafts = if entry.entry.note == configuration::REST {
+                    detector.rest()
+                } else {
+                    self.ticked = true;
+                    detector.advance(entry.entry.received)
+                };
                 if self.is_fresh(entry) {
                     self.keep(drafts)?;
                 }

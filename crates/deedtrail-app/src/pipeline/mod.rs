@@ -163,6 +163,11 @@ impl Pipeline {
         self.position
     }
 
+    /// Whether something was processed that may wait for a tick.
+    fn awaits_tick(&self) -> bool {
+        self.state.detector.awaits_tick()
+    }
+
     /// Processes up to [`STEP_BYTES_MAX`] of the log; false at its end. What comes next is read and
     /// mapped meanwhile.
     pub fn step(&mut self) -> Result<bool, PipelineError> {

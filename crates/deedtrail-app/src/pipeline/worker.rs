@@ -36,6 +36,8 @@ pub struct Processing {
 struct Reached {
     /// One past the newest processed sequence.
     position: Sequence,
+    /// Something processed may wait for a tick.
+    awaits_tick: bool,
     error: Option<WorkerError>,
     rebuilding: bool,
 }
@@ -53,7 +55,7 @@ impl Worker {
     pub fn start(pipeline: Pipeline, processing: &Arc<Processing>) -> std::io::Result<Self> {
         let (requests, inbox) = channel();
         let shared = Arc::clone(processing);
-        shared.set(pipeline.position());
+        shared.reach(&pipeline);
         let thread = std::thread::Builder::new()
             .name("pipeline".into())
             .spawn(move || run(pipeline, &inbox, &shared))?;
@@ -130,6 +132,16 @@ impl Processing {
         lock(&self.state).rebuilding
     }
 
+    /// Whether something processed so far may wait for a tick.
+    pub fn awaits_tick(&self) -> bool {
+        lock(&self.state).awaits_tick
+    }
+
+    fn reach(&self, pipeline: &Pipeline) {
+        lock(&self.state).awaits_tick = pipeline.awaits_tick();
+        self.set(pipeline.position());
+    }
+
     fn set(&self, position: Sequence) {
         let mut state = lock(&self.state);
         state.position = position;
@@ -202,7 +214,7 @@ fn turns(
     inbox: &Receiver<Request>,
     processing: &Processing,
 ) -> Result<(), PipelineError> {
-    processing.set(pipeline.position());
+    processing.reach(pipeline);
     loop {
         match inbox.try_recv() {
             Ok(Request::Stop) | Err(TryRecvError::Disconnected) => {
@@ -222,7 +234,7 @@ fn turns(
             Err(TryRecvError::Empty) => {}
         }
         if pipeline.step()? {
-            processing.set(pipeline.position());
+            processing.reach(pipeline);
         } else {
             pipeline.rest()?;
             pipeline.wait(WAIT);
@@ -249,6 +261,7 @@ fn rebuild(
             Err(TryRecvError::Empty) => true,
         }
     })?;
+    processing.reach(pipeline);
     processing.set_rebuilding(!done);
     Ok(done)
 }

@@ -137,6 +137,25 @@ fn a_charter_binds_from_its_approval_to_its_retirement() {
 }
 
 #[test]
+fn an_explanation_says_each_reason_of_a_departure_once() {
+    let mut server = Server::new();
+    server.propose(CHARTER);
+    server.approve();
+    server.delete(1);
+    let departure = &server.departures()[0];
+    let told = server
+        .app
+        .explain_finding(&Principal::local(), departure.id)
+        .unwrap();
+    let mut all: Vec<&String> = told.observed().chain(&told.judged_against).collect();
+    assert!(told.judged_against[0].starts_with("expected: "), "{all:?}");
+    let mut reasons: Vec<&String> = departure.draft.reasons.iter().collect();
+    all.sort();
+    reasons.sort();
+    assert_eq!(all, reasons);
+}
+
+#[test]
 fn versions_are_kept_with_who_did_what() {
     let mut server = Server::new();
     let local = Principal::local();

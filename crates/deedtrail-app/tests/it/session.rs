@@ -6,6 +6,7 @@ use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::Delivery;
 use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::session::NothingBlind;
 use deedtrail_core::event::Environment;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::archive::{Archive as _, EventFilter};
@@ -114,8 +115,20 @@ fn lived(order: &[usize]) -> Sample {
     processed(order.iter().map(|place| &day[*place]))
 }
 
-/// An installation that has processed these records.
+/// An installation that has processed these records while a server ticked.
 pub(crate) fn processed<'a>(records: impl Iterator<Item = &'a (&'a str, Value)>) -> Sample {
+    taken(records, |sample, app| {
+        for _ in 0..3 {
+            sample.clock.advance(Timestamp::MINUTE_US);
+            app.tick().unwrap();
+        }
+    })
+}
+
+fn taken<'a>(
+    records: impl Iterator<Item = &'a (&'a str, Value)>,
+    then: impl FnOnce(&Sample, &App),
+) -> Sample {
     let sample = Sample::empty();
     let detection = Detection {
         rules: Arc::new(RuleSet::default()),
@@ -135,10 +148,7 @@ pub(crate) fn processed<'a>(records: impl Iterator<Item = &'a (&'a str, Value)>)
         let answer = app.ingest(&Principal::local(), delivery).unwrap();
         assert_eq!(answer.accepted, 1, "{source}");
     }
-    for _ in 0..3 {
-        sample.clock.advance(Timestamp::MINUTE_US);
-        app.tick().unwrap();
-    }
+    then(&sample, &app);
     while pipeline.step().unwrap() {}
     sample
 }
@@ -211,4 +221,30 @@ fn every_event_of_an_actor_has_a_session_and_blind_ones_are_told() {
         .blind_map(&Principal::local(), 9)
         .unwrap();
     assert_eq!(map.systems, [("Salesforce".into(), 1)]);
+}
+
+#[test]
+fn without_a_server_blind_sessions_are_told_when_the_log_rests() {
+    let day = day();
+    let told = |sample: &Sample| -> Vec<String> {
+        let map = App::new(ports(sample)).blind_map(&Principal::local(), 9);
+        let rows = map.unwrap().rows;
+        rows.iter().map(|row| row.system.to_string()).collect()
+    };
+    let rested = taken(day.iter(), |_, app| app.rest().unwrap());
+    assert_eq!(told(&rested), ["Salesforce"]);
+    let waiting = taken(day.iter(), |_, _| {});
+    assert_eq!(told(&waiting), [""; 0]);
+}
+
+#[test]
+fn an_empty_map_of_blind_sessions_says_why() {
+    let day = day();
+    let why = |sample: &Sample| {
+        let app = App::new(ports(sample));
+        app.nothing_blind(&Principal::local()).unwrap()
+    };
+    assert_eq!(why(&Sample::empty()), NothingBlind::NoRecords);
+    assert_eq!(why(&processed(day[2..4].iter())), NothingBlind::NoSignIns);
+    assert_eq!(why(&processed(day[..1].iter())), NothingBlind::AllSeen);
 }

@@ -157,6 +157,18 @@ impl Library {
     pub fn forms(&self) -> impl Iterator<Item = &UnsafeSequence> {
         self.sequences.iter().map(|sequence| &sequence.form)
     }
+
+    /// What the sequence of that id says; `None` when it is not in force.
+    pub fn form(&self, id: &str) -> Option<&UnsafeSequence> {
+        self.forms().find(|form| form.id == id)
+    }
+
+    /// Whether the sequence of that id is an operator's own: of another id than ours, or in place of
+    /// one of ours.
+    pub fn is_own(&self, id: &str) -> bool {
+        let form = self.form(id);
+        form.is_some() && form != Self::shipped().form(id)
+    }
 }
 
 fn read(file: &str, text: &str) -> Result<CompiledSequence, Problem> {

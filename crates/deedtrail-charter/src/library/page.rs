@@ -18,6 +18,8 @@ permitted.
 They are part of the program. Files of your own are read from the folder that the setting `sequences` names
 ([configuration](configuration.md)), at the start; one with the id of a shipped sequence takes its place. One
 with a mistake is left out, which `deedtrail config check`, `deedtrail doctor` and the log of the server say.
+A finding of one means what its `meaning` says; one of your own answers to the controls in its `references`,
+where it names any, and else to those of its type.
 
 ## A file
 

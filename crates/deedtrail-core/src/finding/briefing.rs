@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Finding, Severity, registry};
+use crate::Text;
 
 /// A finding as the API and the command line give it away.
 #[derive(Clone, Debug, Serialize)]
@@ -11,12 +12,13 @@ pub struct Briefing {
     pub finding: Finding,
     /// Order of response: 1 (critical, at once) to 5 (info, when there is time).
     pub priority: usize,
-    /// What findings of this type mean; `None` when the registry no longer knows the type.
-    pub meaning: Option<&'static str>,
+    /// What findings of this type mean, or what the unsafe sequence says that raised it; `None` when
+    /// neither is known any longer.
+    pub meaning: Option<Text>,
     /// What to do first, in order.
     pub response: &'static [&'static str],
     /// Checked control references: ids of the control table.
-    pub mapped_ref: &'static [&'static str],
+    pub mapped_ref: Vec<Text>,
     /// Control references as first printed; the crosswalk says how to read them.
     pub seed_ref: &'static [&'static str],
 }
@@ -26,9 +28,12 @@ impl From<Finding> for Briefing {
         let kind = registry::find(&finding.draft.kind);
         Self {
             priority: Severity::ALL.len() - finding.draft.severity as usize,
-            meaning: kind.map(|kind| kind.meaning),
+            meaning: kind.map(|kind| Text::new_static(kind.meaning)),
             response: kind.map_or(&[], |kind| kind.response),
-            mapped_ref: kind.map_or(&[], |kind| kind.mapped_ref),
+            mapped_ref: kind.map_or_else(Vec::new, |kind| {
+                let ids = kind.mapped_ref.iter();
+                ids.map(|id| Text::new_static(id)).collect()
+            }),
             seed_ref: kind.map_or(&[], |kind| kind.seed_ref),
             finding,
         }

@@ -59,6 +59,7 @@ pub fn all() -> impl Iterator<Item = &'static FindingType> {
     [
         click::TYPES,
         post_authentication::TYPES,
+        post_authentication::deed::TYPES,
         behavioural::TYPES,
         usage::TYPES,
     ]

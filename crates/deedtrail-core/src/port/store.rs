@@ -159,6 +159,9 @@ pub struct IdentityFilter {
 /// Which findings a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct FindingFilter {
+    /// Whose: there is no "any". Use cases set it from the principal.
+    pub tenant: TenantId,
+    /// Also those of identities merged into it.
     pub identity: Option<IdentityId>,
     pub kind: Option<String>,
     pub severity_min: Option<Severity>,
@@ -166,6 +169,32 @@ pub struct FindingFilter {
     pub text: Option<String>,
     /// Changed at or after (change feed).
     pub updated_since: Option<Timestamp>,
+}
+
+/// Findings of some kinds that are not closed, summed up by identity, kind and day.
+#[derive(Clone, Debug)]
+pub struct DepartureFilter<'k> {
+    pub tenant: TenantId,
+    pub kinds: &'k [&'k str],
+    /// With an event at or after.
+    pub since: Timestamp,
+    /// Findings that are summed up at most, those of the newest events.
+    pub findings_max: usize,
+}
+
+/// Findings of one kind on one identity on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DepartureDay {
+    /// As the findings name it: it may have been merged into another since.
+    pub identity: IdentityId,
+    pub kind: Text,
+    /// UTC day of the newest events, counted from 1970.
+    pub day: i64,
+    /// The gravest.
+    pub severity: Severity,
+    pub findings: u64,
+    /// Time of the newest event.
+    pub last: Timestamp,
 }
 
 /// Which sessions a list shows.
@@ -288,6 +317,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How many findings match, by severity in the order of [`Severity::ALL`].
     fn finding_counts(&self, filter: &FindingFilter) -> Result<[u64; 5], StoreError>;
     fn finding(&self, id: FindingId) -> Result<Option<Finding>, StoreError>;
+    /// Findings summed up; ordered by identity, kind and day.
+    fn departures(&self, filter: &DepartureFilter<'_>) -> Result<Vec<DepartureDay>, StoreError>;
     /// An analyst's decision; survives replay and rebuild. It covers the finding as stored now: an
     /// event that arrives later opens it again ([`Finding::status_now`]).
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Result<bool, StoreError>;

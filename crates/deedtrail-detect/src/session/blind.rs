@@ -163,8 +163,24 @@ impl Blind {
 
     /// Says which sign-ins led to where nothing is seen.
     pub(super) fn tick(&mut self, now: Timestamp, changed: &mut Changed) -> Vec<FindingDraft> {
-        let due = |pending: &Pending| now.micros_since(pending.received) >= WAIT_US;
-        if !self.pending.iter().any(due) {
+        self.settle_all(changed, |pending| {
+            now.micros_since(pending.received) >= WAIT_US
+        })
+    }
+
+    /// The same once the log rests and no clock says how long it does: by the times of events.
+    pub(super) fn rest(&mut self, newest: Timestamp, changed: &mut Changed) -> Vec<FindingDraft> {
+        self.settle_all(changed, |pending| {
+            newest.micros_since(pending.row.first) >= WAIT_US
+        })
+    }
+
+    fn settle_all(
+        &mut self,
+        changed: &mut Changed,
+        due: impl Fn(&Pending) -> bool,
+    ) -> Vec<FindingDraft> {
+        if !self.pending.iter().any(&due) {
             return Vec::new();
         }
         let (due, wait): (Vec<_>, Vec<_>) =

@@ -138,6 +138,23 @@ impl Sessions {
     /// Takes a tick: sessions grow old or end, and what waited for a feed that does not speak is
     /// said.
     pub(crate) fn tick(&mut self, now: Timestamp, changed: &mut Changed) -> Vec<FindingDraft> {
+        self.grow_old(now, changed);
+        self.blind.tick(now, changed)
+    }
+
+    /// Takes note that the log came to rest at an event of the time `newest`: the same, and who
+    /// signed in long enough before that has waited.
+    pub(crate) fn rest(
+        &mut self,
+        now: Timestamp,
+        newest: Timestamp,
+        changed: &mut Changed,
+    ) -> Vec<FindingDraft> {
+        self.grow_old(now, changed);
+        self.blind.rest(newest, changed)
+    }
+
+    fn grow_old(&mut self, now: Timestamp, changed: &mut Changed) {
         while let Some((due, uid)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             self.due.remove(&(due, uid));
             let Some(tracked) = self.tracked.get_mut(&uid) else {
@@ -153,7 +170,6 @@ impl Sessions {
             tracked.due = tracked.next_due(now);
             self.due.insert((tracked.due, uid));
         }
-        self.blind.tick(now, changed)
     }
 
     /// Forgets a tenth, those idle for longest.

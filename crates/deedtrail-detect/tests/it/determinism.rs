@@ -97,7 +97,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Runs the log; at each place in `cuts` the state goes through bytes. A tick follows every
-/// tenth event.
+/// tenth event, and every seventh is the last before the log rests.
 fn run(steps: &[Step], cuts: &[usize]) -> (Vec<FindingDraft>, Vec<u8>) {
     let rules = rules(&[("x/refused.yml", RULES)]);
     let mut detector = Detector::new(Arc::clone(&rules), Settings::default());
@@ -118,6 +118,9 @@ fn run(steps: &[Step], cuts: &[usize]) -> (Vec<FindingDraft>, Vec<u8>) {
                 .max()
                 .unwrap();
             drafts.extend(detector.advance(now.plus_micros(Timestamp::MINUTE_US)));
+        }
+        if place % 7 == 6 {
+            drafts.extend(detector.rest());
         }
     }
     (drafts, detector.snapshot())

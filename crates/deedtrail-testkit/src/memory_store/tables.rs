@@ -1,5 +1,6 @@
 //! The tables of the store in memory, and what of them matches.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
@@ -14,8 +15,8 @@ use deedtrail_core::id::{
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, ImportedEntitlements, Progress, Quarantined, SignInLink,
-    TokenRecord, WebSession,
+    DepartureDay, DepartureFilter, FindingFilter, IdentityFilter, ImportedEntitlements, Progress,
+    Quarantined, SignInLink, TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, JoinBy, Session, SessionJoin};
 
@@ -208,7 +209,7 @@ impl Tables {
         let mut list: Vec<_> = stored
             .filter(|identity| self.matches(identity, filter))
             .collect();
-        list.sort_by_key(|identity| (std::cmp::Reverse(identity.last_seen), identity.id));
+        list.sort_by_key(|identity| (Reverse(identity.last_seen), identity.id));
         list
     }
 
@@ -255,12 +256,59 @@ impl Tables {
         }
     }
 
-    pub(super) fn shows(&self, finding: &Finding, filter: &FindingFilter) -> bool {
+    /// Newest activity first.
+    pub(super) fn findings(&self, filter: &FindingFilter, limit: usize) -> Vec<Finding> {
+        let stored = self.derived.findings.values();
+        let stored = stored.map(|finding| self.finding(finding));
+        let mut list: Vec<_> = stored
+            .filter(|finding| self.shows(finding, filter))
+            .collect();
+        list.sort_by_key(|f| Reverse((f.last_time, f.draft.severity, Reverse(f.id))));
+        list.truncate(limit);
+        list
+    }
+
+    pub(super) fn departures(&self, filter: &DepartureFilter<'_>) -> Vec<DepartureDay> {
+        let all = FindingFilter {
+            tenant: filter.tenant.clone(),
+            ..FindingFilter::default()
+        };
+        let mut found = self.findings(&all, usize::MAX);
+        found.retain(|finding| {
+            filter.kinds.contains(&finding.draft.kind.as_str())
+                && finding.status != FindingStatus::Closed
+                && finding.last_time >= filter.since
+        });
+        found.truncate(filter.findings_max);
+        let mut days: BTreeMap<_, DepartureDay> = BTreeMap::new();
+        for Finding {
+            draft, last_time, ..
+        } in found
+        {
+            let day = last_time.utc_day();
+            let known = days.entry((draft.identity, draft.kind.clone(), day));
+            let known = known.or_insert(DepartureDay {
+                identity: draft.identity,
+                kind: draft.kind,
+                day,
+                severity: draft.severity,
+                findings: 0,
+                last: last_time,
+            });
+            known.severity = known.severity.max(draft.severity);
+            known.findings += 1;
+            known.last = known.last.max(last_time);
+        }
+        days.into_values().collect()
+    }
+
+    fn shows(&self, finding: &Finding, filter: &FindingFilter) -> bool {
         let draft = &finding.draft;
         let words = format!("{}\n{}\n{}", draft.title, draft.kind, draft.rule).to_lowercase();
-        filter
-            .identity
-            .is_none_or(|head| self.derived.is_family(draft.identity, head))
+        draft.tenant == filter.tenant
+            && filter
+                .identity
+                .is_none_or(|head| self.derived.is_family(draft.identity, head))
             && filter.kind.as_ref().is_none_or(|kind| draft.kind == *kind)
             && filter
                 .severity_min

@@ -1,84 +1,21 @@
 //! The told story.
 
+mod cast;
+mod words;
+
 use deedtrail_core::Text;
 use deedtrail_core::action::Action;
 use deedtrail_core::entitlement::{Effect, Grant};
-use deedtrail_core::event::{ActorKind, Environment, OutcomeClass};
-use deedtrail_core::finding::{FindingEvent, Hypothesis, Severity};
+use deedtrail_core::event::{Environment, OutcomeClass};
+use deedtrail_core::finding::{FindingEvent, Severity};
 use deedtrail_core::health::MissingNumbers;
 use deedtrail_core::identity::Declared;
 use deedtrail_core::time::Timestamp;
 
-use super::builder::{Builder, Deed, Person, Target, draft};
+use super::builder::{Builder, Deed, Target, draft};
 use super::{NOW, Sample};
-
-/// Who appears.
-struct Cast {
-    alice: Person,
-    helpdesk: Person,
-    deployer: Person,
-    admin: Person,
-    agent: Person,
-    export: Person,
-    sync: Person,
-}
-
-fn person(namespace: &'static str, value: &str, kind: ActorKind, name: &str) -> Person {
-    Person {
-        namespace,
-        value: value.into(),
-        kind,
-        name: name.into(),
-    }
-}
-
-fn cast() -> Cast {
-    let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
-    Cast {
-        alice: person(
-            "email",
-            "alice@example.com",
-            ActorKind::Human,
-            "alice@example.com",
-        ),
-        helpdesk: person(
-            "okta.id",
-            "0oa1helpdesk",
-            ActorKind::OauthApp,
-            "helpdesk-api",
-        ),
-        deployer: person(
-            "aws.arn",
-            &role("ci-deployer"),
-            ActorKind::AutomationRunner,
-            "ci-deployer",
-        ),
-        admin: person(
-            "aws.arn",
-            &role("prod-admin"),
-            ActorKind::Workload,
-            "role/prod-admin",
-        ),
-        agent: person(
-            "agent.id",
-            "agent-support-7",
-            ActorKind::AiAgent,
-            "support-agent",
-        ),
-        export: person(
-            "aws.arn",
-            "arn:aws:iam::111122223333:user/nightly-export",
-            ActorKind::ServiceAccount,
-            "nightly-export",
-        ),
-        sync: person(
-            "oauth.client_id",
-            "legacy-crm-sync",
-            ActorKind::OauthApp,
-            "legacy-crm-sync",
-        ),
-    }
-}
+use cast::{Cast, cast};
+use words::{away, clock, fact, hypothesis, texts};
 
 pub(super) fn tell() -> Sample {
     let cast = cast();
@@ -229,52 +166,6 @@ fn calm_days(builder: &mut Builder, cast: &Cast) {
                 });
             }
         }
-    }
-}
-
-/// `14:02:11` on the day of the story.
-fn clock(hours: i64, minutes: i64, seconds: i64) -> Timestamp {
-    let seconds = hours * 3600 + minutes * 60 + seconds;
-    NOW.start_of_day()
-        .plus_micros(seconds * Timestamp::SECOND_US)
-}
-
-fn fact(mut event: FindingEvent, fact: &str) -> FindingEvent {
-    fact.clone_into(&mut event.fact);
-    event
-}
-
-fn hypothesis(name: &str, score: f64, facts_for: &[&str], against: &[&str]) -> Hypothesis {
-    let owned = |facts: &[&str]| facts.iter().map(|fact| (*fact).to_owned()).collect();
-    Hypothesis {
-        name: name.into(),
-        score,
-        facts_for: owned(facts_for),
-        facts_against: owned(against),
-    }
-}
-
-fn texts(lines: &[&str]) -> Vec<String> {
-    lines.iter().map(|line| (*line).to_owned()).collect()
-}
-
-/// A deed of the afternoon, from the network the intruder uses.
-fn away<'a>(
-    at: Timestamp,
-    source: &'a str,
-    actor: &'a Person,
-    (operation, action): (&'a str, Action),
-    target: Option<Target<'a>>,
-) -> Deed<'a> {
-    Deed {
-        at,
-        source,
-        actor,
-        operation,
-        action,
-        target,
-        outcome: OutcomeClass::Success,
-        from: Some(("203.0.113.77", 14_061)),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use deedtrail_core::Text;
 use deedtrail_core::finding::{Decision, Finding, FindingEvent, FindingStatus, Severity};
-use deedtrail_core::id::{EventUid, FindingId};
-use deedtrail_core::port::store::{FindingFilter, Progress, Store, StoreError};
+use deedtrail_core::id::{EventUid, FindingId, TenantId};
+use deedtrail_core::port::store::{DepartureFilter, FindingFilter, Progress, Store, StoreError};
 
 use super::{Outcome, finding, identity, second};
 
@@ -220,5 +220,69 @@ pub(super) fn findings_are_counted(store: &dyn Store) -> Outcome {
         let listed = store.findings(&filter, usize::MAX)?.len() as u64;
         assert_eq!(listed, counts.iter().sum::<u64>(), "{filter:?}");
     }
+    Ok(())
+}
+
+pub(super) fn departures_are_summed_up(store: &dyn Store) -> Outcome {
+    let day = 86_400;
+    let closed = finding("cyd", "burst", Severity::High, 5);
+    let put_aside = closed.id;
+    let mut elsewhere = finding("ana", "drift", Severity::High, 9);
+    elsewhere.draft.tenant = TenantId::new("elsewhere").unwrap_or_default();
+    elsewhere.id = elsewhere.draft.id();
+    let of_pattern = |pattern: &'static str, at| {
+        let mut finding = finding("ana", "burst", Severity::High, at);
+        finding.draft.pattern = pattern.into();
+        Finding::new(finding.draft)
+    };
+    store.save(Progress {
+        findings: vec![
+            finding("ana", "burst", Severity::Low, 4),
+            of_pattern("q", 6),
+            of_pattern("p", day + 1),
+            finding("ana", "drift", Severity::Low, day + 2),
+            finding("ana", "sign_in_spray", Severity::High, day + 3),
+            finding("bob", "burst", Severity::Medium, 2),
+            closed,
+            elsewhere.clone(),
+        ],
+        ..Progress::default()
+    })?;
+    store.decide_finding(put_aside, benign(9))?;
+    let summed = |tenant: TenantId, findings_max| {
+        let found = store.departures(&DepartureFilter {
+            tenant,
+            kinds: &["burst", "drift"],
+            since: second(3),
+            findings_max,
+        })?;
+        let each = found.into_iter();
+        let each = each.map(|it| {
+            (
+                it.kind.to_string(),
+                it.day,
+                it.severity,
+                it.findings,
+                it.last,
+            )
+        });
+        Ok::<Vec<_>, StoreError>(each.collect())
+    };
+    let burst = "burst".to_owned();
+    let all = [
+        (burst.clone(), 0, Severity::High, 2, second(6)),
+        (burst, 1, Severity::High, 1, second(day + 1)),
+        ("drift".to_owned(), 1, Severity::Low, 1, second(day + 2)),
+    ];
+    assert_eq!(summed(TenantId::default(), 99)?, all);
+    assert_eq!(summed(TenantId::default(), 2)?, all[1..], "the newest");
+    let theirs = elsewhere.draft.tenant.clone();
+    assert_eq!(summed(theirs.clone(), 99)?.len(), 1);
+    let of_theirs = FindingFilter {
+        tenant: theirs,
+        ..FindingFilter::default()
+    };
+    assert_eq!(store.findings(&of_theirs, 9)?, [elsewhere]);
+    assert_eq!(store.finding_counts(&of_theirs)?, [0, 0, 0, 1, 0]);
     Ok(())
 }

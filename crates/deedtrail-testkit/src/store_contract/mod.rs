@@ -21,7 +21,7 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 24] = [
+    let rules: [(&str, Rule); 25] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
@@ -44,6 +44,10 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         ),
         ("findings are filtered", finding::findings_are_filtered),
         ("findings are counted", finding::findings_are_counted),
+        (
+            "departures are summed up",
+            finding::departures_are_summed_up,
+        ),
         (
             "a rebuild keeps what people did",
             progress::a_rebuild_keeps_what_people_did,

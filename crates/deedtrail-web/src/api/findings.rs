@@ -57,7 +57,7 @@ pub(super) async fn list(
         }
         let findings = app.findings(&principal, &filter, limit)?;
         Ok(FindingList {
-            findings: findings.into_iter().map(Briefing::from).collect(),
+            findings: findings.into_iter().map(|it| app.briefing(it)).collect(),
         })
     };
     shared.attempt(read).await.map(Json)
@@ -98,10 +98,11 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Answer<Briefing> {
     let id = ask::id(&id)?;
-    let file = shared
-        .attempt(move |app| app.finding_file(&principal, id))
-        .await?;
-    Ok(Json(file.finding.into()))
+    let read = move |app: &deedtrail_app::App| {
+        let file = app.finding_file(&principal, id)?;
+        Ok::<_, ReadingError>(app.briefing(file.finding))
+    };
+    shared.attempt(read).await.map(Json)
 }
 
 pub(super) async fn decide(
@@ -122,8 +123,8 @@ pub(super) async fn decide(
             disposition: decision.disposition.as_deref(),
             note: decision.note.as_deref(),
         };
-        app.decide_finding(&principal, id, conclusion)
+        let decided = app.decide_finding(&principal, id, conclusion)?;
+        Ok::<_, ReadingError>(app.briefing(decided))
     };
-    let decided = shared.attempt(decide).await?;
-    Ok(Json(decided.into()))
+    shared.attempt(decide).await.map(Json)
 }

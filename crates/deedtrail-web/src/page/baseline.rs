@@ -108,22 +108,8 @@ pub(super) async fn approve(
 
 fn load(app: &App, principal: &Principal, who: &str) -> Result<BaselinePage, Problem> {
     let file = app.find_identity(principal, who)?;
-    let learned = app.learn_baseline(principal, &file, (None, None));
-    let usual = match learned {
-        Ok(learned) => Some(usual(&learned)),
-        Err(BaselineError::Nothing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let versions = app.baselines(principal, &file)?;
-    let changes = match versions.first() {
-        Some(newest) => match app.baseline_diff(principal, &file, (newest.version, None)) {
-            Ok(changes) => Some(changes),
-            Err(BaselineError::Nothing { .. }) => None,
-            Err(error) => return Err(error.into()),
-        },
-        None => None,
-    };
-    let sentences = changes.map(|changes| {
+    let overview = app.baseline_overview(principal, &file)?;
+    let sentences = overview.changes.map(|changes| {
         let shown = changes.iter().take(CHANGES_MAX);
         shown
             .map(|change| Shown::cut(&change.sentence(), 200))
@@ -133,8 +119,8 @@ fn load(app: &App, principal: &Principal, who: &str) -> Result<BaselinePage, Pro
         chrome: Chrome::load(app, principal, Section::Identities)?,
         name: Shown::cut(&file.identity.name, 80),
         address: format!("/identities/{}", file.identity.id),
-        usual,
-        versions: versions.iter().map(version_row).collect(),
+        usual: overview.usual.as_ref().map(usual),
+        versions: overview.versions.iter().map(version_row).collect(),
         changes: sentences,
         may_decide: principal.require(Scope::Write).is_ok(),
     })
@@ -143,11 +129,16 @@ fn load(app: &App, principal: &Principal, who: &str) -> Result<BaselinePage, Pro
 fn usual(learned: &BaselineText) -> Usual {
     let it = &learned.baseline;
     let (median, busy) = it.events_per_day;
+    let cut = if learned.cut {
+        "; there were more events, the newest are looked at"
+    } else {
+        ""
+    };
     Usual {
         from: Moment::new(it.from),
         until: Moment::new(it.until),
         figures: format!(
-            "{} events on {} days; {} on a median day, {} on a busy one",
+            "{} events on {} days; {} on a median day, {} on a busy one{cut}",
             grouped(it.events),
             it.active_days,
             grouped(median),

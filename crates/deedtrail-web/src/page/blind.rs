@@ -39,6 +39,8 @@ struct BlindPage {
     systems: Vec<(Shown, usize)>,
     rows: Vec<BlindRow>,
     full: bool,
+    /// Why there is no row; empty when there are some.
+    nothing: &'static str,
 }
 
 pub(super) async fn page(
@@ -52,6 +54,11 @@ pub(super) async fn page(
 fn load(app: &App, principal: &Principal) -> Result<BlindPage, ReadingError> {
     let map = app.blind_map(principal, ROWS_MAX)?;
     let now = app.ports.clock.now();
+    let nothing = if map.rows.is_empty() {
+        app.nothing_blind(principal)?.words()
+    } else {
+        ""
+    };
     let systems = map.systems.iter();
     Ok(BlindPage {
         chrome: Chrome::load(app, principal, Section::Sessions)?,
@@ -60,6 +67,7 @@ fn load(app: &App, principal: &Principal) -> Result<BlindPage, ReadingError> {
             .map(|(system, count)| (Shown::cut(system, 60), *count))
             .collect(),
         full: map.rows.len() >= ROWS_MAX,
+        nothing,
         rows: map.rows.iter().map(|blind| row(blind, now)).collect(),
     })
 }

@@ -9,7 +9,7 @@ use deedtrail_app::access::Principal;
 use deedtrail_app::activity::Window;
 use deedtrail_app::findings::{Conclusion, DISPOSITIONS, FindingFile};
 use deedtrail_core::control;
-use deedtrail_core::finding::{FindingStatus, Hypothesis};
+use deedtrail_core::finding::{Briefing, FindingStatus, Hypothesis};
 use deedtrail_core::id::{EventUid, FindingId};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::store::Scope;
@@ -52,7 +52,7 @@ struct FindingPage {
     badge: Badge,
     title: Shown,
     kind_title: Shown,
-    meaning: Option<&'static str>,
+    meaning: Option<Shown>,
     rule: Shown,
     who: Option<Chip>,
     owner: Option<Shown>,
@@ -175,6 +175,7 @@ fn load(
     Ok(view(
         &file,
         Parts {
+            briefing: app.briefing(file.finding.clone()),
             session: session.map(|session| format!("/sessions/{}", session.uid)),
             may_decide: principal.require(Scope::Write).is_ok(),
             chrome,
@@ -189,6 +190,7 @@ fn load(
 
 /// What of the page is not the finding itself.
 struct Parts {
+    briefing: Briefing,
     session: Option<String>,
     may_decide: bool,
     chrome: Chrome,
@@ -221,7 +223,7 @@ fn activity(app: &App, principal: &Principal, file: &FindingFile) -> Result<Bars
 
 fn view(file: &FindingFile, parts: Parts) -> FindingPage {
     let finding = &file.finding;
-    let draft = &finding.draft;
+    let (draft, briefing) = (&finding.draft, &parts.briefing);
     let identity = file.identity.as_ref().map(|file| &file.identity);
     let declared = identity.map(|identity| &identity.declared);
     let texts = |lines: &[String]| lines.iter().map(|line| Shown::new(line)).collect();
@@ -230,7 +232,7 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         badge: Badge::new(draft.severity),
         title: Shown::cut(&draft.title, 400),
         kind_title: Shown::new(file.kind.map_or(&draft.kind, |kind| kind.title)),
-        meaning: file.kind.map(|kind| kind.meaning),
+        meaning: briefing.meaning.as_deref().map(Shown::new),
         rule: Shown::new(&draft.rule),
         who: identity.map(Chip::of),
         session: parts.session,
@@ -253,9 +255,8 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         allowed: texts(&draft.allowed),
         refused: texts(&draft.refused),
         response: file.kind.map_or(&[], |kind| kind.response),
-        controls: file
-            .kind
-            .map_or(&[][..], |kind| kind.mapped_ref)
+        controls: briefing
+            .mapped_ref
             .iter()
             .filter_map(|id| control_view(id))
             .collect(),

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::insider_risk::{
-    DAY_POINTS, DAYS_COUNTED_MAX, KindOfDeparture, PersonRisk, RISK_DAYS, points,
+    DAY_POINTS, DAYS_COUNTED_MAX, FINDINGS_MAX, KindOfDeparture, PersonRisk, RISK_DAYS, points,
 };
 use deedtrail_core::finding::Severity;
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
@@ -46,6 +46,8 @@ struct InsiderRiskPage {
     people: Vec<PersonRow>,
     left_out: usize,
     cut: bool,
+    /// Findings that are looked at.
+    findings_max: String,
     points: String,
     day_points: u32,
     day_points_max: u32,
@@ -98,6 +100,7 @@ fn load(app: &App, principal: &Principal) -> Result<InsiderRiskPage, Problem> {
         people: risk.people.iter().map(|it| row(it, most)).collect(),
         left_out: risk.left_out,
         cut: risk.cut,
+        findings_max: grouped(FINDINGS_MAX as u64),
         points: table_of_points(),
         day_points: DAY_POINTS,
         day_points_max: DAY_POINTS * DAYS_COUNTED_MAX,

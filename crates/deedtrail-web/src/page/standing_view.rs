@@ -2,9 +2,9 @@
 
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::behaviour::Standing;
+use deedtrail_app::behaviour::{Standing, readiness_in_words};
 use deedtrail_app::timeline::{IdentityFile, ReadingError};
-use deedtrail_core::behaviour::{Drift, IdentityBehaviour};
+use deedtrail_core::behaviour::Drift;
 
 use super::behaviour::badge;
 use super::charters::SignedView;
@@ -31,7 +31,7 @@ pub(super) struct StandingView {
     pub(super) active: &'static str,
     pub(super) activity: String,
     /// Whether its sessions are judged, and by what.
-    pub(super) readiness: Option<String>,
+    pub(super) readiness: Option<Shown>,
     pub(super) drift: Option<DriftLine>,
     /// Version of the newest baseline, and who approved it.
     pub(super) baseline: Option<(u32, SignedView)>,
@@ -64,35 +64,11 @@ impl StandingView {
                 grouped(standing.events),
                 standing.active_days
             ),
-            readiness: known.map(readiness),
+            readiness: known.map(|known| Shown::cut(&readiness_in_words(known), 300)),
             drift: drift.map(drift_line),
             baseline: baseline.map(|it| (it.version, SignedView::new(&it.approved))),
         }
     }
-}
-
-fn readiness(known: &IdentityBehaviour) -> String {
-    let ready = &known.readiness;
-    let learned = format!(
-        "{} sessions learned of its own, {} of its peers ({})",
-        ready.sessions,
-        ready.peer_sessions,
-        Shown::cut(&known.peer_group, 60)
-    );
-    if ready.ready() {
-        return format!("Its sessions are judged: {learned}.");
-    }
-    let lacks = if ready.sequence {
-        "there is no threshold yet"
-    } else {
-        "too few sessions are learned"
-    };
-    let charter = if known.chartered {
-        " Its charter is watched all the same."
-    } else {
-        ""
-    };
-    format!("Its sessions are not judged yet, {lacks}: {learned}.{charter}")
 }
 
 fn drift_line(drift: &Drift) -> DriftLine {

@@ -432,7 +432,7 @@ async fn lists_of_sessions_are_filtered_and_say_when_they_are_empty() {
         ("/sessions", "There is no session yet"),
         (
             "/blind-sessions",
-            "or no identity provider has delivered yet",
+            "No record has come in yet, so there is no sign-in to follow",
         ),
     ] {
         let html = page(&empty, address).await;

@@ -1,7 +1,7 @@
 //! `behaviour`: what is learned of identities, and how they stand.
 
-use deedtrail_app::behaviour::{SourceReadiness, Standing};
-use deedtrail_core::behaviour::{Drift, IdentityBehaviour};
+use deedtrail_app::behaviour::{SourceReadiness, Standing, readiness_in_words};
+use deedtrail_core::behaviour::Drift;
 
 use super::{Context, Ended};
 use crate::args::BehaviourCommand;
@@ -70,7 +70,7 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
         ))?;
     }
     if let Some(known) = &standing.behaviour {
-        console.line(readiness(known))?;
+        console.line(format_args!("readiness: {}", readiness_in_words(known)))?;
         if let Some(drift) = &known.drift {
             console.line(drift_line(drift))?;
         }
@@ -83,21 +83,6 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
         None => console.line("baseline: none approved; `deedtrail baseline approve` does")?,
     }
     Ok(Ended::Done)
-}
-
-fn readiness(known: &IdentityBehaviour) -> String {
-    let ready = &known.readiness;
-    let state = if ready.ready() {
-        "its sessions are judged"
-    } else if ready.sequence {
-        "not judged yet: there is no threshold"
-    } else {
-        "not judged yet: too few sessions are learned"
-    };
-    format!(
-        "readiness: {state} ({} learned, {} needed; {} of its peers `{}`)",
-        ready.sessions, ready.sessions_needed, ready.peer_sessions, known.peer_group
-    )
 }
 
 fn drift_line(drift: &Drift) -> String {

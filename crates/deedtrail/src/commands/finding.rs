@@ -29,7 +29,8 @@ pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow
         FindingCommand::Show { id } => {
             let id = known(id)?;
             let file = context.app().finding_file(&context.principal, id)?;
-            show(context.console, file.finding)
+            let briefing = context.app().briefing(file.finding);
+            show(context.console, &briefing)
         }
         FindingCommand::Explain { id } => explain(context, known(id)?),
         FindingCommand::Decide {
@@ -47,7 +48,8 @@ pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow
             let app = context.app();
             let decided = app.decide_finding(&context.principal, id, conclusion)?;
             if context.console.json {
-                context.console.object(&Briefing::from(decided))?;
+                let briefing = context.app().briefing(decided);
+                context.console.object(&briefing)?;
             } else {
                 let title = &decided.draft.title;
                 context
@@ -72,7 +74,8 @@ fn list(context: &mut Context<'_>, filter: &FindingFilter, limit: usize) -> anyh
     let findings = context.app().findings(&context.principal, filter, limit)?;
     if context.console.json {
         for finding in findings {
-            context.console.object(&Briefing::from(finding))?;
+            let briefing = context.app().briefing(finding);
+            context.console.object(&briefing)?;
         }
         return Ok(Ended::Done);
     }
@@ -130,10 +133,9 @@ fn state(finding: &Finding) -> String {
     }
 }
 
-fn show(console: &mut Console, finding: Finding) -> anyhow::Result<Ended> {
-    let briefing = Briefing::from(finding);
+fn show(console: &mut Console, briefing: &Briefing) -> anyhow::Result<Ended> {
     if console.json {
-        console.object(&briefing)?;
+        console.object(briefing)?;
         return Ok(Ended::Done);
     }
     let finding = &briefing.finding;
@@ -150,7 +152,7 @@ fn show(console: &mut Console, finding: Finding) -> anyhow::Result<Ended> {
     if let (Some(note), Some(analyst)) = (&finding.note, &finding.analyst) {
         console.line(format_args!("note of {analyst}: {note}"))?;
     }
-    why(console, &briefing)?;
+    why(console, briefing)?;
     console.section("Events")?;
     let events = draft.events.iter();
     let rows: Vec<Vec<String>> = events
@@ -182,10 +184,11 @@ fn explain(context: &mut Context<'_>, id: FindingId) -> anyhow::Result<Ended> {
     console.line(
         told.finding
             .meaning
+            .as_deref()
             .unwrap_or("a type that is no longer known"),
     )?;
     console.section(format_args!("Raised by {}", told.raised_by))?;
-    for (number, reason) in (1..).zip(&draft.reasons) {
+    for (number, reason) in (1..).zip(told.observed()) {
         console.line(format_args!("  {number}. {reason}"))?;
     }
     console.line(format_args!("  confidence {:.2}", draft.confidence))?;
@@ -195,6 +198,8 @@ fn explain(context: &mut Context<'_>, id: FindingId) -> anyhow::Result<Ended> {
     for sentence in &told.judged_against {
         console.line(format_args!("  {sentence}"))?;
     }
+    let controls = told.finding.mapped_ref.join(", ");
+    console.section(format_args!("Controls: {controls}"))?;
     if let Some(session) = &told.session {
         console.section(format_args!(
             "Session {} of {} in {}: {}, trust {}",
@@ -221,6 +226,9 @@ fn explain(context: &mut Context<'_>, id: FindingId) -> anyhow::Result<Ended> {
 
 fn why(console: &mut Console, briefing: &Briefing) -> anyhow::Result<()> {
     let draft = &briefing.finding.draft;
+    if let Some(meaning) = &briefing.meaning {
+        console.line(meaning)?;
+    }
     console.section("Why")?;
     for (number, reason) in (1..).zip(&draft.reasons) {
         console.line(format_args!("  {number}. {reason}"))?;

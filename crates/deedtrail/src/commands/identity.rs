@@ -95,7 +95,7 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
         identity: Some(file.identity.id),
         ..FindingFilter::default()
     };
-    let findings = context.app().ports.store.findings(&filter, 20)?;
+    let findings = context.app().findings(&context.principal, &filter, 20)?;
     let count = findings.len();
     context
         .console

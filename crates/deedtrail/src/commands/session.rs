@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use deedtrail_app::agent_call::AgentCall;
 use deedtrail_app::entitlement::Reach;
 use deedtrail_app::session::{NextStep, SessionFile};
+use deedtrail_app::source_name::did_you_mean;
 use deedtrail_core::id::SessionUid;
 use deedtrail_core::port::store::SessionFilter;
 use deedtrail_core::session::{BlindSession, Session, SessionVerdict};
@@ -96,9 +97,14 @@ fn row(session: &Session) -> Vec<String> {
 }
 
 fn show(context: &mut Context<'_>, id: &str) -> anyhow::Result<Ended> {
-    let uid: SessionUid = id.parse().ok().with_context(|| {
-        format!("`{id}` is no id of a session; `deedtrail session list` shows them")
-    })?;
+    let Ok(uid) = id.parse::<SessionUid>() else {
+        let near = context.app().sessions_nearly(&context.principal, id)?;
+        anyhow::bail!(
+            "`{id}` is no id of a session; `deedtrail session list` shows them, and with a name \
+             those of an identity{}",
+            did_you_mean(&near)
+        );
+    };
     let file = context.app().session_file(&context.principal, uid)?;
     let reach = context.app().session_reach(&context.principal, &file)?;
     let agents = context.app().agent_calls(&context.principal, &file)?;
@@ -254,6 +260,14 @@ fn blind(context: &mut Context<'_>, limit: usize) -> anyhow::Result<Ended> {
         }
         return Ok(Ended::Done);
     }
+    if map.rows.is_empty() {
+        let why = context.app().nothing_blind(&context.principal)?;
+        context.console.say(format_args!(
+            "no sign-in leads to where nothing is seen. {}",
+            why.words()
+        ))?;
+        return Ok(Ended::Done);
+    }
     let rows: Vec<Vec<String>> = map.rows.iter().map(blind_row).collect();
     let headings = [
         "WHO",
@@ -264,6 +278,10 @@ fn blind(context: &mut Context<'_>, limit: usize) -> anyhow::Result<Ended> {
         "PRIVILEGE",
     ];
     context.console.table(&headings, &rows)?;
+    context.console.say(
+        "each row is an identity and a system; a finding is made of the first row of a system in 30 \
+         days, and of each row of high severity",
+    )?;
     Ok(Ended::Done)
 }
 

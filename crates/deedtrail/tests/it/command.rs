@@ -1,6 +1,7 @@
 //! Running the binary on a data folder of its own.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -124,6 +125,21 @@ impl Server {
     pub(crate) fn says(&self, text: &str) -> String {
         let mut lines = self.talk.iter();
         lines.find(|line| line.contains(text)).unwrap()
+    }
+
+    /// What the page or endpoint answers to a token, with status 200.
+    pub(crate) fn get(&self, token: &str, path: &str) -> String {
+        let host = self.address.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
     /// Asks it to end in order, and waits.

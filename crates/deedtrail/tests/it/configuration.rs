@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::command::{Folder, cloudtrail};
 
@@ -321,7 +321,7 @@ fn what_is_said_of_targets_is_in_their_events() {
 }
 
 const OWN_SEQUENCE: &str = "id: own-key-then-list\ntitle: a key was made and users were listed\n\
-    meaning: Whoever makes a key here has no reason to look for users.\nwithin: 1h\nsteps:\n\
+    meaning: Whoever makes a key here has no reason to look for users.\nreferences: [T1098.001]\nwithin: 1h\nsteps:\n\
     \x20 - { name: make, is: { operation: \"iam:CreateAccessKey\" } }\n\
     \x20 - { name: look, is: { operation: \"iam:ListUsers\" } }\n";
 
@@ -359,6 +359,23 @@ fn unsafe_sequences_of_ones_own_are_looked_for_and_mistakes_are_told() {
         found.contains(&"sequence/own-key-then-list".to_owned()),
         "{found:?}"
     );
+    let is_own = |one: &&Value| one["rule"] == "sequence/own-key-then-list";
+    let all = folder.json(&list);
+    let own_one = all.iter().find(is_own).unwrap();
+    let meaning = "Whoever makes a key here has no reason to look for users.";
+    assert_eq!(own_one["meaning"], meaning);
+    assert_eq!(own_one["mapped_ref"], json!(["T1098.001"]));
+    let id = own_one["id"].as_str().unwrap();
+    for command in ["show", "explain"] {
+        let told = folder.ok(&["finding", command, id]);
+        assert!(told.contains(&format!("\n{meaning}\n")), "{told}");
+        assert!(told.contains("Controls: T1098.001\n"), "{told}");
+    }
+    let told = folder.ok(&["finding", "explain", id]);
+    assert!(
+        told.contains("of the folder that `sequences` names: a key"),
+        "{told}"
+    );
     folder.ok(&["rebuild"]);
     assert_eq!(rules(&folder), found);
 
@@ -370,13 +387,13 @@ fn unsafe_sequences_of_ones_own_are_looked_for_and_mistakes_are_told() {
     let checked = folder.run(&["config", "check"]);
     let told = String::from_utf8(checked.stdout).unwrap();
     assert_eq!(checked.status.code(), Some(1), "{told}");
-    assert!(told.contains("own/bad.yaml:4"), "{told}");
+    assert!(told.contains("own/bad.yaml:5"), "{told}");
     assert!(told.contains("`soon` is not a span of time"), "{told}");
     let looked = String::from_utf8(folder.run(&["doctor"]).stdout).unwrap();
     let line = looked.lines().find(|line| line.contains("sequences"));
     let line = line.unwrap_or_default();
     assert!(
-        line.contains("1 mistake") && line.contains("bad.yaml:4"),
+        line.contains("1 mistake") && line.contains("bad.yaml:5"),
         "{looked}"
     );
     assert_eq!(rules(&folder), found);

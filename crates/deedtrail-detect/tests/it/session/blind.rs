@@ -4,7 +4,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::OutcomeClass;
 use deedtrail_core::finding::Severity;
 
-use super::{Watch, ana, opens, pushes, robot, signs_in};
+use super::{Watch, ana, opens, pushes, reads, robot, signs_in};
 use crate::builder::{Step, at, kinds};
 
 #[test]
@@ -71,4 +71,44 @@ fn a_role_in_an_account_without_a_feed_is_blind_and_weighs_by_its_name() {
     assert_eq!(kinds(&watch.drafts), ["blind_session"]);
     assert_eq!(watch.drafts[0].severity, Severity::High);
     assert!(watch.drafts[0].title.contains("222222222222"));
+}
+
+#[test]
+fn a_log_at_rest_tells_what_waited_by_the_times_of_its_events() {
+    // Taken in at once, long after it happened.
+    let received = at(90, 0);
+    let late = |step: Step| Step {
+        event: deedtrail_core::event::Event {
+            time_received: received,
+            ..step.event
+        },
+        ..step
+    };
+    let history = || {
+        vec![
+            late(opens(&ana(), at(0, 0), "Salesforce")),
+            late(opens(&ana(), at(0, 1), "github")),
+            late(pushes(&robot(), at(0, 2))),
+            late(reads(&robot(), at(2, 0))),
+            late(opens(&ana(), at(2, 0), "Workday")),
+        ]
+    };
+    let mut watch = Watch::over(history());
+    assert!(watch.detector.awaits_tick());
+    watch.rest();
+    assert!(!watch.detector.awaits_tick());
+    let systems: Vec<_> = watch.blind.iter().map(|row| row.system.as_str()).collect();
+    assert_eq!(systems, ["Salesforce"], "the last event is too new to tell");
+    assert_eq!(kinds(&watch.drafts), ["blind_session"]);
+    let ended = |watch: &Watch| watch.all()[0].ended;
+    assert_eq!(ended(&watch), Some(at(0, 1)), "sessions end by it too");
+    watch.rest();
+    assert_eq!(watch.drafts.len(), 1, "at rest again nothing is new");
+
+    let mut undated = history();
+    undated.retain(|step| step.event.time_effective < at(1, 0));
+    undated.push(late(reads(&robot(), at(80, 0)).undated()));
+    let mut watch = Watch::over(undated);
+    watch.rest();
+    assert_eq!(ended(&watch), None, "receipt is no time of an event");
 }

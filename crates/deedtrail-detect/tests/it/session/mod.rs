@@ -60,6 +60,11 @@ impl Watch {
         self.take();
     }
 
+    fn rest(&mut self) {
+        self.drafts.extend(self.detector.rest());
+        self.take();
+    }
+
     fn take(&mut self) {
         let SessionChanges {
             sessions,

@@ -10,7 +10,7 @@ pub(super) fn run(told: &SaasReadiness, console: &mut Console) -> anyhow::Result
         console.object(told)?;
         return Ok(ended(told));
     }
-    console.line(format_args!("{}: {}", told.name, told.verdict.words()))?;
+    console.line(told.headline())?;
     console.section(format_args!(
         "Logs that are understood ({})",
         told.feeds.len()
@@ -27,14 +27,17 @@ pub(super) fn run(told: &SaasReadiness, console: &mut Console) -> anyhow::Result
     console.table(&["  SOURCE", "PLANES", "DOES NOT SAY", "LACKS"], &rows)?;
     console.section("Kinds of telemetry")?;
     let rows = told.kinds.iter().map(|kind| {
+        let fullest = kind.feeds.first().map(|feed| feed.source.to_string());
         vec![
             format!("  {}", kind.kind),
             kind.feeds.len().to_string(),
+            fullest.unwrap_or_else(|| "-".to_owned()),
             listed(&kind.missing),
         ]
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    console.table(&["  KIND", "LOGS", "MISSING"], &rows)?;
+    let headings = ["  KIND", "LOGS", "SAYS MOST", "IT DOES NOT SAY"];
+    console.table(&headings, &rows)?;
     console.section(format_args!("Conditions ({})", told.conditions.len()))?;
     for condition in &told.conditions {
         console.line(format_args!("  {condition}"))?;

@@ -1,8 +1,8 @@
 //! Behavioural telemetry: what identities did, and what their steps make together.
 
 mod agent;
+pub(super) mod delivery;
 mod feed;
 mod history;
 mod machine;
-pub(super) mod record;
 mod rights;

@@ -120,11 +120,7 @@ pub(super) fn cloudtrail(
 
 fn signer(caller: Caller<'_>) -> Value {
     match caller {
-        Caller::User(name, key) => json!({
-            "type": "IAMUser", "principalId": format!("AIDA{}", name.to_uppercase()),
-            "arn": format!("arn:aws:iam::{ACCOUNT}:user/{name}"), "accountId": ACCOUNT,
-            "userName": name, "accessKeyId": key
-        }),
+        Caller::User(name, key) => user(name, key),
         Caller::Role(role, session) => json!({
             "type": "AssumedRole",
             "principalId": format!("AROA{}:{session}", role.to_uppercase()),
@@ -137,6 +133,16 @@ fn signer(caller: Caller<'_>) -> Value {
                 "accountId": ACCOUNT, "userName": role } }
         }),
     }
+}
+
+/// An IAM user with a key, as `userIdentity` of CloudTrail has it.
+pub(crate) fn user(name: &str, key: &str) -> Value {
+    let unique = name.to_uppercase().replace('-', "");
+    json!({
+        "type": "IAMUser", "principalId": format!("AIDA{unique}"),
+        "arn": format!("arn:aws:iam::{ACCOUNT}:user/{name}"), "accountId": ACCOUNT,
+        "accessKeyId": key, "userName": name,
+    })
 }
 
 /// The ARN of a role of the account.

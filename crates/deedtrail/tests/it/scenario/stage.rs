@@ -1,8 +1,5 @@
 //! A server on a data folder of its own, the command line beside it, and its API.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
 use deedtrail_core::time::Timestamp;
 use serde_json::Value;
 
@@ -49,18 +46,7 @@ impl Stage {
 
     /// What the page or endpoint answers, with status 200.
     pub(super) fn text(&self, path: &str) -> String {
-        let host = self.server.address.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(host).unwrap();
-        let token = &self.token;
-        let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
-             Connection: close\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+        self.server.get(&self.token, path)
     }
 
     pub(super) fn get(&self, path: &str) -> Value {

@@ -3,7 +3,7 @@
 use deedtrail_core::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::behavioural::record::{Records, at, installed, user};
+use super::behavioural::delivery::{Records, at, installed, user};
 use super::stage::Stage;
 
 fn reporter() -> Value {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::record::{
+use super::delivery::{
     Api, Records, ToolCall, at, findings, installed, kinds, lines, role, text, trace,
 };
 use crate::command::Folder;

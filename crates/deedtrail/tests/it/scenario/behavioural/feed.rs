@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::command::Folder;
 
-use super::record::{Api, Records, at, installed, lines, text, user};
+use super::delivery::{Api, Records, at, installed, lines, text, user};
 
 #[test]
 fn b9_thirty_days_of_records_stand_beside_four_hundred_days_of_summaries() {
@@ -91,7 +91,8 @@ fn b23_before_a_saas_is_adopted_its_logs_say_what_they_tell() {
     assert_eq!(missing(&asana, "behavioural"), "in which session");
     let conditions = lines(&asana["conditions"]);
     assert!(
-        conditions.contains("behavioural: no log says in which session"),
+        conditions
+            .contains("behavioural: asana.audit, which says most, does not say in which session"),
         "{conditions}"
     );
 
@@ -102,6 +103,23 @@ fn b23_before_a_saas_is_adopted_its_logs_say_what_they_tell() {
     let (code, nobody) = readiness(&folder, "Nobody's Notes");
     assert_eq!((code, &nobody["verdict"]), (Some(1), &json!("unknown")));
     assert_eq!(nobody["feeds"], json!([]));
+    let (_, slip) = readiness(&folder, "slak");
+    assert_eq!(slip["did_you_mean"], json!(["slack"]));
+    let said = folder
+        .run(&["source", "readiness", "Googel Workspace"])
+        .stdout;
+    let said = String::from_utf8(said).unwrap();
+    let meant = "Googel Workspace: unknown; did you mean `google_workspace`?\n";
+    assert!(said.starts_with(meant), "{said}");
+
+    // What one log lacks another does not make up for.
+    let (_, zoom) = readiness(&folder, "zoom");
+    for kind in zoom["kinds"].as_array().unwrap() {
+        let feeds = kind["feeds"].as_array().unwrap();
+        if let Some(fullest) = feeds.first() {
+            assert_eq!(kind["missing"], fullest["missing"], "{kind}");
+        }
+    }
     let (_, product) = readiness(&folder, "Google Workspace");
     assert!(product["feeds"].as_array().unwrap().len() > 10, "{product}");
     assert_eq!(Api::of(&folder).get("/v1/saas-readiness/slack"), slack);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::record::{Records, ToolCall, at, findings, installed, kinds, lines, role, text, user};
+use super::delivery::{Records, ToolCall, at, findings, installed, kinds, lines, role, text, user};
 use crate::command::Folder;
 
 /// One run of a nightly report, one step a minute.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::record::{Records, at, findings, installed, kinds, lines, role, text, user};
+use super::delivery::{Records, at, findings, installed, kinds, lines, role, text, user};
 use crate::command::Folder;
 
 /// The charter of a deployer, approved.

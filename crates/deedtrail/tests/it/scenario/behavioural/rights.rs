@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::record::{Api, Records, at, findings, installed, lines, text, user};
+use super::delivery::{Api, Records, at, findings, installed, lines, text, user};
 
 /// The export of an account whose user `reader` may do this.
 fn account(actions: &[&str]) -> String {

@@ -220,3 +220,66 @@ fn p17_what_one_published_and_another_consumed_is_an_edge_of_both() {
     let page = stage.text(&format!("/sessions/{uid}"));
     assert!(page.contains("svc-orders → orders → svc-billing"), "{page}");
 }
+
+#[test]
+fn p7_blind_sessions_are_told_by_the_command_line_alone() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    let said = |folder: &Folder| {
+        let output = folder.run(&["session", "blind"]);
+        assert!(output.status.success());
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+    };
+    let [_, why] = said(&folder);
+    assert!(why.contains("No record has come in yet"), "{why}");
+
+    let ana = "ana@example.com";
+    let okta = [
+        okta(0, "user.session.start", ana, None),
+        okta(1, "user.authentication.sso", ana, Some("Salesforce")),
+        okta(
+            1,
+            "user.authentication.sso",
+            ana,
+            Some("Amazon Web Services"),
+        ),
+    ];
+    let calls = [cloudtrail(
+        30,
+        User("ben", "AKIABEN"),
+        "iam:ListUsers",
+        json!(null),
+        json!({}),
+    )];
+    let write = |name: &str, records: &[Value]| {
+        let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+        let path = folder.write(name, lines.join("\n"));
+        path.to_str().unwrap().to_owned()
+    };
+    let files = [
+        write("okta.ndjson", &okta),
+        write("cloudtrail.ndjson", &calls),
+    ];
+    folder.ok(&["ingest", &files[0], &files[1]]);
+    let entries = || folder.ok(&["evidence", "check"]);
+    let before = entries();
+    let rows = folder.json(&["session", "blind"]);
+    let systems: Vec<&Value> = rows.iter().map(|row| &row["system"]).collect();
+    assert_eq!(systems, ["Salesforce"], "AWS has a feed");
+    let [table, talk] = said(&folder);
+    assert!(table.contains("Salesforce"), "{table}");
+    assert!(talk.contains("a finding is made of"), "{talk}");
+    let found = folder.json(&["finding", "list", "--kind", "blind_session"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(entries(), before, "asking writes nothing");
+    folder.ok(&["rebuild"]);
+    assert_eq!(
+        folder.json(&["session", "blind"]),
+        rows,
+        "and a rebuild says the same"
+    );
+    assert_eq!(
+        folder.json(&["finding", "list", "--kind", "blind_session"]),
+        found
+    );
+}

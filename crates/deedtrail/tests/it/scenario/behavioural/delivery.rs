@@ -1,12 +1,10 @@
-//! Records as vendors write them, of an invented organisation, and what the binary says of them.
-
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+//! Records taken in by the command line, and what the binary says of them.
 
 use deedtrail_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::command::{Folder, Server};
+pub(crate) use crate::scenario::record::user;
 
 /// Midnight of the first day, 2026-06-01, a Monday.
 const BEGIN: &str = "2026-06-01T00:00:00Z";
@@ -82,15 +80,6 @@ impl Records {
         assert_eq!(answer[0]["accepted"], self.lines.len(), "{answer:?}");
         assert_eq!(answer[0]["quarantined"], 0, "{answer:?}");
     }
-}
-
-/// An IAM user with a key, as `userIdentity` of CloudTrail has it.
-pub(crate) fn user(name: &str, key: &str) -> Value {
-    json!({
-        "type": "IAMUser", "principalId": format!("AIDA{}", name.to_uppercase().replace('-', "")),
-        "arn": format!("arn:aws:iam::111122223333:user/{name}"), "accountId": "111122223333",
-        "accessKeyId": key, "userName": name,
-    })
 }
 
 /// A session of a role that a workload assumed.
@@ -197,18 +186,7 @@ impl Api {
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
-        let host = self.server.address.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(host).unwrap();
-        let token = &self.token;
-        let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {answer}");
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {answer}"))
+        let body = self.server.get(&self.token, path);
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
     }
 }
