@@ -14,7 +14,7 @@ use deedtrail_core::finding::{FindingStatus, Severity};
 use deedtrail_core::port::store::FindingFilter;
 
 use super::findings::FindingRow;
-use super::{Chrome, Failure, Section, show};
+use super::{Chrome, Failure, Section, filters, show};
 use crate::state::Shared;
 use crate::view::{Badge, Shown, grouped};
 

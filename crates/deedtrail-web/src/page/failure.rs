@@ -4,7 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::show;
+use super::{filters, show};
 use crate::problem::Problem;
 use crate::view::Shown;
 

@@ -16,7 +16,7 @@ use deedtrail_core::port::store::Scope;
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
 
-use super::{Chrome, Failure, Section, show};
+use super::{Chrome, Failure, Section, filters, show};
 use crate::api::{Asked, id};
 use crate::problem::Problem;
 use crate::state::Shared;

@@ -15,7 +15,7 @@ use deedtrail_core::port::store::FindingFilter;
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
 
-use super::{Chrome, Failure, Section, query_string, show};
+use super::{Chrome, Failure, Section, filters, query_string, show};
 use crate::api::Asked;
 use crate::problem::Problem;
 use crate::state::Shared;

@@ -23,7 +23,7 @@ use super::entitlement::EntitlementSection;
 use super::findings::FindingRow;
 use super::identities::state;
 use super::standing_view::StandingView;
-use super::{Chrome, Failure, Section, query_string, show};
+use super::{Chrome, Failure, Section, filters, query_string, show};
 use crate::api::{Asked, cursor, id, next_cursor, time};
 use crate::problem::Problem;
 use crate::state::Shared;

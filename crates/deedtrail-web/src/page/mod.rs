@@ -8,6 +8,7 @@ mod charters;
 mod coverage;
 mod entitlement;
 pub(crate) mod failure;
+mod filters;
 mod finding;
 mod findings;
 mod grades;

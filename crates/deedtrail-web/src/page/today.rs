@@ -13,7 +13,7 @@ use deedtrail_core::finding::Severity;
 
 use super::findings::FindingRow;
 use super::here::Here;
-use super::{Chrome, Failure, Section, show};
+use super::{Chrome, Failure, Section, filters, show};
 use crate::state::Shared;
 use crate::view::{Badge, Checkpoint, Shown, ago, grouped};
 
