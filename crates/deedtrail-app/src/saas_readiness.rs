@@ -177,6 +177,9 @@ pub fn saas_readiness(name: &str, mapper: &dyn Mapper) -> SaasReadiness {
             .map(KindOf::condition)
             .collect(),
     };
+    if known.len() > 1 {
+        conditions.extend(wanted().flat_map(apart));
+    }
     let needs = known
         .iter()
         .filter(|(_, account)| !account.needs.is_empty());
@@ -192,6 +195,21 @@ pub fn saas_readiness(name: &str, mapper: &dyn Mapper) -> SaasReadiness {
         },
         conditions,
     }
+}
+
+/// What logs beside the fullest tell less: it is not made up for where only they tell of something.
+fn apart(kind: &KindOf) -> Vec<String> {
+    let feeds = kind.feeds.iter().skip(1);
+    let lacking = feeds.filter(|feed| feed.missing != kind.missing);
+    lacking
+        .map(|feed| {
+            let (source, missing) = (&feed.source, feed.missing.join(", "));
+            format!(
+                "{}: what only {source} tells comes without: {missing}",
+                kind.kind
+            )
+        })
+        .collect()
 }
 
 /// Vendors whose name comes close.

@@ -16,8 +16,8 @@ use crate::source_name::{did_you_mean, nearest};
 
 /// Most identities that are named when several are meant; the others are counted.
 const NAMED_MAX: usize = 10;
-/// Most names that are compared with one that nobody has.
-const NEAR_LOOKED_AT_MAX: usize = 5_000;
+/// Identities whose names and aliases are compared with a name that nobody has.
+const NEAR_LOOKED_AT_MAX: usize = 1_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReadingError {
@@ -153,7 +153,7 @@ impl App {
         self.only_identity(who, &ids)
     }
 
-    /// Names that come close, of those who acted last.
+    /// Names and aliases that come close, of those who acted last.
     fn called_nearly(&self, principal: &Principal, who: &str) -> Result<Vec<Text>, StoreError> {
         let store = &self.ports.store;
         let mut known = store.identities(&IdentityFilter {
@@ -161,7 +161,12 @@ impl App {
             ..IdentityFilter::default()
         })?;
         known.retain(|identity| identity.tenant == principal.tenant);
-        let mut names: Vec<Text> = known.into_iter().map(|identity| identity.name).collect();
+        let mut names = Vec::new();
+        for identity in known {
+            let aliases = store.aliases_of(identity.id)?.into_iter();
+            names.extend(aliases.map(|alias| alias.value));
+            names.push(identity.name);
+        }
         names.sort_unstable();
         names.dedup();
         Ok(nearest(who, names, |name| name.as_str()))

@@ -69,7 +69,7 @@ fn every_mistake_of_what_the_file_names_is_told_with_its_place() {
     let found = folder.run(&["--json", "config", "check"]);
     let lines = String::from_utf8(found.stdout).unwrap();
     for line in lines.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let line: Value = serde_json::from_str(line).unwrap();
         assert!(line["id"].is_string() && line["severity"].is_string());
     }
     folder.write(

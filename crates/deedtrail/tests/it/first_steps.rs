@@ -61,6 +61,32 @@ fn a_part_of_a_name_is_said_to_be_one_and_an_owner_is_nobody_else() {
 }
 
 #[test]
+fn an_unknown_name_or_id_is_told_what_comes_close() {
+    let folder = with_ana();
+    for command in [
+        &["identity", "show", "anna"][..],
+        &["baseline", "show", "anna"],
+        &["timeline", "anna"],
+        &["session", "list", "anna"],
+    ] {
+        let refused = folder.run(command);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = talk(&refused);
+        assert!(said.contains("nobody is called `anna`"), "{said}");
+        assert!(said.contains("; did you mean `ana`?"), "{said}");
+    }
+    let session = folder.json(&["session", "list"]).remove(0);
+    let id = session["uid"].as_str().unwrap();
+    let cut = &id[..id.len() - 2];
+    let other = if id.ends_with("00") { "11" } else { "00" };
+    let mistyped = format!("{cut}{other}");
+    for typed in [cut, &mistyped] {
+        let said = talk(&folder.run(&["session", "show", typed]));
+        assert!(said.contains(&format!("; did you mean `{id}`?")), "{said}");
+    }
+}
+
+#[test]
 fn what_waits_in_quarantine_is_not_passed_off_as_done_when_it_comes_again() {
     let folder = Folder::new();
     let unknown = folder.write("unknown.ndjson", "{\"foo\":1}\n{\"foo\":2}\n");

@@ -113,6 +113,10 @@ fn b23_before_a_saas_is_adopted_its_logs_say_what_they_tell() {
     assert!(said.starts_with(meant), "{said}");
 
     // What one log lacks another does not make up for.
+    let (_, atlassian) = readiness(&folder, "atlassian");
+    let apart = "behavioural: what only atlassian.jira tells comes without: in which session";
+    let conditions = lines(&atlassian["conditions"]);
+    assert!(conditions.contains(apart), "{conditions}");
     let (_, zoom) = readiness(&folder, "zoom");
     for kind in zoom["kinds"].as_array().unwrap() {
         let feeds = kind["feeds"].as_array().unwrap();
