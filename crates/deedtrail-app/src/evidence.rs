@@ -39,12 +39,12 @@ impl App {
             Secrets::Included => (Scope::Admin, "evidence exported with secrets"),
         };
         principal.require(scope)?;
-        let (title, identity, filter) = match subject.parse::<FindingId>() {
-            Ok(id) if self.ports.store.finding(id)?.is_some() => {
+        let (title, identity, filter) = match self.finding_called(principal, subject)? {
+            Some(id) => {
                 let (title, filter) = self.finding_events(id)?;
                 (title, None, filter)
             }
-            _ => {
+            None => {
                 let file = self.find_identity(principal, subject)?;
                 let (title, filter) = identity_events(&file);
                 (title, Some(file), filter)
@@ -66,6 +66,24 @@ impl App {
             identity,
             events,
         })
+    }
+
+    /// The finding with this id or the only one whose id begins so; `None` where there is none, or an
+    /// identity is called like that.
+    fn finding_called(
+        &self,
+        principal: &Principal,
+        subject: &str,
+    ) -> Result<Option<FindingId>, ReadingError> {
+        let store = &self.ports.store;
+        if !store.find_alias(subject)?.is_empty() {
+            return Ok(None);
+        }
+        match self.finding_named(principal, subject) {
+            Ok(id) => Ok(store.finding(id)?.map(|finding| finding.id)),
+            Err(ReadingError::NotAnId { .. } | ReadingError::NoIdBegins { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Events, sorted by their records, without what their records keep apart.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use deedtrail_core::Text;
 use deedtrail_core::id::{IdentityId, SessionUid};
 use deedtrail_core::port::store::{Scope, SessionFilter};
-use deedtrail_core::session::{BlindSession, GAP_MARKED_US, NextAction, Session, SessionJoin};
+use deedtrail_core::session::{
+    BlindSession, GAP_MARKED_US, JoinBy, NextAction, Session, SessionJoin,
+};
 use deedtrail_core::time::Timestamp;
 use serde::Serialize;
 
@@ -70,6 +72,36 @@ fn is_of_parts(join: &SessionJoin, known: &BTreeMap<SessionUid, Timestamp>) -> b
             .get(&end)
             .is_none_or(|started| is_of_part(join, *started))
     })
+}
+
+/// Joins in the order they are told, the surest first. Sessions near each other in one place are all
+/// joined to each other: beyond those of `own`, joins that only say so again are left out.
+fn told(mut joins: Vec<SessionJoin>, own: SessionUid) -> Vec<SessionJoin> {
+    let order = |join: &SessionJoin| {
+        let sure = std::cmp::Reverse(join.confidence);
+        (sure, join.at, join.from, join.to, join.by)
+    };
+    let by_place = |join: &SessionJoin| {
+        let place = matches!(join.by, JoinBy::IdentityNetwork | JoinBy::EmailNetwork);
+        place && join.from != own && join.to != own
+    };
+    joins.sort_by_key(|join| (by_place(join), order(join)));
+    let mut groups: Vec<BTreeSet<SessionUid>> = Vec::new();
+    joins.retain(|join| {
+        let ends = [join.from, join.to];
+        let (mut reached, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut groups)
+            .into_iter()
+            .partition(|group| ends.iter().any(|end| group.contains(end)));
+        let known = reached
+            .iter()
+            .any(|group| ends.iter().all(|end| group.contains(end)));
+        let one: BTreeSet<_> = reached.drain(..).flatten().chain(ends).collect();
+        groups = rest;
+        groups.push(one);
+        !(known && by_place(join))
+    });
+    joins.sort_by_key(order);
+    joins
 }
 
 impl SessionFile {
@@ -172,8 +204,7 @@ impl App {
         joins.retain(|(from, to, _), join| {
             known.contains_key(from) && known.contains_key(to) && is_of_parts(join, &known)
         });
-        let mut joins: Vec<SessionJoin> = joins.into_values().collect();
-        joins.sort_by_key(|join| (std::cmp::Reverse(join.confidence), join.at, join.from));
+        let joins = told(joins.into_values().collect(), uid);
         joined.sort_by_key(|session| (session.started, session.part, session.uid));
         Ok(SessionFile {
             session,

@@ -14,7 +14,7 @@ use deedtrail_core::mapping::RecordNumber;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::behaviour::{self, BehaviourChanges, Disposition};
+use crate::behaviour::{self, BehaviourChanges, Departed, Disposition};
 use crate::conduct::{Conduct, Declarations};
 use crate::detector::{Context, DETECTORS, Rotations, Runs, draft, settle_secret_reads};
 use crate::field::View;
@@ -26,7 +26,7 @@ use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.8\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.9\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -117,7 +117,8 @@ impl Detector {
     /// Looks at one event, in the order of the log, and learns from it.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Vec<FindingDraft> {
         let (mut drafts, days_of_action) = self.judge(observation);
-        drafts.extend(self.state.behaviour.observe(observation, &self.settings));
+        let behaviour = &mut self.state.behaviour;
+        let departed = behaviour.observe(observation, &self.settings, &drafts);
         self.acted.insert(draft::subject(observation).0);
         note_rotation(&mut self.state.rotations, observation);
         let seen = Seen {
@@ -128,7 +129,18 @@ impl Detector {
             settings: &self.settings,
         };
         self.state.sessions.observe(&seen, &mut self.changed);
+        drafts.append(&mut self.departs(departed));
         drafts.append(&mut self.state.sources.event(observation.event));
+        drafts
+    }
+
+    /// Notes departures with their sessions; those that are findings are handed on.
+    fn departs(&mut self, departed: Vec<Departed>) -> Vec<FindingDraft> {
+        let mut drafts = Vec::new();
+        for one in departed {
+            self.state.sessions.departed(&one, &mut self.changed);
+            drafts.extend(one.draft);
+        }
         drafts
     }
 
@@ -246,7 +258,9 @@ impl Detector {
         let mut drafts = self.state.sources.tick(now, &self.settings);
         let sessions = &mut self.state.sessions;
         drafts.append(&mut sessions.tick(self.state.now, &mut self.changed));
-        drafts.append(&mut self.state.behaviour.tick(self.state.now));
+        let told = self.state.behaviour.tick(self.state.now);
+        drafts.extend(told.drifts);
+        drafts.append(&mut self.departs(told.departed));
         for profile in self.state.profiles.values_mut() {
             if !profile.pending_reads.is_empty() {
                 drafts.append(&mut settle_secret_reads(

@@ -1,7 +1,9 @@
 //! Between Rust values and column values.
 
+use std::ops::RangeInclusive;
+
 use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{Error, Row};
+use rusqlite::{Connection, Error, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,6 +33,23 @@ pub(crate) fn json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
 
 pub(crate) fn id<K>(row: &Row<'_>, column: usize) -> rusqlite::Result<Id<K>> {
     row.get::<_, [u8; 16]>(column).map(Id::from_bytes)
+}
+
+/// Ids that a query tells of a range: its values are the first, the last and how many.
+pub(crate) fn ids_within<K>(
+    db: &Connection,
+    sql: &str,
+    ids: &RangeInclusive<Id<K>>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Id<K>>> {
+    let values = params![
+        ids.start().to_bytes(),
+        ids.end().to_bytes(),
+        row_limit(limit)
+    ];
+    db.prepare_cached(sql)?
+        .query_map(values, |row| id(row, 0))?
+        .collect()
 }
 
 pub(crate) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Text> {

@@ -1,5 +1,7 @@
 //! Sessions, what joins them, and blind sessions.
 
+use std::ops::RangeInclusive;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
@@ -154,6 +156,25 @@ pub(crate) fn one(
             from_json(row, 0)
         })
         .optional()
+}
+
+pub(crate) fn within(
+    db: &Connection,
+    tenant: &TenantId,
+    ids: &RangeInclusive<SessionUid>,
+    limit: usize,
+) -> rusqlite::Result<Vec<SessionUid>> {
+    let sql = "SELECT DISTINCT uid FROM sessions WHERE uid BETWEEN ?1 AND ?2 AND tenant = ?4 \
+        ORDER BY uid LIMIT ?3";
+    let values = params![
+        ids.start().to_bytes(),
+        ids.end().to_bytes(),
+        row_limit(limit),
+        tenant.as_str()
+    ];
+    db.prepare_cached(sql)?
+        .query_map(values, |row| id(row, 0))?
+        .collect()
 }
 
 pub(crate) fn joins(

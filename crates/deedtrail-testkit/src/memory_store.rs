@@ -3,7 +3,8 @@
 mod tables;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
@@ -98,6 +99,17 @@ impl Store for MemoryStore {
 
     fn aliases(&self) -> Stored<Vec<AliasRecord>> {
         Ok(self.tables().derived.aliases.values().cloned().collect())
+    }
+
+    fn identities_within(
+        &self,
+        ids: &RangeInclusive<IdentityId>,
+        limit: usize,
+    ) -> Stored<Vec<IdentityId>> {
+        let tables = self.tables();
+        let known = tables.derived.identities.keys().copied();
+        let within: BTreeSet<_> = known.filter(|id| ids.contains(id)).collect();
+        Ok(within.into_iter().take(limit).collect())
     }
 
     fn aliases_of(&self, id: IdentityId) -> Stored<Vec<AliasRecord>> {
@@ -211,6 +223,17 @@ impl Store for MemoryStore {
             .map(|finding| tables.finding(finding)))
     }
 
+    fn findings_within(
+        &self,
+        ids: &RangeInclusive<FindingId>,
+        limit: usize,
+    ) -> Stored<Vec<FindingId>> {
+        let tables = self.tables();
+        let known = tables.derived.findings.keys().copied();
+        let within: BTreeSet<_> = known.filter(|id| ids.contains(id)).collect();
+        Ok(within.into_iter().take(limit).collect())
+    }
+
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Stored<bool> {
         let mut tables = self.tables();
         let Some(finding) = tables.derived.findings.get(&id) else {
@@ -241,6 +264,19 @@ impl Store for MemoryStore {
         let parts = tables.derived.sessions.values().rev();
         let mut of = parts.filter(|it| it.uid == uid && it.tenant == *tenant);
         Ok(of.next().cloned())
+    }
+
+    fn sessions_within(
+        &self,
+        tenant: &TenantId,
+        ids: &RangeInclusive<SessionUid>,
+        limit: usize,
+    ) -> Stored<Vec<SessionUid>> {
+        let tables = self.tables();
+        let known = tables.derived.sessions.values();
+        let known = known.filter(|it| it.tenant == *tenant && ids.contains(&it.uid));
+        let within: BTreeSet<_> = known.map(|it| it.uid).collect();
+        Ok(within.into_iter().take(limit).collect())
     }
 
     fn session_joins(&self, tenant: &TenantId, uids: &[SessionUid]) -> Stored<Vec<SessionJoin>> {

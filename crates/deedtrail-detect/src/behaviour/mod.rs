@@ -1,19 +1,26 @@
 //! Learned behaviour, told as findings: what a session did that its identity never does, how an
 //! identity drifts, and what a whole group began at once (docs/reference/behaviour.md).
 
+mod weight;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use deedtrail_behaviour::{Assessment, Behaviour, Budget, Moment, Step, Subject};
+use deedtrail_behaviour::{Assessment, Behaviour, Budget, Moment, Step, Subject, TermKind};
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::{Drift, Forecast, IdentityBehaviour, SOURCES_MAX};
-use deedtrail_core::event::{ActorKind, Event, OutcomeClass, Provenance};
-use deedtrail_core::finding::{FindingDraft, FindingEvent, Severity};
+use deedtrail_core::behaviour::{
+    ACTIVE_DAYS_MAX, Drift, Forecast, IdentityBehaviour, SOURCES_MAX, UnusualDay,
+};
+use deedtrail_core::event::{ActorKind, Provenance};
+use deedtrail_core::finding::{FindingDraft, Severity};
 use deedtrail_core::id::{AliasUid, IdentityId, SessionUid, SourceName, TenantId};
 use deedtrail_core::identity::Identity;
+use deedtrail_core::session::{DEPARTURE_REASONS_MAX, SessionDeparture, ToldBy};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use deedtrail_behaviour::Disposition;
+
+use weight::{Held, Stretch};
 
 use crate::detector::draft;
 use crate::limits::PROFILES_MAX;
@@ -26,8 +33,10 @@ const TERMS_MAX: usize = 6;
 /// Nats that an action or the shape of a session must reach: one in 22,000. What is rarer than the
 /// budget lets pass and yet nothing much is not told.
 const FLOOR_NATS: f64 = 10.0;
-/// Open sessions whose most surprising event is remembered; the finding of a further one lists none.
-const WITNESSES_MAX: usize = 100_000;
+/// Open sessions that are remembered; a departure of a further one is a finding that lists no event.
+const STRETCHES_MAX: usize = 100_000;
+/// Longest reason kept with a session, bytes.
+const REASON_BYTES_MAX: usize = 160;
 /// Rarer than this is not told: no history is long enough for it.
 const RARITY_MIN: f64 = 1e-4;
 /// Days after which a drift that goes on is told again.
@@ -47,8 +56,8 @@ pub struct BehaviourChanges {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Watch {
     tenants: BTreeMap<TenantId, Behaviour>,
-    /// The most surprising event of each open session: what its finding would rest on.
-    witnesses: BTreeMap<SessionUid, Witness>,
+    /// What each open session did beside departing.
+    stretches: BTreeMap<SessionUid, Stretch>,
     /// Who acts, for what is told later, and the day on which their drift was last told.
     known: BTreeMap<IdentityId, Known>,
     /// Newest day whose drift was looked at.
@@ -58,24 +67,20 @@ pub(crate) struct Watch {
     provenances: Vec<Provenance>,
 }
 
-/// The event a finding would rest on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Witness {
-    event: FindingEvent,
-    /// It changed something, or is about what an intruder would look for.
-    grave: bool,
+/// A session that departs from what is learned.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Departed {
+    pub(crate) session: SessionUid,
+    pub(crate) departure: SessionDeparture,
+    /// The finding it is, where it has weight and no other finding tells it.
+    pub(crate) draft: Option<FindingDraft>,
 }
 
-impl Witness {
-    fn of(event: &Event) -> Self {
-        let mapped = &event.mapped;
-        let changed =
-            profile::changes_something(mapped.action) && mapped.outcome == OutcomeClass::Success;
-        Self {
-            grave: changed || profile::sensitive(event),
-            event: profile::finding_event(event),
-        }
-    }
+/// What a tick leads to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ticked {
+    pub(crate) departed: Vec<Departed>,
+    pub(crate) drifts: Vec<FindingDraft>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,6 +90,8 @@ struct Known {
     name: Text,
     drift_told: Option<i64>,
     sources: Vec<SourceName>,
+    /// Sessions that departed without being a finding, by day; the newest days.
+    unusual: Vec<UnusualDay>,
 }
 
 /// What everybody of a tenant does, as far as the operator lets it alert.
@@ -109,7 +116,8 @@ impl Watch {
         &mut self,
         observation: &Observation<'_>,
         settings: &Settings,
-    ) -> Vec<FindingDraft> {
+        found: &[FindingDraft],
+    ) -> Vec<Departed> {
         self.provenances.clear();
         let event = observation.event;
         let (Some(session), Some(_)) = (event.session_uid, event.actor_alias_uid) else {
@@ -126,6 +134,7 @@ impl Watch {
             name: Text::from(fact::actor_name(observation)),
             drift_told: None,
             sources: Vec::new(),
+            unusual: Vec::new(),
         });
         if let Some(known) = self.known.get_mut(&identity) {
             known.note(&event.source);
@@ -148,41 +157,49 @@ impl Watch {
         let behaviour = self.tenants.entry(event.tenant.clone()).or_insert_with(new);
         let assessment = behaviour.observe(&step);
         self.provenances = behaviour.provenances(&step);
-        if behaviour.top(session) == Some(event.event_uid) {
-            self.witnesses.insert(session, Witness::of(event));
-        }
+        let is_top = behaviour.top(session) == Some(event.event_uid);
         let ended = behaviour.take_ended();
-        if self.witnesses.len() > WITNESSES_MAX {
-            self.drop_witnesses();
+        let mut departed = self.ended(ended);
+        let stretch = self.stretches.entry(session);
+        let stretch = stretch.or_insert_with(|| Stretch::new(event));
+        stretch.note(event, found);
+        if is_top {
+            stretch.note_top(event);
         }
-        let mut drafts = self.ended(ended);
-        drafts.extend(assessment.and_then(|told| self.draft(&told)));
-        drafts
+        if self.stretches.len() > STRETCHES_MAX {
+            self.drop_stretches();
+        }
+        departed.extend(self.released(session, event.time_effective));
+        departed.extend(assessment.and_then(|told| self.departs(&told)));
+        departed
     }
 
     /// Ends what was idle too long; once a day looks at drift.
-    pub(crate) fn tick(&mut self, now: Timestamp) -> Vec<FindingDraft> {
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Ticked {
         let mut told = Vec::new();
         for behaviour in self.tenants.values_mut() {
             told.append(&mut behaviour.tick(now));
         }
-        let mut drafts = self.ended(told);
+        let mut ticked = Ticked {
+            departed: self.ended(told),
+            ..Ticked::default()
+        };
         if now.utc_day() > self.day {
             self.day = now.utc_day();
-            drafts.append(&mut self.drifts(now));
+            ticked.drifts = self.drifts(now);
         }
-        drafts
+        ticked
     }
 
-    fn ended(&mut self, assessments: Vec<Assessment>) -> Vec<FindingDraft> {
-        let mut drafts = Vec::new();
+    fn ended(&mut self, assessments: Vec<Assessment>) -> Vec<Departed> {
+        let mut departed = Vec::new();
         for assessment in assessments {
             if assessment.alerts {
-                drafts.extend(self.draft(&assessment));
+                departed.extend(self.departs(&assessment));
             }
-            self.witnesses.remove(&assessment.session);
+            self.stretches.remove(&assessment.session);
         }
-        drafts
+        departed
     }
 
     /// Takes what an analyst says of a session; `None` takes it back.
@@ -217,6 +234,7 @@ impl Watch {
                     .identities
                     .extend(told.map(|told| IdentityBehaviour {
                         sources: known.sources.clone(),
+                        unusual: known.unusual.clone(),
                         ..told
                     }));
             }
@@ -243,18 +261,81 @@ impl Watch {
             for source in &other.sources {
                 known.note(source);
             }
+            for day in other.unusual {
+                known.note_unusual(day);
+            }
         }
     }
 
-    /// Forgets events of sessions that the engine let go of, and of others where that is not enough.
+    /// Forgets sessions that the engine let go of, and others where that is not enough.
     #[cold]
-    fn drop_witnesses(&mut self) {
+    fn drop_stretches(&mut self) {
         let tenants = &self.tenants;
         let is_open = |session| tenants.values().any(|one| one.top(session).is_some());
-        self.witnesses.retain(|session, _| is_open(*session));
-        while self.witnesses.len() > WITNESSES_MAX / 4 * 3 {
-            self.witnesses.pop_first();
+        self.stretches.retain(|session, _| is_open(*session));
+        while self.stretches.len() > STRETCHES_MAX / 4 * 3 {
+            self.stretches.pop_first();
         }
+    }
+
+    /// What a departure is told as: a finding, unless nothing in its session has weight or another
+    /// finding tells the same.
+    fn departs(&mut self, assessment: &Assessment) -> Option<Departed> {
+        let draft = self.draft(assessment)?;
+        let stretch = self.stretches.get_mut(&assessment.session);
+        let group = assessment.deployment.is_some();
+        let weighs = |it: &Stretch| group || it.weighs(&assessment.terms);
+        let told = stretch.as_ref().filter(|_| !group);
+        let told = told.and_then(|it| it.told_by(&assessment.terms, draft.severity));
+        let (told_by, finding, kept) = match (&stretch, told) {
+            (_, Some(other)) => (ToldBy::OtherFinding, Some(other), None),
+            (Some(it), None) if !weighs(it) => {
+                let (share, draft) = (assessment.p, draft.clone());
+                (ToldBy::Session, None, Some(Held { share, draft }))
+            }
+            _ => (ToldBy::Finding, Some(draft.id()), None),
+        };
+        let departure = SessionDeparture {
+            since: stretch.as_ref().map_or(assessment.at, |it| it.since),
+            at: assessment.at,
+            share: assessment.p,
+            told_by,
+            finding,
+            reasons: reasons(&draft),
+        };
+        if let Some(stretch) = stretch {
+            stretch.held = kept;
+        }
+        let unusual = told_by == ToldBy::Session && assessment.moment == Moment::End;
+        if unusual && let Some(known) = self.known.get_mut(&assessment.identity) {
+            known.note_unusual(unusual_on(assessment.at));
+        }
+        let draft = (told_by == ToldBy::Finding).then_some(draft);
+        Some(Departed {
+            session: assessment.session,
+            departure,
+            draft,
+        })
+    }
+
+    /// A departure that waited for its session to have weight, which it has now.
+    fn released(&mut self, session: SessionUid, at: Timestamp) -> Option<Departed> {
+        let stretch = self.stretches.get_mut(&session)?;
+        let weighs = stretch.weighs;
+        let Held { share, draft } = stretch.held.take_if(|_| weighs)?;
+        let departure = SessionDeparture {
+            since: stretch.since,
+            at,
+            share,
+            told_by: ToldBy::Finding,
+            finding: Some(draft.id()),
+            reasons: reasons(&draft),
+        };
+        Some(Departed {
+            session,
+            departure,
+            draft: Some(draft),
+        })
     }
 
     fn know(&mut self, identity: IdentityId, new: impl FnOnce() -> Known) {
@@ -275,11 +356,11 @@ impl Watch {
         draft.pattern = Text::from(format!("session {}", assessment.session));
         draft.session = Some(assessment.session);
         draft.confidence = (1.0 - assessment.p).clamp(0.5, 0.95);
-        let witness = self.witnesses.get(&assessment.session);
+        let stretch = self.stretches.get(&assessment.session);
         draft
             .events
-            .extend(witness.map(|witness| witness.event.clone()));
-        if witness.is_some_and(|witness| !witness.grave) {
+            .extend(stretch.and_then(|stretch| stretch.top.clone()));
+        if stretch.is_some_and(|stretch| stretch.top.is_some() && !stretch.grave) {
             draft.severity = Severity::Low;
         }
         let terms = assessment.terms.iter().take(TERMS_MAX);
@@ -300,7 +381,7 @@ impl Watch {
                 );
                 "a whole group began something new".to_owned()
             }
-            (Some(term), None) => term.sentence.clone(),
+            (Some(term), None) => format!("{}: {}", lead(term.kind), term.sentence),
             (None, None) => "a session unlike its others".to_owned(),
         };
         draft.title = format!("{}: {what}", known.name);
@@ -333,6 +414,20 @@ impl Watch {
 }
 
 impl Known {
+    /// Counts sessions of a day; only the newest days are kept.
+    fn note_unusual(&mut self, day: UnusualDay) {
+        let place = self.unusual.binary_search_by_key(&day.day, |it| it.day);
+        match place {
+            Ok(place) => {
+                let known = &mut self.unusual[place];
+                known.sessions = known.sessions.saturating_add(day.sessions);
+            }
+            Err(place) => self.unusual.insert(place, day),
+        }
+        let over = self.unusual.len().saturating_sub(ACTIVE_DAYS_MAX);
+        self.unusual.drain(..over);
+    }
+
     fn note(&mut self, source: &SourceName) {
         if let Err(place) = self.sources.binary_search(source)
             && self.sources.len() < SOURCES_MAX
@@ -362,6 +457,37 @@ impl Known {
             at,
         }
     }
+}
+
+/// What is unusual, in words that need no numbers.
+const fn lead(kind: TermKind) -> &'static str {
+    match kind {
+        TermKind::Sequence => "an unusual order",
+        TermKind::Shape => "unlike its other sessions",
+        TermKind::Argument => "an argument from an unusual place",
+        TermKind::Scope => "outside what it usually does",
+        TermKind::Hour => "at an unusual time",
+        TermKind::Volume => "unusually much",
+        TermKind::Network => "from an unusual network",
+        TermKind::Client => "with an unusual client",
+        TermKind::Credential => "with an unusual credential",
+        TermKind::Burst => "unusually fast",
+    }
+}
+
+/// One session of the day of `at`.
+fn unusual_on(at: Timestamp) -> UnusualDay {
+    UnusualDay {
+        day: u16::try_from(at.utc_day().max(0)).unwrap_or(u16::MAX),
+        sessions: 1,
+    }
+}
+
+/// What is told of a departure with its session.
+fn reasons(draft: &FindingDraft) -> Vec<Text> {
+    let told = draft.reasons.iter().take(DEPARTURE_REASONS_MAX);
+    told.map(|reason| fact::cut(reason, REASON_BYTES_MAX).into())
+        .collect()
 }
 
 /// Whom an identity is compared with: its declared group, else who does the same for the same
