@@ -132,7 +132,9 @@ impl App {
         let Some(session) = finding.draft.session else {
             return Ok(());
         };
-        if !LEARNED.contains(&finding.draft.kind.as_str()) && !self.is_departure(principal, finding)? {
+        if !LEARNED.contains(&finding.draft.kind.as_str())
+            && !self.is_departure(principal, finding)?
+        {
             return Ok(());
         }
         let disposition = match disposition {

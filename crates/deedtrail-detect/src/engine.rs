@@ -118,7 +118,7 @@ impl Detector {
     pub fn observe(&mut self, observation: &Observation<'_>) -> Vec<FindingDraft> {
         let (mut drafts, days_of_action) = self.judge(observation);
         let behaviour = &mut self.state.behaviour;
-        let departed = behaviour.observe(observation, &self.settings, &drafts);
+        let departed = behaviour.observe(observation, &self.settings, (&drafts, days_of_action));
         self.acted.insert(draft::subject(observation).0);
         note_rotation(&mut self.state.rotations, observation);
         let seen = Seen {

@@ -1,26 +1,27 @@
 //! Learned behaviour, told as findings: what a session did that its identity never does, how an
 //! identity drifts, and what a whole group began at once (docs/reference/behaviour.md).
 
+mod known;
+mod told;
 mod weight;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deedtrail_behaviour::{Assessment, Behaviour, Budget, Moment, Step, Subject, TermKind};
+use deedtrail_behaviour::{Assessment, Behaviour, Budget, Moment, Step, Subject};
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::{
-    ACTIVE_DAYS_MAX, Drift, Forecast, IdentityBehaviour, SOURCES_MAX, UnusualDay,
-};
+use deedtrail_core::behaviour::{Forecast, IdentityBehaviour};
 use deedtrail_core::event::{ActorKind, Provenance};
-use deedtrail_core::finding::{FindingDraft, Severity};
-use deedtrail_core::id::{AliasUid, IdentityId, SessionUid, SourceName, TenantId};
+use deedtrail_core::finding::FindingDraft;
+use deedtrail_core::id::{IdentityId, SessionUid, TenantId};
 use deedtrail_core::identity::Identity;
-use deedtrail_core::session::{DEPARTURE_REASONS_MAX, SessionDeparture, ToldBy};
+use deedtrail_core::session::{SessionDeparture, ToldBy};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use deedtrail_behaviour::Disposition;
 
-use weight::{Held, Stretch};
+use known::{Known, unusual_on};
+use weight::{Held, Stretch, Weighed};
 
 use crate::detector::draft;
 use crate::limits::PROFILES_MAX;
@@ -28,17 +29,11 @@ use crate::{Observation, Settings, fact, profile};
 
 /// What finds them.
 pub(crate) const BEHAVIOUR: &str = "code/behaviour";
-/// Reasons of one finding that come from terms.
-const TERMS_MAX: usize = 6;
 /// Nats that an action or the shape of a session must reach: one in 22,000. What is rarer than the
 /// budget lets pass and yet nothing much is not told.
 const FLOOR_NATS: f64 = 10.0;
 /// Open sessions that are remembered; a departure of a further one is a finding that lists no event.
 const STRETCHES_MAX: usize = 100_000;
-/// Longest reason kept with a session, bytes.
-const REASON_BYTES_MAX: usize = 160;
-/// Rarer than this is not told: no history is long enough for it.
-const RARITY_MIN: f64 = 1e-4;
 /// Days after which a drift that goes on is told again.
 const DRIFT_DAYS: i64 = 14;
 
@@ -83,17 +78,6 @@ pub(crate) struct Ticked {
     pub(crate) drifts: Vec<FindingDraft>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Known {
-    tenant: TenantId,
-    first_alias: AliasUid,
-    name: Text,
-    drift_told: Option<i64>,
-    sources: Vec<SourceName>,
-    /// Sessions that departed without being a finding, by day; the newest days.
-    unusual: Vec<UnusualDay>,
-}
-
 /// What everybody of a tenant does, as far as the operator lets it alert.
 fn settings_of(settings: &Settings) -> deedtrail_behaviour::Settings {
     deedtrail_behaviour::Settings {
@@ -116,7 +100,7 @@ impl Watch {
         &mut self,
         observation: &Observation<'_>,
         settings: &Settings,
-        found: &[FindingDraft],
+        (found, days_of_action): (&[FindingDraft], u32),
     ) -> Vec<Departed> {
         self.provenances.clear();
         let event = observation.event;
@@ -160,18 +144,34 @@ impl Watch {
         let is_top = behaviour.top(session) == Some(event.event_uid);
         let ended = behaviour.take_ended();
         let mut departed = self.ended(ended);
+        let weighed = Weighed {
+            event,
+            by_person: step.subject.kind == ActorKind::Human,
+            days_of_action,
+        };
+        self.note(session, &weighed, is_top, found);
+        departed.extend(self.released(session, event.time_effective));
+        departed.extend(assessment.and_then(|told| self.departs(&told)));
+        departed
+    }
+
+    /// Takes note of an event of an open session.
+    fn note(
+        &mut self,
+        session: SessionUid,
+        weighed: &Weighed<'_>,
+        is_top: bool,
+        found: &[FindingDraft],
+    ) {
         let stretch = self.stretches.entry(session);
-        let stretch = stretch.or_insert_with(|| Stretch::new(event));
-        stretch.note(event, found);
+        let stretch = stretch.or_insert_with(|| Stretch::new(weighed.event));
+        stretch.note(weighed, found);
         if is_top {
-            stretch.note_top(event);
+            stretch.note_top(weighed);
         }
         if self.stretches.len() > STRETCHES_MAX {
             self.drop_stretches();
         }
-        departed.extend(self.released(session, event.time_effective));
-        departed.extend(assessment.and_then(|told| self.departs(&told)));
-        departed
     }
 
     /// Ends what was idle too long; once a day looks at drift.
@@ -281,8 +281,9 @@ impl Watch {
     /// What a departure is told as: a finding, unless nothing in its session has weight or another
     /// finding tells the same.
     fn departs(&mut self, assessment: &Assessment) -> Option<Departed> {
-        let draft = self.draft(assessment)?;
+        let known = self.known.get_mut(&assessment.identity)?;
         let stretch = self.stretches.get_mut(&assessment.session);
+        let draft = told::departure(known, stretch.as_deref(), assessment);
         let group = assessment.deployment.is_some();
         let weighs = |it: &Stretch| group || it.weighs(&assessment.terms);
         let told = stretch.as_ref().filter(|_| !group);
@@ -301,13 +302,13 @@ impl Watch {
             share: assessment.p,
             told_by,
             finding,
-            reasons: reasons(&draft),
+            reasons: told::reasons(&draft),
         };
         if let Some(stretch) = stretch {
             stretch.held = kept;
         }
         let unusual = told_by == ToldBy::Session && assessment.moment == Moment::End;
-        if unusual && let Some(known) = self.known.get_mut(&assessment.identity) {
+        if unusual {
             known.note_unusual(unusual_on(assessment.at));
         }
         let draft = (told_by == ToldBy::Finding).then_some(draft);
@@ -321,7 +322,7 @@ impl Watch {
     /// A departure that waited for its session to have weight, which it has now.
     fn released(&mut self, session: SessionUid, at: Timestamp) -> Option<Departed> {
         let stretch = self.stretches.get_mut(&session)?;
-        let weighs = stretch.weighs;
+        let weighs = stretch.has_weight();
         let Held { share, draft } = stretch.held.take_if(|_| weighs)?;
         let departure = SessionDeparture {
             since: stretch.since,
@@ -329,7 +330,7 @@ impl Watch {
             share,
             told_by: ToldBy::Finding,
             finding: Some(draft.id()),
-            reasons: reasons(&draft),
+            reasons: told::reasons(&draft),
         };
         Some(Departed {
             session,
@@ -344,50 +345,6 @@ impl Watch {
             self.known.pop_first();
         }
         self.known.entry(identity).or_insert_with(new);
-    }
-
-    fn draft(&self, assessment: &Assessment) -> Option<FindingDraft> {
-        let known = self.known.get(&assessment.identity)?;
-        let kind = match assessment.deployment {
-            Some(_) => "group_change",
-            None => "behaviour_departure",
-        };
-        let mut draft = known.draft(assessment.identity, kind, assessment.at);
-        draft.pattern = Text::from(format!("session {}", assessment.session));
-        draft.session = Some(assessment.session);
-        draft.confidence = (1.0 - assessment.p).clamp(0.5, 0.95);
-        let stretch = self.stretches.get(&assessment.session);
-        draft
-            .events
-            .extend(stretch.and_then(|stretch| stretch.top.clone()));
-        if stretch.is_some_and(|stretch| stretch.top.is_some() && !stretch.grave) {
-            draft.severity = Severity::Low;
-        }
-        let terms = assessment.terms.iter().take(TERMS_MAX);
-        draft.reasons = terms
-            .map(|term| format!("{} ({:+.1} nats)", term.sentence, term.nats))
-            .collect();
-        let what = match (assessment.terms.first(), &assessment.deployment) {
-            (_, Some(group)) => {
-                draft.reasons.insert(
-                    0,
-                    format!(
-                        "{} of {} active members of `{}` began the same that day: a deployment, \
-                         unless nobody knows of one",
-                        group.identities,
-                        group.members,
-                        fact::cut(&group.peer_group, 60)
-                    ),
-                );
-                "a whole group began something new".to_owned()
-            }
-            (Some(term), None) => format!("{}: {}", lead(term.kind), term.sentence),
-            (None, None) => "a session unlike its others".to_owned(),
-        };
-        draft.title = format!("{}: {what}", known.name);
-        draft.reasons.extend(expected(assessment));
-        draft.reasons.push(rarity(assessment));
-        Some(draft)
     }
 
     fn drifts(&mut self, now: Timestamp) -> Vec<FindingDraft> {
@@ -406,88 +363,11 @@ impl Watch {
             let mut draft = known.draft(*identity, "behaviour_drift", now);
             draft.pattern = Text::new_static("drift");
             draft.title = format!("{}: its work has been changing for weeks", known.name);
-            draft.reasons = drift_reasons(&drift);
+            draft.reasons = told::drift_reasons(&drift);
             drafts.push(draft);
         }
         drafts
     }
-}
-
-impl Known {
-    /// Counts sessions of a day; only the newest days are kept.
-    fn note_unusual(&mut self, day: UnusualDay) {
-        let place = self.unusual.binary_search_by_key(&day.day, |it| it.day);
-        match place {
-            Ok(place) => {
-                let known = &mut self.unusual[place];
-                known.sessions = known.sessions.saturating_add(day.sessions);
-            }
-            Err(place) => self.unusual.insert(place, day),
-        }
-        let over = self.unusual.len().saturating_sub(ACTIVE_DAYS_MAX);
-        self.unusual.drain(..over);
-    }
-
-    fn note(&mut self, source: &SourceName) {
-        if let Err(place) = self.sources.binary_search(source)
-            && self.sources.len() < SOURCES_MAX
-        {
-            self.sources.insert(place, source.clone());
-        }
-    }
-
-    fn draft(&self, identity: IdentityId, kind: &str, at: Timestamp) -> FindingDraft {
-        FindingDraft {
-            kind: Text::new(kind),
-            rule: Text::new_static(BEHAVIOUR),
-            tenant: self.tenant.clone(),
-            identity,
-            first_alias: self.first_alias,
-            pattern: Text::default(),
-            session: None,
-            severity: draft::severity_of(kind),
-            confidence: 0.6,
-            title: String::new(),
-            reasons: Vec::new(),
-            events: Vec::new(),
-            allowed: Vec::new(),
-            refused: Vec::new(),
-            hypotheses: Vec::new(),
-            techniques: Vec::new(),
-            at,
-        }
-    }
-}
-
-/// What is unusual, in words that need no numbers.
-const fn lead(kind: TermKind) -> &'static str {
-    match kind {
-        TermKind::Sequence => "an unusual order",
-        TermKind::Shape => "unlike its other sessions",
-        TermKind::Argument => "an argument from an unusual place",
-        TermKind::Scope => "outside what it usually does",
-        TermKind::Hour => "at an unusual time",
-        TermKind::Volume => "unusually much",
-        TermKind::Network => "from an unusual network",
-        TermKind::Client => "with an unusual client",
-        TermKind::Credential => "with an unusual credential",
-        TermKind::Burst => "unusually fast",
-    }
-}
-
-/// One session of the day of `at`.
-fn unusual_on(at: Timestamp) -> UnusualDay {
-    UnusualDay {
-        day: u16::try_from(at.utc_day().max(0)).unwrap_or(u16::MAX),
-        sessions: 1,
-    }
-}
-
-/// What is told of a departure with its session.
-fn reasons(draft: &FindingDraft) -> Vec<Text> {
-    let told = draft.reasons.iter().take(DEPARTURE_REASONS_MAX);
-    told.map(|reason| fact::cut(reason, REASON_BYTES_MAX).into())
-        .collect()
 }
 
 /// Whom an identity is compared with: its declared group, else who does the same for the same
@@ -504,43 +384,4 @@ fn peer_group(identity: Option<&Identity>, kind: ActorKind) -> String {
         (None, Some(department)) => format!("{kind} of {department}"),
         (None, None) => kind.to_owned(),
     }
-}
-
-fn expected(assessment: &Assessment) -> Option<String> {
-    let told = assessment.expected.iter();
-    let told: Vec<String> = told
-        .map(|one| format!("{} ({:.0} %)", one.label, one.share * 100.0))
-        .collect();
-    (!told.is_empty()).then(|| format!("usually next: {}", told.join(", ")))
-}
-
-fn rarity(assessment: &Assessment) -> String {
-    let when = match assessment.moment {
-        Moment::Event => "while it goes on",
-        Moment::End => "as a whole",
-    };
-    let one_in = (1.0 / assessment.p.max(RARITY_MIN)).max(1.0);
-    let score = assessment.score_nats;
-    format!("the session {when} is rarer than one in {one_in:.0} (score {score:.1} nats)")
-}
-
-fn drift_reasons(drift: &Drift) -> Vec<String> {
-    let mut reasons = vec![format!(
-        "observed: the newest week differs from the past by {:.2} of 1 (chance alone: {:.2}), {:+.2} a \
-         week over {} weeks",
-        drift.score,
-        drift.noise,
-        drift.trend,
-        drift.weeks.len()
-    )];
-    let rising = drift.rising.iter().take(TERMS_MAX);
-    reasons.extend(rising.map(|rise| {
-        format!(
-            "more of {}: {:.1} % of its actions, before {:.1} %",
-            rise.action,
-            rise.now * 100.0,
-            rise.before * 100.0
-        )
-    }));
-    reasons
 }

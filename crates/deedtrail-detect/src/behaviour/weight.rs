@@ -14,6 +14,8 @@ use crate::profile;
 
 /// Nats from which on a term counts by itself: one in a hundred.
 const TERM_NATS_MIN: f64 = 4.6;
+/// Days on which an identity did a kind of action before, from which on it is its routine.
+const ROUTINE_DAYS: u32 = 3;
 /// Findings of one session that are remembered; a further one absorbs nothing.
 const TOLD_MAX: usize = 8;
 
@@ -26,8 +28,10 @@ pub(super) struct Stretch {
     pub(super) top: Option<FindingEvent>,
     /// That event changed something, or is about what an intruder would look for.
     pub(super) grave: bool,
+    /// It came about, or would have had weight.
+    counts: bool,
     /// Some event has weight.
-    pub(super) weighs: bool,
+    weighs: bool,
     /// Findings of other kinds that it led to.
     told: Vec<Told>,
     /// A departure without weight so far: told as a finding as soon as the session has some.
@@ -58,6 +62,7 @@ impl Stretch {
             since: event.time_effective,
             top: None,
             grave: false,
+            counts: false,
             weighs: false,
             told: Vec::new(),
             held: None,
@@ -65,8 +70,9 @@ impl Stretch {
     }
 
     /// Takes note of an event and of what detectors said of it.
-    pub(super) fn note(&mut self, event: &Event, drafts: &[FindingDraft]) {
-        self.weighs |= has_weight(event);
+    pub(super) fn note(&mut self, weighed: &Weighed<'_>, drafts: &[FindingDraft]) {
+        let event = weighed.event;
+        self.weighs |= weighed.has_weight();
         for draft in drafts {
             let here = draft.session == event.session_uid;
             if here && self.told.len() < TOLD_MAX {
@@ -81,9 +87,22 @@ impl Stretch {
     }
 
     /// The most surprising event is this one.
-    pub(super) fn note_top(&mut self, event: &Event) {
-        self.grave = is_grave(event);
+    pub(super) fn note_top(&mut self, weighed: &Weighed<'_>) {
+        let event = weighed.event;
+        let mapped = &event.mapped;
+        let changed =
+            profile::changes_something(mapped.action) && mapped.outcome == OutcomeClass::Success;
+        let sensitive = profile::sensitive(event);
+        self.grave = changed || sensitive;
+        self.counts = weighed.counts();
+        // What somebody never did there before and an intruder would look for weighs for people too.
+        self.weighs |= sensitive && profile::took_place(event);
         self.top = Some(profile::finding_event(event));
+    }
+
+    /// Whether what came so far has weight, whatever it is unusual by.
+    pub(super) fn has_weight(&self) -> bool {
+        self.weighs && self.counts
     }
 
     /// Whether a departure by these terms is worth a person's time by itself.
@@ -100,7 +119,7 @@ impl Stretch {
                         | TermKind::Burst
                 )
         };
-        self.weighs || terms.iter().any(by_itself)
+        self.has_weight() || terms.iter().any(by_itself)
     }
 
     /// A finding that tells what these terms do: it fired on the most surprising event and is at
@@ -111,7 +130,11 @@ impl Stretch {
         if let Some(told) = self.told.iter().find(on_top) {
             return Some(told.id);
         }
-        let says = |term: &Term| self.told.iter().find(|told| is_about(&told.kind, term.kind));
+        let says = |term: &Term| {
+            self.told
+                .iter()
+                .find(|told| is_about(&told.kind, term.kind))
+        };
         let first = says(terms.first()?)?;
         let mut counting = terms.iter().filter(|term| term.nats >= TERM_NATS_MIN);
         counting
@@ -120,26 +143,58 @@ impl Stretch {
     }
 }
 
-/// Whether an event by itself makes its session weigh: it changed something, took something or told
-/// people, asked for what an intruder would look for, or for what it was denied.
-fn has_weight(event: &Event) -> bool {
-    let mapped = &event.mapped;
-    let acts = matches!(
-        mapped.action,
-        Action::Export | Action::NotifyPeople | Action::ConsentGrant | Action::Execute
-    ) || profile::changes_something(mapped.action);
-    let acted = acts && profile::took_place(event);
-    acted
-        || mapped.outcome == OutcomeClass::Denied
-        || mapped.action == Action::Enumerate && profile::lists_authority(event)
-        || profile::sensitive(event)
+/// One event, as far as weight goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weighed<'a> {
+    pub(super) event: &'a Event,
+    /// A person did it.
+    pub(super) by_person: bool,
+    /// Days before on which the identity did this kind of action.
+    pub(super) days_of_action: u32,
 }
 
-fn is_grave(event: &Event) -> bool {
-    let mapped = &event.mapped;
-    let changed =
-        profile::changes_something(mapped.action) && mapped.outcome == OutcomeClass::Success;
-    changed || profile::sensitive(event)
+impl Weighed<'_> {
+    /// Whether it makes its session weigh: it changed something, took something out or told people;
+    /// it is about what an intruder would look for; or it was denied either. What people do on other
+    /// days too has none: they do the same things in many an order.
+    fn has_weight(&self) -> bool {
+        let event = self.event;
+        let mapped = &event.mapped;
+        let heavy = is_heavy(event);
+        if mapped.outcome == OutcomeClass::Denied {
+            return mapped.action != Action::Click && (heavy || is_sought(event));
+        }
+        if !profile::took_place(event) {
+            return false;
+        }
+        if self.by_person {
+            (heavy || is_sought(event)) && self.days_of_action < ROUTINE_DAYS
+        } else {
+            heavy || is_sought(event)
+        }
+    }
+
+    /// Whether the most surprising thing of a session counts: it came about, or it was asked for in
+    /// vain where it would have had weight.
+    fn counts(&self) -> bool {
+        profile::took_place(self.event) || self.has_weight()
+    }
+}
+
+/// Whether an event changes something, takes something out or tells people.
+fn is_heavy(event: &Event) -> bool {
+    let action = event.mapped.action;
+    let acts = matches!(
+        action,
+        Action::Export | Action::NotifyPeople | Action::ConsentGrant | Action::Execute
+    );
+    acts || profile::changes_something(action)
+}
+
+/// Whether it is about what an intruder would look for.
+fn is_sought(event: &Event) -> bool {
+    let lists = event.mapped.action == Action::Enumerate && profile::lists_authority(event);
+    lists || profile::sensitive(event)
 }
 
 /// Whether a kind of finding is about the same aspect as a term.

@@ -178,7 +178,10 @@ mod tests {
 
     #[test]
     fn of_too_many_spans_the_oldest_goes() {
-        let many: Vec<i64> = (0..).map(|day| day * 1_440).take(MARK_SPANS_MAX + 2).collect();
+        let many: Vec<i64> = (0..)
+            .map(|day| day * 1_440)
+            .take(MARK_SPANS_MAX + 2)
+            .collect();
         let times = noted(&many);
         assert_eq!(times.spans().len(), MARK_SPANS_MAX);
         assert_eq!(times.ends().0, minute(2 * 1_440));

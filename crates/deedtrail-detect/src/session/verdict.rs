@@ -67,11 +67,7 @@ pub(super) fn note_read(first: &mut Option<Cause>, event: &Event) {
 }
 
 /// Which verdicts an event leads to, where `first_read` is the first of its session's secrets.
-pub(super) fn of(
-    seen: &Seen<'_>,
-    blast: &BlastRadius,
-    first_read: Option<&Cause>,
-) -> Vec<Departs> {
+pub(super) fn of(seen: &Seen<'_>, blast: &BlastRadius, first_read: Option<&Cause>) -> Vec<Departs> {
     let event = seen.observation.event;
     let mut all = Vec::new();
     if profile::took_place(event)

@@ -14,8 +14,8 @@ use deedtrail_core::time::Timestamp;
 
 use super::session_join::{Joins, drawn};
 use super::session_view::{
-    AgentRow, DepartureRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by, reach_branches,
-    step_class, timeline, trust_rows, verdict_badge, who,
+    AgentRow, DepartureRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by,
+    reach_branches, step_class, timeline, trust_rows, verdict_badge, who,
 };
 use super::{Chrome, Failure, Section, show};
 use crate::api::id;

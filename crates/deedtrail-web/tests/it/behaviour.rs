@@ -3,7 +3,8 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use deedtrail_core::behaviour::{
-    ActiveDay, BudgetForecast, Drift, Forecast, IdentityBehaviour, Readiness, Rise, UnusualDay, WeekDistance,
+    ActiveDay, BudgetForecast, Drift, Forecast, IdentityBehaviour, Readiness, Rise, UnusualDay,
+    WeekDistance,
 };
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::store::{Progress, Scope, Store as _};
