@@ -106,3 +106,55 @@ fn only<K>(
 pub(crate) fn begins(id: IdentityId, text: &str) -> bool {
     text.len() >= ID_DIGITS_MIN && id.to_string().starts_with(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> SessionUid {
+        text.parse().unwrap()
+    }
+
+    fn named(text: &str, found: &[SessionUid]) -> Result<SessionUid, ReadingError> {
+        only("session", text, found, |uid| {
+            Ok(Some(format!("about {}", &uid.to_string()[..8])))
+        })
+    }
+
+    #[test]
+    fn enough_digits_name_one_and_too_few_name_the_candidates() {
+        let one = id("abcdef00000000000000000000000000");
+        let other = id("abcdef11111111111111111111111111");
+        assert_eq!(named("abcdef0", &[one]).unwrap(), one);
+        assert_eq!(named(&one.to_string(), &[]).unwrap(), one, "a whole id");
+        let error = named("abcdef", &[one, other]).unwrap_err().to_string();
+        assert!(error.contains("more than one id of a session"), "{error}");
+        assert!(
+            error.contains(&format!("\n  {one}  about abcdef00")),
+            "{error}"
+        );
+        assert!(error.contains(&other.to_string()), "{error}");
+        assert!(!error.contains("and more"), "{error}");
+        let none = named("abcdef", &[]).unwrap_err().to_string();
+        assert!(none.contains("deedtrail session list"), "{none}");
+    }
+
+    #[test]
+    fn an_error_names_no_more_than_it_can_show() {
+        let many: Vec<SessionUid> = (0..=CANDIDATES_MAX)
+            .map(|number| id(&format!("abcdef{number:026x}")))
+            .collect();
+        let error = named("abcdef", &many).unwrap_err().to_string();
+        assert_eq!(error.lines().count(), 1 + CANDIDATES_MAX + 1, "{error}");
+        assert!(error.ends_with("and more"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_beginning_of_an_id_is_said() {
+        for text in ["", "abc", "abcdeG", "ABCDEF", "\u{202e}abcdef"] {
+            let error = range::<deedtrail_core::id::kind::Session>("finding", text);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("the first 6 or more"), "{error}");
+        }
+    }
+}

@@ -230,3 +230,57 @@ impl App {
         Ok(BlindMap { systems, rows })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deedtrail_core::id::TenantId;
+
+    fn uid(name: u8) -> SessionUid {
+        SessionUid::from_bytes([name; 16])
+    }
+
+    fn join(from: u8, to: u8, by: JoinBy, confidence: u8) -> SessionJoin {
+        SessionJoin {
+            tenant: TenantId::default(),
+            from: uid(from),
+            to: uid(to),
+            by,
+            reason: Text::default(),
+            confidence,
+            at: Timestamp::from_micros(i64::from(from)),
+        }
+    }
+
+    #[test]
+    fn joins_by_place_that_say_nothing_new_are_left_out() {
+        let place = |from, to| join(from, to, JoinBy::IdentityNetwork, 75);
+        let trace = join(2, 4, JoinBy::Trace, 95);
+        // Four sessions in one place: six pairs.
+        let all = vec![
+            place(1, 2),
+            place(1, 3),
+            place(1, 4),
+            place(2, 3),
+            place(2, 4),
+            place(3, 4),
+            trace.clone(),
+        ];
+        let ends = |joins: &[SessionJoin]| -> Vec<_> {
+            let ends = joins.iter().map(|join| (join.from, join.to, join.by));
+            ends.collect()
+        };
+        let of_one = told(all.clone(), uid(1));
+        let by = JoinBy::IdentityNetwork;
+        let own = [
+            (uid(1), uid(2), by),
+            (uid(1), uid(3), by),
+            (uid(1), uid(4), by),
+        ];
+        assert_eq!(of_one[0], trace, "the surest first, and never left out");
+        assert_eq!(ends(&of_one[1..]), own);
+        // Seen from elsewhere: as many as hold them together.
+        let from_elsewhere = told(all, uid(9));
+        assert_eq!(from_elsewhere.len(), 3, "{:?}", ends(&from_elsewhere));
+    }
+}
