@@ -88,7 +88,7 @@ fn only<K>(
             let mut candidates = String::new();
             for id in many.iter().take(CANDIDATES_MAX) {
                 let described = describe(*id)?.unwrap_or_default();
-                candidates.push_str(&format!("\n  {id}  {described}"));
+                candidates.extend(["\n  ", &id.to_string(), "  ", &described]);
             }
             if many.len() > CANDIDATES_MAX {
                 candidates.push_str("\n  and more");
@@ -117,7 +117,8 @@ mod tests {
 
     fn named(text: &str, found: &[SessionUid]) -> Result<SessionUid, ReadingError> {
         only("session", text, found, |uid| {
-            Ok(Some(format!("about {}", &uid.to_string()[..8])))
+            let digits: String = uid.to_string().chars().take(8).collect();
+            Ok(Some(format!("about {digits}")))
         })
     }
 

@@ -139,11 +139,12 @@ impl App {
         }
         let mut ids: Vec<IdentityId> = aliases.iter().map(|alias| alias.identity).collect();
         if ids.is_empty() {
-            let exact;
-            (exact, ids) = self.called_like(who)?;
+            let (exact, like) = self.called_like(who)?;
             if !exact {
-                let begin = self.identities_beginning(who)?;
-                ids = if begin.is_empty() { ids } else { begin };
+                ids = self.identities_beginning(who)?;
+            }
+            if ids.is_empty() {
+                ids = like;
             }
         }
         ids.sort_unstable();

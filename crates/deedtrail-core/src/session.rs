@@ -360,10 +360,8 @@ pub struct SessionDeparture {
 impl SessionDeparture {
     /// At most one in so many sessions is as unusual; no history is long enough to say more than ten
     /// thousand.
-    pub fn one_in(&self) -> u64 {
-        // At least 1 and at most 10,000: the cast cannot lose more than the fraction.
-        let one_in = (1.0 / self.share.clamp(1e-4, 1.0)).round();
-        one_in as u64
+    pub fn one_in(&self) -> f64 {
+        (1.0 / self.share.clamp(1e-4, 1.0)).round()
     }
 }
 

@@ -245,7 +245,7 @@ impl DepartureRow {
         let reasons = departure.reasons.iter();
         Self {
             at: Moment::new(departure.at),
-            one_in: grouped(departure.one_in()),
+            one_in: format!("{:.0}", departure.one_in()),
             told: departure.told_by.sentence(),
             reasons: reasons.map(|reason| Shown::cut(reason, 160)).collect(),
         }

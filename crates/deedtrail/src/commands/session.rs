@@ -205,7 +205,7 @@ fn summary(context: &mut Context<'_>, file: &SessionFile) -> anyhow::Result<()> 
     }
     for departure in &session.departures {
         console.say(format_args!(
-            "  unlike what is learned since {}: rarer than one in {}; {}",
+            "  unlike what is learned since {}: rarer than one in {:.0}; {}",
             departure.since,
             departure.one_in(),
             departure.told_by.sentence()
