@@ -2,7 +2,6 @@
 
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
-use deedtrail_core::id::FindingId;
 use deedtrail_core::port::archive::EventFilter;
 use deedtrail_core::port::log::{PartClass, ReadError, Secrets};
 use deedtrail_core::port::store::Scope;
@@ -40,19 +39,15 @@ impl App {
             Secrets::Included => (Scope::Admin, "evidence exported with secrets"),
         };
         principal.require(scope)?;
-        let finding = match subject.parse::<FindingId>() {
-            Ok(id) => self.ports.store.finding(id)?,
-            Err(_) => None,
-        };
-        let own = finding.filter(|finding| finding.draft.tenant == principal.tenant);
-        let (title, identity, filter) = if let Some(finding) = own {
-            let (title, filter) = finding_events(&finding);
-            (title, None, filter)
-        } else {
-            let file = self.find_identity(principal, subject)?;
-            let (title, filter) = identity_events(&file);
-            (title, Some(file), filter)
-        };
+        let (title, identity, filter) =
+            if let Some(finding) = self.finding_called(principal, subject)? {
+                let (title, filter) = finding_events(&finding);
+                (title, None, filter)
+            } else {
+                let file = self.find_identity(principal, subject)?;
+                let (title, filter) = identity_events(&file);
+                (title, Some(file), filter)
+            };
         let mut events = self.all_events(&EventFilter {
             tenant: principal.tenant.clone(),
             from,
@@ -69,6 +64,27 @@ impl App {
             identity,
             events,
         })
+    }
+
+    /// The finding with this id or the only one whose id begins so; `None` where there is none, or an
+    /// identity is called like that.
+    fn finding_called(
+        &self,
+        principal: &Principal,
+        subject: &str,
+    ) -> Result<Option<Finding>, ReadingError> {
+        let store = &self.ports.store;
+        if !store.find_alias(subject)?.is_empty() {
+            return Ok(None);
+        }
+        match self.finding_named(principal, subject) {
+            Ok(id) => {
+                let finding = store.finding(id)?;
+                Ok(finding.filter(|finding| finding.draft.tenant == principal.tenant))
+            }
+            Err(ReadingError::NotAnId { .. } | ReadingError::NoIdBegins { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Events, sorted by their records, without what their records keep apart.

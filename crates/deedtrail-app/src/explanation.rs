@@ -68,6 +68,8 @@ impl App {
         };
         let known = standing.as_ref().and_then(|it| it.behaviour.as_ref());
         let learned = finding.draft.rule == "code/behaviour";
+        let learns = LEARNED.contains(&finding.draft.kind.as_str())
+            || self.is_departure(principal, &finding)?;
         let mut judged_against = Vec::new();
         if learned && let Some(known) = known {
             judged_against.extend(against_behaviour(
@@ -92,7 +94,7 @@ impl App {
             }),
             active: standing.as_ref().map(|it| it.active),
             danger: standing.as_ref().map(|it| it.danger),
-            answers: answers(&finding.draft.kind),
+            answers: answers(learns),
             finding: self.briefing(finding),
         })
     }
@@ -145,9 +147,9 @@ fn against_behaviour(known: &IdentityBehaviour, per_day: u32) -> Vec<String> {
 }
 
 /// What dispositions do besides closing the finding.
-fn answers(kind: &str) -> Vec<&'static str> {
+fn answers(learns: bool) -> Vec<&'static str> {
     let mut told = Vec::new();
-    if LEARNED.contains(&kind) {
+    if learns {
         told.push("benign: what the session showed is learned as usual from now on");
         told.push("drift: likewise, and what is done now is what drift is measured from");
         told.push("misuse, intrusion, coerced: it never becomes usual by itself");

@@ -9,7 +9,7 @@ use deedtrail_core::finding::{
 use deedtrail_core::id::{EventUid, FindingId};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::archive::EventFilter;
-use deedtrail_core::port::store::{FindingFilter, Scope};
+use deedtrail_core::port::store::{FindingFilter, Scope, StoreError};
 use deedtrail_detect::behaviour::Disposition;
 
 use crate::App;
@@ -158,12 +158,14 @@ impl App {
         finding: &Finding,
         disposition: Option<&str>,
     ) -> Result<(), ReadingError> {
-        let (Some(session), true) = (
-            finding.draft.session,
-            LEARNED.contains(&finding.draft.kind.as_str()),
-        ) else {
+        let Some(session) = finding.draft.session else {
             return Ok(());
         };
+        if !LEARNED.contains(&finding.draft.kind.as_str())
+            && !self.is_departure(principal, finding)?
+        {
+            return Ok(());
+        }
         let disposition = match disposition {
             Some("benign") => Some(Disposition::Benign),
             Some("drift") => Some(Disposition::Drift),
@@ -177,6 +179,21 @@ impl App {
         let content = serde_json::json!(feedback).to_string();
         self.append_plain(principal, FEEDBACK, content.into_bytes())?;
         Ok(())
+    }
+
+    /// Whether a finding of another kind tells of a departure from learned behaviour.
+    pub(crate) fn is_departure(
+        &self,
+        principal: &Principal,
+        finding: &Finding,
+    ) -> Result<bool, StoreError> {
+        let Some(session) = finding.draft.session else {
+            return Ok(false);
+        };
+        let session = self.ports.store.session(&principal.tenant, session)?;
+        let departures = session.into_iter().flat_map(|session| session.departures);
+        let mut told = departures.filter_map(|departure| departure.finding);
+        Ok(told.any(|id| id == finding.id))
     }
 
     pub(crate) fn events_by_uid(

@@ -21,6 +21,7 @@ pub mod identity;
 pub mod insider_risk;
 pub mod intake;
 pub mod listing;
+mod named;
 pub mod pipeline;
 pub mod provenance;
 pub mod quarantine;

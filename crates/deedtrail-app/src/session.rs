@@ -7,7 +7,9 @@ use deedtrail_core::event::Plane;
 use deedtrail_core::id::{IdentityId, SessionUid, SourceName};
 use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_core::port::store::{Scope, SessionFilter};
-use deedtrail_core::session::{BlindSession, GAP_MARKED_US, NextAction, Session, SessionJoin};
+use deedtrail_core::session::{
+    BlindSession, GAP_MARKED_US, JoinBy, NextAction, Session, SessionJoin,
+};
 use deedtrail_core::time::Timestamp;
 use serde::Serialize;
 
@@ -104,6 +106,36 @@ fn is_of_parts(join: &SessionJoin, known: &BTreeMap<SessionUid, Timestamp>) -> b
             .get(&end)
             .is_none_or(|started| is_of_part(join, *started))
     })
+}
+
+/// Joins in the order they are told, the surest first. Sessions near each other in one place are all
+/// joined to each other: beyond those of `own`, joins that only say so again are left out.
+fn told(mut joins: Vec<SessionJoin>, own: SessionUid) -> Vec<SessionJoin> {
+    let order = |join: &SessionJoin| {
+        let sure = std::cmp::Reverse(join.confidence);
+        (sure, join.at, join.from, join.to, join.by)
+    };
+    let by_place = |join: &SessionJoin| {
+        let place = matches!(join.by, JoinBy::IdentityNetwork | JoinBy::EmailNetwork);
+        place && join.from != own && join.to != own
+    };
+    joins.sort_by_key(|join| (by_place(join), order(join)));
+    let mut groups: Vec<BTreeSet<SessionUid>> = Vec::new();
+    joins.retain(|join| {
+        let ends = [join.from, join.to];
+        let (mut reached, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut groups)
+            .into_iter()
+            .partition(|group| ends.iter().any(|end| group.contains(end)));
+        let known = reached
+            .iter()
+            .any(|group| ends.iter().all(|end| group.contains(end)));
+        let one: BTreeSet<_> = reached.drain(..).flatten().chain(ends).collect();
+        groups = rest;
+        groups.push(one);
+        !(known && by_place(join))
+    });
+    joins.sort_by_key(order);
+    joins
 }
 
 impl SessionFile {
@@ -209,8 +241,7 @@ impl App {
         joins.retain(|(from, to, _), join| {
             known.contains_key(from) && known.contains_key(to) && is_of_parts(join, &known)
         });
-        let mut joins: Vec<SessionJoin> = joins.into_values().collect();
-        joins.sort_by_key(|join| (std::cmp::Reverse(join.confidence), join.at, join.from));
+        let joins = told(joins.into_values().collect(), uid);
         joined.sort_by_key(|session| (session.started, session.part, session.uid));
         Ok(SessionFile {
             session,
@@ -273,5 +304,59 @@ impl App {
         let mut systems: Vec<_> = systems.collect();
         systems.sort_by_key(|(system, count)| (std::cmp::Reverse(*count), system.clone()));
         Ok(BlindMap { systems, rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deedtrail_core::id::TenantId;
+
+    fn uid(name: u8) -> SessionUid {
+        SessionUid::from_bytes([name; 16])
+    }
+
+    fn join(from: u8, to: u8, by: JoinBy, confidence: u8) -> SessionJoin {
+        SessionJoin {
+            tenant: TenantId::default(),
+            from: uid(from),
+            to: uid(to),
+            by,
+            reason: Text::default(),
+            confidence,
+            at: Timestamp::from_micros(i64::from(from)),
+        }
+    }
+
+    #[test]
+    fn joins_by_place_that_say_nothing_new_are_left_out() {
+        let place = |from, to| join(from, to, JoinBy::IdentityNetwork, 75);
+        let trace = join(2, 4, JoinBy::Trace, 95);
+        // Four sessions in one place: six pairs.
+        let all = vec![
+            place(1, 2),
+            place(1, 3),
+            place(1, 4),
+            place(2, 3),
+            place(2, 4),
+            place(3, 4),
+            trace.clone(),
+        ];
+        let ends = |joins: &[SessionJoin]| -> Vec<_> {
+            let ends = joins.iter().map(|join| (join.from, join.to, join.by));
+            ends.collect()
+        };
+        let of_one = told(all.clone(), uid(1));
+        let by = JoinBy::IdentityNetwork;
+        let own = [
+            (uid(1), uid(2), by),
+            (uid(1), uid(3), by),
+            (uid(1), uid(4), by),
+        ];
+        assert_eq!(of_one[0], trace, "the surest first, and never left out");
+        assert_eq!(ends(&of_one[1..]), own);
+        // Seen from elsewhere: as many as hold them together.
+        let from_elsewhere = told(all, uid(9));
+        assert_eq!(from_elsewhere.len(), 3, "{:?}", ends(&from_elsewhere));
     }
 }

@@ -2,7 +2,7 @@
 
 use deedtrail_core::Text;
 use deedtrail_core::event::Event;
-use deedtrail_core::id::{AliasUid, EventUid, FindingId, IdentityId, SessionUid};
+use deedtrail_core::id::{AliasUid, EventUid, FindingId, ID_DIGITS_MIN, IdentityId, SessionUid};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::archive::{ArchiveError, Cursor, EventFilter};
@@ -57,6 +57,20 @@ pub enum ReadingError {
         "entry {0} is no quarantined record; `deedtrail quarantine list` names those there are"
     )]
     NotQuarantined(Sequence),
+    #[error(
+        "`{text}` is no id of a {what}: 32 hex digits, or the first {ID_DIGITS_MIN} or more of them; \
+         `deedtrail {what} list` shows them"
+    )]
+    NotAnId { what: &'static str, text: String },
+    #[error("no id of a {what} begins with {digits}; `deedtrail {what} list` shows them")]
+    NoIdBegins { what: &'static str, digits: String },
+    #[error("{digits} begins more than one id of a {what}; give more digits:{candidates}")]
+    ManyIdsBegin {
+        what: &'static str,
+        digits: String,
+        /// One on each line.
+        candidates: String,
+    },
     #[error("no event has the id {0}")]
     NoEvent(EventUid),
     #[error(
@@ -99,7 +113,7 @@ impl IdentityFile {
     pub fn is_called(&self, who: &str) -> bool {
         let folded = who.to_lowercase();
         let is = |text: &str| text.to_lowercase() == folded;
-        self.identity.id.to_string() == folded
+        crate::named::begins(self.identity.id, &folded)
             || is(&self.identity.name)
             || self.aliases.iter().any(|alias| {
                 is(&alias.value) || is(&format!("{}:{}", alias.namespace, alias.value))
@@ -117,7 +131,7 @@ pub struct EventFile {
 }
 
 impl App {
-    /// Finds one identity by id, alias value or name.
+    /// Finds one identity by id, alias value, name, or the digits its id begins with.
     pub fn find_identity(
         &self,
         principal: &Principal,
@@ -141,7 +155,13 @@ impl App {
         }
         let mut ids: Vec<IdentityId> = aliases.iter().map(|alias| alias.identity).collect();
         if ids.is_empty() {
-            ids = self.called_like(who)?;
+            let (exact, like) = self.called_like(who)?;
+            if !exact {
+                ids = self.identities_beginning(who)?;
+            }
+            if ids.is_empty() {
+                ids = like;
+            }
         }
         ids.sort_unstable();
         ids.dedup();
@@ -172,16 +192,17 @@ impl App {
         Ok(nearest(who, names, |name| name.as_str()))
     }
 
-    /// Those with exactly this name, else those with it in their name or an alias. Whose owner has
-    /// it is somebody else.
-    fn called_like(&self, who: &str) -> Result<Vec<IdentityId>, StoreError> {
+    /// Those with exactly this name, else those with it in their name or an alias; and which of the
+    /// two they are. Whose owner has it is somebody else.
+    fn called_like(&self, who: &str) -> Result<(bool, Vec<IdentityId>), StoreError> {
         let filter = IdentityFilter {
             text: Some(who.to_owned()),
             ..IdentityFilter::default()
         };
         let mut found = self.ports.store.identities(&filter)?;
         let folded = who.to_lowercase();
-        if found.iter().any(|one| one.name.to_lowercase() == folded) {
+        let exact = found.iter().any(|one| one.name.to_lowercase() == folded);
+        if exact {
             found.retain(|one| one.name.to_lowercase() == folded);
         }
         let mut ids = Vec::with_capacity(found.len());
@@ -192,7 +213,7 @@ impl App {
                 ids.push(identity.id);
             }
         }
-        Ok(ids)
+        Ok((exact, ids))
     }
 
     fn has_alias_like(&self, id: IdentityId, folded: &str) -> Result<bool, StoreError> {

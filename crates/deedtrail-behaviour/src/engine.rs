@@ -218,6 +218,7 @@ impl Behaviour {
                     events: *events,
                 })
                 .collect(),
+            unusual: Vec::new(),
             sources: Vec::new(),
             chartered: false,
             peer_group: known.group.clone(),

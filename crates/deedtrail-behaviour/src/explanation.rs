@@ -104,7 +104,8 @@ impl View<'_> {
         let share = percent(p);
         let sentence = match (total, seen) {
             (0, _) => format!("{label}{after}: nothing is known of this identity yet"),
-            (_, 0) => format!("{label}{after}: never in {total} times, {share} likely"),
+            (1, 0) => format!("{label}{after}; the one time before it was something else"),
+            (_, 0) => format!("{label}{after}; all {total} times before it was something else"),
             _ => format!("{label}{after}: {seen} of {total} times, {share} likely"),
         };
         Some(Term {
@@ -167,7 +168,10 @@ impl View<'_> {
                 times(usual)
             )
         } else if seen == 0 {
-            format!("{label} {}: never in {sessions} sessions", times(number))
+            format!(
+                "{label} {}: in none of {sessions} sessions before",
+                times(number)
+            )
         } else if usual == 0 {
             format!(
                 "{label} {}: not in sessions like this one, in {seen} of {sessions} at all",

@@ -86,6 +86,9 @@ pub struct IdentityBehaviour {
     pub at: Timestamp,
     /// Those it was active on last, oldest first.
     pub days: Vec<ActiveDay>,
+    /// Those with sessions that departed from what is learned without being a finding, oldest first.
+    #[serde(default)]
+    pub unusual: Vec<UnusualDay>,
     /// Sources it acted in, by name; of more than [`SOURCES_MAX`] the first.
     pub sources: Vec<SourceName>,
     /// Whether a charter in force says what is expected of it.
@@ -103,6 +106,15 @@ pub struct ActiveDay {
     /// Days since 1970, UTC.
     pub day: u16,
     pub events: u32,
+}
+
+/// A day on which sessions departed from what is learned without being a finding: nothing in them had
+/// weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnusualDay {
+    /// Days since 1970, UTC.
+    pub day: u16,
+    pub sessions: u32,
 }
 
 /// What one budget would have let through.

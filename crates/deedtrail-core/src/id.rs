@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,6 +16,9 @@ pub trait IdKind {
     /// Domain string hashed into every derived id of this kind.
     const DOMAIN: &'static str;
 }
+
+/// Fewest hex digits that may stand for an id that begins with them.
+pub const ID_DIGITS_MIN: usize = 6;
 
 /// A 128-bit id of one kind of thing. Text form: 32 lower-case hex digits.
 pub struct Id<K>(u128, PhantomData<fn() -> K>);
@@ -49,6 +53,22 @@ impl<K> Id<K> {
 
     pub const fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
+    }
+
+    /// Every id that begins with these digits; `None` unless they are [`ID_DIGITS_MIN`] to 32
+    /// lower-case hex digits.
+    pub fn beginning_with(digits: &str) -> Option<RangeInclusive<Self>> {
+        let hex = digits
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !hex || !(ID_DIGITS_MIN..=32).contains(&digits.len()) {
+            return None;
+        }
+        let bits = u128::from_str_radix(digits, 16).ok()?;
+        let open = 4 * u32::try_from(32 - digits.len()).ok()?;
+        let first = bits.checked_shl(open)?;
+        let rest = u128::MAX.checked_shr(128 - open).unwrap_or(0);
+        Some(Self(first, PhantomData)..=Self(first | rest, PhantomData))
     }
 }
 
@@ -306,6 +326,24 @@ mod tests {
         assert_ne!(ab_c, a_bc);
         assert_eq!(ab_c.to_string().parse(), Ok(ab_c));
         assert_eq!("XYZ".parse::<AliasUid>(), Err(NotAnId));
+    }
+
+    #[test]
+    fn digits_stand_for_every_id_that_begins_with_them() {
+        let id: AliasUid = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let text = id.to_string();
+        for digits in [6, 7, 31, 32] {
+            let beginning = text.get(..digits).unwrap();
+            let range = AliasUid::beginning_with(beginning).unwrap();
+            assert!(range.contains(&id), "{digits}");
+            assert!(range.start().to_string().starts_with(beginning));
+            assert!(range.end().to_string().starts_with(beginning));
+        }
+        let whole = AliasUid::beginning_with(&text).unwrap();
+        assert_eq!(whole.start(), whole.end());
+        for none in ["", "01234", "01234G", "01234F", &"0".repeat(33), "é12345"] {
+            assert_eq!(AliasUid::beginning_with(none), None, "{none}");
+        }
     }
 
     #[test]

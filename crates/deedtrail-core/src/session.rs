@@ -25,6 +25,9 @@ pub const CHANGE_TICKETS_MAX: usize = 8;
 pub const TRUST_STEPS_MAX: usize = 32;
 /// Findings a session names; further ones lower its trust and are found by their own list.
 pub const SESSION_FINDINGS_MAX: usize = 12;
+/// Departures from learned behaviour a session keeps, the newest; and reasons each of them has.
+pub const DEPARTURES_MAX: usize = 4;
+pub const DEPARTURE_REASONS_MAX: usize = 4;
 /// Sessions one session is joined to; further joins are not made.
 pub const JOINS_MAX: usize = 24;
 /// Sessions kept in the control plane; beyond it those idle for longest are forgotten. Their events
@@ -77,6 +80,18 @@ listed! {
     }
 }
 
+listed! {
+    /// What tells of a departure from learned behaviour.
+    ToldBy {
+        /// A finding of its own.
+        Finding = "finding",
+        /// A finding of another kind that says the same.
+        OtherFinding = "other_finding",
+        /// No finding: nothing in the session has weight.
+        #[default] Session = "session",
+    }
+}
+
 /// One session, or one part of it: a vendor's session that goes on after it was forgotten (48 h of
 /// silence) begins a further part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,6 +132,9 @@ pub struct Session {
     pub reasons: Vec<VerdictReason>,
     pub trust: Trust,
     pub findings: Vec<SessionFinding>,
+    /// How it departed from what is learned, oldest first.
+    #[serde(default)]
+    pub departures: Vec<SessionDeparture>,
 }
 
 impl Session {
@@ -321,6 +339,41 @@ pub struct SessionFinding {
     pub severity: Severity,
     pub title: Text,
     pub at: Timestamp,
+}
+
+/// A stretch of a session, without a pause of half an hour, that departs from what was learned of its
+/// identity and peers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionDeparture {
+    /// When the stretch began, and when it was seen to depart.
+    pub since: Timestamp,
+    pub at: Timestamp,
+    /// Share of sessions at least as unusual, 0 to 1.
+    pub share: f64,
+    pub told_by: ToldBy,
+    /// The finding that tells it.
+    pub finding: Option<FindingId>,
+    /// What is unusual, the most first.
+    pub reasons: Vec<Text>,
+}
+
+impl SessionDeparture {
+    /// At most one in so many sessions is as unusual; no history is long enough to say more than ten
+    /// thousand.
+    pub fn one_in(&self) -> f64 {
+        (1.0 / self.share.clamp(1e-4, 1.0)).round()
+    }
+}
+
+impl ToldBy {
+    /// In words.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Finding => "a finding tells it",
+            Self::OtherFinding => "another finding tells the same",
+            Self::Session => "no finding: nothing in the session has weight",
+        }
+    }
 }
 
 /// That two sessions belong together.

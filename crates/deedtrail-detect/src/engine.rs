@@ -14,7 +14,7 @@ use deedtrail_core::mapping::RecordNumber;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::behaviour::{self, BehaviourChanges, Disposition};
+use crate::behaviour::{self, BehaviourChanges, Departed, Disposition};
 use crate::conduct::{Conduct, Declarations};
 use crate::detector::{Context, DETECTORS, Rotations, Runs, draft, settle_secret_reads};
 use crate::field::View;
@@ -126,7 +126,8 @@ impl Detector {
             self.state.newest = self.state.newest.max(observation.event.time_effective);
         }
         let (mut drafts, days_of_action) = self.judge(observation);
-        drafts.extend(self.state.behaviour.observe(observation, &self.settings));
+        let behaviour = &mut self.state.behaviour;
+        let departed = behaviour.observe(observation, &self.settings, (&drafts, days_of_action));
         self.acted.insert(draft::subject(observation).0);
         note_rotation(&mut self.state.rotations, observation);
         let seen = Seen {
@@ -137,7 +138,18 @@ impl Detector {
             settings: &self.settings,
         };
         self.state.sessions.observe(&seen, &mut self.changed);
+        drafts.append(&mut self.departs(departed));
         drafts.append(&mut self.state.sources.event(observation.event));
+        drafts
+    }
+
+    /// Notes departures with their sessions; those that are findings are handed on.
+    fn departs(&mut self, departed: Vec<Departed>) -> Vec<FindingDraft> {
+        let mut drafts = Vec::new();
+        for one in departed {
+            self.state.sessions.departed(&one, &mut self.changed);
+            drafts.extend(one.draft);
+        }
         drafts
     }
 
@@ -283,7 +295,9 @@ impl Detector {
 
     /// What waited in behaviour, profiles, charters and rules, by the time it is now.
     fn settle(&mut self) -> Vec<FindingDraft> {
-        let mut drafts = self.state.behaviour.tick(self.state.now);
+        let told = self.state.behaviour.tick(self.state.now);
+        let mut drafts = told.drifts;
+        drafts.append(&mut self.departs(told.departed));
         for profile in self.state.profiles.values_mut() {
             if !profile.pending_reads.is_empty() {
                 drafts.append(&mut settle_secret_reads(

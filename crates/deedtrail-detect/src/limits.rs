@@ -52,10 +52,13 @@ pub const SESSION_BYTES_MAX: usize = 48 << 10;
 pub const SPANS_MAX: usize = 4;
 /// Sources and systems a session names; further ones are left out.
 pub const PLACES_MAX: usize = 12;
-/// Things in one generation of what sessions are joined by; two generations are kept.
-pub const MARKS_MAX: usize = 50_000;
+/// Marks (a session at a thing) in one generation of what sessions are joined by; two generations
+/// are kept.
+pub const MARKS_MAX: usize = 100_000;
 /// Sessions remembered per such thing; beyond it the oldest is forgotten.
-pub const MARKS_PER_KEY_MAX: usize = 8;
+pub const MARKS_PER_KEY_MAX: usize = 48;
+/// Spans of time a mark keeps; beyond it the oldest is forgotten.
+pub const MARK_SPANS_MAX: usize = 4;
 /// Systems and accounts whose feeds are known; beyond it nothing is called blind for want of one.
 pub const FEEDS_MAX: usize = 4_096;
 /// Sign-ins that wait for a system's feed to speak; further ones are not judged.

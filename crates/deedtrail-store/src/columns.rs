@@ -1,13 +1,15 @@
 //! Between Rust values and column values.
 
+use std::ops::RangeInclusive;
+
 use rusqlite::types::{FromSqlError, Type};
-use rusqlite::{Error, Row};
+use rusqlite::{Connection, Error, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use deedtrail_core::Text;
 use deedtrail_core::finding::FindingStatus;
-use deedtrail_core::id::Id;
+use deedtrail_core::id::{Id, TenantId};
 use deedtrail_core::identity::IdentityStatus;
 use deedtrail_core::time::Timestamp;
 
@@ -31,6 +33,41 @@ pub(crate) fn json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
 
 pub(crate) fn id<K>(row: &Row<'_>, column: usize) -> rusqlite::Result<Id<K>> {
     row.get::<_, [u8; 16]>(column).map(Id::from_bytes)
+}
+
+/// Ids that a query tells of a range: its values are the first, the last and how many.
+pub(crate) fn ids_within<K>(
+    db: &Connection,
+    sql: &str,
+    ids: &RangeInclusive<Id<K>>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Id<K>>> {
+    let values = params![
+        ids.start().to_bytes(),
+        ids.end().to_bytes(),
+        row_limit(limit)
+    ];
+    db.prepare_cached(sql)?
+        .query_map(values, |row| id(row, 0))?
+        .collect()
+}
+
+/// As [`ids_within`], of one tenant, which `sql` calls `?4`.
+pub(crate) fn own_ids_within<K>(
+    db: &Connection,
+    sql: &str,
+    (tenant, ids): (&TenantId, &RangeInclusive<Id<K>>),
+    limit: usize,
+) -> rusqlite::Result<Vec<Id<K>>> {
+    let values = params![
+        ids.start().to_bytes(),
+        ids.end().to_bytes(),
+        row_limit(limit),
+        tenant.as_str()
+    ];
+    db.prepare_cached(sql)?
+        .query_map(values, |row| id(row, 0))?
+        .collect()
 }
 
 pub(crate) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Text> {

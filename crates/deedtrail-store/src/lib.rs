@@ -16,6 +16,7 @@ mod progress;
 mod sessions;
 mod sources;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
@@ -71,6 +72,15 @@ impl Store for SqliteStore {
     fn identity(&self, id: IdentityId) -> Stored<Option<Identity>> {
         self.connections.read(|db| identities::one(db, id))
     }
+    fn identities_within(
+        &self,
+        ids: &RangeInclusive<IdentityId>,
+        limit: usize,
+    ) -> Stored<Vec<IdentityId>> {
+        let sql = "SELECT id FROM identities WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
+        self.connections
+            .read(|db| columns::ids_within(db, sql, ids, limit))
+    }
     fn aliases(&self) -> Stored<Vec<AliasRecord>> {
         self.connections.read(identities::aliases)
     }
@@ -121,6 +131,18 @@ impl Store for SqliteStore {
     fn departures(&self, filter: &DepartureFilter<'_>) -> Stored<Vec<DepartureDay>> {
         self.connections.read(|db| findings::departures(db, filter))
     }
+
+    fn findings_within(
+        &self,
+        tenant: &TenantId,
+        ids: &RangeInclusive<FindingId>,
+        limit: usize,
+    ) -> Stored<Vec<FindingId>> {
+        let sql = "SELECT id FROM findings WHERE id BETWEEN ?1 AND ?2 AND tenant = ?4 \
+            ORDER BY id LIMIT ?3";
+        self.connections
+            .read(|db| columns::own_ids_within(db, sql, (tenant, ids), limit))
+    }
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Stored<bool> {
         self.connections
             .write(|tx| findings::decide(tx, id, &decision))
@@ -132,6 +154,17 @@ impl Store for SqliteStore {
     }
     fn session(&self, tenant: &TenantId, uid: SessionUid) -> Stored<Option<Session>> {
         self.connections.read(|db| sessions::one(db, tenant, uid))
+    }
+    fn sessions_within(
+        &self,
+        tenant: &TenantId,
+        ids: &RangeInclusive<SessionUid>,
+        limit: usize,
+    ) -> Stored<Vec<SessionUid>> {
+        let sql = "SELECT DISTINCT uid FROM sessions WHERE uid BETWEEN ?1 AND ?2 AND tenant = ?4 \
+            ORDER BY uid LIMIT ?3";
+        self.connections
+            .read(|db| columns::own_ids_within(db, sql, (tenant, ids), limit))
     }
     fn session_joins(&self, tenant: &TenantId, uids: &[SessionUid]) -> Stored<Vec<SessionJoin>> {
         self.connections

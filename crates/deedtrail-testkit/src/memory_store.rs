@@ -3,7 +3,8 @@
 mod tables;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::Text;
@@ -99,6 +100,17 @@ impl Store for MemoryStore {
 
     fn aliases(&self) -> Stored<Vec<AliasRecord>> {
         Ok(self.tables().derived.aliases.values().cloned().collect())
+    }
+
+    fn identities_within(
+        &self,
+        ids: &RangeInclusive<IdentityId>,
+        limit: usize,
+    ) -> Stored<Vec<IdentityId>> {
+        let tables = self.tables();
+        let known = tables.derived.identities.keys().copied();
+        let within: BTreeSet<_> = known.filter(|id| ids.contains(id)).collect();
+        Ok(within.into_iter().take(limit).collect())
     }
 
     fn aliases_of(&self, id: IdentityId) -> Stored<Vec<AliasRecord>> {
@@ -205,6 +217,21 @@ impl Store for MemoryStore {
         Ok(self.tables().departures(filter))
     }
 
+    fn findings_within(
+        &self,
+        tenant: &TenantId,
+        ids: &RangeInclusive<FindingId>,
+        limit: usize,
+    ) -> Stored<Vec<FindingId>> {
+        let tables = self.tables();
+        let findings = tables.derived.findings.values();
+        let within: BTreeSet<_> = findings
+            .filter(|it| it.draft.tenant == *tenant && ids.contains(&it.id))
+            .map(|it| it.id)
+            .collect();
+        Ok(within.into_iter().take(limit).collect())
+    }
+
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Stored<bool> {
         let mut tables = self.tables();
         let Some(finding) = tables.derived.findings.get(&id) else {
@@ -235,6 +262,19 @@ impl Store for MemoryStore {
         let parts = tables.derived.sessions.values().rev();
         let mut of = parts.filter(|it| it.uid == uid && it.tenant == *tenant);
         Ok(of.next().cloned())
+    }
+
+    fn sessions_within(
+        &self,
+        tenant: &TenantId,
+        ids: &RangeInclusive<SessionUid>,
+        limit: usize,
+    ) -> Stored<Vec<SessionUid>> {
+        let tables = self.tables();
+        let known = tables.derived.sessions.values();
+        let known = known.filter(|it| it.tenant == *tenant && ids.contains(&it.uid));
+        let within: BTreeSet<_> = known.map(|it| it.uid).collect();
+        Ok(within.into_iter().take(limit).collect())
     }
 
     fn session_joins(&self, tenant: &TenantId, uids: &[SessionUid]) -> Stored<Vec<SessionJoin>> {

@@ -251,12 +251,13 @@ impl From<ReadingError> for Problem {
             | ReadingError::NoEvent(_)
             | ReadingError::NoFinding(_)
             | ReadingError::NoSession { .. }
+            | ReadingError::NoIdBegins { .. }
             | ReadingError::NoPerson(_)
             | ReadingError::Log(ReadError::Missing(_)) => Self::not_found(detail),
-            ReadingError::Ambiguous { .. } => {
+            ReadingError::Ambiguous { .. } | ReadingError::ManyIdsBegin { .. } => {
                 Self::new(StatusCode::CONFLICT, "ambiguous", "Several match", detail)
             }
-            ReadingError::Unnamed => Self::bad_request(detail),
+            ReadingError::Unnamed | ReadingError::NotAnId { .. } => Self::bad_request(detail),
             ReadingError::UnknownDisposition(_)
             | ReadingError::LongNote
             | ReadingError::NoReason => Self::invalid(detail),

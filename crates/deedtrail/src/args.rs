@@ -266,11 +266,18 @@ pub(crate) enum FindingCommand {
         limit: usize,
     },
     /// Show one finding with its reasons, what to do and the events it rests on
-    Show { id: String },
+    Show {
+        /// Its id, or the first 6 or more digits of it
+        id: String,
+    },
     /// Say what raised a finding, what it was judged against, and what an answer changes
-    Explain { id: String },
+    Explain {
+        /// Its id, or the first 6 or more digits of it
+        id: String,
+    },
     /// Record what you concluded about a finding; the decision is an entry of the evidence log
     Decide {
+        /// Its id, or the first 6 or more digits of it
         id: String,
         #[arg(long, value_parser = statuses(), default_value = FindingStatus::Closed.name())]
         status: String,
@@ -331,7 +338,7 @@ pub(crate) enum RuleCommand {
 pub(crate) enum EvidenceCommand {
     /// Write a bundle about a finding or an identity that anyone can verify offline
     Export {
-        /// Finding id, or any name of an identity
+        /// Finding id or the first digits of it, or any name of an identity
         #[arg(value_name = "FINDING|IDENTITY")]
         subject: String,
         #[command(flatten)]

@@ -184,6 +184,9 @@ pub struct Standing {
     /// Events of the last 28 days, and days with any.
     pub events: u64,
     pub active_days: usize,
+    /// Sessions of the last 28 days that departed from what is learned without being a finding:
+    /// nothing in them had weight.
+    pub unusual_sessions: u64,
     pub danger: Danger,
     /// 0 to 100.
     pub danger_points: u32,
@@ -301,6 +304,9 @@ impl App {
             .map(|it| u64::from(it.events))
             .collect();
         let events = days.iter().sum();
+        let unusual = behaviour.iter().flat_map(|known| &known.unusual);
+        let unusual = unusual.filter(|it| today - i64::from(it.day) < DAYS);
+        let unusual_sessions = unusual.map(|it| u64::from(it.sessions)).sum();
         let danger_reasons = ground.reasons(identity);
         let points = danger_reasons
             .iter()
@@ -313,6 +319,7 @@ impl App {
             active: Active::of(events, days.len()),
             events,
             active_days: days.len(),
+            unusual_sessions,
             danger: Danger::of(points),
             danger_points: points,
             danger_reasons,

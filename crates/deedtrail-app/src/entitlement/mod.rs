@@ -27,7 +27,7 @@ use crate::identity::Resolver;
 
 pub use diff::{EntitlementDiff, GrantChange};
 pub use import::{ImportKind, Mistake, ParsedEntitlements, read};
-pub use reach::{Danger, Reach, ReachKind, Through};
+pub use reach::{AccessLevel, Reach, ReachKind, Through};
 pub use usage::{Basis, Deeds, Did, EntitlementUse, May, MayNot, Why};
 
 /// Largest file, bytes. Beyond it nothing is imported.

@@ -26,10 +26,10 @@ const NAMED_MAX: usize = 6;
 /// What a grant without a scope is on.
 const EVERYTHING: &str = "everything";
 
-/// What a right lets its holder do, the most dangerous first.
+/// Access level of a permission: what it lets its holder do, the most dangerous first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Danger {
+pub enum AccessLevel {
     /// Everything, or giving rights to others.
     Administer,
     ReadSecrets,
@@ -38,7 +38,7 @@ pub enum Danger {
     Read,
 }
 
-impl Danger {
+impl AccessLevel {
     /// The name as shown.
     pub const fn name(self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ pub struct Through {
 /// Rights of one kind in one system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReachKind {
-    pub danger: Danger,
+    pub access: AccessLevel,
     pub system: Text,
     /// The first by name, of how many.
     pub resources: Vec<Text>,
@@ -112,8 +112,8 @@ pub struct ReachKind {
     pub permissions_total: u64,
 }
 
-/// Resources and permissions by danger and system.
-type Kinds = BTreeMap<(Danger, Text), (BTreeSet<Text>, BTreeSet<Text>)>;
+/// Resources and permissions by access level and system.
+type Kinds = BTreeMap<(AccessLevel, Text), (BTreeSet<Text>, BTreeSet<Text>)>;
 
 impl App {
     /// What imports say the identity of a session may do, and those it gained.
@@ -226,12 +226,12 @@ fn count(kinds: &mut Kinds, grant: &Grant) {
         scope => scope,
     };
     for permission in &grant.permissions {
-        let danger = if grant.permissions_except {
-            Danger::Administer
+        let access = if grant.permissions_except {
+            AccessLevel::Administer
         } else {
-            Danger::of(permission)
+            AccessLevel::of(permission)
         };
-        let of_kind = kinds.entry((danger, grant.system.clone())).or_default();
+        let of_kind = kinds.entry((access, grant.system.clone())).or_default();
         of_kind.0.extend(scope.iter().cloned());
         of_kind.1.insert(permission.clone());
     }
@@ -247,8 +247,8 @@ fn gained_rights(session: &Session) -> Kinds {
         let Some((name, _)) = name.or_else(|| right.name.split_once(" (")) else {
             continue;
         };
-        if Danger::of(name) == Danger::Administer {
-            let of_kind = kinds.entry((Danger::Administer, system.clone()));
+        if AccessLevel::of(name) == AccessLevel::Administer {
+            let of_kind = kinds.entry((AccessLevel::Administer, system.clone()));
             let of_kind = of_kind.or_default();
             of_kind.0.insert(Text::new_static(EVERYTHING));
             of_kind.1.insert(name.into());
@@ -258,14 +258,14 @@ fn gained_rights(session: &Session) -> Kinds {
 }
 
 fn kind(
-    ((danger, system), (resources, permissions)): (
-        (Danger, Text),
+    ((access, system), (resources, permissions)): (
+        (AccessLevel, Text),
         (BTreeSet<Text>, BTreeSet<Text>),
     ),
 ) -> ReachKind {
     let (resources_total, permissions_total) = (resources.len() as u64, permissions.len() as u64);
     ReachKind {
-        danger,
+        access,
         system,
         resources: resources.into_iter().take(NAMED_MAX).collect(),
         resources_total,
@@ -300,28 +300,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_a_permission_tell_how_dangerous_it_is() {
-        for (permission, danger) in [
-            ("*", Danger::Administer),
-            ("*:*", Danger::Administer),
-            ("iam:AttachUserPolicy", Danger::Administer),
-            ("sts:AssumeRole", Danger::Administer),
-            ("create rolebindings", Danger::Administer),
+    fn the_words_of_a_permission_tell_its_access_level() {
+        for (permission, access) in [
+            ("*", AccessLevel::Administer),
+            ("*:*", AccessLevel::Administer),
+            ("iam:AttachUserPolicy", AccessLevel::Administer),
+            ("sts:AssumeRole", AccessLevel::Administer),
+            ("create rolebindings", AccessLevel::Administer),
             (
                 "arn:aws:iam::aws:policy/AdministratorAccess",
-                Danger::Administer,
+                AccessLevel::Administer,
             ),
-            ("secretsmanager:GetSecretValue", Danger::ReadSecrets),
-            ("get secrets", Danger::ReadSecrets),
-            ("s3:*", Danger::Destroy),
-            ("s3:DeleteObject", Danger::Destroy),
-            ("s3:PutObject", Danger::Change),
-            ("contents:write", Danger::Change),
-            ("iam:ListRoles", Danger::Read),
-            ("get pods", Danger::Read),
-            ("contents:read", Danger::Read),
+            ("secretsmanager:GetSecretValue", AccessLevel::ReadSecrets),
+            ("get secrets", AccessLevel::ReadSecrets),
+            ("s3:*", AccessLevel::Destroy),
+            ("s3:DeleteObject", AccessLevel::Destroy),
+            ("s3:PutObject", AccessLevel::Change),
+            ("contents:write", AccessLevel::Change),
+            ("iam:ListRoles", AccessLevel::Read),
+            ("get pods", AccessLevel::Read),
+            ("contents:read", AccessLevel::Read),
         ] {
-            assert_eq!(Danger::of(permission), danger, "{permission}");
+            assert_eq!(AccessLevel::of(permission), access, "{permission}");
         }
     }
 }

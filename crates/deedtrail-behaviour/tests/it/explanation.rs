@@ -37,7 +37,7 @@ fn repeated_step_is_counted() {
     steps.extend(["deploy", "verify"]);
     let assessment = told.session(1, &steps);
     assert!(assessment.alerts);
-    let counted = "`list_roles` 14 times: never in 300 sessions";
+    let counted = "`list_roles` 14 times: in none of 300 sessions before";
     assert!(sentences(&assessment).contains(&counted), "{assessment:#?}");
 }
 

@@ -1,6 +1,7 @@
 //! The control plane: everything that is state of ours and not an event.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -286,6 +287,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn identity_count(&self, filter: &IdentityFilter) -> Result<u64, StoreError>;
     /// The identity this id stands for: merges are followed.
     fn identity(&self, id: IdentityId) -> Result<Option<Identity>, StoreError>;
+    /// Ids of identities in this range in order, at most `limit`: also of those merged into others.
+    fn identities_within(
+        &self,
+        ids: &RangeInclusive<IdentityId>,
+        limit: usize,
+    ) -> Result<Vec<IdentityId>, StoreError>;
     fn aliases(&self) -> Result<Vec<AliasRecord>, StoreError>;
     fn aliases_of(&self, id: IdentityId) -> Result<Vec<AliasRecord>, StoreError>;
     fn alias(&self, uid: AliasUid) -> Result<Option<AliasRecord>, StoreError>;
@@ -319,6 +326,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn finding(&self, id: FindingId) -> Result<Option<Finding>, StoreError>;
     /// Findings summed up; ordered by identity, kind and day.
     fn departures(&self, filter: &DepartureFilter<'_>) -> Result<Vec<DepartureDay>, StoreError>;
+    /// Ids of findings in this range in order, at most `limit`.
+    fn findings_within(
+        &self,
+        tenant: &TenantId,
+        ids: &RangeInclusive<FindingId>,
+        limit: usize,
+    ) -> Result<Vec<FindingId>, StoreError>;
     /// An analyst's decision; survives replay and rebuild. It covers the finding as stored now: an
     /// event that arrives later opens it again ([`Finding::status_now`]).
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Result<bool, StoreError>;
@@ -327,6 +341,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn sessions(&self, filter: &SessionFilter, limit: usize) -> Result<Vec<Session>, StoreError>;
     /// The newest part of a session.
     fn session(&self, tenant: &TenantId, uid: SessionUid) -> Result<Option<Session>, StoreError>;
+    /// Ids of sessions in this range in order, each once, at most `limit`.
+    fn sessions_within(
+        &self,
+        tenant: &TenantId,
+        ids: &RangeInclusive<SessionUid>,
+        limit: usize,
+    ) -> Result<Vec<SessionUid>, StoreError>;
     /// Joins from or to any of these sessions, the surest first.
     fn session_joins(
         &self,

@@ -20,7 +20,9 @@ pub(crate) use absorb::merge;
 pub use burst::Burst;
 pub use facts::{Facts, Keys};
 pub use recent::{Recent, key};
-pub use trace::{Trace, TraceKind, Traces, changes_something, contains_any, sensitive};
+pub use trace::{
+    Trace, TraceKind, Traces, changes_something, contains_any, lists_authority, sensitive,
+};
 
 use crate::detector::{PendingRead, Return};
 use crate::fact;

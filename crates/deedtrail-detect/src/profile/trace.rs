@@ -374,7 +374,7 @@ pub const fn changes_something(action: Action) -> bool {
 }
 
 /// Whether a listing is of who may do what.
-fn lists_authority(event: &Event) -> bool {
+pub fn lists_authority(event: &Event) -> bool {
     const WORDS: [&str; 9] = [
         "role",
         "polic",

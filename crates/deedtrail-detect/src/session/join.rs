@@ -6,8 +6,10 @@ use deedtrail_core::id::SessionUid;
 use deedtrail_core::namespace::canonical_value;
 use deedtrail_core::session::{JOINS_MAX, JoinBy, QueueEdge, REACHED_MAX, SessionJoin};
 use deedtrail_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::mark::{End, Mark};
+use super::mark::{End, Mark, Times};
+use super::tracked::{PLACE_US, Tracked};
 use super::{Changed, Seen, Sessions, key_of};
 use crate::limits::LATENESS_US_MAX;
 use crate::{fact, profile};
@@ -40,6 +42,31 @@ struct Shared {
     across: bool,
 }
 
+impl Shared {
+    /// Whether the one leads to the other, not merely the earlier to the later.
+    fn leads(&self) -> bool {
+        matches!(
+            self.by,
+            JoinBy::Delegation | JoinBy::IssuedCredential | JoinBy::Queue
+        )
+    }
+
+    /// Whether both were in one place.
+    fn is_place(&self) -> bool {
+        matches!(self.by, JoinBy::IdentityNetwork | JoinBy::EmailNetwork)
+    }
+}
+
+/// That a session is joined to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Joined {
+    other: SessionUid,
+    by: JoinBy,
+    confidence: u8,
+    /// This one leads to the other.
+    leads: bool,
+}
+
 impl Sessions {
     /// Joins a session by what an event of it shares with others.
     pub(super) fn join(
@@ -53,22 +80,25 @@ impl Sessions {
         let mut shared = Vec::new();
         of_event(event, &mut shared);
         if begins {
-            of_beginning(seen, &mut shared);
+            of_beginning(event, &mut shared);
+        }
+        if let Some(tracked) = self.tracked.get_mut(&uid)
+            && tracked.is_elsewhere(event)
+        {
+            by_network(seen, &mut shared);
         }
         for thing in shared {
-            let mark = Mark {
-                session: uid,
-                at: event.time_effective,
-                end: thing.end,
-            };
-            let others = self.marks.leave(thing.key, mark).into_iter();
-            // Of a person's many sessions the newest led here; of a trace all belong together.
-            let one = matches!(
-                thing.by,
-                JoinBy::Delegation | JoinBy::IdentityNetwork | JoinBy::EmailNetwork
+            let (mine, others) = self.marks.leave(
+                thing.key,
+                (uid, thing.end),
+                event.time_effective,
+                thing.within_us,
             );
+            // Of a person's many sessions the newest led here; of all else everything belongs
+            // together.
+            let one = thing.by == JoinBy::Delegation;
             for other in others {
-                if self.connect(mark, other, &thing, event, changed) && one {
+                if self.connect(&mine, &other, &thing, event, changed) && one {
                     break;
                 }
             }
@@ -78,13 +108,13 @@ impl Sessions {
     /// Joins two sessions that left a mark of the same thing, if they are near enough.
     fn connect(
         &mut self,
-        mine: Mark,
-        other: Mark,
+        mine: &Mark,
+        other: &Mark,
         thing: &Shared,
         event: &Event,
         changed: &mut Changed,
     ) -> bool {
-        let Some((from, to)) = direction(mine, other) else {
+        let Some((from, to)) = self.direction(mine, other, thing) else {
             return false;
         };
         let (Some(a), Some(b)) = (
@@ -93,26 +123,21 @@ impl Sessions {
         ) else {
             return false;
         };
-        let (from_last, to_start) = (a.session.last.max(from.at), b.session.started.min(to.at));
-        let apart = to_start.micros_since(from_last);
-        let leads = matches!(
-            thing.by,
-            JoinBy::Delegation | JoinBy::IssuedCredential | JoinBy::Queue
-        );
-        // Nothing leads to what was there before, but for clocks that differ.
-        let before_us = if leads {
-            CLOCKS_US_MAX
-        } else {
-            thing.within_us
-        };
-        let near = apart <= thing.within_us && from.at.micros_since(to.at) <= before_us;
         let elsewhere = !thing.across || a.session.systems != b.session.systems;
-        let known = a.joined.contains(&(to.session, thing.by));
-        let room = a.joined.len() < JOINS_MAX && b.joined.len() < JOINS_MAX;
         let same = thing.by == JoinBy::EmailNetwork && a.session.identity == b.session.identity;
-        if !(near && elsewhere && !known && room) || same {
+        if !elsewhere || same || !near((from, a), (to, b), thing) {
             return false;
         }
+        let mut of_a = a.joined.iter();
+        let known = of_a.find(|it| it.other == to.session && it.by == thing.by);
+        let leads = known.is_none_or(|known| known.leads);
+        let room = a.joined.len() < JOINS_MAX && b.joined.len() < JOINS_MAX;
+        // What was known by less is known by more from now on.
+        let fresh = known.map_or(room, |known| known.confidence < thing.confidence);
+        if !fresh {
+            return false;
+        }
+        let (from, to) = if leads { (from, to) } else { (to, from) };
         if thing.by == JoinBy::Queue {
             let edge = QueueEdge {
                 from: from.session,
@@ -120,15 +145,11 @@ impl Sessions {
                 topic: fact::target_name(event).into(),
                 to: to.session,
                 to_actor: b.session.actor.clone(),
-                at: from.at,
+                at: from.times.ends().1,
             };
             self.note_queue(&edge, changed);
         }
-        for (one, two) in [(from.session, to.session), (to.session, from.session)] {
-            if let Some(tracked) = self.tracked.get_mut(&one) {
-                tracked.joined.push((two, thing.by));
-            }
-        }
+        self.note_join(from.session, to.session, thing);
         changed.joins.push(SessionJoin {
             tenant: event.tenant.clone(),
             from: from.session,
@@ -141,6 +162,25 @@ impl Sessions {
         true
     }
 
+    fn note_join(&mut self, from: SessionUid, to: SessionUid, thing: &Shared) {
+        for (one, other, leads) in [(from, to, true), (to, from, false)] {
+            let Some(tracked) = self.tracked.get_mut(&one) else {
+                continue;
+            };
+            let mut joined = tracked.joined.iter_mut();
+            let known = joined.find(|it| it.other == other && it.by == thing.by);
+            match known {
+                Some(known) => known.confidence = thing.confidence,
+                None => tracked.joined.push(Joined {
+                    other,
+                    by: thing.by,
+                    confidence: thing.confidence,
+                    leads,
+                }),
+            }
+        }
+    }
+
     fn note_queue(&mut self, edge: &QueueEdge, changed: &mut Changed) {
         for uid in [edge.from, edge.to] {
             if let Some(tracked) = self.tracked.get_mut(&uid)
@@ -151,21 +191,58 @@ impl Sessions {
             }
         }
     }
+
+    /// Which led to which; `None` for two of the same end.
+    fn direction<'m>(
+        &self,
+        mine: &'m Mark,
+        other: &'m Mark,
+        thing: &Shared,
+    ) -> Option<(&'m Mark, &'m Mark)> {
+        let began = |mark: &Mark| {
+            let tracked = self.tracked.get(&mark.session);
+            (tracked.map(|tracked| tracked.session.started), mark.session)
+        };
+        let mine_first = match (mine.end, other.end) {
+            (End::Gave, End::Took) | (End::Took, End::Gave) if !thing.leads() => {
+                began(mine) < began(other)
+            }
+            (End::Either, End::Either) => began(mine) < began(other),
+            (End::Gave, End::Took) => true,
+            (End::Took, End::Gave) => false,
+            _ => return None,
+        };
+        Some(if mine_first {
+            (mine, other)
+        } else {
+            (other, mine)
+        })
+    }
 }
 
-/// Which led to which; `None` for two of the same end.
-fn direction(mine: Mark, other: Mark) -> Option<(Mark, Mark)> {
-    let mine_first = match (mine.end, other.end) {
-        (End::Either, End::Either) => mine.at < other.at,
-        (End::Gave, End::Took) => true,
-        (End::Took, End::Gave) => false,
-        _ => return None,
+/// Whether two sessions are near enough in time for what they share.
+fn near((from, a): (&Mark, &Tracked), (to, b): (&Mark, &Tracked), thing: &Shared) -> bool {
+    let whole = |mark: &Mark, tracked: &Tracked| {
+        let (first, last) = mark.times.ends();
+        let session = &tracked.session;
+        Times::of(first.min(session.started), last.max(session.last))
     };
-    Some(if mine_first {
-        (mine, other)
-    } else {
-        (other, mine)
-    })
+    let within_us = thing.within_us;
+    if thing.is_place() {
+        // Marks of places are left once in each stretch of time.
+        let within_us = within_us.saturating_add(PLACE_US);
+        return from.times.reach(&to.times, -within_us, within_us);
+    }
+    match thing.by {
+        // Nothing leads to what was there before, but for clocks that differ.
+        JoinBy::Queue => from.times.reach(&to.times, -CLOCKS_US_MAX, within_us),
+        _ if thing.leads() => {
+            let (first, _) = from.times.ends();
+            let (_, last) = whole(from, a).ends();
+            Times::of(first, last).reach(&to.times, -CLOCKS_US_MAX, within_us)
+        }
+        _ => whole(from, a).reach(&whole(to, b), -within_us, within_us),
+    }
 }
 
 /// What any event may share.
@@ -226,8 +303,7 @@ fn credential_shared(event: &Event, credential: &str) -> Shared {
 }
 
 /// What the event that begins a session shares beyond that.
-fn of_beginning(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
-    let event = seen.observation.event;
+fn of_beginning(event: &Event, shared: &mut Vec<Shared>) {
     let mapped = &event.mapped;
     if let Some(credential) = &mapped.credential_ref {
         shared.push(credential_shared(event, credential));
@@ -245,7 +321,6 @@ fn of_beginning(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
         });
     }
     by_delegation(event, shared);
-    by_network(seen, shared);
 }
 
 fn by_delegation(event: &Event, shared: &mut Vec<Shared>) {
@@ -280,6 +355,7 @@ fn by_delegation(event: &Event, shared: &mut Vec<Shared>) {
     }
 }
 
+/// What a session shares by where it is.
 fn by_network(seen: &Seen<'_>, shared: &mut Vec<Shared>) {
     let event = seen.observation.event;
     let identity = seen.subject.to_string();

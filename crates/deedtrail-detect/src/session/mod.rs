@@ -24,6 +24,7 @@ use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::behaviour::Departed;
 use crate::limits::{LATENESS_US_MAX, TRACKED_SESSIONS_MAX};
 use crate::{Observation, Settings, profile};
 
@@ -133,6 +134,14 @@ impl Sessions {
         let tracked = Tracked::new(uid, seen);
         self.due.insert((tracked.due, uid));
         self.tracked.insert(uid, tracked);
+    }
+
+    /// Takes note of a session that departs from what is learned. One that was forgotten is let be.
+    pub(crate) fn departed(&mut self, departed: &Departed, changed: &mut Changed) {
+        if let Some(tracked) = self.tracked.get_mut(&departed.session) {
+            tracked.depart(departed);
+            changed.touched.insert(departed.session);
+        }
     }
 
     /// Takes a tick: sessions grow old or end, and what waited for a feed that does not speak is

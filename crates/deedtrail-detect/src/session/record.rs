@@ -6,6 +6,7 @@ use deedtrail_core::session::{
     CHANGE_TICKETS_MAX, GAP_MARKED_US, NEXT_ACTIONS_MAX, NextAction, PERMISSIONS_MAX,
     PermissionUse, Session,
 };
+use deedtrail_core::time::Timestamp;
 
 use crate::fact;
 
@@ -119,8 +120,9 @@ fn target(event: &Event) -> Option<String> {
     Some(fact::cut(named, TARGET_BYTES_MAX))
 }
 
-/// Notes the permission an event used: the one it names, else its operation.
-pub(super) fn permission(session: &mut Session, event: &Event, departs: bool) {
+/// Notes the permission an event used: the one it names, else its operation. `since` is when the
+/// departure began that the event is part of.
+pub(super) fn permission(session: &mut Session, event: &Event, since: Option<Timestamp>) {
     let mapped = &event.mapped;
     if !mapped.meaningful {
         return;
@@ -150,7 +152,9 @@ pub(super) fn permission(session: &mut Session, event: &Event, departs: bool) {
         None => return,
     };
     used.first = used.first.min(at);
-    if departs {
-        used.first_abuse = Some(used.first_abuse.map_or(at, |known| known.min(at)));
+    if let Some(since) = since {
+        let known = used.first_abuse.map_or(since, |known| known.min(since));
+        // What it was first used for may lie within the run.
+        used.first_abuse = Some(known.max(used.first));
     }
 }

@@ -3,20 +3,26 @@
 use deedtrail_core::Text;
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{Event, OutcomeClass};
+use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::id::SessionUid;
 use deedtrail_core::session::{
-    BlastRadius, JoinBy, KnownBy, SESSION_FINDINGS_MAX, Session, SessionFinding, SessionVerdict,
-    Trust,
+    BlastRadius, DEPARTURES_MAX, KnownBy, SESSION_FINDINGS_MAX, Session, SessionFinding,
+    SessionVerdict, ToldBy, Trust,
 };
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::assign::span_key;
+use super::join::Joined;
 use super::record::SYSTEM_BYTES_MAX;
 use super::trust::{self, Working};
 use super::{Seen, blast, pause_us, record, verdict};
+use crate::behaviour::Departed;
 use crate::limits::{LATENESS_US_MAX, PLACES_MAX};
 use crate::{fact, profile};
+
+/// Marks of places are left once in each stretch of so many microseconds.
+pub(super) const PLACE_US: i64 = 5 * Timestamp::MINUTE_US;
 
 /// A session in the state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +36,11 @@ pub(super) struct Tracked {
     pub(super) due: Timestamp,
     /// The pause that ends it, µs.
     pause_us: i64,
-    pub(super) joined: Vec<(SessionUid, JoinBy)>,
+    pub(super) joined: Vec<Joined>,
+    /// Where and in which stretch of time its newest event to arrive was, as a hash.
+    stay: Option<u64>,
+    /// The first secret it read without a change ticket.
+    first_read: Option<verdict::Cause>,
     trust: Working,
     /// AS, else network; and client, as hashes: what its newest event had.
     network: Option<u64>,
@@ -84,6 +94,7 @@ impl Tracked {
             reasons: Vec::new(),
             trust: Trust::default(),
             findings: Vec::new(),
+            departures: Vec::new(),
         };
         let trust = trust::start(&mut session.trust, event);
         let mut tracked = Self {
@@ -93,6 +104,8 @@ impl Tracked {
             due: at,
             pause_us,
             joined: Vec::new(),
+            stay: None,
+            first_read: None,
             trust,
             network: network(event),
             country: country(event),
@@ -122,12 +135,15 @@ impl Tracked {
         }
         self.trust.pass(&mut self.session.trust, self.session.last);
         self.judge_way(event);
-        let classes = verdict::of(seen, &self.session.blast);
-        record::permission(&mut self.session, event, !classes.is_empty());
-        for (class, sentence) in classes {
-            let first = verdict::note(&mut self.session, event, class, sentence);
-            if first {
-                let reason = format!("{}: {}", class.name(), fact::sentence(event));
+        if profile::took_place(event) {
+            verdict::note_read(&mut self.first_read, event);
+        }
+        let departs = verdict::of(seen, &self.session.blast, self.first_read.as_ref());
+        let since = departs.iter().map(|departs| departs.cause.at).min();
+        record::permission(&mut self.session, event, since);
+        for departs in departs {
+            let reason = departs.reason();
+            if verdict::note(&mut self.session, departs) {
                 self.trust
                     .lose(&mut self.session.trust, at, trust::GRAVE, &reason);
             }
@@ -178,10 +194,13 @@ impl Tracked {
 
     fn judge_findings(&mut self, seen: &Seen<'_>) {
         for draft in seen.drafts_of_session() {
-            let id = draft.id();
-            if self.session.findings.iter().any(|known| known.id == id) {
-                continue;
-            }
+            self.judge_finding(draft);
+        }
+    }
+
+    fn judge_finding(&mut self, draft: &FindingDraft) {
+        let id = draft.id();
+        if !self.session.findings.iter().any(|known| known.id == id) {
             let reason = format!("{}: {}", draft.kind, fact::cut(&draft.title, 100));
             let row = trust::row_of(draft.severity);
             self.trust
@@ -198,6 +217,27 @@ impl Tracked {
         }
     }
 
+    /// Takes note of a departure from learned behaviour, in place of what was said of the same stretch
+    /// before.
+    pub(super) fn depart(&mut self, departed: &Departed) {
+        let departure = &departed.departure;
+        let known = &mut self.session.departures;
+        let same = known.iter().position(|it| it.since == departure.since);
+        if let Some(place) = same {
+            known.remove(place);
+        }
+        known.push(departure.clone());
+        let over = known.len().saturating_sub(DEPARTURES_MAX);
+        known.drain(..over);
+        if let Some(draft) = &departed.draft {
+            self.judge_finding(draft);
+        } else if departure.told_by == ToldBy::Session && same.is_none() {
+            let reason = departure.reasons.first().map_or("", |reason| reason);
+            let trust = &mut self.session.trust;
+            self.trust.lose(trust, departure.at, trust::UNUSUAL, reason);
+        }
+    }
+
     /// Grows older, or ends after its pause; true when that changed anything.
     pub(super) fn tick(&mut self, now: Timestamp) -> bool {
         if self.session.ended.is_some() {
@@ -208,6 +248,24 @@ impl Tracked {
             return true;
         }
         self.trust.pass(&mut self.session.trust, now)
+    }
+
+    /// Whether an event comes from another place or in another stretch of time than the one before
+    /// it, so that others may be near it now. Anybody can type a name: attempts that failed are
+    /// nowhere.
+    pub(super) fn is_elsewhere(&mut self, event: &Event) -> bool {
+        if event.mapped.is_failed_sign_in() {
+            return false;
+        }
+        let mapped = &event.mapped;
+        let stretch = event.time_effective.as_micros().div_euclid(PLACE_US);
+        let asn = mapped.src_asn.map(|asn| asn.to_string());
+        let stay = profile::key(&[
+            &stretch.to_string(),
+            asn.as_deref().unwrap_or_default(),
+            mapped.src_ip.as_deref().unwrap_or_default(),
+        ]);
+        self.stay.replace(stay) != Some(stay)
     }
 
     /// When a tick has to look at it again: at its next hour, its end, or to forget it.

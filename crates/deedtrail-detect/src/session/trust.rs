@@ -82,6 +82,12 @@ const FINDING_CRITICAL: Row = row(
     -40,
     "A finding of severity critical names it.",
 );
+pub(super) const UNUSUAL: Row = row(
+    "unusual",
+    -5,
+    "It departs from what its identity usually does, and nothing in it has weight: no finding tells \
+     it.",
+);
 pub(super) const GRAVE: Row = row(
     "departure",
     -20,
@@ -95,7 +101,7 @@ const QUIET: Row = row(
 );
 
 /// The whole table, in the order it is printed.
-pub const TABLE: [Row; 15] = [
+pub const TABLE: [Row; 16] = [
     START_STRONG,
     START_PLAIN,
     DEVICE_MANAGED,
@@ -109,6 +115,7 @@ pub const TABLE: [Row; 15] = [
     FINDING_MEDIUM,
     FINDING_HIGH,
     FINDING_CRITICAL,
+    UNUSUAL,
     GRAVE,
     QUIET,
 ];

@@ -2,7 +2,10 @@
 
 use deedtrail_core::action::Action;
 use deedtrail_core::event::Event;
+use deedtrail_core::id::EventUid;
 use deedtrail_core::session::{BlastRadius, Session, SessionVerdict, VerdictReason};
+use deedtrail_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Seen;
 use crate::{fact, profile};
@@ -19,23 +22,79 @@ const CONTAINERS: [&str; 11] = [
     "snapshot", "backup",
 ];
 
-/// Which verdicts an event leads to, each with its sentence.
-pub(super) fn of(seen: &Seen<'_>, blast: &BlastRadius) -> Vec<(SessionVerdict, String)> {
+/// An event that a verdict may begin with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Cause {
+    pub(super) at: Timestamp,
+    event_uid: EventUid,
+    sentence: String,
+}
+
+impl Cause {
+    pub(super) fn of(event: &Event) -> Self {
+        Self {
+            at: event.time_effective,
+            event_uid: event.event_uid,
+            sentence: fact::sentence(event),
+        }
+    }
+}
+
+/// A verdict that an event leads to.
+pub(super) struct Departs {
+    pub(super) class: SessionVerdict,
+    /// What it begins with: the event itself, or the first of a run that it completes.
+    pub(super) cause: Cause,
+}
+
+impl Departs {
+    /// In words, for a step of trust.
+    pub(super) fn reason(&self) -> String {
+        format!("{}: {}", self.class.name(), self.cause.sentence)
+    }
+}
+
+/// Remembers the first read of a secret that no change ticket covers.
+pub(super) fn note_read(first: &mut Option<Cause>, event: &Event) {
+    let mapped = &event.mapped;
+    let reads = mapped.action == Action::SecretRead && mapped.change_ticket.is_none();
+    let earlier = first
+        .as_ref()
+        .is_none_or(|known| event.time_effective < known.at);
+    if reads && earlier {
+        *first = Some(Cause::of(event));
+    }
+}
+
+/// Which verdicts an event leads to, where `first_read` is the first of its session's secrets.
+pub(super) fn of(seen: &Seen<'_>, blast: &BlastRadius, first_read: Option<&Cause>) -> Vec<Departs> {
     let event = seen.observation.event;
-    let mut classes = Vec::new();
+    let mut all = Vec::new();
     if profile::took_place(event)
         && let Some((class, why)) = by_action(seen, blast)
     {
-        classes.push((class, format!("{}{why}", fact::sentence(event))));
+        let run = first_read.filter(|_| class == SessionVerdict::SecretExtraction);
+        let mut cause = run.cloned().unwrap_or_else(|| Cause::of(event));
+        if run.is_some() {
+            let read = blast.secrets_read.things.len();
+            cause.sentence = format!("{read} different secrets, the first: {}", cause.sentence);
+        }
+        cause.sentence.push_str(&why);
+        all.push(Departs { class, cause });
     }
     for draft in seen.drafts_of_session() {
         // What one refused request would have been, it was not.
         let in_vain = !profile::took_place(event) && draft.events.len() <= 1;
         if let Some(class) = by_finding(&draft.kind).filter(|_| !in_vain) {
-            classes.push((class, fact::cut(&draft.title, 200)));
+            let sentence = fact::cut(&draft.title, 200);
+            let cause = Cause {
+                sentence,
+                ..Cause::of(event)
+            };
+            all.push(Departs { class, cause });
         }
     }
-    classes
+    all
 }
 
 /// By what was done alone; what is routine or names a change ticket is in scope, unless it destroys.
@@ -103,24 +162,19 @@ pub(super) fn by_finding(kind: &str) -> Option<SessionVerdict> {
 }
 
 /// Notes why a session is not in scope; true for the first of its class.
-pub(super) fn note(
-    session: &mut Session,
-    event: &Event,
-    class: SessionVerdict,
-    sentence: String,
-) -> bool {
+pub(super) fn note(session: &mut Session, Departs { class, cause }: Departs) -> bool {
     session.verdict = session.verdict.max(class);
     let mut known = session.reasons.iter_mut();
     if let Some(known) = known.find(|reason| reason.class == class) {
         known.times = known.times.saturating_add(1);
-        known.at = known.at.min(event.time_effective);
+        known.at = known.at.min(cause.at);
         return false;
     }
     session.reasons.push(VerdictReason {
         class,
-        at: event.time_effective,
-        event_uid: event.event_uid,
-        sentence,
+        at: cause.at,
+        event_uid: cause.event_uid,
+        sentence: cause.sentence,
         times: 1,
     });
     true

@@ -4,6 +4,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::identity::Identity;
+use deedtrail_core::session::{SessionDeparture, ToldBy};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::behaviour::Disposition;
 use deedtrail_detect::{Detector, Settings};
@@ -64,11 +65,26 @@ fn detector() -> Detector {
 }
 
 const ODD: [(Action, &str); 5] = [
+    (Action::Deploy, "deploy"),
+    (Action::Execute, "test"),
+    (Action::Deploy, "deploy"),
+    (Action::Read, "checkout"),
+    (Action::Deploy, "deploy"),
+];
+/// A finding of another kind says what is odd here.
+const TOLD: [(Action, &str); 5] = [
     (Action::Read, "checkout"),
     (Action::SecretRead, "GetSecretValue"),
     (Action::Export, "PutObject"),
     (Action::Deploy, "deploy"),
     (Action::LoggingChange, "StopLogging"),
+];
+/// Unlike the job, and nothing in it changes or takes anything.
+const IDLE: [(Action, &str); 4] = [
+    (Action::Read, "verify"),
+    (Action::Read, "list_branches"),
+    (Action::Read, "read_wiki"),
+    (Action::Read, "checkout"),
 ];
 
 #[test]
@@ -89,7 +105,7 @@ fn a_session_unlike_all_others_is_told_with_its_reasons() {
         departure.title
     );
     let reasons = departure.reasons.join("\n");
-    assert!(reasons.contains("GetSecretValue"), "{reasons}");
+    assert!(reasons.contains("`deploy`"), "{reasons}");
     assert!(reasons.contains("usually next: "), "{reasons}");
     assert!(reasons.contains("rarer than one in"), "{reasons}");
     assert!(!departure.events.is_empty());
@@ -97,6 +113,85 @@ fn a_session_unlike_all_others_is_told_with_its_reasons() {
         .iter()
         .filter(|draft| draft.identity != deployers()[0].id);
     assert_eq!(others.count(), 0, "{drafts:?}");
+}
+
+/// What the session of day 80 departs by, with everything found, after 80 days of the job.
+fn departures(steps: &[(Action, &str)]) -> (Vec<SessionDeparture>, Vec<FindingDraft>, u32) {
+    let mut detector = detector();
+    let mut log = routine(80);
+    log.push(run_of(&deployers()[0], 80, steps));
+    let mut drafts = Vec::new();
+    let mut last = at(0, 0);
+    for step in logged(log.into_iter().flatten().collect()) {
+        let time = step.event.time_effective;
+        if time.micros_since(last) > Timestamp::HOUR_US {
+            drafts.extend(detector.advance(time));
+        }
+        last = time;
+        drafts.extend(observe(&mut detector, &step));
+    }
+    drafts.extend(detector.advance(last.plus_micros(2 * Timestamp::HOUR_US)));
+    let uid = run_of(&deployers()[0], 80, steps)[0].event.session_uid;
+    let sessions = detector.take_sessions().sessions;
+    let session = sessions.into_iter().find(|it| Some(it.uid) == uid).unwrap();
+    let known = detector.take_behaviour().identities;
+    let known = known
+        .iter()
+        .find(|it| it.identity == deployers()[0].id)
+        .unwrap();
+    let unusual = known.unusual.iter().map(|it| it.sessions).sum();
+    (session.departures, drafts, unusual)
+}
+
+fn told(drafts: &[FindingDraft]) -> usize {
+    let departures = drafts.iter();
+    let departures = departures.filter(|draft| draft.kind == "behaviour_departure");
+    let mut ids: Vec<_> = departures.map(FindingDraft::id).collect();
+    ids.dedup();
+    ids.len()
+}
+
+#[test]
+fn what_has_no_weight_is_told_with_its_session_and_is_no_finding() {
+    let (departures, drafts, unusual) = departures(&IDLE);
+    let [departure] = &departures[..] else {
+        panic!("{departures:?}");
+    };
+    assert_eq!(departure.told_by, ToldBy::Session);
+    assert_eq!(departure.finding, None);
+    assert!(departure.reasons[0].contains("`"), "{departure:?}");
+    assert_eq!((told(&drafts), unusual), (0, 1), "{drafts:?}");
+}
+
+#[test]
+fn a_departure_is_a_finding_as_soon_as_its_session_has_weight() {
+    let mut steps = IDLE.to_vec();
+    steps.push((Action::PrivilegeGrant, "AttachRolePolicy"));
+    let (departures, drafts, unusual) = departures(&steps);
+    let [departure] = &departures[..] else {
+        panic!("{departures:?}");
+    };
+    assert_eq!(departure.told_by, ToldBy::Finding);
+    let first = drafts
+        .iter()
+        .find(|draft| draft.kind == "behaviour_departure")
+        .unwrap();
+    assert_eq!(departure.finding, Some(first.id()));
+    assert_eq!((told(&drafts), unusual), (1, 0));
+}
+
+#[test]
+fn what_another_finding_tells_is_not_told_twice() {
+    let (departures, drafts, unusual) = departures(&TOLD);
+    let [departure] = &departures[..] else {
+        panic!("{departures:?}");
+    };
+    assert_eq!(departure.told_by, ToldBy::OtherFinding);
+    let other = drafts
+        .iter()
+        .find(|draft| Some(draft.id()) == departure.finding);
+    assert_eq!(other.unwrap().kind, "new_resource_class");
+    assert_eq!((told(&drafts), unusual), (0, 0));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use deedtrail_core::finding::Severity;
 use deedtrail_core::id::{EventUid, FindingId, SessionUid, SourceName, TenantId};
 use deedtrail_core::session::{
     Audience, BlastRadius, BlindSession, FileChange, JoinBy, KnownBy, NextAction, PermissionUse,
-    QueueEdge, Reached, Session, SessionFinding, SessionJoin, SessionVerdict, Trust, TrustStep,
-    VerdictReason,
+    QueueEdge, Reached, Session, SessionDeparture, SessionFinding, SessionJoin, SessionVerdict,
+    ToldBy, Trust, TrustStep, VerdictReason,
 };
 use deedtrail_core::time::Timestamp;
 
@@ -24,6 +24,14 @@ pub(super) fn tell(builder: &mut Builder, [alice, deployer, admin]: [&Person; 3]
         verdict: SessionVerdict::InScope,
         reasons: Vec::new(),
         findings: Vec::new(),
+        departures: vec![SessionDeparture {
+            since: at,
+            at: at.plus_micros(2 * Timestamp::MINUTE_US),
+            share: 0.004,
+            told_by: ToldBy::Session,
+            finding: None,
+            reasons: vec!["`user.session.start` after `git.push`: 1 of 40 times".into()],
+        }],
         blast: BlastRadius::default(),
         next_left_out: 0,
         ..session("okta", alice, "okta", at, "user.session.start")
@@ -110,9 +118,22 @@ pub(super) fn session(
             id: FindingId::derive(&[name.as_bytes()]),
             kind: "credential_planted".into(),
             severity: Severity::High,
-            title: text,
+            title: text.clone(),
             at: minute(2),
         }],
+        departures: vec![departure(name, text, at)],
+    }
+}
+
+fn departure(name: &str, text: Text, at: Timestamp) -> SessionDeparture {
+    let finding = FindingId::derive(&[name.as_bytes()]);
+    SessionDeparture {
+        since: at,
+        at,
+        share: 0.004,
+        told_by: ToldBy::OtherFinding,
+        finding: Some(finding),
+        reasons: vec![text],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use deedtrail_core::behaviour::{
     ActiveDay, Baseline, BaselineRecord, BudgetForecast, Drift, Forecast, IdentityBehaviour,
-    Readiness, Rise, WeekDistance,
+    Readiness, Rise, UnusualDay, WeekDistance,
 };
 use deedtrail_core::charter::Signed;
 use deedtrail_core::id::{IdentityId, TenantId};
@@ -19,6 +19,10 @@ fn known(number: u8, score: f64, ready: bool) -> IdentityBehaviour {
         days: vec![ActiveDay {
             day: 20_000,
             events: 3,
+        }],
+        unusual: vec![UnusualDay {
+            day: 20_000,
+            sessions: 2,
         }],
         sources: vec![],
         chartered: false,

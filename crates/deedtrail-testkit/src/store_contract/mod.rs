@@ -21,7 +21,7 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 25] = [
+    let rules: [(&str, Rule); 26] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
@@ -73,6 +73,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
             "blind sessions",
             session::blind_sessions_are_one_per_identity_and_system,
         ),
+        ("ids within a range", session::ids_within_a_range),
         ("hostile text", progress::hostile_text),
     ];
     for (name, rule) in rules {

@@ -8,7 +8,7 @@ use deedtrail_core::session::{
     BlastRadius, BlindSession, JoinBy, KnownBy, Session, SessionJoin, SessionVerdict, Trust,
 };
 
-use super::{Outcome, batch, identity, second};
+use super::{Outcome, batch, finding, identity, second};
 
 fn uid(name: &str) -> SessionUid {
     SessionUid::derive(&[name.as_bytes()])
@@ -49,6 +49,7 @@ fn session(name: &str, who: &str, last: i64, score: u8) -> Session {
             ..Trust::default()
         },
         findings: Vec::new(),
+        departures: Vec::new(),
     }
 }
 
@@ -200,5 +201,51 @@ pub(super) fn blind_sessions_are_one_per_identity_and_system(store: &dyn Store) 
     assert_eq!(store.blind_sessions(&elsewhere, 9)?, []);
     store.forget_derived()?;
     assert_eq!(store.blind_sessions(&tenant, 9)?, []);
+    Ok(())
+}
+
+pub(super) fn ids_within_a_range(store: &dyn Store) -> Outcome {
+    store.save(batch([identity("ana", 1), identity("bo", 1)]))?;
+    let part = Session {
+        part: 2,
+        ..session("a", "ana", 4, 80)
+    };
+    let elsewhere = Session {
+        tenant: TenantId::new("elsewhere").unwrap_or_default(),
+        ..session("e", "ana", 9, 10)
+    };
+    let sessions = vec![
+        session("a", "ana", 2, 80),
+        part,
+        session("b", "bo", 3, 50),
+        elsewhere,
+    ];
+    store.save(saved(sessions))?;
+    let tenant = TenantId::default();
+    let mut both = [uid("a"), uid("b")];
+    both.sort();
+    let [low, high] = both;
+    assert_eq!(store.sessions_within(&tenant, &(low..=high), 9)?, both);
+    assert_eq!(store.sessions_within(&tenant, &(low..=high), 1)?, [low]);
+    assert_eq!(store.sessions_within(&tenant, &(low..=low), 9)?, [low]);
+    let of_another = uid("e")..=uid("e");
+    assert_eq!(store.sessions_within(&tenant, &of_another, 9)?, []);
+    let (ana, _) = identity("ana", 0);
+    let (bo, _) = identity("bo", 0);
+    assert_eq!(store.identities_within(&(ana.id..=ana.id), 9)?, [ana.id]);
+    let (low, high) = (ana.id.min(bo.id), ana.id.max(bo.id));
+    assert_eq!(store.identities_within(&(low..=high), 9)?, [low, high]);
+    let own = finding("own", "off_hours", Severity::Low, 5);
+    let mut foreign = finding("foreign", "off_hours", Severity::Low, 5);
+    foreign.draft.tenant = TenantId::new("other").unwrap_or_default();
+    let findings = vec![own.clone(), foreign.clone()];
+    store.save(Progress {
+        through: 9,
+        findings,
+        ..Progress::default()
+    })?;
+    let within = |id| store.findings_within(&tenant, &(id..=id), 9);
+    assert_eq!(within(own.id)?, [own.id]);
+    assert_eq!(within(foreign.id)?, []);
     Ok(())
 }

@@ -14,8 +14,8 @@ use deedtrail_core::time::Timestamp;
 
 use super::session_join::{Joins, drawn};
 use super::session_view::{
-    AgentRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by, reach_branches,
-    step_class, timeline, trust_rows, verdict_badge, who,
+    AgentRow, DepartureRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by,
+    reach_branches, step_class, timeline, trust_rows, verdict_badge, who,
 };
 use super::{Chrome, Failure, Section, show};
 use crate::api::id;
@@ -68,6 +68,7 @@ struct SessionPage {
     legitimate: Option<Shown>,
     permissions: Vec<PermissionRow>,
     findings: Vec<NamedFinding>,
+    departures: Vec<DepartureRow>,
     facts: Vec<Fact>,
     timeline: String,
 }
@@ -123,6 +124,7 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
         legitimate: session.legitimate_by().map(|text| Shown::new(&text)),
         permissions: session.permissions.iter().map(PermissionRow::new).collect(),
         findings: findings(app, session)?,
+        departures: session.departures.iter().map(DepartureRow::new).collect(),
         facts: facts(session),
         timeline: timeline(session.identity, session.started, session.last),
     })

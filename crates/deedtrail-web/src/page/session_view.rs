@@ -7,7 +7,7 @@ use deedtrail_core::action::Action;
 use deedtrail_core::event::{Environment, OutcomeClass};
 use deedtrail_core::id::IdentityId;
 use deedtrail_core::session::{
-    BlastRadius, KnownBy, PermissionUse, Session, SessionVerdict, Trust,
+    BlastRadius, KnownBy, PermissionUse, Session, SessionDeparture, SessionVerdict, Trust,
 };
 use deedtrail_core::time::Timestamp;
 
@@ -230,6 +230,28 @@ impl AgentRow {
     }
 }
 
+/// How it departed from what is learned.
+#[derive(Debug)]
+pub(crate) struct DepartureRow {
+    pub(crate) at: Moment,
+    pub(crate) one_in: String,
+    /// What tells of it.
+    pub(crate) told: &'static str,
+    pub(crate) reasons: Vec<Shown>,
+}
+
+impl DepartureRow {
+    pub(crate) fn new(departure: &SessionDeparture) -> Self {
+        let reasons = departure.reasons.iter();
+        Self {
+            at: Moment::new(departure.at),
+            one_in: format!("{:.0}", departure.one_in()),
+            told: departure.told_by.sentence(),
+            reasons: reasons.map(|reason| Shown::cut(reason, 160)).collect(),
+        }
+    }
+}
+
 /// A step of trust.
 #[derive(Debug)]
 pub(crate) struct TrustRow {
@@ -320,9 +342,9 @@ pub(crate) fn reach_branches(reach: &Reach) -> Vec<(String, Vec<Shown>)> {
         } else {
             String::new()
         };
-        let (danger, system) = (kind.danger.name(), Shown::brief(&kind.system));
+        let (access, system) = (kind.access.name(), Shown::brief(&kind.system));
         let resources = named.join(", ");
-        Shown::cut(&format!("{danger} in {system}: {resources}{more}"), 140)
+        Shown::cut(&format!("{access} in {system}: {resources}{more}"), 140)
     });
     let mut branches = vec![("resources reachable".to_owned(), kinds.collect::<Vec<_>>())];
     if reach.users_affected > 0 {

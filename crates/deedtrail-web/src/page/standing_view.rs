@@ -30,6 +30,8 @@ pub(super) struct StandingView {
     pub(super) points: Vec<PointLine>,
     pub(super) active: &'static str,
     pub(super) activity: String,
+    /// Sessions that departed without being a finding.
+    pub(super) unusual: Option<String>,
     /// Whether its sessions are judged, and by what.
     pub(super) readiness: Option<Shown>,
     pub(super) drift: Option<DriftLine>,
@@ -64,11 +66,23 @@ impl StandingView {
                 grouped(standing.events),
                 standing.active_days
             ),
+            unusual: (standing.unusual_sessions > 0).then(|| unusual(standing.unusual_sessions)),
             readiness: known.map(|known| Shown::cut(&readiness_in_words(known), 300)),
             drift: drift.map(drift_line),
             baseline: baseline.map(|it| (it.version, SignedView::new(&it.approved))),
         }
     }
+}
+
+fn unusual(sessions: u64) -> String {
+    let sessions = match sessions {
+        1 => "1 session".to_owned(),
+        many => format!("{} sessions", grouped(many)),
+    };
+    format!(
+        "{sessions} of the last 28 days unlike what is learned, with nothing of weight in them: no \
+         finding"
+    )
 }
 
 fn drift_line(drift: &Drift) -> DriftLine {

@@ -3,7 +3,8 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use deedtrail_core::behaviour::{
-    ActiveDay, BudgetForecast, Drift, Forecast, IdentityBehaviour, Readiness, Rise, WeekDistance,
+    ActiveDay, BudgetForecast, Drift, Forecast, IdentityBehaviour, Readiness, Rise, UnusualDay,
+    WeekDistance,
 };
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::store::{Progress, Scope, Store as _};
@@ -29,6 +30,10 @@ async fn caller() -> Caller {
         days: vec![ActiveDay {
             day: u16::try_from(at.utc_day()).unwrap(),
             events: 12,
+        }],
+        unusual: vec![UnusualDay {
+            day: u16::try_from(at.utc_day()).unwrap(),
+            sessions: 2,
         }],
         sources: vec![SourceName::new("aws.cloudtrail").unwrap()],
         chartered: false,

@@ -24,7 +24,10 @@ pub(crate) enum SessionCommand {
         limit: usize,
     },
     /// Show one with those joined to it: verdict, trust, reach, what was done next
-    Show { id: String },
+    Show {
+        /// Its id, or the first 6 or more digits of it
+        id: String,
+    },
     /// List sign-ins into systems that say nothing about what happens there
     Blind {
         /// Most rows printed

@@ -32,13 +32,16 @@ fn list(context: &mut Context<'_>, limit: usize) -> anyhow::Result<Ended> {
             it.name.to_string(),
             it.active.name().to_owned(),
             it.events.to_string(),
+            it.unusual_sessions.to_string(),
             it.danger.name().to_owned(),
             it.danger_points.to_string(),
             why.unwrap_or_default(),
         ]
     };
     let rows: Vec<Vec<String>> = shown.map(row).collect();
-    let headings = ["ID", "WHO", "ACTIVE", "EVENTS", "DANGER", "POINTS", "WHY"];
+    let headings = [
+        "ID", "WHO", "ACTIVE", "EVENTS", "UNUSUAL", "DANGER", "POINTS", "WHY",
+    ];
     context.console.table(&headings, &rows)?;
     Ok(Ended::Done)
 }
@@ -58,6 +61,12 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
         standing.events,
         counted(standing.active_days, "day"),
     ))?;
+    if standing.unusual_sessions > 0 {
+        console.line(format_args!(
+            "unusual: {} of the last 28 days unlike what is learned, with nothing of weight in them",
+            counted(usize::try_from(standing.unusual_sessions)?, "session"),
+        ))?;
+    }
     console.line(format_args!(
         "danger: {} ({} of 100 points)",
         standing.danger.name(),

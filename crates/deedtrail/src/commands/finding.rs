@@ -1,6 +1,5 @@
 //! `finding`: list, show, explain, decide.
 
-use anyhow::Context as _;
 use deedtrail_app::findings::Conclusion;
 use deedtrail_core::finding::{Briefing, Finding, FindingStatus, Severity};
 use deedtrail_core::id::FindingId;
@@ -27,19 +26,22 @@ pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow
             list(context, &filter, *limit)
         }
         FindingCommand::Show { id } => {
-            let id = known(id)?;
+            let id = context.app().finding_named(&context.principal, id)?;
             let file = context.app().finding_file(&context.principal, id)?;
             let briefing = context.app().briefing(file.finding);
             show(context.console, &briefing)
         }
-        FindingCommand::Explain { id } => explain(context, known(id)?),
+        FindingCommand::Explain { id } => {
+            let id = context.app().finding_named(&context.principal, id)?;
+            explain(context, id)
+        }
         FindingCommand::Decide {
             id,
             status,
             disposition,
             note,
         } => {
-            let id = known(id)?;
+            let id = context.app().finding_named(&context.principal, id)?;
             let conclusion = Conclusion {
                 status: FindingStatus::from_name(status).unwrap_or(FindingStatus::Closed),
                 disposition: disposition.as_deref(),
@@ -59,15 +61,6 @@ pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow
             Ok(Ended::Done)
         }
     }
-}
-
-fn known(id: &str) -> anyhow::Result<FindingId> {
-    let parsed = id.parse().ok();
-    parsed.with_context(|| {
-        format!(
-            "`{id}` is no id of a finding; the first column of `deedtrail finding list` has them"
-        )
-    })
 }
 
 fn list(context: &mut Context<'_>, filter: &FindingFilter, limit: usize) -> anyhow::Result<Ended> {

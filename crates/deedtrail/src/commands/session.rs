@@ -4,10 +4,9 @@ use anyhow::Context as _;
 use deedtrail_app::agent_call::AgentCall;
 use deedtrail_app::entitlement::Reach;
 use deedtrail_app::session::{NextStep, SessionFile};
-use deedtrail_app::source_name::did_you_mean;
 use deedtrail_core::id::SessionUid;
 use deedtrail_core::port::store::SessionFilter;
-use deedtrail_core::session::{BlindSession, Session, SessionVerdict};
+use deedtrail_core::session::{BlindSession, Session, SessionJoin, SessionVerdict};
 use serde::Serialize;
 
 use super::{Context, Ended};
@@ -74,6 +73,7 @@ fn list(
     let headings = [
         "ID",
         "STARTED (UTC)",
+        "LAST (UTC)",
         "WHO",
         "SYSTEMS",
         "EVENTS",
@@ -88,6 +88,7 @@ fn row(session: &Session) -> Vec<String> {
     vec![
         session.uid.to_string(),
         session.started.to_string(),
+        session.last.to_string(),
         session.actor.to_string(),
         session.systems.join(", "),
         session.events.to_string(),
@@ -97,14 +98,7 @@ fn row(session: &Session) -> Vec<String> {
 }
 
 fn show(context: &mut Context<'_>, id: &str) -> anyhow::Result<Ended> {
-    let Ok(uid) = id.parse::<SessionUid>() else {
-        let near = context.app().sessions_nearly(&context.principal, id)?;
-        anyhow::bail!(
-            "`{id}` is no id of a session; `deedtrail session list` shows them, and with a name \
-             those of an identity{}",
-            did_you_mean(&near)
-        );
-    };
+    let uid = context.app().session_named(&context.principal, id)?;
     let file = context.app().session_file(&context.principal, uid)?;
     let reach = context.app().session_reach(&context.principal, &file)?;
     let agents = context.app().agent_calls(&context.principal, &file)?;
@@ -145,7 +139,7 @@ fn say_reach(context: &mut Context<'_>, reach: &Reach) -> anyhow::Result<()> {
         };
         context.console.say(format_args!(
             "  can {} in {}: {}{more}",
-            kind.danger.name(),
+            kind.access.name(),
             kind.system,
             kind.resources.join(", ")
         ))?;
@@ -209,13 +203,40 @@ fn summary(context: &mut Context<'_>, file: &SessionFile) -> anyhow::Result<()> 
             session.blast.people_notified
         ))?;
     }
-    for join in &file.joins {
+    for departure in &session.departures {
         console.say(format_args!(
-            "  joined ({} of 100): {}",
-            join.confidence, join.reason
+            "  unlike what is learned since {}: rarer than one in {:.0}; {}",
+            departure.since,
+            departure.one_in(),
+            departure.told_by.sentence()
         ))?;
+        for reason in &departure.reasons {
+            console.say(format_args!("    {reason}"))?;
+        }
+    }
+    for join in &file.joins {
+        console.say(format_args!("  {}", joined(file, join)))?;
     }
     Ok(())
+}
+
+/// Which two sessions a join is of, seen from the one that is shown, and why.
+fn joined(file: &SessionFile, join: &SessionJoin) -> String {
+    let all = file.all();
+    let named = |uid: SessionUid| {
+        let session = all.iter().find(|session| session.uid == uid);
+        let told = session.map(|it| format!(" ({} in {})", it.actor, it.systems.join(", ")));
+        format!("{uid}{}", told.unwrap_or_default())
+    };
+    let own = file.session.uid;
+    let what = if join.from == own {
+        format!("led to {}", named(join.to))
+    } else if join.to == own {
+        format!("came from {}", named(join.from))
+    } else {
+        format!("{} led to {}", named(join.from), named(join.to))
+    };
+    format!("{what}, {} of 100 sure: {}", join.confidence, join.reason)
 }
 
 /// Each agent below the one that called it.

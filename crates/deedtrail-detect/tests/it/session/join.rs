@@ -1,9 +1,12 @@
 //! What joins sessions.
 
+use std::collections::BTreeMap;
+
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{ActorKind, Alias};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::session::JoinBy;
+use proptest::prelude::*;
 
 use super::{Watch, ana, pushes, reads, robot, signs_in};
 use crate::builder::{Step, at, identity};
@@ -142,4 +145,100 @@ fn a_role_session_named_with_an_address_is_joined_to_that_person() {
     });
     let watch = Watch::over(vec![signs_in(&ana(), at(0, 0)), named]);
     assert_eq!(watch.joined_by(), [(JoinBy::Delegation, 80)]);
+}
+
+/// An event of somebody at a minute of the day, from one of two networks or none. No two systems
+/// have the same minutes: of sessions that begin at once either may be the first.
+fn any_of(system: &'static str) -> impl Strategy<Value = Step> {
+    let network = proptest::option::of(0..2_u8);
+    (0..2_usize, 0..750_i64, network).prop_map(move |(who, pair, network)| {
+        let minute = 2 * pair + i64::from(system == "github");
+        let who = [ana(), robot()][who].clone();
+        Step::new(&who, at(0, minute), Action::Read, "GetObject")
+            .on("bucket/report")
+            .with(|mapped| {
+                mapped.system = system.into();
+                mapped.user_agent = Some(system.into());
+                mapped.src_asn = None;
+                mapped.src_ip = network.map(|network| format!("192.0.{network}.7").into());
+            })
+    })
+}
+
+/// What one source tells in a day, in order.
+fn day_of(system: &'static str) -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(any_of(system), 1..14).prop_map(|mut steps| {
+        steps.sort_by_key(|step| step.event.time_effective);
+        steps
+    })
+}
+
+/// Joins by their ends, each with the most that is known of it. Sessions are named by when they
+/// began: their ids depend on places in the log.
+fn joins_over(steps: Vec<Step>) -> BTreeMap<(String, String), u8> {
+    let watch = Watch::over(steps);
+    let name = |uid| {
+        let mut all = watch.sessions.values();
+        let session = all.find(|session| session.uid == uid).unwrap();
+        let system = session.systems.join(" ");
+        format!("{} {system} {}", session.actor, session.started)
+    };
+    let mut joins = BTreeMap::new();
+    for join in &watch.joins {
+        let sure = joins.entry((name(join.from), name(join.to))).or_insert(0);
+        *sure = join.confidence.max(*sure);
+    }
+    joins
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sessions_are_joined_whichever_source_arrives_first(
+        aws in day_of("aws"),
+        github in day_of("github"),
+    ) {
+        let forth: Vec<Step> = aws.iter().chain(&github).cloned().collect();
+        let back: Vec<Step> = github.iter().chain(&aws).cloned().collect();
+        let mut mixed = forth.clone();
+        mixed.sort_by_key(|step| step.event.time_effective);
+        let joins = joins_over(forth);
+        prop_assert_eq!(&joins, &joins_over(back));
+        prop_assert_eq!(&joins, &joins_over(mixed));
+    }
+}
+
+#[test]
+fn a_day_of_one_source_after_a_day_of_another_is_joined() {
+    // Twelve sessions of each, an hour and a half apart, the others' ten minutes later.
+    let day = |system: &'static str, late: i64| {
+        (0..12).map(move |number| {
+            reads(&robot(), at(0, number * 90 + late)).with(|mapped| {
+                mapped.system = system.into();
+                mapped.user_agent = Some(system.into());
+            })
+        })
+    };
+    let joins = joins_over(day("agent", 0).chain(day("vault", 10)).collect());
+    assert_eq!(joins.len(), 12, "each with the one of its time: {joins:?}");
+    assert!(joins.values().all(|sure| *sure == 75));
+}
+
+#[test]
+fn a_session_that_goes_on_is_joined_to_what_comes_near_it_later() {
+    let long = |minute| reads(&ana(), at(0, minute)).named_session("session-1");
+    let watch = Watch::over(vec![
+        pushes(&ana(), at(0, 400)).with(|mapped| mapped.user_agent = Some("git/2.45".into())),
+        long(0),
+        long(200),
+        long(380),
+    ]);
+    assert_eq!(watch.joined_by(), [(JoinBy::IdentityNetwork, 75)]);
+    let apart = Watch::over(vec![
+        pushes(&ana(), at(0, 400)).with(|mapped| mapped.user_agent = Some("git/2.45".into())),
+        long(0),
+        long(800),
+    ]);
+    assert_eq!(apart.joins, [], "between two visits, hours from both");
 }

@@ -223,8 +223,8 @@ fn p5_a_token_and_a_grant_reach_resources_and_users() {
         each(&reach["through"], "how"),
         ["its own", "taken on", "credential made"]
     );
-    let dangers = each(&reach["kinds"], "danger");
-    assert_eq!(dangers, ["administer", "read_secrets", "destroy", "read"]);
+    let levels = each(&reach["kinds"], "access");
+    assert_eq!(levels, ["administer", "read_secrets", "destroy", "read"]);
     assert_eq!(
         texts(&reach["kinds"][1], "resources"),
         ["prod/db", "prod/mail"]

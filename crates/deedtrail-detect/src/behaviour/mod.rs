@@ -1,19 +1,27 @@
 //! Learned behaviour, told as findings: what a session did that its identity never does, how an
 //! identity drifts, and what a whole group began at once (docs/reference/behaviour.md).
 
+mod known;
+mod told;
+mod weight;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_behaviour::{Assessment, Behaviour, Budget, Moment, Step, Subject};
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::{Drift, Forecast, IdentityBehaviour, SOURCES_MAX};
-use deedtrail_core::event::{ActorKind, Event, OutcomeClass, Provenance};
-use deedtrail_core::finding::{FindingDraft, FindingEvent, Severity};
-use deedtrail_core::id::{AliasUid, IdentityId, SessionUid, SourceName, TenantId};
+use deedtrail_core::behaviour::{Forecast, IdentityBehaviour};
+use deedtrail_core::event::{ActorKind, Provenance};
+use deedtrail_core::finding::FindingDraft;
+use deedtrail_core::id::{IdentityId, SessionUid, TenantId};
 use deedtrail_core::identity::Identity;
+use deedtrail_core::session::{SessionDeparture, ToldBy};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use deedtrail_behaviour::Disposition;
+
+use known::{Known, unusual_on};
+use weight::{Held, Stretch, Weighed};
 
 use crate::detector::draft;
 use crate::limits::PROFILES_MAX;
@@ -21,15 +29,11 @@ use crate::{Observation, Settings, fact, profile};
 
 /// What finds them.
 pub(crate) const BEHAVIOUR: &str = "code/behaviour";
-/// Reasons of one finding that come from terms.
-const TERMS_MAX: usize = 6;
 /// Nats that an action or the shape of a session must reach: one in 22,000. What is rarer than the
 /// budget lets pass and yet nothing much is not told.
 const FLOOR_NATS: f64 = 10.0;
-/// Open sessions whose most surprising event is remembered; the finding of a further one lists none.
-const WITNESSES_MAX: usize = 100_000;
-/// Rarer than this is not told: no history is long enough for it.
-const RARITY_MIN: f64 = 1e-4;
+/// Open sessions that are remembered; a departure of a further one is a finding that lists no event.
+const STRETCHES_MAX: usize = 100_000;
 /// Days after which a drift that goes on is told again.
 const DRIFT_DAYS: i64 = 14;
 
@@ -47,8 +51,8 @@ pub struct BehaviourChanges {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Watch {
     tenants: BTreeMap<TenantId, Behaviour>,
-    /// The most surprising event of each open session: what its finding would rest on.
-    witnesses: BTreeMap<SessionUid, Witness>,
+    /// What each open session did beside departing.
+    stretches: BTreeMap<SessionUid, Stretch>,
     /// Who acts, for what is told later, and the day on which their drift was last told.
     known: BTreeMap<IdentityId, Known>,
     /// Newest day whose drift was looked at.
@@ -58,33 +62,20 @@ pub(crate) struct Watch {
     provenances: Vec<Provenance>,
 }
 
-/// The event a finding would rest on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Witness {
-    event: FindingEvent,
-    /// It changed something, or is about what an intruder would look for.
-    grave: bool,
+/// A session that departs from what is learned.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Departed {
+    pub(crate) session: SessionUid,
+    pub(crate) departure: SessionDeparture,
+    /// The finding it is, where it has weight and no other finding tells it.
+    pub(crate) draft: Option<FindingDraft>,
 }
 
-impl Witness {
-    fn of(event: &Event) -> Self {
-        let mapped = &event.mapped;
-        let changed =
-            profile::changes_something(mapped.action) && mapped.outcome == OutcomeClass::Success;
-        Self {
-            grave: changed || profile::sensitive(event),
-            event: profile::finding_event(event),
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Known {
-    tenant: TenantId,
-    first_alias: AliasUid,
-    name: Text,
-    drift_told: Option<i64>,
-    sources: Vec<SourceName>,
+/// What a tick leads to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ticked {
+    pub(crate) departed: Vec<Departed>,
+    pub(crate) drifts: Vec<FindingDraft>,
 }
 
 /// What everybody of a tenant does, as far as the operator lets it alert.
@@ -109,7 +100,8 @@ impl Watch {
         &mut self,
         observation: &Observation<'_>,
         settings: &Settings,
-    ) -> Vec<FindingDraft> {
+        (found, days_of_action): (&[FindingDraft], u32),
+    ) -> Vec<Departed> {
         self.provenances.clear();
         let event = observation.event;
         let (Some(session), Some(_)) = (event.session_uid, event.actor_alias_uid) else {
@@ -126,6 +118,7 @@ impl Watch {
             name: Text::from(fact::actor_name(observation)),
             drift_told: None,
             sources: Vec::new(),
+            unusual: Vec::new(),
         });
         if let Some(known) = self.known.get_mut(&identity) {
             known.note(&event.source);
@@ -148,41 +141,65 @@ impl Watch {
         let behaviour = self.tenants.entry(event.tenant.clone()).or_insert_with(new);
         let assessment = behaviour.observe(&step);
         self.provenances = behaviour.provenances(&step);
-        if behaviour.top(session) == Some(event.event_uid) {
-            self.witnesses.insert(session, Witness::of(event));
-        }
+        let is_top = behaviour.top(session) == Some(event.event_uid);
         let ended = behaviour.take_ended();
-        if self.witnesses.len() > WITNESSES_MAX {
-            self.drop_witnesses();
+        let mut departed = self.ended(ended);
+        let weighed = Weighed {
+            event,
+            by_person: step.subject.kind == ActorKind::Human,
+            days_of_action,
+        };
+        self.note(session, &weighed, is_top, found);
+        departed.extend(self.released(session, event.time_effective));
+        departed.extend(assessment.and_then(|told| self.departs(&told)));
+        departed
+    }
+
+    /// Takes note of an event of an open session.
+    fn note(
+        &mut self,
+        session: SessionUid,
+        weighed: &Weighed<'_>,
+        is_top: bool,
+        found: &[FindingDraft],
+    ) {
+        let stretch = self.stretches.entry(session);
+        let stretch = stretch.or_insert_with(|| Stretch::new(weighed.event));
+        stretch.note(weighed, found);
+        if is_top {
+            stretch.note_top(weighed);
         }
-        let mut drafts = self.ended(ended);
-        drafts.extend(assessment.and_then(|told| self.draft(&told)));
-        drafts
+        if self.stretches.len() > STRETCHES_MAX {
+            self.drop_stretches();
+        }
     }
 
     /// Ends what was idle too long; once a day looks at drift.
-    pub(crate) fn tick(&mut self, now: Timestamp) -> Vec<FindingDraft> {
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Ticked {
         let mut told = Vec::new();
         for behaviour in self.tenants.values_mut() {
             told.append(&mut behaviour.tick(now));
         }
-        let mut drafts = self.ended(told);
+        let mut ticked = Ticked {
+            departed: self.ended(told),
+            ..Ticked::default()
+        };
         if now.utc_day() > self.day {
             self.day = now.utc_day();
-            drafts.append(&mut self.drifts(now));
+            ticked.drifts = self.drifts(now);
         }
-        drafts
+        ticked
     }
 
-    fn ended(&mut self, assessments: Vec<Assessment>) -> Vec<FindingDraft> {
-        let mut drafts = Vec::new();
+    fn ended(&mut self, assessments: Vec<Assessment>) -> Vec<Departed> {
+        let mut departed = Vec::new();
         for assessment in assessments {
             if assessment.alerts {
-                drafts.extend(self.draft(&assessment));
+                departed.extend(self.departs(&assessment));
             }
-            self.witnesses.remove(&assessment.session);
+            self.stretches.remove(&assessment.session);
         }
-        drafts
+        departed
     }
 
     /// Takes what an analyst says of a session; `None` takes it back.
@@ -217,6 +234,7 @@ impl Watch {
                     .identities
                     .extend(told.map(|told| IdentityBehaviour {
                         sources: known.sources.clone(),
+                        unusual: known.unusual.clone(),
                         ..told
                     }));
             }
@@ -243,18 +261,82 @@ impl Watch {
             for source in &other.sources {
                 known.note(source);
             }
+            for day in other.unusual {
+                known.note_unusual(day);
+            }
         }
     }
 
-    /// Forgets events of sessions that the engine let go of, and of others where that is not enough.
+    /// Forgets sessions that the engine let go of, and others where that is not enough.
     #[cold]
-    fn drop_witnesses(&mut self) {
+    fn drop_stretches(&mut self) {
         let tenants = &self.tenants;
         let is_open = |session| tenants.values().any(|one| one.top(session).is_some());
-        self.witnesses.retain(|session, _| is_open(*session));
-        while self.witnesses.len() > WITNESSES_MAX / 4 * 3 {
-            self.witnesses.pop_first();
+        self.stretches.retain(|session, _| is_open(*session));
+        while self.stretches.len() > STRETCHES_MAX / 4 * 3 {
+            self.stretches.pop_first();
         }
+    }
+
+    /// What a departure is told as: a finding, unless nothing in its session has weight or another
+    /// finding tells the same.
+    fn departs(&mut self, assessment: &Assessment) -> Option<Departed> {
+        let known = self.known.get_mut(&assessment.identity)?;
+        let stretch = self.stretches.get_mut(&assessment.session);
+        let draft = told::departure(known, stretch.as_deref(), assessment);
+        let group = assessment.deployment.is_some();
+        let weighs = |it: &Stretch| group || it.weighs(&assessment.terms);
+        let told = stretch.as_ref().filter(|_| !group);
+        let told = told.and_then(|it| it.told_by(&assessment.terms, draft.severity));
+        let (told_by, finding, kept) = match (&stretch, told) {
+            (_, Some(other)) => (ToldBy::OtherFinding, Some(other), None),
+            (Some(it), None) if !weighs(it) => {
+                let (share, draft) = (assessment.p, draft.clone());
+                (ToldBy::Session, None, Some(Held { share, draft }))
+            }
+            _ => (ToldBy::Finding, Some(draft.id()), None),
+        };
+        let departure = SessionDeparture {
+            since: stretch.as_ref().map_or(assessment.at, |it| it.since),
+            at: assessment.at,
+            share: assessment.p,
+            told_by,
+            finding,
+            reasons: told::reasons(&draft),
+        };
+        if let Some(stretch) = stretch {
+            stretch.held = kept;
+        }
+        let unusual = told_by == ToldBy::Session && assessment.moment == Moment::End;
+        if unusual {
+            known.note_unusual(unusual_on(assessment.at));
+        }
+        let draft = (told_by == ToldBy::Finding).then_some(draft);
+        Some(Departed {
+            session: assessment.session,
+            departure,
+            draft,
+        })
+    }
+
+    /// A departure that waited for its session to have weight, which it has now.
+    fn released(&mut self, session: SessionUid, at: Timestamp) -> Option<Departed> {
+        let stretch = self.stretches.get_mut(&session)?;
+        let weighs = stretch.has_weight();
+        let Held { share, draft } = stretch.held.take_if(|_| weighs)?;
+        let departure = SessionDeparture {
+            since: stretch.since,
+            at,
+            share,
+            told_by: ToldBy::Finding,
+            finding: Some(draft.id()),
+            reasons: told::reasons(&draft),
+        };
+        Some(Departed {
+            session,
+            departure,
+            draft: Some(draft),
+        })
     }
 
     fn know(&mut self, identity: IdentityId, new: impl FnOnce() -> Known) {
@@ -263,50 +345,6 @@ impl Watch {
             self.known.pop_first();
         }
         self.known.entry(identity).or_insert_with(new);
-    }
-
-    fn draft(&self, assessment: &Assessment) -> Option<FindingDraft> {
-        let known = self.known.get(&assessment.identity)?;
-        let kind = match assessment.deployment {
-            Some(_) => "group_change",
-            None => "behaviour_departure",
-        };
-        let mut draft = known.draft(assessment.identity, kind, assessment.at);
-        draft.pattern = Text::from(format!("session {}", assessment.session));
-        draft.session = Some(assessment.session);
-        draft.confidence = (1.0 - assessment.p).clamp(0.5, 0.95);
-        let witness = self.witnesses.get(&assessment.session);
-        draft
-            .events
-            .extend(witness.map(|witness| witness.event.clone()));
-        if witness.is_some_and(|witness| !witness.grave) {
-            draft.severity = Severity::Low;
-        }
-        let terms = assessment.terms.iter().take(TERMS_MAX);
-        draft.reasons = terms
-            .map(|term| format!("{} ({:+.1} nats)", term.sentence, term.nats))
-            .collect();
-        let what = match (assessment.terms.first(), &assessment.deployment) {
-            (_, Some(group)) => {
-                draft.reasons.insert(
-                    0,
-                    format!(
-                        "{} of {} active members of `{}` began the same that day: a deployment, \
-                         unless nobody knows of one",
-                        group.identities,
-                        group.members,
-                        fact::cut(&group.peer_group, 60)
-                    ),
-                );
-                "a whole group began something new".to_owned()
-            }
-            (Some(term), None) => term.sentence.clone(),
-            (None, None) => "a session unlike its others".to_owned(),
-        };
-        draft.title = format!("{}: {what}", known.name);
-        draft.reasons.extend(expected(assessment));
-        draft.reasons.push(rarity(assessment));
-        Some(draft)
     }
 
     fn drifts(&mut self, now: Timestamp) -> Vec<FindingDraft> {
@@ -325,42 +363,10 @@ impl Watch {
             let mut draft = known.draft(*identity, "behaviour_drift", now);
             draft.pattern = Text::new_static("drift");
             draft.title = format!("{}: its work has been changing for weeks", known.name);
-            draft.reasons = drift_reasons(&drift);
+            draft.reasons = told::drift_reasons(&drift);
             drafts.push(draft);
         }
         drafts
-    }
-}
-
-impl Known {
-    fn note(&mut self, source: &SourceName) {
-        if let Err(place) = self.sources.binary_search(source)
-            && self.sources.len() < SOURCES_MAX
-        {
-            self.sources.insert(place, source.clone());
-        }
-    }
-
-    fn draft(&self, identity: IdentityId, kind: &str, at: Timestamp) -> FindingDraft {
-        FindingDraft {
-            kind: Text::new(kind),
-            rule: Text::new_static(BEHAVIOUR),
-            tenant: self.tenant.clone(),
-            identity,
-            first_alias: self.first_alias,
-            pattern: Text::default(),
-            session: None,
-            severity: draft::severity_of(kind),
-            confidence: 0.6,
-            title: String::new(),
-            reasons: Vec::new(),
-            events: Vec::new(),
-            allowed: Vec::new(),
-            refused: Vec::new(),
-            hypotheses: Vec::new(),
-            techniques: Vec::new(),
-            at,
-        }
     }
 }
 
@@ -378,43 +384,4 @@ fn peer_group(identity: Option<&Identity>, kind: ActorKind) -> String {
         (None, Some(department)) => format!("{kind} of {department}"),
         (None, None) => kind.to_owned(),
     }
-}
-
-fn expected(assessment: &Assessment) -> Option<String> {
-    let told = assessment.expected.iter();
-    let told: Vec<String> = told
-        .map(|one| format!("{} ({:.0} %)", one.label, one.share * 100.0))
-        .collect();
-    (!told.is_empty()).then(|| format!("usually next: {}", told.join(", ")))
-}
-
-fn rarity(assessment: &Assessment) -> String {
-    let when = match assessment.moment {
-        Moment::Event => "while it goes on",
-        Moment::End => "as a whole",
-    };
-    let one_in = (1.0 / assessment.p.max(RARITY_MIN)).max(1.0);
-    let score = assessment.score_nats;
-    format!("the session {when} is rarer than one in {one_in:.0} (score {score:.1} nats)")
-}
-
-fn drift_reasons(drift: &Drift) -> Vec<String> {
-    let mut reasons = vec![format!(
-        "observed: the newest week differs from the past by {:.2} of 1 (chance alone: {:.2}), {:+.2} a \
-         week over {} weeks",
-        drift.score,
-        drift.noise,
-        drift.trend,
-        drift.weeks.len()
-    )];
-    let rising = drift.rising.iter().take(TERMS_MAX);
-    reasons.extend(rising.map(|rise| {
-        format!(
-            "more of {}: {:.1} % of its actions, before {:.1} %",
-            rise.action,
-            rise.now * 100.0,
-            rise.before * 100.0
-        )
-    }));
-    reasons
 }

@@ -1,0 +1,79 @@
+//! What is remembered of those who act, for what is told of them later.
+
+use deedtrail_core::Text;
+use deedtrail_core::behaviour::{ACTIVE_DAYS_MAX, SOURCES_MAX, UnusualDay};
+use deedtrail_core::finding::FindingDraft;
+use deedtrail_core::id::{AliasUid, IdentityId, SourceName, TenantId};
+use deedtrail_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::BEHAVIOUR;
+use crate::detector::draft;
+
+/// Who acts, and the day on which their drift was last told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Known {
+    pub(super) tenant: TenantId,
+    pub(super) first_alias: AliasUid,
+    pub(super) name: Text,
+    pub(super) drift_told: Option<i64>,
+    pub(super) sources: Vec<SourceName>,
+    /// Sessions that departed without being a finding, by day; the newest days.
+    pub(super) unusual: Vec<UnusualDay>,
+}
+
+impl Known {
+    /// Counts sessions of a day; only the newest days are kept.
+    pub(super) fn note_unusual(&mut self, day: UnusualDay) {
+        let place = self.unusual.binary_search_by_key(&day.day, |it| it.day);
+        match place {
+            Ok(place) => {
+                let known = &mut self.unusual[place];
+                known.sessions = known.sessions.saturating_add(day.sessions);
+            }
+            Err(place) => self.unusual.insert(place, day),
+        }
+        let over = self.unusual.len().saturating_sub(ACTIVE_DAYS_MAX);
+        self.unusual.drain(..over);
+    }
+
+    /// Takes note of where it acted.
+    pub(super) fn note(&mut self, source: &SourceName) {
+        if let Err(place) = self.sources.binary_search(source)
+            && self.sources.len() < SOURCES_MAX
+        {
+            self.sources.insert(place, source.clone());
+        }
+    }
+
+    /// A draft about it, without words.
+    pub(super) fn draft(&self, identity: IdentityId, kind: &str, at: Timestamp) -> FindingDraft {
+        FindingDraft {
+            kind: Text::new(kind),
+            rule: Text::new_static(BEHAVIOUR),
+            tenant: self.tenant.clone(),
+            identity,
+            first_alias: self.first_alias,
+            pattern: Text::default(),
+            session: None,
+            severity: draft::severity_of(kind),
+            confidence: 0.6,
+            title: String::new(),
+            reasons: Vec::new(),
+            events: Vec::new(),
+            allowed: Vec::new(),
+            refused: Vec::new(),
+            hypotheses: Vec::new(),
+            techniques: Vec::new(),
+            at,
+        }
+    }
+}
+
+/// One session of the day of `at`.
+pub(super) fn unusual_on(at: Timestamp) -> UnusualDay {
+    UnusualDay {
+        day: u16::try_from(at.utc_day().max(0)).unwrap_or(u16::MAX),
+        sessions: 1,
+    }
+}
