@@ -16,7 +16,8 @@ pub fn reference_page() -> String {
          with its time, points, reason and score. Crossing {look} (look at it) or {act} (act) is \
          noted on the step.\n\n{}\n\
          Points come from the log alone: equal logs give equal scores. A late event counts when it \
-         arrives. Findings count once each, on the session of the event that made them fire.\n",
+         arrives. Findings count once each, on the session of the event that made them fire; \
+         those of learned behaviour on the session they are about.\n",
         trust::printed(),
     )
 }
