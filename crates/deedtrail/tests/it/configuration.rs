@@ -325,6 +325,27 @@ const OWN_SEQUENCE: &str = "id: own-key-then-list\ntitle: a key was made and use
     \x20 - { name: make, is: { operation: \"iam:CreateAccessKey\" } }\n\
     \x20 - { name: look, is: { operation: \"iam:ListUsers\" } }\n";
 
+/// The finding of the sequence of one's own means what its file says.
+fn says_what_its_file_says(folder: &Folder, list: &[&str]) {
+    let is_own = |one: &&Value| one["rule"] == "sequence/own-key-then-list";
+    let all = folder.json(list);
+    let own_one = all.iter().find(is_own).unwrap();
+    let meaning = "Whoever makes a key here has no reason to look for users.";
+    assert_eq!(own_one["meaning"], meaning);
+    assert_eq!(own_one["mapped_ref"], json!(["T1098.001"]));
+    let id = own_one["id"].as_str().unwrap();
+    for command in ["show", "explain"] {
+        let told = folder.ok(&["finding", command, id]);
+        assert!(told.contains(&format!("\n{meaning}\n")), "{told}");
+        assert!(told.contains("Controls: T1098.001\n"), "{told}");
+    }
+    let told = folder.ok(&["finding", "explain", id]);
+    assert!(
+        told.contains("of the folder that `sequences` names: a key"),
+        "{told}"
+    );
+}
+
 #[test]
 fn unsafe_sequences_of_ones_own_are_looked_for_and_mistakes_are_told() {
     let folder = Folder::new();
@@ -359,23 +380,7 @@ fn unsafe_sequences_of_ones_own_are_looked_for_and_mistakes_are_told() {
         found.contains(&"sequence/own-key-then-list".to_owned()),
         "{found:?}"
     );
-    let is_own = |one: &&Value| one["rule"] == "sequence/own-key-then-list";
-    let all = folder.json(&list);
-    let own_one = all.iter().find(is_own).unwrap();
-    let meaning = "Whoever makes a key here has no reason to look for users.";
-    assert_eq!(own_one["meaning"], meaning);
-    assert_eq!(own_one["mapped_ref"], json!(["T1098.001"]));
-    let id = own_one["id"].as_str().unwrap();
-    for command in ["show", "explain"] {
-        let told = folder.ok(&["finding", command, id]);
-        assert!(told.contains(&format!("\n{meaning}\n")), "{told}");
-        assert!(told.contains("Controls: T1098.001\n"), "{told}");
-    }
-    let told = folder.ok(&["finding", "explain", id]);
-    assert!(
-        told.contains("of the folder that `sequences` names: a key"),
-        "{told}"
-    );
+    says_what_its_file_says(&folder, &list);
     folder.ok(&["rebuild"]);
     assert_eq!(rules(&folder), found);
 

@@ -112,7 +112,16 @@ fn b23_before_a_saas_is_adopted_its_logs_say_what_they_tell() {
     let meant = "Googel Workspace: unknown; did you mean `google_workspace`?\n";
     assert!(said.starts_with(meant), "{said}");
 
-    // What one log lacks another does not make up for.
+    let (_, product) = readiness(&folder, "Google Workspace");
+    assert!(product["feeds"].as_array().unwrap().len() > 10, "{product}");
+    assert_eq!(Api::of(&folder).get("/v1/saas-readiness/slack"), slack);
+    let printed = folder.ok(&["source", "readiness", "slack"]);
+    assert!(printed.starts_with("slack: adopt\n"), "{printed}");
+}
+
+#[test]
+fn b23_what_one_log_lacks_another_does_not_make_up_for() {
+    let folder = installed();
     let (_, atlassian) = readiness(&folder, "atlassian");
     let apart = "behavioural: what only atlassian.jira tells comes without: in which session";
     let conditions = lines(&atlassian["conditions"]);
@@ -124,9 +133,4 @@ fn b23_before_a_saas_is_adopted_its_logs_say_what_they_tell() {
             assert_eq!(kind["missing"], fullest["missing"], "{kind}");
         }
     }
-    let (_, product) = readiness(&folder, "Google Workspace");
-    assert!(product["feeds"].as_array().unwrap().len() > 10, "{product}");
-    assert_eq!(Api::of(&folder).get("/v1/saas-readiness/slack"), slack);
-    let printed = folder.ok(&["source", "readiness", "slack"]);
-    assert!(printed.starts_with("slack: adopt\n"), "{printed}");
 }
