@@ -9,7 +9,7 @@ use deedtrail_core::behaviour::{Drift, Forecast, IdentityBehaviour, SOURCES_MAX}
 use deedtrail_core::event::{ActorKind, Event, OutcomeClass, Provenance};
 use deedtrail_core::finding::{FindingDraft, FindingEvent, Severity};
 use deedtrail_core::id::{AliasUid, IdentityId, SessionUid, SourceName, TenantId};
-use deedtrail_core::identity::Identity;
+use deedtrail_core::identity::{Declared, Identity};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +141,7 @@ impl Watch {
                     .identity
                     .map_or(event.mapped.actor_kind, |one| one.kind),
                 peer_group: &group,
-                declared_tools: declared.map_or(&[], |declared| &declared.declared_tools),
+                declared_tools: declared.map_or(&[], Declared::tools),
             },
         };
         let new = || Behaviour::new(settings_of(settings));

@@ -13,6 +13,7 @@ mod merge;
 mod resolver;
 mod seal;
 mod state;
+mod tools;
 
 pub use decision::{IDENTITY_MERGE, MergeDecision};
 pub use import::{

@@ -4,3 +4,4 @@ mod events;
 mod importing;
 mod resolving;
 mod sealing;
+mod tools;
