@@ -1,26 +1,14 @@
-//! Baselines: what an identity usually does, approved by somebody, and what changed since.
+//! What an identity does in shares and lists, and what two such summaries differ in.
 
 use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::{Baseline, BaselineRecord};
-use deedtrail_core::charter::Signed;
+use deedtrail_core::behaviour::Baseline;
 use deedtrail_core::event::Event;
-use deedtrail_core::port::log::AppendError;
-use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::fact;
 use serde::Serialize;
 
-use crate::App;
-use crate::access::{Denied, Principal};
-use crate::charter::CharterError;
-use crate::timeline::{IdentityFile, ReadingError};
-
-/// Note of an entry that carries a [`BaselineRecord`] as JSON.
-pub const BASELINE: &str = "baseline";
-/// Days a baseline is of, where nobody says otherwise.
-const DAYS: i64 = 28;
 /// Lines of one kind in a baseline; what is rarer is counted together.
 const LINES_MAX: usize = 200;
 /// Name of what is counted together.
@@ -29,39 +17,6 @@ const FURTHER: &str = "further";
 const FACTOR_MIN: f64 = 2.0;
 /// … and by at least this much.
 const SHARE_MIN: f64 = 0.02;
-/// How long an approval waits to be carried out, so that whoever looks next sees it.
-const SETTLED_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
-
-#[derive(Debug, thiserror::Error)]
-pub enum BaselineError {
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Append(#[from] AppendError),
-    #[error(transparent)]
-    Reading(#[from] ReadingError),
-    #[error(transparent)]
-    History(#[from] CharterError),
-    #[error("{name} did nothing from {from} to {until}; name another time with --from and --to")]
-    Nothing {
-        name: Text,
-        from: Timestamp,
-        until: Timestamp,
-    },
-    #[error("{name} has no baseline {version}; `deedtrail baseline list` names those there are")]
-    NoVersion { name: Text, version: u32 },
-}
-
-/// A baseline read from history.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct BaselineText {
-    #[serde(flatten)]
-    pub baseline: Baseline,
-    /// There were more events; the newest are in it.
-    pub cut: bool,
-}
 
 /// One thing that differs between two baselines.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -102,102 +57,7 @@ impl Change {
     }
 }
 
-impl App {
-    /// Approved baselines of an identity, the newest first.
-    pub fn baselines(
-        &self,
-        principal: &Principal,
-        file: &IdentityFile,
-    ) -> Result<Vec<BaselineRecord>, BaselineError> {
-        principal.require(Scope::Read)?;
-        let store = &self.ports.store;
-        Ok(store.baselines(&principal.tenant, file.identity.id)?)
-    }
-
-    /// What an identity did in a stretch of time; without one, in the 28 days up to its last event.
-    pub fn learn_baseline(
-        &self,
-        principal: &Principal,
-        file: &IdentityFile,
-        (from, until): (Option<Timestamp>, Option<Timestamp>),
-    ) -> Result<BaselineText, BaselineError> {
-        principal.require(Scope::Read)?;
-        let last = file
-            .identity
-            .last_seen
-            .unwrap_or_else(|| self.ports.clock.now());
-        let until = until.unwrap_or(last.plus_micros(1));
-        let from = from.unwrap_or_else(|| until.plus_micros(-DAYS * Timestamp::DAY_US));
-        let aliases = file.aliases.iter().map(|alias| alias.uid);
-        let actors = aliases.map(|uid| (uid, file.identity.clone())).collect();
-        let history = self.history(principal, actors, (Some(from), Some(until)))?;
-        let baseline = summarise(history.events(), from, until);
-        if baseline.events == 0 {
-            let name = file.identity.name.clone();
-            return Err(BaselineError::Nothing { name, from, until });
-        }
-        Ok(BaselineText {
-            baseline,
-            cut: history.cut,
-        })
-    }
-
-    /// Approves what an identity did in a stretch of time as its next baseline. `None` while
-    /// processing is behind: it is in the log and comes with its number when that has caught up.
-    pub fn approve_baseline(
-        &self,
-        principal: &Principal,
-        file: &IdentityFile,
-        window: (Option<Timestamp>, Option<Timestamp>),
-    ) -> Result<Option<BaselineRecord>, BaselineError> {
-        principal.require(Scope::Write)?;
-        let reading = principal.reading();
-        let learned = self.learn_baseline(&reading, file, window)?;
-        let approval = BaselineRecord {
-            tenant: principal.tenant.clone(),
-            identity: file.identity.id,
-            version: 0,
-            owner: file.identity.declared.owner.clone(),
-            approved: Signed {
-                by: principal.name.clone(),
-                at: self.ports.clock.now(),
-            },
-            baseline: learned.baseline,
-        };
-        let content = serde_json::json!(approval).to_string().into_bytes();
-        let end = self.append_plain(principal, BASELINE, content)?;
-        self.processing.wait_at_most(end, SETTLED_WITHIN);
-        let mut stored = self.baselines(&reading, file)?.into_iter();
-        Ok(stored.find(|it| it.approved == approval.approved))
-    }
-
-    /// What changed from one version to another, or to what the identity did since it was approved.
-    pub fn baseline_diff(
-        &self,
-        principal: &Principal,
-        file: &IdentityFile,
-        (old, new): (u32, Option<u32>),
-    ) -> Result<Vec<Change>, BaselineError> {
-        let all = self.baselines(principal, file)?;
-        let of = |version: u32| {
-            let found = all.iter().find(|record| record.version == version);
-            found.ok_or_else(|| BaselineError::NoVersion {
-                name: file.identity.name.clone(),
-                version,
-            })
-        };
-        let old = of(old)?;
-        let new = if let Some(version) = new {
-            of(version)?.baseline.clone()
-        } else {
-            let since = (Some(old.baseline.until), None);
-            self.learn_baseline(principal, file, since)?.baseline
-        };
-        Ok(compare(&old.baseline, &new))
-    }
-}
-
-fn summarise(events: &[Event], from: Timestamp, until: Timestamp) -> Baseline {
+pub(super) fn summarise(events: &[Event], from: Timestamp, until: Timestamp) -> Baseline {
     let mut baseline = Baseline {
         from,
         until,
