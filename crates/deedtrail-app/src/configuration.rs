@@ -78,6 +78,22 @@ impl App {
         content: Vec<u8>,
     ) -> Result<Sequence, AppendError> {
         let entry = self.configuration(&principal.tenant, note, content);
+        self.append_entry(entry)
+    }
+
+    /// The same for content whose parts differ in class.
+    pub(crate) fn append_parts(
+        &self,
+        principal: &Principal,
+        note: &str,
+        parts: Vec<Part>,
+    ) -> Result<Sequence, AppendError> {
+        let entry = self.configuration(&principal.tenant, note, Vec::new());
+        self.append_entry(NewEntry { parts, ..entry })
+    }
+
+    /// Appends an entry; returns one past its sequence.
+    fn append_entry(&self, entry: NewEntry) -> Result<Sequence, AppendError> {
         let appended = self.ports.log.append(vec![entry])?;
         let end = self.ports.log.end();
         let at = appended.outcomes.first().map(Outcome::sequence);

@@ -34,6 +34,7 @@ pub mod source_name;
 pub mod target;
 pub mod timeline;
 pub mod today;
+pub mod unsettled;
 pub mod webhook;
 
 use std::collections::BTreeMap;

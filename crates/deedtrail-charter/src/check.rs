@@ -38,14 +38,11 @@ pub struct RuleReport {
 }
 
 impl Report {
-    /// Share of the events that depart from nothing, 0 to 1; 1 for no events.
-    pub fn share(&self) -> f64 {
-        if self.events == 0 {
-            return 1.0;
-        }
+    /// Share of the events that the charter covers, 0 to 1; `None` without events.
+    pub fn share(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a share for people")]
-        let share = self.covered as f64 / self.events as f64;
-        share
+        let share = || self.covered as f64 / self.events as f64;
+        (self.events > 0).then(share)
     }
 
     fn add(&mut self, departure: Departure) {

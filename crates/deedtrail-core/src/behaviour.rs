@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Text;
 use crate::charter::Signed;
-use crate::id::{IdentityId, SourceName, TenantId};
+use crate::id::{FindingId, IdentityId, SourceName, TenantId};
 use crate::time::Timestamp;
 
 /// What an identity has and lacks to be judged.
@@ -172,6 +172,29 @@ pub struct BaselineRecord {
     pub owner: Option<Text>,
     pub approved: Signed,
     pub baseline: Baseline,
+    /// Findings that were known to rest on it when it was approved all the same.
+    #[serde(default)]
+    pub accepted_findings: Vec<FindingId>,
+    /// Who withdrew it, when and why: nothing is compared with it any more.
+    #[serde(default)]
+    pub withdrawn: Option<Withdrawal>,
+}
+
+/// Why an approval no longer holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    #[serde(flatten)]
+    pub signed: Signed,
+    pub reason: Text,
+}
+
+/// Which baseline is withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaselineWithdrawal {
+    pub tenant: TenantId,
+    pub identity: IdentityId,
+    pub version: u32,
+    pub withdrawal: Withdrawal,
 }
 
 impl BaselineRecord {

@@ -15,6 +15,7 @@ use crate::id::{
 };
 use crate::port::log::Sequence;
 use crate::time::Timestamp;
+use crate::tools::ToolsTold;
 
 /// Declares a closed list with its stored names, so that a column, a mapping file and JSON agree.
 macro_rules! listed {
@@ -231,6 +232,9 @@ pub struct MappedEvent {
     /// only: never written, neither to the archive nor to any output.
     #[serde(skip)]
     pub mentions: Vec<Mention>,
+    /// What the record says of somebody's tools. For identities only: never written.
+    #[serde(skip)]
+    pub tools_told: Option<Box<ToolsTold>>,
     pub approver: Option<Text>,
     pub change_ticket: Option<Text>,
     /// The workload or runner the credential was used from.

@@ -8,6 +8,7 @@ use crate::Text;
 use crate::event::{ActorKind, CredentialKind, Environment};
 use crate::id::{AliasUid, CredentialUid, IdentityId, TenantId};
 use crate::time::Timestamp;
+use crate::tools::ToldTools;
 
 /// State of an identity's account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub struct Identity {
     pub declared: Declared,
 }
 
-/// What people declare about an identity (import, page, API); never taken from events.
+/// What is declared of an identity: by people (import), and, where it says so, by an inventory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Declared {
@@ -57,14 +58,61 @@ pub struct Declared {
     /// `employee`, `contractor`, `vendor` …
     pub employment: Option<Text>,
     pub manager: Option<Text>,
-    /// Tools an agent declares (Defender `AgentsInfo`, MCP tool list, import).
+    /// Tools an agent may call, as people say; see [`Declared::tools`].
     pub declared_tools: Vec<Text>,
+    /// When an import said so.
+    pub declared_tools_since: Option<Timestamp>,
+    /// Tools an agent has by what feeds say (Defender `AgentsInfo`, MCP tool lists).
+    #[serde(skip_serializing_if = "ToldTools::is_empty")]
+    pub told_tools: ToldTools,
     /// Read-only by declaration: writes are departures.
     pub read_only: bool,
     /// Workload the identity serves, and since when that workload is gone.
     pub workload: Option<Text>,
     pub workload_gone_since: Option<Timestamp>,
     pub tags: BTreeMap<Text, Text>,
+}
+
+impl Declared {
+    /// The tools that count as declared: those that people name, else those that feeds tell of.
+    /// A charter with `tools` goes before both.
+    pub fn tools(&self) -> &[Text] {
+        if self.declared_tools.is_empty() {
+            &self.told_tools.names
+        } else {
+            &self.declared_tools
+        }
+    }
+
+    /// Who says which tools are declared, and when: an import, or feeds. Empty without any.
+    pub fn tools_told_by(&self) -> String {
+        let day = |at: Timestamp| at.to_string().chars().take(10).collect::<String>();
+        if !self.declared_tools.is_empty() {
+            let since = self.declared_tools_since.map(day);
+            return since.map_or_else(|| "import".to_owned(), |day| format!("import of {day}"));
+        }
+        let mut sources: BTreeMap<&Text, (usize, Timestamp)> = BTreeMap::new();
+        for list in &self.told_tools.lists {
+            let known = sources.entry(&list.source).or_insert((0, list.told));
+            *known = (known.0 + 1, known.1.max(list.told));
+        }
+        let said = sources
+            .into_iter()
+            .map(|(source, (lists, told))| match lists {
+                1 => format!("{source}, {}", day(told)),
+                lists => format!("{source}, {lists} lists, the last {}", day(told)),
+            });
+        said.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Whether people have said anything.
+    pub fn is_blank(&self) -> bool {
+        let told = Self {
+            told_tools: self.told_tools.clone(),
+            ..Self::default()
+        };
+        *self == told
+    }
 }
 
 /// A reference that leads to an identity.

@@ -22,6 +22,7 @@ pub mod port;
 pub mod reference;
 pub mod session;
 pub mod time;
+pub mod tools;
 pub mod visible;
 
 pub use smol_str::SmolStr as Text;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Text;
 use crate::entity::Mention;
 use crate::event::MappedEvent;
+use crate::tools::ToolsTold;
 
 /// A record that was understood.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,10 +81,16 @@ pub fn text_bytes(event: &MappedEvent) -> usize {
             .sum::<usize>()
         + event.unmapped.iter().map(Text::len).sum::<usize>()
         + event.mentions.iter().map(mention_bytes).sum::<usize>()
+        + event.tools_told.as_deref().map_or(0, told_bytes)
 }
 
 fn mention_bytes(mention: &Mention) -> usize {
     size_of_val(mention) + size_of_val(mention.entities.as_slice())
+}
+
+fn told_bytes(told: &ToolsTold) -> usize {
+    let tools = told.tools.iter().map(|tool| size_of_val(tool) + tool.len());
+    size_of_val(told) + tools.sum::<usize>()
 }
 
 /// Why a record is quarantined. The text says what to do.

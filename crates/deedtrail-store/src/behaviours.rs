@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
+use deedtrail_core::behaviour::{BaselineRecord, BaselineWithdrawal, Forecast, IdentityBehaviour};
 use deedtrail_core::id::{IdentityId, TenantId};
 use deedtrail_core::port::store::{BehaviourOrder, Progress};
 
@@ -36,6 +36,31 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     for approval in &progress.baselines {
         number(tx, approval)?;
     }
+    for withdrawn in &progress.baselines_withdrawn {
+        withdraw(tx, withdrawn)?;
+    }
+    Ok(())
+}
+
+/// Marks a baseline as withdrawn, unless there is none or it is already.
+fn withdraw(tx: &Transaction<'_>, said: &BaselineWithdrawal) -> rusqlite::Result<()> {
+    let sql = "SELECT record FROM baselines WHERE tenant = ?1 AND identity = ?2 AND version = ?3";
+    let key = (said.tenant.as_str(), said.identity.to_bytes(), said.version);
+    let found: Option<BaselineRecord> = tx
+        .prepare_cached(sql)?
+        .query_row(params![key.0, key.1, key.2], |row| from_json(row, 0))
+        .optional()?;
+    let Some(found) = found.filter(|record| record.withdrawn.is_none()) else {
+        return Ok(());
+    };
+    let record = BaselineRecord {
+        withdrawn: Some(said.withdrawal.clone()),
+        ..found
+    };
+    let sql = "UPDATE baselines SET record = ?4 \
+        WHERE tenant = ?1 AND identity = ?2 AND version = ?3";
+    tx.prepare_cached(sql)?
+        .execute(params![key.0, key.1, key.2, json(&record)?])?;
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! Sessions, what joins them, and blind sessions.
 
-
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 

@@ -235,7 +235,16 @@ impl From<BaselineError> for Problem {
             BaselineError::Append(error) => append_problem(&error),
             BaselineError::Reading(error) => error.into(),
             BaselineError::Archive(error) => ReadingError::from(error).into(),
-            BaselineError::Nothing { .. } => Self::invalid(detail),
+            BaselineError::Nothing { .. } | BaselineError::NoReason => Self::invalid(detail),
+            BaselineError::OpenFindings { .. } => Self::new(
+                StatusCode::CONFLICT,
+                "open-findings",
+                "Open findings rest on it",
+                detail,
+            ),
+            BaselineError::Withdrawn { .. } => {
+                Self::new(StatusCode::CONFLICT, "decided", "Decided already", detail)
+            }
             BaselineError::NoVersion { .. } => Self::not_found(detail),
         }
     }

@@ -12,7 +12,11 @@ use crate::App;
 use crate::access::Principal;
 use crate::timeline::ReadingError;
 
-pub use baseline::{BASELINE, BaselineError, BaselineOverview, BaselineText, Change, compare};
+pub(crate) use baseline::approval;
+pub use baseline::{
+    BASELINE, BASELINE_WITHDRAWAL, BaselineError, BaselineOverview, BaselineText, Change,
+    OpenFindings, WithdrawalEntry, compare,
+};
 pub use readiness::{Lack, SourceReadiness, readiness_in_words};
 pub use standing::{Active, Danger, DangerPoint, POINTS, PointRow, Standing};
 

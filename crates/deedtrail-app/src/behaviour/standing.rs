@@ -194,7 +194,7 @@ pub struct Standing {
     pub danger_reasons: Vec<DangerPoint>,
     /// What is known of its behaviour; `None` before its first event.
     pub behaviour: Option<IdentityBehaviour>,
-    /// The newest approved baseline.
+    /// The newest approved baseline that nobody withdrew.
     pub baseline: Option<BaselineRecord>,
 }
 
@@ -220,7 +220,8 @@ impl App {
         let behaviour = store.behaviour(tenant, identity.id)?;
         let ground = self.ground(principal, identity.id, &alias_uids(file))?;
         let mut standing = self.stand(identity, behaviour, &ground);
-        standing.baseline = store.baselines(tenant, identity.id)?.into_iter().next();
+        let baselines = store.baselines(tenant, identity.id)?;
+        standing.baseline = baselines.into_iter().find(|it| it.withdrawn.is_none());
         Ok(standing)
     }
 

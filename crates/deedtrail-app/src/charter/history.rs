@@ -14,6 +14,7 @@ use deedtrail_detect::fact;
 use super::{CharterError, Compiled};
 use crate::App;
 use crate::access::Principal;
+use crate::unsettled::Unsettled;
 
 /// Most events looked at, the newest of them.
 pub const HISTORY_EVENTS_MAX: usize = 200_000;
@@ -30,6 +31,17 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// Leaves out the events that findings rest on, and says how many there were.
+    pub(super) fn leave_out(&mut self, findings: &[Unsettled]) -> usize {
+        let of_finding = |event: &Event| {
+            let rests = |finding: &Unsettled| finding.events.contains(&event.event_uid);
+            findings.iter().any(rests)
+        };
+        let before = self.events.len();
+        self.events.retain(|event| !of_finding(event));
+        before - self.events.len()
+    }
+
     pub(super) fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
         self.events.iter().map(|event| Subject {
             event,

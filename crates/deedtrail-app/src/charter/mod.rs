@@ -3,6 +3,8 @@
 
 mod book;
 mod history;
+mod near;
+mod tools;
 
 use std::time::Duration;
 
@@ -22,9 +24,12 @@ use deedtrail_core::time::Timestamp;
 use crate::App;
 use crate::access::{Denied, Principal};
 use crate::timeline::{IdentityFile, ReadingError};
+use crate::unsettled::Unsettled;
 pub(crate) use book::Book;
 pub use book::{CHARTER, CharterChange};
 pub use history::HISTORY_EVENTS_MAX;
+pub use near::Unknown;
+pub use tools::ToolsInForce;
 
 /// How long a change waits to be carried out, so that whoever looks next sees it.
 const SETTLED_WITHIN: Duration = Duration::from_millis(500);
@@ -77,6 +82,28 @@ pub struct Checked {
     pub span: Option<(Timestamp, Timestamp)>,
     /// Older events were not looked at.
     pub cut: bool,
+    /// When nobody who is known is bound: whom the charter names, and who is called nearly so.
+    pub unknown: Vec<Unknown>,
+}
+
+/// What becomes of the events that open findings rest on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OfFindings {
+    /// They are not learned.
+    #[default]
+    LeaveOut,
+    Include,
+}
+
+/// A charter learned from history.
+#[derive(Clone, Debug)]
+pub struct Learned {
+    pub proposal: Proposal,
+    /// Findings that are open, or closed as misuse and the like, and rest on what was looked at; the
+    /// gravest first.
+    pub findings: Vec<Unsettled>,
+    /// Their events that were not learned.
+    pub left_out: usize,
 }
 
 impl App {
@@ -230,13 +257,28 @@ impl App {
         principal: &Principal,
         who: &str,
         from: Option<Timestamp>,
-    ) -> Result<Proposal, CharterError> {
+        of_findings: OfFindings,
+    ) -> Result<Learned, CharterError> {
         let file = self.find_identity(principal, who)?;
         let about = about(&file, principal);
         let aliases = file.aliases.iter().map(|alias| alias.uid);
         let actors = aliases.map(|uid| (uid, file.identity.clone())).collect();
-        let history = self.history(principal, actors, (from, None))?;
-        Ok(learn(about, history.subjects()))
+        let mut history = self.history(principal, actors, (from, None))?;
+        let since = from.or(history.span().map(|(first, _)| first));
+        let findings = self.unsettled(file.identity.id, (since, None))?;
+        let left_out = match of_findings {
+            OfFindings::LeaveOut => history.leave_out(&findings),
+            OfFindings::Include => 0,
+        };
+        let mut proposal = learn(about, history.subjects());
+        if !findings.is_empty() {
+            proposal.text = format!("{}{}", remark(&findings, left_out), proposal.text);
+        }
+        Ok(Learned {
+            proposal,
+            findings,
+            left_out,
+        })
     }
 
     /// Runs a charter over what the identities did that it binds.
@@ -255,9 +297,15 @@ impl App {
                 identities: 0,
                 span: None,
                 cut: false,
+                unknown: Vec::new(),
             });
         };
         let actors = self.bound_by(principal, &charter)?;
+        let unknown = if actors.is_empty() {
+            self.nearly_called(principal, &written.charter.identities)?
+        } else {
+            Vec::new()
+        };
         let ids: std::collections::BTreeSet<_> = actors.values().map(|actor| actor.id).collect();
         let history = self.history(principal, actors, (from, None))?;
         Ok(Checked {
@@ -265,6 +313,7 @@ impl App {
             identities: ids.len(),
             span: history.span(),
             cut: history.cut,
+            unknown,
         })
     }
 
@@ -278,6 +327,27 @@ impl App {
         self.processing.wait_at_most(end, SETTLED_WITHIN);
         Ok(())
     }
+}
+
+/// A comment on top of a proposal: which findings speak against what was looked at.
+fn remark(findings: &[Unsettled], left_out: usize) -> String {
+    /// Findings named.
+    const NAMED_MAX: usize = 20;
+    let what = match left_out {
+        0 => "Findings rest on what this was proposed from; look at them before you approve it:"
+            .to_owned(),
+        1 => "1 event that findings rest on was left out:".to_owned(),
+        many => format!("{many} events that findings rest on were left out:"),
+    };
+    let mut text = format!("# {what}\n");
+    for finding in findings.iter().take(NAMED_MAX) {
+        text.extend(["#   ", &finding.kind, " ", &finding.id.to_string(), "\n"]);
+    }
+    if findings.len() > NAMED_MAX {
+        let more = findings.len() - NAMED_MAX;
+        text.extend(["#   and ", &more.to_string(), " more\n"]);
+    }
+    text
 }
 
 /// Whom a charter is proposed for: by the aliases that mean nobody else.

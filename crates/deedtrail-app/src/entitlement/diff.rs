@@ -80,6 +80,37 @@ pub(super) fn diff(before: &[Entitlement], now: &[Grant]) -> EntitlementDiff {
     diff
 }
 
+/// Who holds something that comes, goes or changes.
+pub(super) fn concerned(before: &[Entitlement], now: &[Grant]) -> BTreeSet<Alias> {
+    let mut gone: BTreeMap<&str, &Grant> = BTreeMap::new();
+    for entitlement in before {
+        gone.insert(&entitlement.grant.key, &entitlement.grant);
+    }
+    let mut concerned = BTreeSet::new();
+    for grant in now {
+        let Some(before) = gone.remove(grant.key.as_str()) else {
+            concerned.extend(grant.holders.iter().cloned());
+            continue;
+        };
+        let changes = fields(before, grant);
+        if changes.iter().any(|change| change.field != "holders") {
+            concerned.extend(before.holders.iter().chain(&grant.holders).cloned());
+        } else if !changes.is_empty() {
+            let held = |side: &Grant, other: &Grant| -> Vec<Alias> {
+                let only = side.holders.iter().filter(|it| !other.holders.contains(it));
+                only.cloned().collect()
+            };
+            concerned.extend(held(before, grant));
+            concerned.extend(held(grant, before));
+        }
+    }
+    let lost = gone
+        .values()
+        .flat_map(|grant| grant.holders.iter().cloned());
+    concerned.extend(lost);
+    concerned
+}
+
 fn list(changes: &mut Vec<GrantChange>, change: impl FnOnce() -> GrantChange) {
     if changes.len() < LISTED_MAX {
         changes.push(change());

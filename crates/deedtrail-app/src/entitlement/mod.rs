@@ -6,6 +6,7 @@
 
 mod diff;
 mod import;
+mod in_force;
 mod log_form;
 mod matching;
 mod observed;
@@ -27,8 +28,9 @@ use crate::identity::Resolver;
 
 pub use diff::{EntitlementDiff, GrantChange};
 pub use import::{ImportKind, Mistake, ParsedEntitlements, read};
+pub(crate) use in_force::InForce;
 pub use reach::{AccessLevel, Reach, ReachKind, Through};
-pub use usage::{Basis, Deeds, Did, EntitlementUse, May, MayNot, Why};
+pub use usage::{Basis, Deeds, Did, EntitlementUse, May, MayNot, UsedInPart, Why};
 
 /// Largest file, bytes. Beyond it nothing is imported.
 pub const FILE_BYTES_MAX: usize = 64 << 20;
@@ -39,6 +41,9 @@ pub const PERMISSIONS_MAX: usize = 20_000;
 /// Most bytes of an import in its form for the log, which is one entry. Beyond it nothing is
 /// imported.
 pub const LOG_BYTES_MAX: usize = 15 << 20;
+
+/// Holders of each kind that a report names; all are counted.
+const HOLDERS_LISTED_MAX: usize = 100;
 
 /// An import of entitlements, as it is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +63,12 @@ pub struct EntitlementReport {
     pub diff: EntitlementDiff,
     /// Holders that nobody knew; they become identities that are discovered.
     pub new_identities: u64,
+    /// The first of them, as `namespace:value`.
+    pub created: Vec<String>,
+    /// Holders that are known already and whose entitlements come, go or change.
+    pub updated_identities: u64,
+    /// The first of them, as `name (namespace:value)`.
+    pub updated: Vec<String>,
     /// Groups whose members the file does not tell.
     pub groups: u64,
     /// What the file does not say, or what of it was left out.
@@ -112,7 +123,7 @@ impl App {
         let said = store.entitlement_imports(tenant)?;
         let is_first = !said.iter().any(|told| told.import == parsed.import);
         let diff = diff::diff(&before, &parsed.grants);
-        let (new_identities, groups) = self.holders(tenant, &parsed)?;
+        let holders = self.holders(tenant, &before, &parsed)?;
         let applied = if request.dry_run || (diff.is_empty() && !is_first) {
             None
         } else {
@@ -121,31 +132,71 @@ impl App {
         Ok(EntitlementReport {
             import: parsed.import,
             diff,
-            new_identities,
-            groups,
+            new_identities: holders.new,
+            created: holders.created,
+            updated_identities: holders.changed,
+            updated: holders.updated,
+            groups: holders.groups,
             notes: parsed.notes,
             applied,
         })
     }
 
-    /// How many holders nobody knows, and how many are groups.
+    /// Whom the import makes known, whom it concerns, and how many groups hold something.
     fn holders(
         &self,
         tenant: &TenantId,
+        before: &[Entitlement],
         parsed: &ParsedEntitlements,
-    ) -> Result<(u64, u64), StoreError> {
+    ) -> Result<Holders, StoreError> {
         let holders = parsed.grants.iter().flat_map(|grant| &grant.holders);
-        let holders: std::collections::BTreeSet<_> = holders.collect();
-        let (mut unknown, mut groups) = (0, 0);
-        for holder in holders {
-            let uid = AliasUid::of(tenant, &holder.namespace, &holder.value);
+        let gone = before.iter().flat_map(|it| &it.grant.holders);
+        let named: std::collections::BTreeSet<_> = holders.clone().collect();
+        let all: std::collections::BTreeSet<_> = holders.chain(gone).collect();
+        let changed = diff::concerned(before, &parsed.grants);
+        let mut found = Holders::default();
+        for holder in all {
+            let alias = format!("{}:{}", holder.namespace, holder.value);
             if is_group(holder) {
-                groups += 1;
-            } else if self.ports.store.alias(uid)?.is_none() {
-                unknown += 1;
+                found.groups += u64::from(named.contains(holder));
+                continue;
+            }
+            let uid = AliasUid::of(tenant, &holder.namespace, &holder.value);
+            let known = match self.ports.store.alias(uid)? {
+                Some(record) => self.ports.store.identity(record.identity)?,
+                None => None,
+            };
+            match known {
+                None if named.contains(holder) => {
+                    found.new += 1;
+                    note(&mut found.created, || alias);
+                }
+                Some(identity) if changed.contains(holder) => {
+                    found.changed += 1;
+                    note(&mut found.updated, || {
+                        format!("{} ({alias})", identity.name)
+                    });
+                }
+                _ => {}
             }
         }
-        Ok((unknown, groups))
+        Ok(found)
+    }
+}
+
+/// Whom an import concerns.
+#[derive(Debug, Default)]
+struct Holders {
+    new: u64,
+    created: Vec<String>,
+    changed: u64,
+    updated: Vec<String>,
+    groups: u64,
+}
+
+fn note(list: &mut Vec<String>, text: impl FnOnce() -> String) {
+    if list.len() < HOLDERS_LISTED_MAX {
+        list.push(text());
     }
 }
 

@@ -118,6 +118,10 @@ pub struct May {
     pub unused: Vec<Text>,
     pub unused_total: u64,
     pub permissions_total: u64,
+    /// The first of its patterns (`s3:*`) of which only some actions were done, and how many there
+    /// are.
+    pub used_in_part: Vec<UsedInPart>,
+    pub used_in_part_total: u64,
     /// `unused` are what it does not give.
     pub except: bool,
     pub scope: Vec<Text>,
@@ -134,6 +138,73 @@ pub struct May {
     pub watched_since: Option<Timestamp>,
     /// Why it is not known, in words; empty when it is.
     pub unknown: Text,
+}
+
+/// A pattern of permissions of which some were used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UsedInPart {
+    pub permission: Text,
+    /// How many actions were done by it.
+    pub seen: u64,
+    /// How many it stands for; `None` where that is not known.
+    pub of: Option<u64>,
+    /// The first of those that were done.
+    pub actions: Vec<Text>,
+}
+
+impl Basis {
+    /// On what grounds, in words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Conditional => "granted under conditions",
+            Self::Policy => "by policy only",
+            Self::NoneNeeded => "takes no permission",
+            Self::Uncompared => "not compared",
+        }
+    }
+}
+
+impl MayNot {
+    /// Why it is among what the identity may not do, in words.
+    pub fn words(&self) -> &'static str {
+        match self.why {
+            Why::AgainstDeny => "done against a deny",
+            Why::WithoutEntitlement => "done without entitlement",
+            Why::Denied if self.by.is_empty() => "tried, denied",
+            Why::Denied => "granted, yet denied",
+        }
+    }
+}
+
+impl May {
+    /// Whether it was used, where that is known.
+    pub const fn use_in_words(&self) -> &'static str {
+        if self.unused_total > 0 {
+            "not used"
+        } else {
+            "used in part"
+        }
+    }
+}
+
+impl UsedInPart {
+    /// `s3:*: used in part, 1 action seen (s3:GetObject)`.
+    pub fn sentence(&self) -> String {
+        /// Actions named.
+        const NAMED: usize = 3;
+        let named: Vec<&str> = self.actions.iter().take(NAMED).map(Text::as_str).collect();
+        let more = match usize::try_from(self.seen).unwrap_or(usize::MAX) {
+            seen if seen > named.len() => ", …",
+            _ => "",
+        };
+        let seen = match (self.of, self.seen) {
+            (Some(of), seen) => format!("used in part: {seen} of {of} actions"),
+            (None, 1) => "used in part, 1 action seen".to_owned(),
+            (None, seen) => format!("used in part, {seen} actions seen"),
+        };
+        format!("{}: {seen} ({}{more})", self.permission, named.join(", "))
+    }
 }
 
 impl App {
@@ -187,7 +258,7 @@ impl App {
 
 /// The groups that Kubernetes puts everybody into
 /// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects>).
-fn own_groups(namespace: &str, value: &str) -> Vec<Alias> {
+pub(super) fn own_groups(namespace: &str, value: &str) -> Vec<Alias> {
     let everybody = "system:authenticated".to_owned();
     let names = match (namespace, value.split_once(':')) {
         ("k8s.serviceaccount", Some((within, _))) => vec![

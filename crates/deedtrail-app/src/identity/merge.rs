@@ -186,13 +186,21 @@ impl Resolver {
             identity.status = IdentityStatus::Active;
         }
         self.touched.identities.insert(kept);
-        let undeclared = identity.declared == Declared::default();
-        if undeclared && other.declared != identity.declared {
+        if !other.declared.told_tools.is_empty() {
+            let told = &mut identity.declared.told_tools;
+            told.absorb(&other.declared.told_tools);
+            self.touched.declared.insert(kept);
+        }
+        if identity.declared.is_blank() && !other.declared.is_blank() {
+            let told_tools = std::mem::take(&mut identity.declared.told_tools);
             if let Some(name) = &other.declared.declared_name {
                 identity.name = name.clone();
             }
             identity.kind = other.declared.declared_kind.unwrap_or(identity.kind);
-            identity.declared = other.declared;
+            identity.declared = Declared {
+                told_tools,
+                ..other.declared
+            };
             self.touched.declared.insert(kept);
         }
     }

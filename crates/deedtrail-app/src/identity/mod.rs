@@ -14,6 +14,7 @@ mod resolver;
 mod seal;
 mod span;
 mod state;
+mod tools;
 
 pub use decision::{IDENTITY_MERGE, MergeDecision};
 pub use import::{

@@ -114,6 +114,7 @@ impl Resolver {
         }
         self.learn_lifecycle(event, actor);
         self.note_span(event);
+        self.learn_tools(event);
         Resolved {
             actor: actor.map(|id| self.stands_for(id)),
             behind,
@@ -160,7 +161,7 @@ impl Resolver {
 
     /// The one identity behind all aliases of a record. Known identities that turn out to be one
     /// are merged; an alias of somebody who cannot be this actor is left with them.
-    fn unite(
+    pub(super) fn unite(
         &mut self,
         mut id: IdentityId,
         aliases: &[Alias],
@@ -188,7 +189,7 @@ impl Resolver {
 
     /// The identity that takes in a stable alias nobody knows yet: that of another alias of the
     /// record.
-    fn adopted(
+    pub(super) fn adopted(
         &self,
         aliases: &[Alias],
         said: ActorKind,

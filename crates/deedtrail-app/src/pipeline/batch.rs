@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::BaselineRecord;
+use deedtrail_core::behaviour::{BaselineWithdrawal, Withdrawal};
+use deedtrail_core::charter::Signed;
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::{Finding, FindingDraft};
 use deedtrail_core::id::{FindingId, SourceName};
@@ -13,11 +14,12 @@ use deedtrail_core::port::log::{EntryKind, NewEntry, ReadError, Sequence, Stored
 use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_core::port::store::{Dismissal, Progress, Quarantined};
 use deedtrail_detect::Observation;
+use deedtrail_detect::detector::entitlement::unentitled;
 
 use super::ahead::Mapped;
 use super::snapshot::State;
 use super::{Pipeline, PipelineError};
-use crate::behaviour::BASELINE;
+use crate::behaviour::{BASELINE, BASELINE_WITHDRAWAL, WithdrawalEntry, approval};
 use crate::charter::CHARTER;
 use crate::configuration::{self, Feedback};
 use crate::entitlement;
@@ -167,11 +169,15 @@ impl<'p> Batch<'p> {
     ) -> Result<(), PipelineError> {
         let pipeline = &mut *self.pipeline;
         let State {
-            resolver, detector, ..
+            resolver,
+            detector,
+            entitled,
+            ..
         } = &mut pipeline.state;
         let resolved = resolver.resolve(event);
         for (kept, merged) in resolver.take_merged() {
             detector.merge(kept, merged);
+            entitled.merge(kept, merged);
         }
         if fresh {
             pipeline.health.event(event);
@@ -187,7 +193,9 @@ impl<'p> Batch<'p> {
             record: bytes,
             source,
         };
-        let drafts = detector.observe(&observation);
+        let mut drafts = detector.observe(&observation);
+        let beyond = resolved.actor.and_then(|id| entitled.beyond(event, id));
+        drafts.extend(beyond.map(|beyond| unentitled(&observation, &beyond)));
         let provenances = detector.take_provenances();
         for (argument, provenance) in event.mapped.tool_arguments.iter_mut().zip(provenances) {
             argument.provenance = provenance;
@@ -338,6 +346,10 @@ impl<'p> Batch<'p> {
             for (kept, merged) in resolver.take_merged() {
                 self.pipeline.state.detector.merge(kept, merged);
             }
+            let State {
+                resolver, entitled, ..
+            } = &mut self.pipeline.state;
+            entitled.index(resolver);
         } else if entry.entry.note == configuration::QUARANTINE_SETTLED {
             self.settle(entry)?;
         } else if entry.entry.note == QUARANTINE_DECISION
@@ -350,10 +362,12 @@ impl<'p> Batch<'p> {
             let detector = &mut self.pipeline.state.detector;
             detector.feedback(&entry.entry.tenant, said.session, said.disposition);
         } else if entry.entry.note == BASELINE
-            && let Ok(approved) = serde_json::from_slice::<BaselineRecord>(&entry.bytes())
-            && approved.tenant == entry.entry.tenant
+            && let Some(approved) = approval(&entry.entry)
+            && self.is_fresh(entry)
         {
             self.progress.baselines.push(approved);
+        } else if entry.entry.note == BASELINE_WITHDRAWAL {
+            self.withdraw(entry);
         } else if entry.entry.note == CHARTER {
             self.charter(entry);
         } else if entry.entry.note == configuration::REPEATS
@@ -375,9 +389,35 @@ impl<'p> Batch<'p> {
         let Some(said) = entitlement::imported(&entry.bytes(), tenant, at) else {
             return;
         };
-        entitlement::hold(&mut self.pipeline.state.resolver, &said);
+        let State {
+            resolver, entitled, ..
+        } = &mut self.pipeline.state;
+        entitlement::hold(resolver, &said);
+        entitled.take(entry.sequence, &said, resolver);
         if self.is_fresh(entry) {
             self.progress.entitlements.push(said);
+        }
+    }
+
+    /// Notes that somebody withdrew a baseline.
+    fn withdraw(&mut self, entry: &StoredEntry) {
+        if let Ok(said) = serde_json::from_slice::<WithdrawalEntry>(&entry.bytes())
+            && said.tenant == entry.entry.tenant
+            && self.is_fresh(entry)
+        {
+            let signed = Signed {
+                by: said.by,
+                at: entry.entry.received,
+            };
+            self.progress.baselines_withdrawn.push(BaselineWithdrawal {
+                tenant: said.tenant,
+                identity: said.identity,
+                version: said.version,
+                withdrawal: Withdrawal {
+                    signed,
+                    reason: said.reason,
+                },
+            });
         }
     }
 

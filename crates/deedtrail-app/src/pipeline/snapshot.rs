@@ -13,6 +13,7 @@ use deedtrail_detect::Detector;
 use super::{Detection, PipelineError};
 use crate::Ports;
 use crate::charter::Book;
+use crate::entitlement::InForce;
 use crate::identity::Resolver;
 
 /// Name in the store.
@@ -27,6 +28,8 @@ pub(super) struct State {
     pub(super) detector: Detector,
     /// Every version of every charter.
     pub(super) charters: Book,
+    /// What imports say identities may do.
+    pub(super) entitled: InForce,
     /// Entries that wait in quarantine.
     pub(super) set_aside: BTreeSet<Sequence>,
     /// Entries in quarantine that somebody dismissed.
@@ -54,6 +57,7 @@ impl State {
             resolver: Resolver::default(),
             detector: detection.start(),
             charters: Book::default(),
+            entitled: InForce::default(),
             set_aside: BTreeSet::new(),
             dismissed: BTreeSet::new(),
         }
@@ -65,7 +69,8 @@ impl State {
         let (set_aside, dismissed) = (listed(&self.set_aside), listed(&self.dismissed));
         let resolver = self.resolver.to_bytes().map_err(PipelineError::State)?;
         let charters = self.charters.to_bytes().map_err(PipelineError::State)?;
-        for section in [&set_aside, &dismissed, &resolver, &charters] {
+        let entitled = self.entitled.to_bytes();
+        for section in [&set_aside, &dismissed, &resolver, &charters, &entitled] {
             bytes.extend((section.len() as u64).to_be_bytes());
             bytes.extend_from_slice(section);
         }
@@ -87,7 +92,7 @@ impl State {
         if let Some((position, bytes)) = ports.store.snapshot(NAME)?
             && ends.iter().all(|end| position <= *end)
         {
-            match Self::parse(&bytes, detection) {
+            match Self::parse(&bytes, detection, ports) {
                 Ok(state) => return Ok((position, state)),
                 Err(reason) => tracing::info!(reason, "processing starts anew from the log"),
             }
@@ -95,18 +100,23 @@ impl State {
         Ok((0, Self::new(detection)))
     }
 
-    fn parse(bytes: &[u8], detection: &Detection) -> Result<Self, String> {
+    fn parse(bytes: &[u8], detection: &Detection, ports: &Ports) -> Result<Self, String> {
         let body = bytes.strip_prefix(HEADER).ok_or("another format")?;
         let (set_aside, rest) = section(body).ok_or("cut off")?;
         let (dismissed, rest) = section(rest).ok_or("cut off")?;
         let (resolver, rest) = section(rest).ok_or("cut off")?;
-        let (charters, detector) = section(rest).ok_or("cut off")?;
+        let (charters, rest) = section(rest).ok_or("cut off")?;
+        let (entitled, detector) = section(rest).ok_or("cut off")?;
         let rules = Arc::clone(&detection.rules);
         let restored = Detector::restore(rules, detection.settings.clone(), detector);
         let mut detector = restored.map_err(|error| error.to_string())?;
         detector.replace_library(Arc::clone(&detection.sequences));
+        let resolver = Resolver::from_bytes(resolver).map_err(|error| error.to_string())?;
+        let log = ports.log.as_ref();
+        let entitled = InForce::from_bytes(entitled, log, &resolver);
         Ok(Self {
-            resolver: Resolver::from_bytes(resolver).map_err(|error| error.to_string())?,
+            entitled: entitled.map_err(|error| error.to_string())?,
+            resolver,
             detector,
             charters: Book::from_bytes(charters).map_err(|error| error.to_string())?,
             set_aside: unlisted(set_aside),

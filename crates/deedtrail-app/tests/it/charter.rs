@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::charter::CharterError;
+use deedtrail_app::charter::{CharterError, OfFindings};
 use deedtrail_app::intake::Delivery;
 use deedtrail_app::pipeline::{Detection, Pipeline};
 use deedtrail_core::charter::CharterStatus;
@@ -200,7 +200,11 @@ fn a_charter_is_learned_from_the_archive_and_checked_over_it() {
     for minute in 0..40 {
         server.delete(minute);
     }
-    let learned = server.app.learn_charter(&local, "ana", None).unwrap();
+    let learned = server
+        .app
+        .learn_charter(&local, "ana", None, OfFindings::LeaveOut)
+        .unwrap()
+        .proposal;
     assert_eq!(learned.events, 40);
     assert!(learned.text.contains("s3:DeleteObject"), "{}", learned.text);
     let checked = server.app.check_charter(&local, "x", &learned.text, None);
@@ -212,6 +216,49 @@ fn a_charter_is_learned_from_the_archive_and_checked_over_it() {
         .check_charter(&local, "x", CHARTER, None)
         .unwrap();
     assert_eq!((checked.report.events, checked.report.covered), (40, 0));
+}
+
+#[test]
+fn what_open_findings_rest_on_is_learned_only_when_asked_for() {
+    let mut server = Server::new();
+    let local = Principal::local();
+    for minute in 0..40 {
+        server.delete(minute);
+    }
+    server.propose(CHARTER);
+    server.approve();
+    for minute in 40..44 {
+        server.delete(minute);
+    }
+    let learn = |of| server.app.learn_charter(&local, "ana", None, of).unwrap();
+    let learned = learn(OfFindings::LeaveOut);
+    let kinds: Vec<&str> = learned.findings.iter().map(|f| f.kind.as_str()).collect();
+    assert_eq!(kinds, ["scope_departure"]);
+    assert_eq!((learned.proposal.events, learned.left_out), (40, 4));
+    let head: Vec<&str> = learned.proposal.text.lines().take(2).collect();
+    assert_eq!(head[0], "# 4 events that findings rest on were left out:");
+    assert!(head[1].starts_with("#   scope_departure "), "{head:?}");
+    let parsed = deedtrail_app::charter::parse("x", &learned.proposal.text);
+    assert!(parsed.is_ok(), "{parsed:?}");
+    let all = learn(OfFindings::Include);
+    assert_eq!((all.proposal.events, all.left_out), (44, 0));
+    assert_eq!(all.findings, learned.findings);
+}
+
+#[test]
+fn a_charter_that_binds_nobody_covers_nothing_and_names_who_may_be_meant() {
+    let mut server = Server::new();
+    server.delete(0);
+    let slip = CHARTER.replace("user/ana", "user/anna");
+    let local = Principal::local();
+    let checked = server.app.check_charter(&local, "x", &slip, None).unwrap();
+    assert_eq!((checked.identities, checked.report.share()), (0, None));
+    assert_eq!(
+        checked.unknown[0].near,
+        ["aws.arn:arn:aws:iam::111122223333:user/ana"]
+    );
+    let bound = server.app.check_charter(&local, "x", CHARTER, None);
+    assert_eq!(bound.unwrap().unknown, []);
 }
 
 #[test]

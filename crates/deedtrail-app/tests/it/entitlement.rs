@@ -11,10 +11,12 @@ use deedtrail_app::entitlement::{
 use deedtrail_app::intake::Delivery;
 use deedtrail_app::pipeline::{Detection, Pipeline};
 use deedtrail_core::entitlement::Entitlement;
+use deedtrail_core::finding::{Finding, Severity};
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::port::mapper::Encoding;
-use deedtrail_core::port::store::{IdentityFilter, Scope, Store as _};
+use deedtrail_core::port::store::{FindingFilter, IdentityFilter, Scope, Store as _};
+use deedtrail_core::time::Timestamp;
 use deedtrail_detect::Settings;
 use deedtrail_testkit::sample::Sample;
 
@@ -267,4 +269,152 @@ fn an_import_takes_the_scope_to_write() {
     let refused = app.import_entitlements(&reader, request(false));
     assert!(matches!(refused, Err(EntitlementRefusal::Denied(_))));
     assert_eq!(sample.log.end(), 0);
+}
+
+/// Something that was done a number of minutes ago.
+fn done(sample: &Sample, who: &str, (number, minutes_ago): (u32, i64), operation: (&str, &str)) {
+    let app = App::new(ports(sample));
+    let now = app.ports.clock.now();
+    let at = now.plus_micros(-minutes_ago * Timestamp::MINUTE_US);
+    let record = deed(number, operation.0, operation.1, None);
+    let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    record["eventTime"] = at.to_string().into();
+    record["userIdentity"]["arn"] = format!("arn:aws:iam::123456789012:user/{who}").into();
+    record["userIdentity"]["principalId"] = format!("AIDA{who}").into();
+    record["userIdentity"]["userName"] = who.into();
+    record["userIdentity"]["accessKeyId"] = format!("AKIA{who}").into();
+    let body = record.to_string();
+    let delivery = Delivery {
+        source: Some(&SourceName::new("aws.cloudtrail").unwrap()),
+        encoding: Encoding::Identity,
+        body: body.as_bytes(),
+    };
+    app.ingest(&Principal::local(), delivery).unwrap();
+}
+
+fn beyond(sample: &Sample) -> Vec<Finding> {
+    let filter = FindingFilter {
+        kind: Some("unentitled_use".to_owned()),
+        ..FindingFilter::default()
+    };
+    sample.store.findings(&filter, 99).unwrap()
+}
+
+/// What the user `reader` and one whom no import names did; restarted after each if wanted.
+fn day_of_two(restarts: bool) -> Vec<Finding> {
+    let sample = Sample::empty();
+    import(&sample, ImportKind::Aws, &account(&["s3:List*"]), false);
+    let deeds = [
+        ("reader", 5, ("s3", "ListBuckets")),
+        ("reader", 4, ("ec2", "RunInstances")),
+        ("reader", 3, ("ec2", "RunInstances")),
+        ("stranger", 3, ("ec2", "RunInstances")),
+        ("stranger", 2, ("iam", "CreateAccessKey")),
+        ("reader", 2 * 24 * 60, ("ec2", "StopInstances")),
+        ("reader", 1, ("sts", "GetCallerIdentity")),
+    ];
+    for (number, (who, minutes, operation)) in (0..).zip(deeds) {
+        done(&sample, who, (number, minutes), operation);
+        if restarts {
+            drop(pipeline(&sample));
+        }
+    }
+    drop(pipeline(&sample));
+    beyond(&sample)
+}
+
+#[test]
+fn what_goes_beyond_what_was_imported_is_one_finding_a_day_of_those_it_names() {
+    let told = day_of_two(false);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let draft = &told[0].draft;
+    assert_eq!(draft.severity, Severity::Low);
+    assert_eq!(draft.events.len(), 2, "{:?}", draft.events);
+    assert!(
+        draft.title.starts_with("reader did ec2:RunInstances"),
+        "{}",
+        draft.title
+    );
+    assert!(
+        draft.title.ends_with("without being entitled to it"),
+        "{}",
+        draft.title
+    );
+    let entitled = &draft.reasons[1];
+    assert!(
+        entitled.contains("none covers ec2:RunInstances"),
+        "{entitled}"
+    );
+    assert!(
+        entitled.contains("the import aws 123456789012 of "),
+        "{entitled}"
+    );
+    assert_eq!(day_of_two(true), told, "whatever is restarted");
+}
+
+#[test]
+fn secrets_rights_and_denies_beyond_what_was_imported_are_graver_and_a_new_import_ends_it() {
+    let sample = Sample::empty();
+    import(&sample, ImportKind::Aws, &account(&["s3:List*"]), false);
+    done(&sample, "reader", (0, 3), ("s3", "DeleteBucket"));
+    drop(pipeline(&sample));
+    let told = beyond(&sample);
+    assert!(
+        told[0].draft.title.ends_with("although it is denied"),
+        "{told:?}"
+    );
+    done(
+        &sample,
+        "reader",
+        (1, 2),
+        ("secretsmanager", "GetSecretValue"),
+    );
+    drop(pipeline(&sample));
+    let told = beyond(&sample);
+    assert_eq!((told.len(), told[0].draft.severity), (1, Severity::High));
+    let more = account(&["s3:List*", "secretsmanager:*", "ec2:*"]);
+    import(&sample, ImportKind::Aws, &more, false);
+    done(&sample, "reader", (2, 1), ("ec2", "RunInstances"));
+    drop(pipeline(&sample));
+    assert_eq!(
+        beyond(&sample)[0].draft.events.len(),
+        2,
+        "it is entitled now"
+    );
+}
+
+#[test]
+fn a_right_that_may_come_by_a_group_is_not_held_against_anybody() {
+    let sample = Sample::empty();
+    let file = "alias,system,permission\n\
+        aws.arn:arn:aws:iam::123456789012:user/reader,aws,s3:List*\n\
+        aws.group:operators,aws,ec2:*\n";
+    import(&sample, ImportKind::List, file, false);
+    done(&sample, "reader", (0, 2), ("ec2", "RunInstances"));
+    drop(pipeline(&sample));
+    assert_eq!(beyond(&sample), []);
+    done(&sample, "reader", (1, 1), ("sqs", "PurgeQueue"));
+    drop(pipeline(&sample));
+    assert_eq!(beyond(&sample).len(), 1, "no group has that right");
+}
+
+#[test]
+fn a_dry_run_names_whom_it_would_make_known_and_whom_it_concerns() {
+    let sample = Sample::empty();
+    let first = account(&["s3:List*"]);
+    let dry = import(&sample, ImportKind::Aws, &first, true);
+    let created = "aws.arn:arn:aws:iam::123456789012:user/never-seen";
+    assert!(
+        dry.created.iter().any(|it| it == created),
+        "{:?}",
+        dry.created
+    );
+    assert_eq!((dry.new_identities, dry.updated_identities), (3, 0));
+    import(&sample, ImportKind::Aws, &first, false);
+    drop(pipeline(&sample));
+    let dry = import(&sample, ImportKind::Aws, &account(&["s3:Get*"]), true);
+    assert_eq!((dry.new_identities, dry.created.len()), (0, 0));
+    let reader = "(aws.arn:arn:aws:iam::123456789012:user/reader)";
+    assert_eq!(dry.updated.len(), 1, "{:?}", dry.updated);
+    assert!(dry.updated[0].ends_with(reader), "{:?}", dry.updated);
 }

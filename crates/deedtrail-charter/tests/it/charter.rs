@@ -232,7 +232,7 @@ fn a_check_counts_by_rule_and_says_what_is_covered() {
         events.iter().map(Fixture::subject).filter(|s| bot.binds(s)),
     );
     assert_eq!((report.events, report.covered), (10, 9));
-    assert!((report.share() - 0.9).abs() < 1e-9);
+    assert!((report.share().unwrap() - 0.9).abs() < 1e-9);
     assert_eq!(report.rules.len(), 1);
     assert_eq!(report.rules[0].count, 1);
 }

@@ -98,3 +98,28 @@ fn differences_say_what_is_looser_and_what_is_tighter() {
     insta::assert_snapshot!("diff", lines.join("\n"));
     assert_eq!(diff(&old, &old), []);
 }
+
+#[test]
+fn every_part_that_differs_is_told_in_words() {
+    let of = |rest: &str| {
+        let head = "charter: a\nidentities: [\"agent.id:a\"]\npurpose: p\nowner: o\n";
+        parse("a", &format!("{head}{rest}")).unwrap().charter
+    };
+    let without = of("");
+    let old = of(
+        "group: {department: [Sales], kind: [ai_agent]}\nwhen: {days: mon-fri, hours: \"08:00-18:00\", zone: Europe/Berlin}\nlimits: {bytes_out_per_day: 1GiB}\nsequence: {steps: [checkout, build, deploy], must_end_with: deploy}\nchange_ticket: {required_for: [deploy]}\n",
+    );
+    let new = of(
+        "group: {department: [Sales, Legal], tag: [tier=1]}\nwhen: {days: [mon-thu], hours: [\"06:00-20:00\"]}\nlimits: {bytes_out_per_day: 3GiB}\nsequence: {steps: [checkout, {name: build, operation: \"make*\", optional: true}, test, deploy], strict: true, idle: 30}\nchange_ticket: {required_for: [config_change]}\n",
+    );
+    let told = |old, new| {
+        let lines = diff(old, new).into_iter();
+        let lines = lines.map(|d| format!("{}: {}", d.direction.name(), d.sentence));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let all = [told(&without, &old), told(&old, &new), told(&new, &without)];
+    for text in &all {
+        assert!(!text.contains(['{', '"']), "{text}");
+    }
+    insta::assert_snapshot!("words", all.join("\n\n"));
+}

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
-use crate::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
+use crate::behaviour::{BaselineRecord, BaselineWithdrawal, Forecast, IdentityBehaviour};
 use crate::charter::CharterRecord;
 use crate::entitlement::{Entitlement, EntitlementImport, ImportName};
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
@@ -70,6 +70,9 @@ pub struct Progress {
     pub forecasts: Vec<Forecast>,
     /// Approved baselines in order; each gets the next number of its identity.
     pub baselines: Vec<BaselineRecord>,
+    /// Baselines that somebody withdrew, carried out after `baselines`; one that was withdrawn
+    /// already keeps what was said first.
+    pub baselines_withdrawn: Vec<BaselineWithdrawal>,
 }
 
 /// Everything one import of entitlements says.

@@ -5,6 +5,7 @@ mod click;
 mod control_gap;
 mod dormant;
 pub(crate) mod draft;
+pub mod entitlement;
 mod enumeration;
 mod escalation;
 mod exfiltration;
@@ -81,6 +82,8 @@ pub(crate) enum Runs {
     Source,
     /// With every event and tick of a session: [`crate::session`].
     Session,
+    /// With every event, by whoever knows what was imported: [`entitlement`].
+    Outside,
 }
 
 /// Every code detector, in the order they run.
@@ -101,6 +104,7 @@ pub const DETECTORS: &[CodeDetector] = &[
     session::DETECTOR,
     off_hours::DETECTOR,
     exfiltration::DETECTOR,
+    entitlement::DETECTOR,
     CodeDetector {
         id: behaviour::BEHAVIOUR,
         findings: &["behaviour_departure", "behaviour_drift", "group_change"],

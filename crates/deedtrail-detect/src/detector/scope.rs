@@ -24,7 +24,7 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     if !event.mapped.meaningful || context.tools_declared {
         return Vec::new();
     }
-    let declared = &identity.declared.declared_tools;
+    let declared = identity.declared.tools();
     let agent = identity.kind == ActorKind::AiAgent || !declared.is_empty();
     let outside_tools = context.facts.tool_declared == Some(false);
     let at_secrets = agent && reads_production_secret(context);
@@ -45,7 +45,12 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
             "declared: no tools; reading production secrets needs a declaration".to_owned()
         } else {
             let tools = declared.iter().take(12).map(|tool| fact::cut(tool, 40));
-            format!("declared: {}", tools.collect::<Vec<_>>().join(", "))
+            let tools = tools.collect::<Vec<_>>().join(", ");
+            if identity.declared.declared_tools.is_empty() {
+                format!("declared ({}): {tools}", identity.declared.tools_told_by())
+            } else {
+                format!("declared: {tools}")
+            }
         },
         history(context, profile, at_secrets),
         match &identity.declared.owner {

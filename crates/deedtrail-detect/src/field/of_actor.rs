@@ -88,11 +88,11 @@ pub(super) const FIELDS: &[Field] = &[
     field(
         "declared_tools",
         FieldType::List,
-        "Tools the agent declares.",
+        "Tools the agent declares: by import, else by what feeds tell of it.",
         |v| {
             v.observation
                 .identity
-                .and_then(|i| list(i.declared.declared_tools.iter().map(Text::as_str)))
+                .and_then(|i| list(i.declared.tools().iter().map(Text::as_str)))
         },
     ),
     field(

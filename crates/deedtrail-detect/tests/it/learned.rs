@@ -159,7 +159,7 @@ fn what_has_no_weight_is_told_with_its_session_and_is_no_finding() {
     };
     assert_eq!(departure.told_by, ToldBy::Session);
     assert_eq!(departure.finding, None);
-    assert!(departure.reasons[0].contains("`"), "{departure:?}");
+    assert!(departure.reasons[0].contains('`'), "{departure:?}");
     assert_eq!((told(&drafts), unusual), (0, 1), "{drafts:?}");
 }
 

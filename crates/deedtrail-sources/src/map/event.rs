@@ -11,7 +11,7 @@ use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord, RecordNumber, 
 use super::misfit::misfit;
 use super::read::Reader;
 use super::value::{self, BadTime};
-use super::{argument, mention};
+use super::{argument, mention, tools};
 use crate::mapping::plan::{Choices, LEVELS_MAX, Party, Plan, Value};
 use crate::mapping::rules::Rules;
 use crate::record::line::{self, Misfit};
@@ -119,6 +119,25 @@ pub(super) fn text<'a>(reader: &Reader<'a>, value: Option<&'a Value>) -> Option<
         Value::Path(path) => reader.path_text(path).map(value::column),
         value => reader.text(value).map(|text| value::column(&text)),
     }
+}
+
+/// The aliases of a rule that have a value, each once.
+pub(super) fn aliases<'a>(reader: &Reader<'a>, of: &'a [(Text, Value)]) -> Vec<Alias> {
+    let mut aliases: Vec<Alias> = Vec::with_capacity(of.len());
+    for (namespace, from) in of {
+        if let Some(text) = reader.text(from)
+            && let Some(value) = value::alias(namespace, &text)
+        {
+            let alias = Alias {
+                namespace: namespace.clone(),
+                value,
+            };
+            if !aliases.contains(&alias) {
+                aliases.push(alias);
+            }
+        }
+    }
+    aliases
 }
 
 /// The events of one record under construction.
@@ -349,20 +368,7 @@ impl<'a> EventBuilder<'a> {
         self.note_role(role, "ref");
         let name = text(&self.reader, party.name.as_ref());
         self.note_role(role, "name");
-        let mut aliases: Vec<Alias> = Vec::with_capacity(party.aliases.len());
-        for (namespace, from) in &party.aliases {
-            if let Some(text) = self.reader.text(from)
-                && let Some(value) = value::alias(namespace, &text)
-            {
-                let alias = Alias {
-                    namespace: namespace.clone(),
-                    value,
-                };
-                if !aliases.contains(&alias) {
-                    aliases.push(alias);
-                }
-            }
-        }
+        let aliases = aliases(&self.reader, &party.aliases);
         self.note_role(role, "aliases");
         Found {
             reference,
@@ -461,6 +467,11 @@ impl<'a> EventBuilder<'a> {
             }
             self.note("mentions");
         }
+        self.event.tools_told = plan
+            .tools
+            .iter()
+            .find_map(|told| tools::told(&self.reader, told));
+        self.note("tools");
         if let Some((allowed, id)) = &plan.policy
             && let Some(allowed) = self.reader.choose(allowed)
         {

@@ -6,6 +6,7 @@ mod event;
 mod mention;
 mod misfit;
 mod read;
+mod tools;
 pub(crate) mod value;
 
 pub(crate) use event::{map, view_of};

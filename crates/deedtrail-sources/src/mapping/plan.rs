@@ -61,6 +61,7 @@ pub(crate) struct Plan {
     pub(crate) changes: Vec<ChangePlan>,
     pub(crate) tool_arguments: Option<Value>,
     pub(crate) mentions: Vec<MentionPlan>,
+    pub(crate) tools: Vec<ToolsPlan>,
     pub(crate) policy: Option<(Choices<bool>, Option<Value>)>,
 }
 
@@ -307,6 +308,18 @@ pub(crate) struct MentionPlan {
     pub(crate) from: Value,
     /// Of a list of chat messages: those of this role.
     pub(crate) role: Option<Text>,
+}
+
+/// Tools that somebody has.
+#[derive(Debug)]
+pub(crate) struct ToolsPlan {
+    pub(crate) interest: Interest,
+    pub(crate) when: Option<Condition>,
+    pub(crate) aliases: Vec<(Text, Value)>,
+    pub(crate) from: Value,
+    pub(crate) list: Option<Value>,
+    pub(crate) continues: Option<Value>,
+    pub(crate) more: Option<Value>,
 }
 
 #[derive(Debug)]

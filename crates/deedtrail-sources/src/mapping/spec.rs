@@ -60,6 +60,9 @@ pub struct MappingFile {
     /// Texts in which a session of an agent hears of something; all that hold are taken.
     #[serde(default)]
     pub mentions: Vec<MentionSpec>,
+    /// Tools that somebody has; the first that holds and names somebody is taken.
+    #[serde(default)]
+    pub tools: Vec<ToolsSpec>,
     /// What an authoriser said.
     pub policy: Option<PolicySpec>,
 }
@@ -432,6 +435,24 @@ pub enum PlaceSpec {
     Request,
     /// What a tool answered.
     ToolOutput,
+}
+
+/// Tools that an identity has by what an inventory or a server says: they count as declared where
+/// nobody declares others.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolsSpec {
+    pub when: Option<ConditionSpec>,
+    /// Whose they are; the first that has a value is the stable one.
+    pub aliases: Vec<AliasSpec>,
+    /// A list of names, or of objects with `name`; or JSON of these in a text.
+    pub from: ValueSpec,
+    /// Who offers them, where somebody has tools of several. Lists of other names add up.
+    pub list: Option<ValueSpec>,
+    /// Has a value where the record holds a page after the first, or may do so.
+    pub continues: Option<ValueSpec>,
+    /// Has a value where another page follows.
+    pub more: Option<ValueSpec>,
 }
 
 /// What an authoriser said.

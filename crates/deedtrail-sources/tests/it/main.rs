@@ -18,3 +18,5 @@ mod registries;
 mod source_page;
 #[cfg(test)]
 mod text;
+#[cfg(test)]
+mod tools;

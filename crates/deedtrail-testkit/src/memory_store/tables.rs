@@ -82,6 +82,13 @@ impl Derived {
             };
             self.baselines.insert(key, record);
         }
+        for said in &progress.baselines_withdrawn {
+            let key = (said.tenant.clone(), said.identity, said.version);
+            if let Some(record) = self.baselines.get_mut(&key) {
+                let withdrawn = || said.withdrawal.clone();
+                record.withdrawn.get_or_insert_with(withdrawn);
+            }
+        }
     }
 
     pub(super) fn save(&mut self, progress: &Progress) {

@@ -1,11 +1,11 @@
 //! Learned behaviour, forecasts and baselines.
 
 use deedtrail_core::behaviour::{
-    ActiveDay, Baseline, BaselineRecord, BudgetForecast, Drift, Forecast, IdentityBehaviour,
-    Readiness, Rise, UnusualDay, WeekDistance,
+    ActiveDay, Baseline, BaselineRecord, BaselineWithdrawal, BudgetForecast, Drift, Forecast,
+    IdentityBehaviour, Readiness, Rise, UnusualDay, WeekDistance, Withdrawal,
 };
 use deedtrail_core::charter::Signed;
-use deedtrail_core::id::{IdentityId, TenantId};
+use deedtrail_core::id::{FindingId, IdentityId, TenantId};
 use deedtrail_core::port::store::{BehaviourOrder, Progress, Store};
 
 use super::{Outcome, second};
@@ -131,6 +131,8 @@ pub(super) fn baselines_are_kept(store: &dyn Store) -> Outcome {
             actions: [("aws read".into(), 7)].into(),
             ..Baseline::default()
         },
+        accepted_findings: vec![FindingId::from_bytes([9; 16])],
+        withdrawn: None,
     };
     let unnumbered = |record: &BaselineRecord| BaselineRecord {
         version: 0,
@@ -145,7 +147,34 @@ pub(super) fn baselines_are_kept(store: &dyn Store) -> Outcome {
     let tenant = TenantId::default();
     assert_eq!(
         store.baselines(&tenant, first.identity)?,
-        [second, first.clone()]
+        [second.clone(), first.clone()]
+    );
+    let withdrawn = |version, reason: &str| BaselineWithdrawal {
+        tenant: tenant.clone(),
+        identity: first.identity,
+        version,
+        withdrawal: Withdrawal {
+            signed: Signed {
+                by: "cem".into(),
+                at: self::second(4),
+            },
+            reason: reason.into(),
+        },
+    };
+    for (through, reason) in [(2, "an 'intrusion'"), (3, "again")] {
+        store.save(Progress {
+            through,
+            baselines_withdrawn: vec![withdrawn(2, reason), withdrawn(7, "not there")],
+            ..Progress::default()
+        })?;
+    }
+    let gone = BaselineRecord {
+        withdrawn: Some(withdrawn(2, "an 'intrusion'").withdrawal),
+        ..second
+    };
+    assert_eq!(
+        store.baselines(&tenant, first.identity)?,
+        [gone, first.clone()]
     );
     let other = IdentityId::from_bytes([2; 16]);
     assert_eq!(store.baselines(&tenant, other)?, []);

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::behaviour::{BaselineText, Change, SourceReadiness, Standing};
+use deedtrail_app::behaviour::{BaselineText, Change, OpenFindings, SourceReadiness, Standing};
 use deedtrail_app::explanation::Explanation;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_core::Text;
@@ -71,6 +71,26 @@ struct Told {
 pub(super) struct Window {
     from: Option<Text>,
     to: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ApproveAsked {
+    from: Option<Text>,
+    to: Option<Text>,
+    accept_open_findings: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WithdrawAsked {
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Withdrawn {
+    /// Null while the server is behind: it is withdrawn when it has caught up.
+    baseline: Option<BaselineRecord>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -174,11 +194,20 @@ pub(super) async fn approve(
     Path(who): Path<String>,
     body: Bytes,
 ) -> Answer<Approved> {
-    let asked: Window = ask::said(&body, "{\"from\": \"2026-10-01\"} or {}")?;
-    let window = asked.times()?;
+    let asked: ApproveAsked = ask::said(&body, "{\"from\": \"2026-10-01\"} or {}")?;
+    let of_findings = if asked.accept_open_findings {
+        OpenFindings::Accept
+    } else {
+        OpenFindings::Refuse
+    };
+    let window = Window {
+        from: asked.from,
+        to: asked.to,
+    };
+    let window = window.times()?;
     let approve = move |app: &App| {
         let file = app.find_identity(&principal.reading(), &who)?;
-        app.approve_baseline(&principal, &file, window)
+        app.approve_baseline(&principal, &file, window, of_findings)
     };
     let baseline = shared.attempt(approve).await?;
     Ok(Json(Approved {
@@ -187,6 +216,33 @@ pub(super) async fn approve(
             .is_some_and(BaselineRecord::approved_for_owner),
         baseline,
     }))
+}
+
+pub(super) async fn baseline(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Path((who, version)): Path<(String, u32)>,
+) -> Answer<BaselineRecord> {
+    let read = move |app: &App| {
+        let file = app.find_identity(&principal, &who)?;
+        app.baseline(&principal, &file, version)
+    };
+    shared.attempt(read).await.map(Json)
+}
+
+pub(super) async fn withdraw(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Path((who, version)): Path<(String, u32)>,
+    body: Bytes,
+) -> Answer<Withdrawn> {
+    let asked: WithdrawAsked = ask::said(&body, "{\"reason\": \"…\"}")?;
+    let withdraw = move |app: &App| {
+        let file = app.find_identity(&principal.reading(), &who)?;
+        app.withdraw_baseline(&principal, &file, version, &asked.reason)
+    };
+    let baseline = shared.attempt(withdraw).await?;
+    Ok(Json(Withdrawn { baseline }))
 }
 
 pub(super) async fn diff(

@@ -5,7 +5,8 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::charter::{Difference, RuleReport};
+use deedtrail_app::charter::{Difference, OfFindings, RuleReport, Unknown};
+use deedtrail_app::unsettled::Unsettled;
 use deedtrail_core::Text;
 use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::time::Timestamp;
@@ -49,6 +50,10 @@ pub(super) struct Learned {
     text: String,
     events: usize,
     days: usize,
+    /// Events that findings rest on, which were not learned.
+    left_out: usize,
+    /// The findings, the gravest first.
+    findings: Vec<Unsettled>,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,12 +61,14 @@ pub(super) struct Checked {
     identities: usize,
     events: u64,
     covered: u64,
-    /// Share of the events that depart from nothing, 0 to 1.
-    share: f64,
+    /// Share of the events that the charter covers, 0 to 1; null without events.
+    share: Option<f64>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     /// Older events were not looked at.
     cut: bool,
+    /// When it binds nobody who is known: whom it names, and who is called nearly so.
+    unknown: Vec<Unknown>,
     rules: Vec<RuleReport>,
 }
 
@@ -90,6 +97,8 @@ struct LearnAsked {
     identity: String,
     #[serde(default)]
     from: Option<Text>,
+    #[serde(default)]
+    include_findings: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,12 +187,19 @@ pub(super) async fn learn(
 ) -> Answer<Learned> {
     let asked: LearnAsked = ask::said(&body, "{\"identity\": \"…\"}")?;
     let from = ask::time("from", asked.from.as_deref())?;
-    let learn = move |app: &App| app.learn_charter(&principal, &asked.identity, from);
-    let proposal = shared.attempt(learn).await?;
+    let of_findings = if asked.include_findings {
+        OfFindings::Include
+    } else {
+        OfFindings::LeaveOut
+    };
+    let learn = move |app: &App| app.learn_charter(&principal, &asked.identity, from, of_findings);
+    let learned = shared.attempt(learn).await?;
     Ok(Json(Learned {
-        text: proposal.text,
-        events: proposal.events,
-        days: proposal.days,
+        text: learned.proposal.text,
+        events: learned.proposal.events,
+        days: learned.proposal.days,
+        left_out: learned.left_out,
+        findings: learned.findings,
     }))
 }
 
@@ -204,6 +220,7 @@ pub(super) async fn check(
         from: checked.span.map(|(from, _)| from),
         to: checked.span.map(|(_, to)| to),
         cut: checked.cut,
+        unknown: checked.unknown,
         rules: checked.report.rules,
     }))
 }

@@ -2,7 +2,9 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use deedtrail_app::App;
 use deedtrail_app::access::Principal;
+use deedtrail_app::charter::{CharterError, ToolsInForce};
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
 use deedtrail_core::port::store::IdentityFilter;
@@ -34,6 +36,8 @@ pub(super) struct IdentityList {
 #[derive(Debug, Serialize)]
 pub(super) struct IdentityAnswer {
     identity: Identity,
+    /// The tools that calls are compared with, and who says so.
+    tools: Option<ToolsInForce>,
     aliases: Vec<AliasRecord>,
     credentials: Vec<CredentialRecord>,
 }
@@ -81,10 +85,14 @@ pub(super) async fn one(
     Extension(principal): Extension<Principal>,
     Path(who): Path<String>,
 ) -> Answer<IdentityAnswer> {
-    let file = shared
-        .attempt(move |app| app.find_identity(&principal, &who))
-        .await?;
+    let read = move |app: &App| {
+        let file = app.find_identity(&principal, &who)?;
+        let tools = app.tools_in_force(&principal, &file)?;
+        Ok::<_, CharterError>((file, tools))
+    };
+    let (file, tools) = shared.attempt(read).await?;
     Ok(Json(IdentityAnswer {
+        tools,
         identity: file.identity,
         aliases: file.aliases,
         credentials: file.credentials,

@@ -8,16 +8,17 @@ use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::behaviour::{BaselineError, BaselineText};
+use deedtrail_app::behaviour::{BaselineError, OpenFindings};
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::BaselineRecord;
+use deedtrail_core::behaviour::{Baseline, BaselineRecord};
 use deedtrail_core::port::store::Scope;
 
 use serde::Deserialize;
 
 use super::charters::SignedView;
+use super::unsettled_view::UnsettledView;
 use super::{Chrome, Failure, Section, show};
-use crate::api::time;
+use crate::api::{Asked, time};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::view::{Moment, Shown, grouped, share};
@@ -43,6 +44,14 @@ struct VersionRow {
     events: String,
     from: Moment,
     until: Moment,
+    withdrawn: Option<WithdrawnView>,
+    may_withdraw: bool,
+}
+
+#[derive(Debug)]
+struct WithdrawnView {
+    signed: SignedView,
+    reason: Shown,
 }
 
 #[derive(Debug)]
@@ -60,6 +69,10 @@ struct BaselinePage {
     chrome: Chrome,
     name: Shown,
     address: String,
+    /// The number of the approved baseline that is shown; `None`: what it does at present.
+    number: Option<u32>,
+    /// Those that speak against approving what is shown.
+    findings: Vec<UnsettledView>,
     /// `None`: it did nothing that could be summarised.
     usual: Option<Usual>,
     versions: Vec<VersionRow>,
@@ -74,17 +87,50 @@ struct BaselinePage {
 pub(super) struct Window {
     from: Option<String>,
     to: Option<String>,
+    /// Given when it is approved although open findings rest on it.
+    accept_open_findings: Option<String>,
+}
+
+/// Which baseline is shown.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NumberAsked {
+    number: Option<u32>,
+}
+
+/// What the button sends that withdraws one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WithdrawForm {
+    number: u32,
+    reason: String,
 }
 
 pub(super) async fn page(
     State(shared): State<Shared>,
     Extension(principal): Extension<Principal>,
     Path(who): Path<String>,
+    Asked(asked): Asked<NumberAsked>,
 ) -> Result<Response, Failure> {
     let page = shared
-        .attempt(move |app| load(app, &principal, &who))
+        .attempt(move |app| load(app, &principal, &who, asked.number))
         .await?;
     Ok(show(&page))
+}
+
+pub(super) async fn withdraw(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Path(who): Path<String>,
+    Form(form): Form<WithdrawForm>,
+) -> Result<Response, Failure> {
+    let withdraw = move |app: &App| {
+        let file = app.find_identity(&principal.reading(), &who)?;
+        app.withdraw_baseline(&principal, &file, form.number, &form.reason)?;
+        Ok::<_, BaselineError>(file.identity.id)
+    };
+    let id = shared.attempt(withdraw).await?;
+    Ok(Redirect::to(&format!("/identities/{id}/baseline")).into_response())
 }
 
 pub(super) async fn approve(
@@ -93,43 +139,68 @@ pub(super) async fn approve(
     Path(who): Path<String>,
     Form(window): Form<Window>,
 ) -> Result<Response, Failure> {
+    let of_findings = match window.accept_open_findings {
+        Some(_) => OpenFindings::Accept,
+        None => OpenFindings::Refuse,
+    };
     let window = (
         time("from", window.from.as_deref())?,
         time("to", window.to.as_deref())?,
     );
     let approve = move |app: &App| {
         let file = app.find_identity(&principal.reading(), &who)?;
-        app.approve_baseline(&principal, &file, window)?;
+        app.approve_baseline(&principal, &file, window, of_findings)?;
         Ok::<_, BaselineError>(file.identity.id)
     };
     let id = shared.attempt(approve).await?;
     Ok(Redirect::to(&format!("/identities/{id}/baseline")).into_response())
 }
 
-fn load(app: &App, principal: &Principal, who: &str) -> Result<BaselinePage, Problem> {
+fn load(
+    app: &App,
+    principal: &Principal,
+    who: &str,
+    number: Option<u32>,
+) -> Result<BaselinePage, Problem> {
     let file = app.find_identity(principal, who)?;
     let overview = app.baseline_overview(principal, &file)?;
+    let (mut findings, mut shown) = (Vec::new(), None);
+    if let Some(number) = number {
+        shown = Some(usual(
+            &app.baseline(principal, &file, number)?.baseline,
+            false,
+        ));
+    } else if let Some(learned) = &overview.usual {
+        findings = UnsettledView::of(&learned.findings);
+        shown = Some(usual(&learned.baseline, learned.cut));
+    }
     let sentences = overview.changes.map(|changes| {
         let shown = changes.iter().take(CHANGES_MAX);
         shown
             .map(|change| Shown::cut(&change.sentence(), 200))
             .collect()
     });
+    let may_decide = principal.require(Scope::Write).is_ok();
     Ok(BaselinePage {
         chrome: Chrome::load(app, principal, Section::Identities)?,
         name: Shown::cut(&file.identity.name, 80),
         address: format!("/identities/{}", file.identity.id),
-        usual: overview.usual.as_ref().map(usual),
-        versions: overview.versions.iter().map(version_row).collect(),
+        number,
+        findings,
+        usual: shown,
+        versions: overview
+            .versions
+            .iter()
+            .map(|record| version_row(record, may_decide))
+            .collect(),
         changes: sentences,
-        may_decide: principal.require(Scope::Write).is_ok(),
+        may_decide,
     })
 }
 
-fn usual(learned: &BaselineText) -> Usual {
-    let it = &learned.baseline;
+fn usual(it: &Baseline, cut: bool) -> Usual {
     let (median, busy) = it.events_per_day;
-    let cut = if learned.cut {
+    let cut = if cut {
         "; there were more events, the newest are looked at"
     } else {
         ""
@@ -162,7 +233,7 @@ fn lines(counts: &BTreeMap<Text, u64>, of: u64) -> Vec<Line> {
         .collect()
 }
 
-fn version_row(record: &BaselineRecord) -> VersionRow {
+fn version_row(record: &BaselineRecord, may_decide: bool) -> VersionRow {
     let owner = record.owner.as_deref().unwrap_or("nobody");
     VersionRow {
         version: record.version,
@@ -171,5 +242,10 @@ fn version_row(record: &BaselineRecord) -> VersionRow {
         events: grouped(record.baseline.events),
         from: Moment::new(record.baseline.from),
         until: Moment::new(record.baseline.until),
+        withdrawn: record.withdrawn.as_ref().map(|it| WithdrawnView {
+            signed: SignedView::new(&it.signed),
+            reason: Shown::cut(&it.reason, 200),
+        }),
+        may_withdraw: may_decide && record.withdrawn.is_none(),
     }
 }

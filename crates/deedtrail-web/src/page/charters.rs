@@ -6,11 +6,12 @@ use axum::extract::{Form, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::charter::CharterError;
+use deedtrail_app::charter::{CharterError, OfFindings};
 use deedtrail_core::charter::{CharterRecord, CharterStatus, Signed};
 use deedtrail_core::port::store::Scope;
 use serde::Deserialize;
 
+use super::unsettled_view::UnsettledView;
 use super::{Chrome, Failure, Section, show};
 use crate::api::Asked;
 use crate::problem::Problem;
@@ -75,6 +76,10 @@ struct ChartersPage {
     text: String,
     problem: Option<Shown>,
     learned: Option<String>,
+    /// Those that speak against what was learned.
+    findings: Vec<UnsettledView>,
+    /// Their events that were not learned.
+    left_out: usize,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -82,6 +87,8 @@ struct ChartersPage {
 pub(super) struct ListAsked {
     /// Identity to learn a charter from.
     learn: String,
+    /// Given when also the events are learned that open findings rest on.
+    include_findings: Option<String>,
 }
 
 /// What the editor sends.
@@ -98,7 +105,15 @@ pub(super) async fn page(
     let load = move |app: &App| -> Result<_, Problem> {
         let mut page = load(app, &principal)?;
         if !asked.learn.trim().is_empty() {
-            let proposal = app.learn_charter(&principal, asked.learn.trim(), None)?;
+            let of_findings = match asked.include_findings {
+                Some(_) => OfFindings::Include,
+                None => OfFindings::LeaveOut,
+            };
+            let who = asked.learn.trim();
+            let learned = app.learn_charter(&principal, who, None, of_findings)?;
+            let proposal = learned.proposal;
+            page.findings = UnsettledView::of(&learned.findings);
+            page.left_out = learned.left_out;
             page.learned = Some(format!(
                 "Proposed from {} events on {} days. Nothing is kept until you propose it.",
                 proposal.events, proposal.days
@@ -160,6 +175,8 @@ fn load(app: &App, principal: &Principal) -> Result<ChartersPage, Problem> {
         text: String::new(),
         problem: None,
         learned: None,
+        findings: Vec::new(),
+        left_out: 0,
     })
 }
 

@@ -1,8 +1,8 @@
-//! Did, may, may not: a section of an identity's page.
+//! What an identity used of its rights: a section of an identity's page.
 
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::entitlement::{Basis, Deeds, Did, EntitlementUse, May, MayNot, Why};
+use deedtrail_app::entitlement::{Basis, Deeds, Did, EntitlementUse, May, MayNot, UsedInPart, Why};
 use deedtrail_app::timeline::{IdentityFile, ReadingError};
 use deedtrail_core::Text;
 use deedtrail_core::event::PolicyDecision;
@@ -121,23 +121,22 @@ impl EntitlementSection {
 }
 
 fn did_row(row: &Did, address: &str, now: Timestamp) -> DeedRow {
-    let verdict = match row.basis {
-        Basis::Granted => ("ok", "granted"),
-        Basis::Conditional => ("low", "granted under conditions"),
-        Basis::Policy => ("low", "by policy only"),
-        Basis::NoneNeeded => ("", "takes no permission"),
-        Basis::Uncompared => ("", "not compared"),
+    let class = match row.basis {
+        Basis::Granted => "ok",
+        Basis::Conditional | Basis::Policy => "low",
+        Basis::NoneNeeded | Basis::Uncompared => "",
     };
+    let verdict = (class, row.basis.words());
     deed_row(&row.deeds, verdict, &row.by, address, now)
 }
 
 fn may_not_row(row: &MayNot, address: &str, now: Timestamp) -> DeedRow {
-    let verdict = match row.why {
-        Why::AgainstDeny => ("crit", "done against a deny"),
-        Why::WithoutEntitlement => ("high", "done without entitlement"),
-        Why::Denied if row.by.is_empty() => ("med", "tried, denied"),
-        Why::Denied => ("med", "granted, yet denied"),
+    let class = match row.why {
+        Why::AgainstDeny => "crit",
+        Why::WithoutEntitlement => "high",
+        Why::Denied => "med",
     };
+    let verdict = (class, row.words());
     deed_row(&row.deeds, verdict, &row.by, address, now)
 }
 
@@ -192,6 +191,13 @@ fn may_row(row: &May, now: Timestamp) -> MayRow {
     } else {
         String::new()
     };
+    let unused = (!named.is_empty()).then(|| format!("{but}{}{more}", named.join(", ")));
+    let part = row.used_in_part.iter().take(NAMED_MAX);
+    let mut part: Vec<String> = part.map(UsedInPart::sentence).collect();
+    let more = row.used_in_part_total.saturating_sub(part.len() as u64);
+    if more > 0 {
+        part.push(format!("{} more used in part", grouped(more)));
+    }
     let since = match row.granted {
         Some(at) => format!("granted {}", ago(now.micros_since(at))),
         None => format!("known {}", ago(now.micros_since(row.first_imported))),
@@ -201,14 +207,25 @@ fn may_row(row: &May, now: Timestamp) -> MayRow {
         ahead => format!(", expires in {} d", -ahead / Timestamp::DAY_US),
     });
     let watched = match row.watched_since {
-        Some(at) => format!("not used; watched since {}", ago(now.micros_since(at))),
+        Some(at) => format!(
+            "{}; watched since {}",
+            row.use_in_words(),
+            ago(now.micros_since(at))
+        ),
         None => format!("unknown: {}", row.unknown),
     };
     let scope_but = if row.scope_except { "all but " } else { "" };
     let scope = (!row.scope.is_empty()).then(|| format!("{scope_but}{}", row.scope.join(", ")));
     MayRow {
         system: Shown::cut(&row.system, 40),
-        unused: Shown::cut(&format!("{but}{}{more}", named.join(", ")), 200),
+        unused: Shown::cut(
+            &unused
+                .into_iter()
+                .chain(part)
+                .collect::<Vec<_>>()
+                .join("; "),
+            300,
+        ),
         of: format!(
             "{} of {}",
             grouped(row.unused_total),

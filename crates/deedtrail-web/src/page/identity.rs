@@ -9,6 +9,7 @@ use axum::response::Response;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::activity::Window;
+use deedtrail_app::charter::ToolsInForce;
 use deedtrail_app::timeline::{IdentityFile, alias_uids};
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
@@ -38,6 +39,8 @@ const PAGE_EVENTS: usize = 100;
 const FINDINGS_MAX: usize = 100;
 /// Aliases and credentials shown.
 const REFERENCES_MAX: usize = 50;
+/// Declared tools shown; the API has all.
+const TOOLS_MAX: usize = 40;
 /// A silence longer than this gets a row of its own, µs.
 const GAP_US: i64 = Timestamp::HOUR_US;
 /// The histogram looks back this far from the last event, µs.
@@ -153,7 +156,10 @@ fn load(
             .last_seen
             .map(|at| (Moment::new(at), ago(now.micros_since(at)))),
         purpose: file.identity.declared.purpose.as_deref().map(Shown::new),
-        facts: facts(&file.identity),
+        facts: facts(
+            &file.identity,
+            app.tools_in_force(principal, &file)?.as_ref(),
+        ),
         aliases: file
             .aliases
             .iter()
@@ -233,7 +239,20 @@ fn activity(
     Ok(Bars::new(&activity, &hot))
 }
 
-fn facts(identity: &Identity) -> Vec<Fact> {
+/// The tools it declares, and who says so.
+fn tools_fact(tools: &ToolsInForce) -> Fact {
+    let names = tools.tools.iter().take(TOOLS_MAX);
+    let mut names: Vec<&str> = names.map(deedtrail_core::Text::as_str).collect();
+    let more = tools.tools.len().saturating_sub(TOOLS_MAX);
+    let more = format!("{more} more");
+    if tools.tools.len() > TOOLS_MAX {
+        names.push(&more);
+    }
+    let text = format!("{} (by {})", names.join(", "), tools.told_by);
+    Fact::new("Declared tools", &text)
+}
+
+fn facts(identity: &Identity, tools: Option<&ToolsInForce>) -> Vec<Fact> {
     let declared = &identity.declared;
     let mut facts = Vec::new();
     facts.push(Fact::new(
@@ -257,13 +276,8 @@ fn facts(identity: &Identity) -> Vec<Fact> {
     for (name, value) in optional {
         facts.extend(value.map(|value| Fact::new(name, value)));
     }
-    if !declared.declared_tools.is_empty() {
-        let tools: Vec<&str> = declared
-            .declared_tools
-            .iter()
-            .map(deedtrail_core::Text::as_str)
-            .collect();
-        facts.push(Fact::new("Tools", &tools.join(", ")));
+    if let Some(tools) = tools {
+        facts.push(tools_fact(tools));
     }
     facts.push(Fact::new("Environment", declared.environment.name()));
     for (name, at) in [

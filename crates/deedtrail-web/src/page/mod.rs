@@ -29,6 +29,7 @@ mod sources;
 mod standing_view;
 mod table;
 mod today;
+mod unsettled_view;
 mod way_in;
 
 pub(crate) use table::ENDPOINTS;

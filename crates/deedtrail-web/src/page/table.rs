@@ -69,6 +69,13 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ..PAGE
     },
     Endpoint {
+        method: "POST",
+        path: "/identities/{id}/baseline/withdraw",
+        needs: Needs::Scope(Scope::Write),
+        route: || post(baseline::withdraw),
+        ..PAGE
+    },
+    Endpoint {
         path: "/behaviour",
         route: || get(behaviour::page),
         ..PAGE

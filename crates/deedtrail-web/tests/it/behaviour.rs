@@ -3,9 +3,10 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use deedtrail_core::behaviour::{
-    ActiveDay, BudgetForecast, Drift, Forecast, IdentityBehaviour, Readiness, Rise, UnusualDay,
-    WeekDistance,
+    ActiveDay, Baseline, BaselineRecord, BudgetForecast, Drift, Forecast, IdentityBehaviour,
+    Readiness, Rise, UnusualDay, WeekDistance, Withdrawal,
 };
+use deedtrail_core::charter::Signed;
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::store::{Progress, Scope, Store as _};
 use deedtrail_core::time::Timestamp;
@@ -116,19 +117,24 @@ async fn a_baseline_is_approved_by_who_may_decide_and_by_nobody_else() {
     let address = format!("/v1/identities/{WHO}/baselines");
     let (reader, writer) = (caller.token(&[Scope::Read]), caller.token(&[Scope::Write]));
     let end = caller.app.ports.log.end();
-    let post = async |token: &str| {
+    let post = async |token: &str, body: &'static str| {
         let bearer = format!("Bearer {token}");
         let headers = [
             ("authorization", bearer.as_str()),
             ("content-type", "application/json"),
         ];
         caller
-            .send(with_headers("POST", &address, &headers, "{}"))
+            .send(with_headers("POST", &address, &headers, body))
             .await
     };
-    assert_eq!(post(&reader).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(post(&reader, "{}").await.status, StatusCode::FORBIDDEN);
+    let barred = post(&writer, "{}").await;
+    assert_eq!(barred.status, StatusCode::CONFLICT);
+    compared(&barred.json(), "Problem");
+    let detail = barred.json()["detail"].to_string();
+    assert!(detail.contains("accept_open_findings"), "{detail}");
     assert_eq!(caller.app.ports.log.end(), end);
-    let approved = post(&writer).await;
+    let approved = post(&writer, r#"{"accept_open_findings": true}"#).await;
     compared(&approved.json(), "BaselineApproved");
     // Nothing processes the log here.
     assert_eq!(approved.json()["baseline"], serde_json::Value::Null);
@@ -136,7 +142,7 @@ async fn a_baseline_is_approved_by_who_may_decide_and_by_nobody_else() {
     let form = local(
         Method::POST,
         &format!("/identities/{WHO}/baseline"),
-        Body::empty(),
+        Body::from("accept_open_findings=yes"),
     );
     let mut form = form;
     let kind = "application/x-www-form-urlencoded".parse().unwrap();
@@ -173,4 +179,95 @@ async fn answers_have_the_fields_their_schemas_name() {
         behaviour["forecast"]["budgets"],
         json!([{ "per_day": 2, "alerts": 55 }])
     );
+}
+
+/// A baseline of the deployer that somebody withdrew, and one that holds.
+async fn with_baselines() -> Caller {
+    let caller = caller().await;
+    let identity = caller.get(&format!("/v1/identities/{WHO}")).await.json();
+    let id = identity["identity"]["id"].as_str().unwrap();
+    let signed = |by: &str| Signed {
+        by: by.into(),
+        at: Timestamp::from_micros(1_772_442_000_000_000),
+    };
+    let record = |by: &str, withdrawn: Option<&str>| BaselineRecord {
+        tenant: TenantId::default(),
+        identity: id.parse().unwrap(),
+        version: 0,
+        owner: None,
+        approved: signed(by),
+        baseline: Baseline {
+            events: 7,
+            actions: [("aws.cloudtrail <b>read".into(), 7)].into(),
+            ..Baseline::default()
+        },
+        accepted_findings: Vec::new(),
+        withdrawn: withdrawn.map(|reason| Withdrawal {
+            signed: signed("<b>cem"),
+            reason: reason.into(),
+        }),
+    };
+    let store = &caller.sample.store;
+    let baselines = vec![record("ana", None), record("ben", Some("<script>why"))];
+    store
+        .save(Progress {
+            through: store.processed().unwrap(),
+            baselines,
+            ..Progress::default()
+        })
+        .unwrap();
+    caller
+}
+
+#[tokio::test]
+async fn an_approved_baseline_is_shown_by_its_number_and_withdrawn_with_a_reason() {
+    let caller = with_baselines().await;
+    let page = format!("/identities/{WHO}/baseline");
+    let shown = caller.get(&page).await;
+    let html = shown.text();
+    assert!(
+        html.contains("Withdrawn</span> <bdi>&#60;b&#62;cem</bdi>"),
+        "{html}"
+    );
+    assert!(!html.contains("<script>why"), "{html}");
+    assert!(
+        html.contains("aria-label=\"Withdraw baseline 1\""),
+        "{html}"
+    );
+    assert!(
+        !html.contains("aria-label=\"Withdraw baseline 2\""),
+        "{html}"
+    );
+    let shown = caller.get(&format!("{page}?number=1")).await;
+    let one = shown.text();
+    assert!(one.contains("Baseline 1 of"), "{one}");
+    assert!(one.contains("aws.cloudtrail &#60;b&#62;read"), "{one}");
+    assert_eq!(
+        caller.get(&format!("{page}?number=9")).await.status,
+        StatusCode::NOT_FOUND
+    );
+
+    let baselines = format!("/v1/identities/{WHO}/baselines");
+    let second = caller.get(&format!("{baselines}/2")).await.json();
+    compared(&second, "BaselineRecord");
+    assert_eq!(second["withdrawn"]["reason"], "<script>why");
+    let bearer = format!("Bearer {}", caller.token(&[Scope::Write]));
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let withdraw = async |version: u8, body: &'static str| {
+        let address = format!("{baselines}/{version}/withdraw");
+        caller
+            .send(with_headers("POST", &address, &headers, body))
+            .await
+    };
+    let answer = withdraw(1, r#"{"reason": " "}"#).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let answer = withdraw(2, r#"{"reason": "again"}"#).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    let end = caller.app.ports.log.end();
+    let answer = withdraw(1, r#"{"reason": "not what it is for"}"#).await;
+    compared(&answer.json(), "BaselineWithdrawn");
+    assert_eq!(caller.app.ports.log.end(), end + 1, "an entry of the log");
 }

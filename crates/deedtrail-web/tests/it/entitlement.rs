@@ -104,7 +104,7 @@ async fn the_page_shows_did_may_and_may_not() {
     let page = caller.get("/identities/nightly-export").await;
     let html = page.text();
     for words in [
-        "Did, may, may not",
+        "What it used of its rights",
         "done without entitlement",
         "not in the feed",
         "2 of 2",
@@ -125,5 +125,5 @@ async fn without_an_import_the_page_says_how_to_make_one() {
     let page = caller.get("/identities/ana@example.com").await;
     let html = page.text();
     assert!(html.contains("Nothing has been imported yet"), "{html}");
-    assert!(!html.contains("May, and did not"));
+    assert!(!html.contains("Rights not used, or only in part"));
 }

@@ -93,6 +93,9 @@ pub(crate) enum CharterCommand {
         /// Only events at or after this time or day
         #[arg(long, value_parser = time, value_name = "TIME")]
         from: Option<Timestamp>,
+        /// Learn also from the events that open findings rest on
+        #[arg(long)]
+        include_findings: bool,
     },
     /// Run the charter in a file over history: what it covers and what departs from it
     Check {
@@ -136,6 +139,9 @@ pub(crate) enum BaselineCommand {
     Show {
         /// E-mail, ARN, login, name or id
         who: String,
+        /// Instead an approved baseline, by its number
+        #[arg(long, conflicts_with_all = ["from", "to"])]
+        number: Option<u32>,
         #[command(flatten)]
         range: Range,
     },
@@ -145,8 +151,21 @@ pub(crate) enum BaselineCommand {
         who: String,
         #[command(flatten)]
         range: Range,
+        /// Approve it although open findings rest on what would be approved
+        #[arg(long)]
+        accept_open_findings: bool,
     },
-    /// Approved baselines of an identity, the newest first
+    /// Withdraw an approved baseline: nothing is compared with it any more
+    Withdraw {
+        /// E-mail, ARN, login, name or id
+        who: String,
+        /// Number of the baseline
+        number: u32,
+        /// Why; kept in the evidence log
+        #[arg(long)]
+        reason: String,
+    },
+    /// Approved baselines of an identity, the newest first; those withdrawn too
     List {
         /// E-mail, ARN, login, name or id
         who: String,

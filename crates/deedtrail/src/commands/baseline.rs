@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use deedtrail_app::behaviour::{BaselineError, OpenFindings};
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::{Baseline, BaselineRecord};
+use deedtrail_core::behaviour::{Baseline, BaselineRecord, Withdrawal};
 
+use super::charter::findings;
 use super::timeline::in_order;
 use super::{Context, Ended};
 use crate::args::{BaselineCommand, Range};
@@ -15,8 +17,29 @@ const LINES_MAX: usize = 20;
 
 pub(super) fn run(context: &mut Context<'_>, command: &BaselineCommand) -> anyhow::Result<Ended> {
     match command {
-        BaselineCommand::Show { who, range } => show(context, who, range),
-        BaselineCommand::Approve { who, range } => approve(context, who, range),
+        BaselineCommand::Show {
+            who,
+            number: Some(number),
+            ..
+        } => show_approved(context, who, *number),
+        BaselineCommand::Show { who, range, .. } => show(context, who, range),
+        BaselineCommand::Approve {
+            who,
+            range,
+            accept_open_findings,
+        } => {
+            let of_findings = if *accept_open_findings {
+                OpenFindings::Accept
+            } else {
+                OpenFindings::Refuse
+            };
+            approve(context, who, range, of_findings)
+        }
+        BaselineCommand::Withdraw {
+            who,
+            number,
+            reason,
+        } => withdraw(context, who, *number, reason),
         BaselineCommand::List { who } => list(context, who),
         BaselineCommand::Diff { who, from, to } => diff(context, who, (*from, *to)),
     }
@@ -37,7 +60,68 @@ fn show(context: &mut Context<'_>, who: &str, range: &Range) -> anyhow::Result<E
             .console
             .say("there were more events; the newest are looked at")?;
     }
+    findings(
+        context,
+        "findings rest on what it did in that time",
+        &learned.findings,
+    )?;
     print(context, &learned.baseline)
+}
+
+fn show_approved(context: &mut Context<'_>, who: &str, number: u32) -> anyhow::Result<Ended> {
+    let file = context.app().find_identity(&context.principal, who)?;
+    context.say_who(who, &file)?;
+    let app = context.app();
+    let record = app.baseline(&context.principal, &file, number)?;
+    if context.console.json {
+        context.console.object(&record)?;
+        return Ok(Ended::Done);
+    }
+    let console = &mut *context.console;
+    console.line(format_args!(
+        "baseline {} of {}, approved by {} at {}",
+        record.version, file.identity.name, record.approved.by, record.approved.at
+    ))?;
+    if !record.accepted_findings.is_empty() {
+        let accepted = record.accepted_findings.iter().map(ToString::to_string);
+        console.line(format_args!(
+            "approved although findings rested on it: {}",
+            accepted.collect::<Vec<_>>().join(", ")
+        ))?;
+    }
+    if let Some(withdrawn) = &record.withdrawn {
+        console.line(format_args!(
+            "withdrawn by {} at {}: {}",
+            withdrawn.signed.by, withdrawn.signed.at, withdrawn.reason
+        ))?;
+    }
+    print(context, &record.baseline)
+}
+
+fn withdraw(
+    context: &mut Context<'_>,
+    who: &str,
+    number: u32,
+    reason: &str,
+) -> anyhow::Result<Ended> {
+    let file = context.app().find_identity(&context.principal, who)?;
+    context.say_who(who, &file)?;
+    let app = context.app();
+    app.withdraw_baseline(&context.principal, &file, number, reason)?;
+    context.instance.settle()?;
+    let record = app.baseline(&context.principal, &file, number)?;
+    if context.console.json {
+        context.console.object(&record)?;
+        return Ok(Ended::Done);
+    }
+    let text = if record.withdrawn.is_some() {
+        format!("baseline {number} of {} is withdrawn", file.identity.name)
+    } else {
+        "it is in the log; `deedtrail baseline list` shows it when processing has caught up"
+            .to_owned()
+    };
+    context.console.line(text)?;
+    Ok(Ended::Done)
 }
 
 fn print(context: &mut Context<'_>, baseline: &Baseline) -> anyhow::Result<Ended> {
@@ -81,12 +165,27 @@ fn most(lines: &BTreeMap<Text, u64>, of: u64) -> Vec<Vec<String>> {
         .collect()
 }
 
-fn approve(context: &mut Context<'_>, who: &str, range: &Range) -> anyhow::Result<Ended> {
+fn approve(
+    context: &mut Context<'_>,
+    who: &str,
+    range: &Range,
+    of_findings: OpenFindings,
+) -> anyhow::Result<Ended> {
     let file = context.app().find_identity(&context.principal, who)?;
     context.say_who(who, &file)?;
     let window = in_order(range)?;
     let app = context.app();
-    let record = app.approve_baseline(&context.principal, &file, window)?;
+    let approved = app.approve_baseline(&context.principal, &file, window, of_findings);
+    let record = match approved {
+        Err(BaselineError::OpenFindings { findings: open, .. }) => {
+            findings(context, "findings rest on what would be approved", &open)?;
+            anyhow::bail!(
+                "nothing was approved: close the findings that are harmless, name another time with \
+                 --from and --to, or approve all the same with --accept-open-findings"
+            );
+        }
+        approved => approved?,
+    };
     context.instance.settle()?;
     let Some(record) = record else {
         let text =
@@ -106,6 +205,12 @@ fn approve(context: &mut Context<'_>, who: &str, range: &Range) -> anyhow::Resul
         record.baseline.from,
         record.baseline.until
     ))?;
+    if !record.accepted_findings.is_empty() {
+        let accepted = counted(record.accepted_findings.len(), "finding");
+        context
+            .console
+            .say(format_args!("{accepted} rested on it and stay open"))?;
+    }
     if record.approved_for_owner() {
         let text = match record.owner.as_deref() {
             Some(owner) => format!("its owner is {owner}: tell them"),
@@ -134,10 +239,22 @@ fn list(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
             it.baseline.events.to_string(),
             it.baseline.from.to_string(),
             it.baseline.until.to_string(),
+            it.withdrawn.as_ref().map_or_else(String::new, |withdrawn| {
+                let Withdrawal { signed, reason } = withdrawn;
+                format!("withdrawn by {} at {}: {reason}", signed.by, signed.at)
+            }),
         ]
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    let headings = ["VERSION", "APPROVED (UTC)", "BY", "EVENTS", "FROM", "UNTIL"];
+    let headings = [
+        "VERSION",
+        "APPROVED (UTC)",
+        "BY",
+        "EVENTS",
+        "FROM",
+        "UNTIL",
+        "STATE",
+    ];
     context.console.table(&headings, &rows)?;
     Ok(Ended::Done)
 }

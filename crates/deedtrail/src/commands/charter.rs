@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use deedtrail_app::charter::{Checked, Difference};
+use deedtrail_app::charter::{Checked, Difference, OfFindings};
+use deedtrail_app::unsettled::Unsettled;
 use deedtrail_core::charter::{CharterRecord, CharterStatus};
 use deedtrail_core::time::Timestamp;
 use serde_json::json;
 
 use super::{Context, Ended};
 use crate::args::CharterCommand;
+
+/// Findings named in a warning.
+const FINDINGS_MAX: usize = 20;
 
 pub(super) fn run(context: &mut Context<'_>, command: &CharterCommand) -> anyhow::Result<Ended> {
     match command {
@@ -43,7 +47,18 @@ pub(super) fn run(context: &mut Context<'_>, command: &CharterCommand) -> anyhow
             decided(context, &record)?;
             Ok(Ended::Done)
         }
-        CharterCommand::Learn { who, from } => learn(context, who, *from),
+        CharterCommand::Learn {
+            who,
+            from,
+            include_findings,
+        } => {
+            let of_findings = if *include_findings {
+                OfFindings::Include
+            } else {
+                OfFindings::LeaveOut
+            };
+            learn(context, who, *from, of_findings)
+        }
         CharterCommand::Check { file, from } => check(context, file, *from),
         CharterCommand::Diff { name, from, to } => {
             let app = context.app();
@@ -125,14 +140,33 @@ fn decided(context: &mut Context<'_>, record: &CharterRecord) -> anyhow::Result<
     Ok(())
 }
 
-fn learn(context: &mut Context<'_>, who: &str, from: Option<Timestamp>) -> anyhow::Result<Ended> {
+fn learn(
+    context: &mut Context<'_>,
+    who: &str,
+    from: Option<Timestamp>,
+    of_findings: OfFindings,
+) -> anyhow::Result<Ended> {
     let app = context.app();
-    let proposal = app.learn_charter(&context.principal, who, from)?;
+    let learned = app.learn_charter(&context.principal, who, from, of_findings)?;
+    let proposal = &learned.proposal;
+    let what = match (of_findings, learned.left_out) {
+        (OfFindings::LeaveOut, 0) => "findings rest on what was looked at".to_owned(),
+        (OfFindings::LeaveOut, 1) => "left out: 1 event that findings rest on; \
+            --include-findings learns from it too"
+            .to_owned(),
+        (OfFindings::LeaveOut, many) => format!(
+            "left out: {many} events that findings rest on; --include-findings learns from them too"
+        ),
+        (OfFindings::Include, _) => "findings rest on what was learned".to_owned(),
+    };
+    findings(context, &what, &learned.findings)?;
     if context.console.json {
         context.console.object(&json!({
             "text": proposal.text,
             "events": proposal.events,
             "days": proposal.days,
+            "left_out": learned.left_out,
+            "findings": learned.findings,
         }))?;
     } else {
         context.console.lines(&proposal.text)?;
@@ -140,18 +174,41 @@ fn learn(context: &mut Context<'_>, who: &str, from: Option<Timestamp>) -> anyho
     Ok(Ended::Done)
 }
 
+/// Warns that findings speak against taking what was done for what should be done.
+pub(super) fn findings(
+    context: &mut Context<'_>,
+    what: &str,
+    findings: &[Unsettled],
+) -> anyhow::Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let console = &mut *context.console;
+    console.say(format_args!("warning: {what}:"))?;
+    for finding in findings.iter().take(FINDINGS_MAX) {
+        console.say(format_args!("  {}", finding.line()))?;
+    }
+    if findings.len() > FINDINGS_MAX {
+        let more = findings.len() - FINDINGS_MAX;
+        console.say(format_args!("  and {more} more: deedtrail finding list"))?;
+    }
+    Ok(())
+}
+
 fn check(context: &mut Context<'_>, file: &Path, from: Option<Timestamp>) -> anyhow::Result<Ended> {
     let text = read(context, file)?;
     let shown = file.display().to_string();
     let app = context.app();
     let checked = app.check_charter(&context.principal, &shown, &text, from)?;
-    let found = !checked.report.rules.is_empty();
+    let found = !checked.report.rules.is_empty() || checked.identities == 0;
     if context.console.json {
         context.console.object(&json!({
             "identities": checked.identities,
             "events": checked.report.events,
             "covered": checked.report.covered,
+            "share": checked.report.share(),
             "cut": checked.cut,
+            "unknown": checked.unknown,
             "rules": checked.report.rules,
         }))?;
     } else {
@@ -162,12 +219,24 @@ fn check(context: &mut Context<'_>, file: &Path, from: Option<Timestamp>) -> any
 
 fn report(context: &mut Context<'_>, checked: &Checked) -> anyhow::Result<()> {
     let report = &checked.report;
+    if checked.identities == 0 {
+        return bound_nobody(context, checked);
+    }
+    let bound = match checked.identities {
+        1 => "1 identity".to_owned(),
+        many => format!("{many} identities"),
+    };
+    let Some(share) = report.share() else {
+        context.console.line(format_args!(
+            "binds {bound}, which did nothing in that time: there was nothing to check"
+        ))?;
+        return Ok(());
+    };
     context.console.line(format_args!(
-        "{} of {} events depart from nothing ({:.1} %); identities bound: {}",
+        "binds {bound}; {} of {} events are within the charter ({:.1} %)",
         report.covered,
         report.events,
-        report.share() * 100.0,
-        checked.identities
+        share * 100.0
     ))?;
     for rule in &report.rules {
         context.console.line(format_args!(
@@ -183,6 +252,28 @@ fn report(context: &mut Context<'_>, checked: &Checked) -> anyhow::Result<()> {
             .console
             .say("only the newest events were looked at; --from narrows the time")?;
     }
+    Ok(())
+}
+
+/// Says that the charter binds nobody who is known, and who may have been meant.
+fn bound_nobody(context: &mut Context<'_>, checked: &Checked) -> anyhow::Result<()> {
+    let console = &mut *context.console;
+    console.line("binds no known identity: nothing was checked")?;
+    for unknown in &checked.unknown {
+        let written = &unknown.written;
+        if unknown.near.is_empty() {
+            console.line(format_args!("  nobody is called {written}"))?;
+        } else {
+            let near = unknown.near.join(" or ");
+            console.line(format_args!(
+                "  nobody is called {written}; did you mean {near}?"
+            ))?;
+        }
+    }
+    if checked.unknown.is_empty() {
+        console.line("  nobody known has what `group` asks for")?;
+    }
+    console.say("`deedtrail identity list` names who is known")?;
     Ok(())
 }
 

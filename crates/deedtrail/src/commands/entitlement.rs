@@ -4,7 +4,8 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 use deedtrail_app::entitlement::{
-    Deeds, EntitlementImportRequest, EntitlementRefusal, EntitlementReport, GrantChange, ImportKind,
+    Deeds, EntitlementImportRequest, EntitlementRefusal, EntitlementReport, GrantChange,
+    ImportKind, UsedInPart,
 };
 use deedtrail_core::Text;
 
@@ -104,13 +105,33 @@ fn print_report(context: &mut Context<'_>, report: &EntitlementReport) -> anyhow
     for line in lines.iter().flatten() {
         console.line(line)?;
     }
+    let will = report.applied.is_none();
+    let (creates, updates) = if will {
+        ("would create identity", "would update identity")
+    } else {
+        ("created identity", "updated identity")
+    };
+    for (what, named, total) in [
+        (creates, &report.created, report.new_identities),
+        (updates, &report.updated, report.updated_identities),
+    ] {
+        for name in named {
+            console.line(format_args!("{what} {name}"))?;
+        }
+        let more = total.saturating_sub(named.len() as u64);
+        if more > 0 {
+            console.line(format_args!("{what}: and {more} more"))?;
+        }
+    }
     console.line(format_args!(
-        "{} added, {} removed, {} changed, {} unchanged; {} unknown identities, {} groups; {}",
+        "{} added, {} removed, {} changed, {} unchanged; \
+         {} new identities, {} updated, {} groups; {}",
         diff.added_total,
         diff.removed_total,
         diff.changed_total,
         diff.unchanged_total,
         report.new_identities,
+        report.updated_identities,
         report.groups,
         if report.applied.is_some() {
             "imported"
@@ -135,33 +156,40 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
     if told.imports.is_empty() {
         console.say("nothing was imported yet; see `deedtrail entitlement import --help`")?;
     }
-    let name = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    console.section(format_args!("May not ({})", told.may_not.len()))?;
+    console.section(format_args!(
+        "Used or tried without a right ({})",
+        told.may_not.len()
+    ))?;
     let rows = told.may_not.iter().take(ROWS_MAX);
     let rows: Vec<Vec<String>> = rows
-        .map(|row| deed(&row.deeds, name(serde_json::json!(row.why)), &row.by))
+        .map(|row| deed(&row.deeds, row.words().to_owned(), &row.by))
         .collect();
     console.table(&DEED_COLUMNS, &rows)?;
-    console.section(format_args!("Did ({})", told.did.len()))?;
+    console.section(format_args!("Used ({})", told.did.len()))?;
     let rows = told.did.iter().take(ROWS_MAX);
     let rows: Vec<Vec<String>> = rows
-        .map(|row| deed(&row.deeds, name(serde_json::json!(row.basis)), &row.by))
+        .map(|row| deed(&row.deeds, row.basis.words().to_owned(), &row.by))
         .collect();
     console.table(&DEED_COLUMNS, &rows)?;
-    console.section(format_args!("May, and did not ({})", told.may.len()))?;
+    console.section(format_args!(
+        "Rights not used, or in part ({})",
+        told.may.len()
+    ))?;
     let rows = told.may.iter().take(ROWS_MAX).map(|row| {
         let since = row.granted.unwrap_or(row.first_imported);
         let unknown = Some(row.unknown.to_string()).filter(|why| !why.is_empty());
+        let part = row.used_in_part.iter().map(UsedInPart::sentence);
+        let named = row.unused.iter().map(Text::to_string).chain(part);
         vec![
-            format!("  {}", row.unused.join(", ")),
+            format!("  {}", named.collect::<Vec<_>>().join("; ")),
             format!("{} of {}", row.unused_total, row.permissions_total),
             row.via.as_deref().unwrap_or("-").to_owned(),
             since.to_string(),
-            unknown.unwrap_or_else(|| "not used".to_owned()),
+            unknown.unwrap_or_else(|| row.use_in_words().to_owned()),
         ]
     });
     let rows: Vec<Vec<String>> = rows.collect();
-    console.table(&["  NOT USED", "UNUSED", "COMES BY", "SINCE", "USE"], &rows)?;
+    console.table(&["  RIGHT", "UNUSED", "COMES BY", "SINCE", "USE"], &rows)?;
     Ok(Ended::Done)
 }
 

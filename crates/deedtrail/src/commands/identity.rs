@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use anyhow::Context as _;
+use deedtrail_app::charter::ToolsInForce;
 use deedtrail_app::identity::{ImportMode, ImportRefusal, ImportReport};
 use deedtrail_app::timeline::IdentityFile;
 use deedtrail_core::identity::Identity;
@@ -12,6 +13,9 @@ use deedtrail_core::time::Timestamp;
 use super::{Context, Ended};
 use crate::args::IdentityCommand;
 use crate::output::counted;
+
+/// Declared tools printed.
+const TOOLS_MAX: usize = 40;
 
 pub(super) fn run(context: &mut Context<'_>, command: &IdentityCommand) -> anyhow::Result<Ended> {
     match command {
@@ -81,16 +85,19 @@ fn list(context: &mut Context<'_>, filter: &IdentityFilter) -> anyhow::Result<En
 fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
     let file = context.app().find_identity(&context.principal, who)?;
     context.say_who(who, &file)?;
+    let app = context.app();
+    let tools = app.tools_in_force(&context.principal, &file)?;
     if context.console.json {
         context.console.object(&serde_json::json!({
             "id": file.identity.id,
+            "tools": tools,
             "identity": file.identity,
             "aliases": file.aliases,
             "credentials": file.credentials,
         }))?;
         return Ok(Ended::Done);
     }
-    facts(context, &file)?;
+    facts(context, &file, tools.as_ref())?;
     let filter = FindingFilter {
         identity: Some(file.identity.id),
         ..FindingFilter::default()
@@ -112,7 +119,11 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
     Ok(Ended::Done)
 }
 
-fn facts(context: &mut Context<'_>, file: &IdentityFile) -> anyhow::Result<()> {
+fn facts(
+    context: &mut Context<'_>,
+    file: &IdentityFile,
+    tools: Option<&ToolsInForce>,
+) -> anyhow::Result<()> {
     let identity = &file.identity;
     let declared = &identity.declared;
     let or_none = |text: &Option<deedtrail_core::Text>| {
@@ -128,6 +139,19 @@ fn facts(context: &mut Context<'_>, file: &IdentityFile) -> anyhow::Result<()> {
         at(identity.first_seen),
         at(identity.last_seen)
     ))?;
+    if let Some(tools) = tools {
+        let names = tools.tools.iter().take(TOOLS_MAX);
+        let names: Vec<&str> = names.map(deedtrail_core::Text::as_str).collect();
+        console.line(format_args!(
+            "  tools    {} (by {})",
+            names.join(", "),
+            tools.told_by
+        ))?;
+        if tools.tools.len() > TOOLS_MAX {
+            let more = tools.tools.len() - TOOLS_MAX;
+            console.line(format_args!("           and {more} more; --json has all"))?;
+        }
+    }
     console.section(format_args!("Aliases ({})", file.aliases.len()))?;
     let rows: Vec<Vec<String>> = file
         .aliases

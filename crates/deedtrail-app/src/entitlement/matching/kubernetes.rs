@@ -16,6 +16,16 @@ pub(super) fn covers(pattern: &str, operation: &str) -> bool {
     (verb == "*" || verb == did) && covers_thing(thing, on)
 }
 
+/// Verbs of requests for resources
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb>).
+const VERBS: u64 = 8;
+
+/// How many actions `VERB RESOURCE` stands for; of any resource that is not known.
+pub(super) fn actions_of(pattern: &str) -> Option<u64> {
+    let (verb, thing) = pattern.split_once(' ')?;
+    (verb == "*" && !thing.contains('*') && !thing.starts_with('/')).then_some(VERBS)
+}
+
 fn covers_thing(thing: &str, on: &str) -> bool {
     if thing.starts_with('/') || on.starts_with('/') {
         let start = thing.strip_suffix('*');

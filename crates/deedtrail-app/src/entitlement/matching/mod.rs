@@ -141,6 +141,21 @@ impl<'a> Permissions<'a> {
         places
     }
 
+    /// Of what a deed exercised, what one permission covers; at least the operation.
+    pub(super) fn exercised_as(&self, place: usize, deed: &Deed) -> Text {
+        let names = match exercise(deed) {
+            Exercise::Named(names) if self.grant.operations.is_empty() => names,
+            _ => Vec::new(),
+        };
+        let pattern = self.grant.permissions.get(place);
+        let covers =
+            |name: &Text| pattern.is_some_and(|pattern| covers_name(&deed.system, pattern, name));
+        names
+            .into_iter()
+            .find(covers)
+            .unwrap_or_else(|| deed.operation.clone())
+    }
+
     fn covering(&self, system: &str, name: &str) -> Vec<usize> {
         let service = service_of(&self.grant.system, name).unwrap_or_default();
         let service = Some(service.to_ascii_lowercase()).filter(|service| !service.is_empty());
@@ -148,6 +163,19 @@ impl<'a> Permissions<'a> {
         let places = starts.filter_map(|start| self.places.get(&start));
         let covers = |place: &usize| covers_name(system, &self.grant.permissions[*place], name);
         places.flatten().copied().filter(covers).collect()
+    }
+}
+
+/// Whether a permission stands for several actions.
+pub(super) fn is_pattern(permission: &str) -> bool {
+    permission.contains(['*', '?'])
+}
+
+/// How many actions a pattern stands for, where that is known.
+pub(super) fn actions_of(system: &str, pattern: &str) -> Option<u64> {
+    match system {
+        "kubernetes" => kubernetes::actions_of(pattern),
+        _ => None,
     }
 }
 

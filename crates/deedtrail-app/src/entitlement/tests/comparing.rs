@@ -12,7 +12,7 @@ use crate::entitlement::matching::Deed;
 use crate::entitlement::observed::Observed;
 use crate::entitlement::usage::compare::{Compared, compare};
 use crate::entitlement::usage::coverage::Watched;
-use crate::entitlement::{Basis, May, Why};
+use crate::entitlement::{Basis, May, UsedInPart, Why};
 
 fn at(day: i64) -> Timestamp {
     Timestamp::from_micros(day * Timestamp::DAY_US)
@@ -269,4 +269,40 @@ fn unused_is_told_as_far_as_a_feed_would_show_it() {
     );
     assert!(lines(&["control", "data"])[0].contains("Some(50)"));
     assert!(lines(&[])[2].contains("no feed brings events of aws"));
+}
+
+#[test]
+fn a_pattern_is_used_in_part_by_the_deeds_it_allowed() {
+    let held = [
+        entitlement("wide", &["s3:*", "iam:GetUser"]),
+        with(entitlement("verbs", &["* secrets"]), |grant| {
+            grant.system = "kubernetes".into();
+        }),
+    ];
+    let of_cluster = |operation: &str| {
+        let mut seen = seen(operation, None);
+        seen.deed.system = "kubernetes".into();
+        seen
+    };
+    let observed = [
+        seen("s3:GetBucketPolicy", None),
+        seen("s3:GetBucketAcl", None),
+        seen("iam:GetUser", None),
+        of_cluster("list secrets"),
+    ];
+    let compared = compare(&held, &imports(), &observed);
+    let may = compared.unused(&held, &watched(&["control"]));
+    let sentences = may.iter().flat_map(|may| {
+        assert_eq!((may.unused_total, may.use_in_words()), (0, "used in part"));
+        may.used_in_part.iter().map(UsedInPart::sentence)
+    });
+    let mut sentences: Vec<String> = sentences.collect();
+    sentences.sort();
+    assert_eq!(
+        sentences,
+        [
+            "* secrets: used in part: 1 of 8 actions (list secrets)",
+            "s3:*: used in part, 2 actions seen (s3:GetBucketAcl, s3:GetBucketPolicy)",
+        ]
+    );
 }

@@ -9,9 +9,10 @@ use deedtrail_core::event::{OutcomeClass, PolicyDecision};
 use deedtrail_core::time::Timestamp;
 
 use super::coverage::Watched;
-use super::{Basis, Deeds, Did, May, MayNot, Why};
+use super::{Basis, Deeds, Did, May, MayNot, UsedInPart, Why};
 use crate::entitlement::matching::{
-    Cover, Deed, Exercise, Permissions, covers_scope, exercise, is_same_system,
+    Cover, Deed, Exercise, Permissions, actions_of, covers_scope, exercise, is_pattern,
+    is_same_system,
 };
 use crate::entitlement::observed::Observed;
 
@@ -27,6 +28,9 @@ enum Verdict {
     Did(Basis),
 }
 
+/// The actions each permission of an entitlement was used for, by its place.
+type Used = BTreeMap<usize, BTreeSet<Text>>;
+
 /// Deeds that are told in one row.
 type Row<'a> = (
     Verdict,
@@ -39,8 +43,8 @@ type Row<'a> = (
 pub(in crate::entitlement) struct Compared {
     pub(in crate::entitlement) did: Vec<Did>,
     pub(in crate::entitlement) may_not: Vec<MayNot>,
-    /// Of each entitlement, by place: which of its permissions were used.
-    used: Vec<BTreeSet<usize>>,
+    /// Of each entitlement, by place: which of its permissions were used, and as which actions.
+    used: Vec<Used>,
 }
 
 /// What was done, sorted by what allows it.
@@ -54,7 +58,7 @@ pub(in crate::entitlement) fn compare(
         permissions: held.iter().map(|it| Permissions::of(&it.grant)).collect(),
         imports,
         candidates: BTreeMap::new(),
-        used: vec![BTreeSet::new(); held.len()],
+        used: vec![Used::new(); held.len()],
     };
     let mut rows: BTreeMap<Row<'_>, Deeds> = BTreeMap::new();
     for seen in observed {
@@ -92,7 +96,7 @@ struct Comparing<'a> {
     imports: &'a [EntitlementImport],
     /// By deed, whatever its target.
     candidates: BTreeMap<Deed, Rc<[Candidate]>>,
-    used: Vec<BTreeSet<usize>>,
+    used: Vec<Used>,
 }
 
 impl Comparing<'_> {
@@ -122,7 +126,11 @@ impl Comparing<'_> {
             (Verdict::Did(Basis::Granted), by(&sure))
         };
         for it in candidates.iter().filter(|it| allowed.contains(&it.place)) {
-            self.used[it.place].extend(&it.permissions);
+            for permission in &it.permissions {
+                let action = self.permissions[it.place].exercised_as(*permission, &seen.deed);
+                let actions = self.used[it.place].entry(*permission).or_default();
+                actions.insert(action);
+            }
         }
         Some((verdict, by))
     }
@@ -269,23 +277,46 @@ impl Compared {
             .collect();
         may.sort_by(|left, right| {
             let used = |may: &May| may.unused_total < may.permissions_total;
-            let key = |may: &May| (used(may), may.system.clone(), may.via.clone());
+            let part = |may: &May| may.unused_total == 0;
+            let key = |may: &May| (part(may), used(may), may.system.clone(), may.via.clone());
             key(left).cmp(&key(right))
         });
         may
     }
 }
 
-fn unused(entitlement: &Entitlement, used: &BTreeSet<usize>, watched: &Watched) -> Option<May> {
+/// Patterns of which some action was done: it is not known that all they give is needed.
+fn in_part(entitlement: &Entitlement, used: &Used) -> Vec<UsedInPart> {
+    let grant = &entitlement.grant;
+    if grant.permissions_except {
+        return Vec::new();
+    }
+    let patterns = used.iter().filter_map(|(place, actions)| {
+        let permission = grant.permissions.get(*place)?;
+        let seen = actions.len() as u64;
+        let of = actions_of(&grant.system, permission);
+        let part = is_pattern(permission) && of.is_none_or(|of| seen < of);
+        part.then(|| UsedInPart {
+            permission: permission.clone(),
+            seen,
+            of,
+            actions: actions.iter().take(UNUSED_MAX).cloned().collect(),
+        })
+    });
+    patterns.collect()
+}
+
+fn unused(entitlement: &Entitlement, used: &Used, watched: &Watched) -> Option<May> {
     let grant = &entitlement.grant;
     let left: Vec<&Text> = grant
         .permissions
         .iter()
         .enumerate()
-        .filter(|(number, _)| !used.contains(number))
+        .filter(|(number, _)| !used.contains_key(number))
         .map(|(_, permission)| permission)
         .collect();
-    if left.is_empty() {
+    let in_part = in_part(entitlement, used);
+    if left.is_empty() && in_part.is_empty() {
         return None;
     }
     let watched: Result<Timestamp, String> = watched.since(grant);
@@ -299,6 +330,8 @@ fn unused(entitlement: &Entitlement, used: &BTreeSet<usize>, watched: &Watched) 
             .map(|it| (*it).clone())
             .collect(),
         unused_total: left.len() as u64,
+        used_in_part: in_part.iter().take(UNUSED_MAX).cloned().collect(),
+        used_in_part_total: in_part.len() as u64,
         permissions_total: grant.permissions.len() as u64,
         except: grant.permissions_except,
         scope: grant.scope.clone(),

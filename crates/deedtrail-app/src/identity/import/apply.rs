@@ -95,6 +95,10 @@ impl Resolver {
         if declared.owner != identity.declared.owner {
             declared.owner_since = declared.owner.as_ref().map(|_| at);
         }
+        if declared.declared_tools != identity.declared.declared_tools {
+            let given = !declared.declared_tools.is_empty();
+            declared.declared_tools_since = given.then_some(at);
+        }
         identity.discovered = false;
         identity.kind = declared.declared_kind.unwrap_or(identity.kind);
         if let Some(name) = &declared.declared_name {

@@ -5,3 +5,4 @@ mod importing;
 mod resolving;
 mod sealing;
 mod spans;
+mod tools;

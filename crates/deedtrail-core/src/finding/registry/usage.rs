@@ -49,6 +49,18 @@ pub(super) const TYPES: &[FindingType] = &[
         mapped_ref: &["PR.AA-05", "ID.AM-08", "AI RMF MEASURE 2.4"],
     }),
     usage(Entry {
+        id: "unentitled_use",
+        title: "Used without entitlement",
+        severity: Severity::Low,
+        meaning: "An identity whose entitlements were imported did something that none of them covers, or that one denies: a right that came by a way the import does not show, or one that was given since.",
+        response: &[
+            "Import the entitlements anew: a right given since the last import ends the matter.",
+            "If it stays: find where the right comes from, such as a policy of the resource, a group or a role taken on.",
+            "Take the right back if the job does not need it, else record it where rights are granted.",
+        ],
+        mapped_ref: &["PR.AA-05", "DE.CM-03", "NHI5:2025", "T1078"],
+    }),
+    usage(Entry {
         id: "old_key_used",
         title: "Old or replaced credential used",
         severity: Severity::High,

@@ -36,6 +36,9 @@ pub(super) fn find(plan: &mut Plan) {
     for said in &mut plan.mentions {
         said.interest = bits.interest(of_value(named, &said.from));
     }
+    for told in &mut plan.tools {
+        told.interest = bits.interest(of_value(named, &told.from));
+    }
     for field in &mut plan.listed {
         field.interest = bits.interest(of_choices(named, &field.choices));
     }

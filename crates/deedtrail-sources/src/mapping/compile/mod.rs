@@ -142,6 +142,7 @@ impl Compiler<'_> {
             changes: self.all(&spec.changes, Self::change)?,
             tool_arguments: self.whole(spec.event.tool_arguments.as_ref())?,
             mentions: self.all(&spec.mentions, Self::mention)?,
+            tools: self.all(&spec.tools, Self::tools)?,
             policy: self.policy(spec)?,
             shapes: Shapes::default(),
             named: Vec::new(),

@@ -9,10 +9,11 @@ use deedtrail_core::event::{ActorKind, Environment, Sensitivity};
 use super::{Compiled, Compiler, names};
 use crate::mapping::path;
 use crate::mapping::plan::{
-    ChangePlan, Choices, DelegationPlan, Interest, Label, MentionPlan, Party, Value,
+    ChangePlan, Choices, DelegationPlan, Interest, Label, MentionPlan, Party, ToolsPlan, Value,
 };
 use crate::mapping::spec::{
-    ActorSpec, AliasSpec, ChangeSpec, DelegationSpec, MentionSpec, PlaceSpec, TargetSpec, ValueSpec,
+    ActorSpec, AliasSpec, ChangeSpec, DelegationSpec, MentionSpec, PlaceSpec, TargetSpec,
+    ToolsSpec, ValueSpec,
 };
 
 impl Compiler<'_> {
@@ -118,6 +119,20 @@ impl Compiler<'_> {
             name: self.optional(spec.name.as_ref())?,
             from,
             role: spec.role.as_deref().map(Text::from),
+        })
+    }
+
+    pub(super) fn tools(&mut self, spec: &ToolsSpec) -> Compiled<ToolsPlan> {
+        let from = self.value(&spec.from)?;
+        self.keep_whole(&from);
+        Ok(ToolsPlan {
+            interest: Interest::ALWAYS,
+            when: self.when(spec.when.as_ref())?,
+            aliases: self.aliases(&spec.aliases)?,
+            from,
+            list: self.optional(spec.list.as_ref())?,
+            continues: self.optional(spec.continues.as_ref())?,
+            more: self.optional(spec.more.as_ref())?,
         })
     }
 

@@ -4,10 +4,12 @@ use axum::routing::{get, post};
 
 use super::{FINDING_PATH, FROM, PLAIN, READ, TO, WHO_PATH, WRITE, parameter};
 use crate::api::behaviour;
-use crate::endpoint::{Answer, Body, Document, Endpoint, Shape};
+use crate::endpoint::{Answer, Body, Document, Endpoint, Parameter, Shape};
 
 const NOBODY: (u16, &str) = (404, "Nobody is called so.");
 const NO_VERSION: (u16, &str) = (404, "Nobody is called so, or no such version.");
+
+const VERSION_PATH: Parameter = parameter("version", "Number of the baseline.", Shape::Count);
 
 const OVERVIEW: Document = Document {
     summary: "Learned behaviour: sources that can be judged, who drifts, what budgets let through",
@@ -56,7 +58,38 @@ const APPROVE: Document = Document {
         schema: Some("BaselineWindow"),
     }),
     answer: Answer::Json("BaselineApproved"),
-    refusals: &[NOBODY, (422, "It did nothing in that time.")],
+    refusals: &[
+        NOBODY,
+        (
+            409,
+            "Open findings rest on what would be approved, and `accept_open_findings` is not set.",
+        ),
+        (422, "It did nothing in that time."),
+    ],
+};
+
+const BASELINE: Document = Document {
+    summary: "One approved baseline",
+    parameters: &[WHO_PATH, VERSION_PATH],
+    answer: Answer::Json("BaselineRecord"),
+    refusals: &[NO_VERSION],
+    ..PLAIN
+};
+
+const WITHDRAW: Document = Document {
+    summary: "Withdraw an approved baseline",
+    detail: "An entry of the log. Nothing is compared with it any more; it stays in the list.",
+    parameters: &[WHO_PATH, VERSION_PATH],
+    body: Some(Body {
+        media_types: &["application/json"],
+        schema: Some("BaselineReason"),
+    }),
+    answer: Answer::Json("BaselineWithdrawn"),
+    refusals: &[
+        NO_VERSION,
+        (409, "It was withdrawn already."),
+        (422, "There is no reason, or a very long one."),
+    ],
 };
 
 const DIFF: Document = Document {
@@ -125,6 +158,18 @@ pub(in crate::api) const ENDPOINTS: &[Endpoint] = &[
         path: "/v1/identities/{id}/baselines",
         route: || post(behaviour::approve),
         document: Some(APPROVE),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/identities/{id}/baselines/{version}",
+        route: || get(behaviour::baseline),
+        document: Some(BASELINE),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/identities/{id}/baselines/{version}/withdraw",
+        route: || post(behaviour::withdraw),
+        document: Some(WITHDRAW),
         ..WRITE
     },
     Endpoint {

@@ -40,7 +40,8 @@ fn b6_an_approved_baseline_says_what_changed_since_the_one_before() {
         since.contains("new action: aws.cloudtrail enumerate"),
         "{since}"
     );
-    let approved = folder.json(&["baseline", "approve", "reporter"]);
+    let accept = "--accept-open-findings";
+    let approved = folder.json(&["baseline", "approve", "reporter", accept]);
     assert_eq!(approved[0]["version"], 3);
     let changed = folder.json(&["baseline", "diff", "reporter", "2", "3"]);
     let told: Vec<_> = changed
@@ -62,6 +63,19 @@ fn b6_an_approved_baseline_says_what_changed_since_the_one_before() {
     );
     let shown = folder.json(&["behaviour", "show", "reporter"]);
     assert_eq!(shown[0]["baseline"]["version"], 3);
+
+    let reason = "it was somebody else";
+    folder.ok(&["baseline", "withdraw", "reporter", "3", "--reason", reason]);
+    let shown = folder.json(&["behaviour", "show", "reporter"]);
+    assert_eq!(shown[0]["baseline"]["version"], 2);
+    let kept = folder.json(&["baseline", "show", "reporter", "--number", "3"]);
+    assert_eq!(kept[0]["withdrawn"]["reason"], reason);
+    assert!(kept[0]["baseline"]["events"].as_u64() > Some(0));
+    let listed = folder.ok(&["baseline", "list", "reporter"]);
+    assert!(listed.contains(reason), "{listed}");
+    folder.ok(&["rebuild"]);
+    let again = folder.json(&["baseline", "show", "reporter", "--number", "3"]);
+    assert_eq!(again, kept, "a rebuild comes to the same");
 }
 
 /// A file that was opened, as Elastic's schema tells it; `who`: by whom, where it says so.

@@ -237,3 +237,135 @@ fn b10_a_coding_agent_at_production_secrets_opens_a_scope_review_with_its_owner(
     assert!(!first_step.is_empty());
     assert!(told("open_pr", "prod/payments/database").is_empty());
 }
+
+/// An answer of an MCP server to `tools/list`, with the request, and whether it is one of two pages.
+fn tools_listed(minute: i64, page: Option<u8>, tools: &[&str]) -> serde_json::Value {
+    let named: Vec<_> = tools.iter().map(|tool| json!({ "name": tool })).collect();
+    let mut result = json!({ "tools": named });
+    if page == Some(1) {
+        result["nextCursor"] = json!("page-2");
+    }
+    let params = match page {
+        Some(2) => json!({ "cursor": "page-2" }),
+        _ => json!({}),
+    };
+    let id = 7_000 + minute;
+    json!({
+        "timestamp": at(100, minute).to_string(), "server": "desk", "agent_id": "helper",
+        "request": { "jsonrpc": "2.0", "id": id, "method": "tools/list", "params": params },
+        "response": { "jsonrpc": "2.0", "id": id, "result": result }
+    })
+}
+
+fn tool_called(minute: i64, tool: &str) -> serde_json::Value {
+    let id = 8_000 + minute;
+    json!({
+        "timestamp": at(100, minute).to_string(), "server": "desk", "agent_id": "helper",
+        "request": { "jsonrpc": "2.0", "id": id, "method": "tools/call",
+            "params": { "name": tool, "arguments": {} } },
+        "response": { "jsonrpc": "2.0", "id": id, "result": { "content": [], "isError": false } }
+    })
+}
+
+#[test]
+fn b10_tools_that_feeds_declare_are_what_calls_are_compared_with() {
+    let folder = installed();
+    let mut listed = Records::of("mcp.message");
+    listed.push(tools_listed(600, Some(1), &["create_ticket"]));
+    listed.push(tools_listed(601, Some(2), &["close_ticket", "<b>list*"]));
+    listed.push(tool_called(602, "create_ticket"));
+    listed.push(tool_called(603, "close_ticket"));
+    listed.ingest(&folder);
+    assert_eq!(
+        findings(&folder, "scope_departure"),
+        [] as [serde_json::Value; 0]
+    );
+    let shown = folder.ok(&["identity", "show", "agent.id:helper"]);
+    assert!(
+        shown.contains("tools    close_ticket, create_ticket (by mcp.message, "),
+        "{shown}"
+    );
+
+    let mut beyond = Records::of("mcp.message");
+    beyond.push(tool_called(610, "look_up_person"));
+    beyond.ingest(&folder);
+    let told = findings(&folder, "scope_departure");
+    assert_eq!(told.len(), 1, "{told:?}");
+    let reasons = lines(&told[0]["reasons"]);
+    assert!(reasons.contains("declared (mcp.message, "), "{reasons}");
+    assert!(reasons.contains("close_ticket, create_ticket"), "{reasons}");
+
+    // Nobody takes what a finding rests on for what is usual without saying so.
+    let refused = folder.run(&["baseline", "approve", "agent.id:helper"]);
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("high scope_departure ("), "{said}");
+    assert!(said.contains("--accept-open-findings"), "{said}");
+    let accept = "--accept-open-findings";
+    let approved = folder.json(&["baseline", "approve", "agent.id:helper", accept]);
+    assert_eq!(approved[0]["accepted_findings"][0], told[0]["id"]);
+    let learned = folder.json(&["charter", "learn", "agent.id:helper"]);
+    assert_eq!(learned[0]["left_out"], 1);
+    assert_eq!(learned[0]["findings"][0]["id"], told[0]["id"]);
+    let all = folder.json(&["charter", "learn", "agent.id:helper", "--include-findings"]);
+    let events = |learned: &[serde_json::Value]| learned[0]["events"].as_u64();
+    assert_eq!(events(&all), events(&learned).map(|events| events + 1));
+
+    // What people declare goes before what feeds tell.
+    let file = folder.write(
+        "declared.csv",
+        "alias,declared_tools\nagent.id:helper,look_up_person\n",
+    );
+    folder.ok(&["identity", "import", file.to_str().unwrap()]);
+    let mut after = Records::of("mcp.message");
+    after.push(tool_called(620, "look_up_person"));
+    after.ingest(&folder);
+    assert_eq!(findings(&folder, "scope_departure").len(), 1);
+    let shown = folder.ok(&["identity", "show", "agent.id:helper"]);
+    assert!(
+        shown.contains("tools    look_up_person (by import of "),
+        "{shown}"
+    );
+}
+
+#[test]
+fn b10_an_agent_of_the_inventory_is_compared_from_its_first_call_on() {
+    let folder = installed();
+    let mut inventory = Records::of("m365_defender.event");
+    inventory.push(json!({
+        "time": at(100, 590).to_string(), "tenantId": "00000000-0000-4000-8000-0000000000ff",
+        "operationName": "Publish", "category": "AdvancedHunting-AgentsInfo",
+        "properties": { "Timestamp": at(100, 590).to_string(), "AgentId": "helper",
+            "AgentName": "Desk helper", "Platform": "Copilot Studio",
+            "DeclaredTools": "[\"create_ticket\", \"close_ticket\"]" }
+    }));
+    inventory.ingest(&folder);
+    let mut called = Records::of("mcp.message");
+    called.push(tool_called(600, "close_ticket"));
+    called.push(tool_called(601, "look_up_person"));
+    called.ingest(&folder);
+    let told = findings(&folder, "scope_departure");
+    assert_eq!(told.len(), 1, "{told:?}");
+    let reasons = lines(&told[0]["reasons"]);
+    assert!(
+        reasons.contains("declared (m365_defender.event, "),
+        "{reasons}"
+    );
+    assert!(
+        text(&told[0]["title"]).contains("look_up_person"),
+        "{told:?}"
+    );
+
+    // A charter that names tools is asked instead.
+    let charter = folder.write(
+        "helper.yaml",
+        "charter: helper\nidentities: \"agent.id:helper\"\npurpose: Helps.\nowner: a@example.com\ntools: [look_up_person]\n",
+    );
+    folder.ok(&["charter", "propose", charter.to_str().unwrap()]);
+    folder.ok(&["charter", "approve", "helper"]);
+    let shown = folder.ok(&["identity", "show", "agent.id:helper"]);
+    assert!(
+        shown.contains("tools    look_up_person (by charter helper, version 1)"),
+        "{shown}"
+    );
+}

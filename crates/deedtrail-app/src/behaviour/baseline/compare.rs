@@ -1,27 +1,14 @@
-//! Baselines: what an identity usually does, approved by somebody, and what changed since.
+//! What an identity does in shares and lists, and what two such summaries differ in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::{Baseline, BaselineRecord};
-use deedtrail_core::charter::Signed;
+use deedtrail_core::behaviour::Baseline;
 use deedtrail_core::event::Event;
-use deedtrail_core::id::AliasUid;
-use deedtrail_core::port::archive::ArchiveError;
-use deedtrail_core::port::log::AppendError;
-use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::fact;
 use serde::Serialize;
 
-use crate::App;
-use crate::access::{Denied, Principal};
-use crate::timeline::{IdentityFile, ReadingError};
-
-/// Note of an entry that carries a [`BaselineRecord`] as JSON.
-pub const BASELINE: &str = "baseline";
-/// Days a baseline is of, where nobody says otherwise.
-const DAYS: i64 = 28;
 /// Lines of one kind in a baseline; what is rarer is counted together.
 const LINES_MAX: usize = 200;
 /// Lines of one kind that are told apart while events are read.
@@ -32,50 +19,6 @@ const FURTHER: &str = "further";
 const FACTOR_MIN: f64 = 2.0;
 /// … and by at least this much.
 const SHARE_MIN: f64 = 0.02;
-/// How long an approval waits to be carried out, so that whoever looks next sees it.
-const SETTLED_WITHIN: std::time::Duration = std::time::Duration::from_millis(500);
-
-#[derive(Debug, thiserror::Error)]
-pub enum BaselineError {
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Append(#[from] AppendError),
-    #[error(transparent)]
-    Reading(#[from] ReadingError),
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    #[error("{name} did nothing from {from} to {until}; name another time with --from and --to")]
-    Nothing {
-        name: Text,
-        from: Timestamp,
-        until: Timestamp,
-    },
-    #[error("{name} has no baseline {version}; `deedtrail baseline list` names those there are")]
-    NoVersion { name: Text, version: u32 },
-}
-
-/// A baseline read from history.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct BaselineText {
-    #[serde(flatten)]
-    pub baseline: Baseline,
-    /// There were more events; the newest are in it.
-    pub cut: bool,
-}
-
-/// What the page of an identity's baselines shows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BaselineOverview {
-    /// Of the 28 days up to its last event; `None` when it did nothing in them.
-    pub usual: Option<BaselineText>,
-    /// Approved ones, the newest first.
-    pub versions: Vec<BaselineRecord>,
-    /// Since the newest was approved; `None` without one, or when nothing was done since.
-    pub changes: Option<Vec<Change>>,
-}
 
 /// One thing that differs between two baselines.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -116,155 +59,14 @@ impl Change {
     }
 }
 
-impl App {
-    /// Approved baselines of an identity, the newest first.
-    pub fn baselines(
-        &self,
-        principal: &Principal,
-        file: &IdentityFile,
-    ) -> Result<Vec<BaselineRecord>, BaselineError> {
-        principal.require(Scope::Read)?;
-        let store = &self.ports.store;
-        Ok(store.baselines(&principal.tenant, file.identity.id)?)
-    }
-
-    /// What an identity did in a stretch of time; without one, in the 28 days up to its last event.
-    pub fn learn_baseline(
-        &self,
-        principal: &Principal,
-        file: &IdentityFile,
-        window: (Option<Timestamp>, Option<Timestamp>),
-    ) -> Result<BaselineText, BaselineError> {
-        principal.require(Scope::Read)?;
-        let window = self.stretch(file, window);
-        let [learned] = self.summed_up(principal, file, [window])?;
-        learned.ok_or_else(|| BaselineError::Nothing {
-            name: file.identity.name.clone(),
-            from: window.0,
-            until: window.1,
-        })
-    }
-
-    /// What an identity did in the 28 days up to its last event, and what changed since its newest
-    /// baseline was approved: both from one reading of its events.
-    pub fn baseline_overview(
-        &self,
-        principal: &Principal,
-        file: &IdentityFile,
-    ) -> Result<BaselineOverview, BaselineError> {
-        let versions = self.baselines(principal, file)?;
-        let usual = self.stretch(file, (None, None));
-        let newest = versions.first().map(|newest| &newest.baseline);
-        let since = newest.map_or(usual, |it| self.stretch(file, (Some(it.until), None)));
-        let [usual, since] = self.summed_up(principal, file, [usual, since])?;
-        let changes = newest.zip(since);
-        Ok(BaselineOverview {
-            usual,
-            changes: changes.map(|(newest, since)| compare(newest, &since.baseline)),
-            versions,
-        })
-    }
-
-    /// The stretch of time that is meant, where it is not said: the 28 days up to the last event.
-    fn stretch(
-        &self,
-        file: &IdentityFile,
-        (from, until): (Option<Timestamp>, Option<Timestamp>),
-    ) -> (Timestamp, Timestamp) {
-        let last = file.identity.last_seen;
-        let last = last.unwrap_or_else(|| self.ports.clock.now());
-        let until = until.unwrap_or(last.plus_micros(1));
-        let from = from.unwrap_or_else(|| until.plus_micros(-DAYS * Timestamp::DAY_US));
-        (from, until)
-    }
-
-    /// What an identity did in each of these stretches of time, read once and a page at a time;
-    /// `None` where it did nothing.
-    fn summed_up<const N: usize>(
-        &self,
-        principal: &Principal,
-        file: &IdentityFile,
-        windows: [(Timestamp, Timestamp); N],
-    ) -> Result<[Option<BaselineText>; N], BaselineError> {
-        let actors: BTreeSet<AliasUid> = file.aliases.iter().map(|alias| alias.uid).collect();
-        let from = windows.iter().map(|(from, _)| *from).min();
-        let until = windows.iter().map(|(_, until)| *until).max();
-        let mut sums = windows.map(|(from, until)| Sum::new(from, until));
-        let cut = self.each_deed(principal, &actors, (from, until), &mut |event| {
-            for sum in &mut sums {
-                sum.take(&event);
-            }
-        })?;
-        Ok(sums.map(|sum| {
-            let cut = cut.is_some_and(|newest| newest >= sum.baseline.from);
-            let baseline = sum.finish();
-            (baseline.events > 0).then_some(BaselineText { baseline, cut })
-        }))
-    }
-
-    /// Approves what an identity did in a stretch of time as its next baseline. `None` while
-    /// processing is behind: it is in the log and comes with its number when that has caught up.
-    pub fn approve_baseline(
-        &self,
-        principal: &Principal,
-        file: &IdentityFile,
-        window: (Option<Timestamp>, Option<Timestamp>),
-    ) -> Result<Option<BaselineRecord>, BaselineError> {
-        principal.require(Scope::Write)?;
-        let reading = principal.reading();
-        let learned = self.learn_baseline(&reading, file, window)?;
-        let approval = BaselineRecord {
-            tenant: principal.tenant.clone(),
-            identity: file.identity.id,
-            version: 0,
-            owner: file.identity.declared.owner.clone(),
-            approved: Signed {
-                by: principal.name.clone(),
-                at: self.ports.clock.now(),
-            },
-            baseline: learned.baseline,
-        };
-        let content = serde_json::json!(approval).to_string().into_bytes();
-        let end = self.append_plain(principal, BASELINE, content)?;
-        self.processing.wait_at_most(end, SETTLED_WITHIN);
-        let mut stored = self.baselines(&reading, file)?.into_iter();
-        Ok(stored.find(|it| it.approved == approval.approved))
-    }
-
-    /// What changed from one version to another, or to what the identity did since it was approved.
-    pub fn baseline_diff(
-        &self,
-        principal: &Principal,
-        file: &IdentityFile,
-        (old, new): (u32, Option<u32>),
-    ) -> Result<Vec<Change>, BaselineError> {
-        let all = self.baselines(principal, file)?;
-        let of = |version: u32| {
-            let found = all.iter().find(|record| record.version == version);
-            found.ok_or_else(|| BaselineError::NoVersion {
-                name: file.identity.name.clone(),
-                version,
-            })
-        };
-        let old = of(old)?;
-        let new = if let Some(version) = new {
-            of(version)?.baseline.clone()
-        } else {
-            let since = (Some(old.baseline.until), None);
-            self.learn_baseline(principal, file, since)?.baseline
-        };
-        Ok(compare(&old.baseline, &new))
-    }
-}
-
 /// What was done in a stretch of time, counted event by event.
-struct Sum {
-    baseline: Baseline,
+pub(super) struct Sum {
+    pub(super) baseline: Baseline,
     days: BTreeMap<i64, u64>,
 }
 
 impl Sum {
-    fn new(from: Timestamp, until: Timestamp) -> Self {
+    pub(super) fn new(from: Timestamp, until: Timestamp) -> Self {
         let baseline = Baseline {
             from,
             until,
@@ -276,7 +78,7 @@ impl Sum {
         }
     }
 
-    fn take(&mut self, event: &Event) {
+    pub(super) fn take(&mut self, event: &Event) {
         let (mapped, at) = (&event.mapped, event.time_effective);
         let baseline = &mut self.baseline;
         if at < baseline.from || at >= baseline.until {
@@ -303,7 +105,7 @@ impl Sum {
         baseline.events += 1;
     }
 
-    fn finish(self) -> Baseline {
+    pub(super) fn finish(self) -> Baseline {
         let mut baseline = self.baseline;
         let mut sizes: Vec<u64> = self.days.into_values().collect();
         sizes.sort_unstable();

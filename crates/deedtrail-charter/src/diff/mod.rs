@@ -1,7 +1,11 @@
 //! What two versions of a charter differ in, in words.
 
+mod group;
+mod sequence;
+mod when;
+
 use crate::charter::words;
-use crate::document::{Charter, Grant, List};
+use crate::document::{Bytes, Charter, Grant, Limits, List};
 
 /// What a difference does to the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -57,26 +61,20 @@ pub fn diff(old: &Charter, new: &Charter) -> Vec<Difference> {
         (&old.identities, &new.identities),
         (Tightened, Loosened),
     );
-    let (was, is) = (given(old.group.as_ref()), given(new.group.as_ref()));
-    changed(&mut all, "group", (&was, &is), (Tightened, Loosened));
-    changed(
-        &mut all,
-        "purpose",
-        (&Some(&old.purpose), &Some(&new.purpose)),
-        (Other, Other),
-    );
-    changed(
-        &mut all,
-        "owner",
-        (&Some(&old.owner), &Some(&new.owner)),
-        (Other, Other),
-    );
-    let (was, is) = (given(old.when.as_ref()), given(new.when.as_ref()));
-    changed(&mut all, "when", (&was, &is), (Tightened, Loosened));
+    group::compare(&mut all, (old.group.as_ref(), new.group.as_ref()));
+    for (key, old, new) in [
+        ("purpose", &old.purpose, &new.purpose),
+        ("owner", &old.owner, &new.owner),
+    ] {
+        if old != new {
+            say(&mut all, Other, key, format!("{key} was {old}, is {new}"));
+        }
+    }
+    when::compare(&mut all, (old.when.as_ref(), new.when.as_ref()));
     origins(&mut all, old, new);
     limits(&mut all, old, new);
-    let (was, is) = (given(old.sequence.as_ref()), given(new.sequence.as_ref()));
-    changed(&mut all, "sequence", (&was, &is), (Tightened, Loosened));
+    let runs = (old.sequence.as_ref(), new.sequence.as_ref());
+    sequence::compare(&mut all, runs);
     tools(&mut all, old, new);
     let of = |charter: &Charter| {
         let ticket = charter.change_ticket.as_ref();
@@ -157,29 +155,6 @@ fn values(
     }
 }
 
-/// A part as one line of JSON.
-fn given<T: serde::Serialize>(part: Option<&T>) -> Option<String> {
-    part.map(|part| serde_json::json!(part).to_string())
-}
-
-/// A part that came, went or changed.
-fn changed<T: AsRef<str>>(
-    all: &mut Vec<Difference>,
-    key: &'static str,
-    (old, new): (&Option<T>, &Option<T>),
-    means: (Direction, Direction),
-) {
-    let text = |part: &Option<T>| part.as_ref().map(|part| part.as_ref().to_owned());
-    match (text(old), text(new)) {
-        (None, Some(new)) => say(all, means.0, key, format!("{key} is new: {new}")),
-        (Some(old), None) => say(all, means.1, key, format!("{key} is gone, it was: {old}")),
-        (Some(old), Some(new)) if old != new => {
-            say(all, Other, key, format!("{key} was {old}, is {new}"));
-        }
-        _ => {}
-    }
-}
-
 fn origins(all: &mut Vec<Difference>, old: &Charter, new: &Charter) {
     let (was, is) = (old.from.clone(), new.from.clone());
     let (was, is) = (was.unwrap_or_default(), is.unwrap_or_default());
@@ -227,6 +202,7 @@ fn tools(all: &mut Vec<Difference>, old: &Charter, new: &Charter) {
 fn limits(all: &mut Vec<Difference>, old: &Charter, new: &Charter) {
     let (was, is) = (old.limits.clone(), new.limits.clone());
     let (was, is) = (was.unwrap_or_default(), is.unwrap_or_default());
+    let bytes = |limits: &Limits| limits.bytes_out_per_day.map(|bytes| bytes.0);
     let amounts = [
         (
             "distinct_targets_per_minute",
@@ -234,19 +210,24 @@ fn limits(all: &mut Vec<Difference>, old: &Charter, new: &Charter) {
             is.distinct_targets_per_minute.map(u64::from),
         ),
         ("events_per_hour", was.events_per_hour, is.events_per_hour),
-        (
-            "bytes_out_per_day",
-            was.bytes_out_per_day.map(|bytes| bytes.0),
-            is.bytes_out_per_day.map(|bytes| bytes.0),
-        ),
+        ("bytes_out_per_day", bytes(&was), bytes(&is)),
         ("audience", was.audience, is.audience),
     ];
     for (name, was, is) in amounts {
+        let shown = |amount: u64| match name {
+            "bytes_out_per_day" => Bytes(amount).to_string(),
+            _ => amount.to_string(),
+        };
         let (direction, sentence) = match (was, is) {
-            (None, Some(is)) => (Tightened, format!("{name} is limited to {is}")),
-            (Some(was), None) => (Loosened, format!("{name} has no limit, it was {was}")),
-            (Some(was), Some(is)) if was < is => (Loosened, format!("{name} was {was}, is {is}")),
-            (Some(was), Some(is)) if was > is => (Tightened, format!("{name} was {was}, is {is}")),
+            (None, Some(is)) => (Tightened, format!("{name} is limited to {}", shown(is))),
+            (Some(was), None) => (
+                Loosened,
+                format!("{name} has no limit, it was {}", shown(was)),
+            ),
+            (Some(was), Some(is)) if was != is => (
+                if was < is { Loosened } else { Tightened },
+                format!("{name} was {}, is {}", shown(was), shown(is)),
+            ),
             _ => continue,
         };
         say(all, direction, "limits", sentence);
