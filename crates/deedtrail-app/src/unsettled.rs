@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use deedtrail_core::Text;
 use deedtrail_core::finding::{FINDING_EVENTS_MAX, Finding, FindingStatus, Severity};
-use deedtrail_core::id::{EventUid, FindingId, IdentityId};
+use deedtrail_core::id::{EventUid, FindingId, IdentityId, SessionUid, TenantId};
 use deedtrail_core::port::store::{FindingFilter, StoreError};
 use deedtrail_core::time::Timestamp;
 use serde::Serialize;
@@ -31,6 +31,9 @@ pub struct Unsettled {
     /// The events within that time it rests on.
     #[serde(skip)]
     pub events: BTreeSet<EventUid>,
+    /// The session it is about: what else was done in it is no better.
+    #[serde(skip)]
+    pub session: Option<SessionUid>,
 }
 
 impl Unsettled {
@@ -60,6 +63,7 @@ impl Unsettled {
             severity: finding.draft.severity,
             status: finding.status,
             disposition: finding.disposition,
+            session: finding.draft.session,
             events,
         })
     }
@@ -91,10 +95,11 @@ impl App {
     /// done from a time on and before another; the gravest first.
     pub(crate) fn unsettled(
         &self,
-        identity: IdentityId,
+        (tenant, identity): (&TenantId, IdentityId),
         (from, until): (Option<Timestamp>, Option<Timestamp>),
     ) -> Result<Vec<Unsettled>, StoreError> {
         let filter = FindingFilter {
+            tenant: tenant.clone(),
             identity: Some(identity),
             ..FindingFilter::default()
         };

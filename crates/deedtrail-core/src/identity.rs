@@ -84,6 +84,15 @@ impl Declared {
         }
     }
 
+    /// The tools that a call in `system` is compared with: [`Declared::tools`], but of those that feeds
+    /// tell of none unless they speak for that system. The list of one server says nothing of another.
+    pub fn tools_at(&self, system: &str) -> &[Text] {
+        if self.declared_tools.is_empty() && !self.told_tools.speak_for(system) {
+            return &[];
+        }
+        self.tools()
+    }
+
     /// Who says which tools are declared, and when: an import, or feeds. Empty without any.
     pub fn tools_told_by(&self) -> String {
         let day = |at: Timestamp| at.to_string().chars().take(10).collect::<String>();

@@ -71,6 +71,12 @@ impl ToldTools {
         self.lists.is_empty()
     }
 
+    /// Whether a list is of that system, or an inventory of all that an identity has.
+    pub fn speak_for(&self, system: &str) -> bool {
+        let mut lists = self.lists.iter();
+        lists.any(|one| one.list.is_empty() || one.list == system)
+    }
+
     /// Takes over what a record of `source` says. What is older than what is known changes nothing.
     pub fn hear(&mut self, source: &str, said: &ToolsTold, at: Timestamp) {
         let place = self.place(source, &said.list, at);

@@ -120,12 +120,23 @@ impl Detector {
 
     /// Looks at one event, in the order of the log, and learns from it.
     pub fn observe(&mut self, observation: &Observation<'_>) -> Vec<FindingDraft> {
+        self.observe_with(observation, None)
+    }
+
+    /// As [`Detector::observe`], with a finding that was made of the event elsewhere: sessions, trust
+    /// and behaviour take it like their own.
+    pub fn observe_with(
+        &mut self,
+        observation: &Observation<'_>,
+        told: Option<FindingDraft>,
+    ) -> Vec<FindingDraft> {
         self.state.untold = true;
         // Receipt says nothing of when it happened, and a time far ahead is none.
         if observation.event.time_quality == TimeQuality::Vendor {
             self.state.newest = self.state.newest.max(observation.event.time_effective);
         }
         let (mut drafts, days_of_action) = self.judge(observation);
+        drafts.extend(told);
         let behaviour = &mut self.state.behaviour;
         let departed = behaviour.observe(observation, &self.settings, (&drafts, days_of_action));
         self.acted.insert(draft::subject(observation).0);

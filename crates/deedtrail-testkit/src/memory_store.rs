@@ -1,19 +1,19 @@
 //! The control plane in memory, with the same contract as the real one.
 
+mod queries;
 mod tables;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use deedtrail_core::Text;
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
-use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName, TenantId};
+use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, TenantId};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
@@ -24,6 +24,7 @@ use deedtrail_core::port::store::{
 use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
 
+use queries::is_asked;
 use tables::{Derived, Tables};
 
 /// A store that forgets everything when it is dropped.
@@ -327,25 +328,7 @@ impl Store for MemoryStore {
     }
 
     fn quarantine_reasons(&self, filter: &QuarantineFilter) -> Stored<Vec<QuarantineReason>> {
-        let tables = self.tables();
-        let mut reasons: BTreeMap<(SourceName, Text), QuarantineReason> = BTreeMap::new();
-        let asked = tables.derived.quarantine.values();
-        for record in asked.filter(|record| is_asked(record, filter)) {
-            let reason = reasons.entry((record.source.clone(), record.code.clone()));
-            let reason = reason.or_insert_with(|| QuarantineReason {
-                source: record.source.clone(),
-                code: record.code.clone(),
-                records: 0,
-                newest: record.sequence,
-                received: record.received,
-            });
-            reason.records += 1;
-            reason.newest = record.sequence;
-            reason.received = record.received;
-        }
-        let mut reasons: Vec<_> = reasons.into_values().collect();
-        reasons.sort_by_key(|reason| Reverse(reason.newest));
-        Ok(reasons)
+        Ok(queries::quarantine_reasons(&self.tables().derived, filter))
     }
 
     fn behaviour(
@@ -365,24 +348,7 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Stored<Vec<IdentityBehaviour>> {
         let tables = self.tables();
-        let all = tables.derived.behaviours.values();
-        let mut list: Vec<IdentityBehaviour> = all
-            .filter(|known| known.tenant == *tenant)
-            .cloned()
-            .collect();
-        match order {
-            BehaviourOrder::Newest => list.sort_by_key(|known| Reverse(known.at)),
-            BehaviourOrder::Drifting => {
-                let score = |known: &IdentityBehaviour| {
-                    let drift = known.drift.as_ref().filter(|drift| drift.departs());
-                    drift.map_or(-1.0, |drift| drift.score)
-                };
-                list.retain(|known| score(known) >= 0.0);
-                list.sort_by(|one, other| score(other).total_cmp(&score(one)));
-            }
-        }
-        list.truncate(limit);
-        Ok(list)
+        Ok(queries::behaviours(&tables.derived, tenant, order, limit))
     }
 
     fn forecast(&self, tenant: &TenantId) -> Stored<Option<Forecast>> {
@@ -514,13 +480,6 @@ impl Store for MemoryStore {
             .insert(name.to_owned(), value.to_owned());
         Ok(())
     }
-}
-
-fn is_asked(record: &Quarantined, filter: &QuarantineFilter) -> bool {
-    record.tenant == filter.tenant
-        && filter.source.as_ref().is_none_or(|it| record.source == *it)
-        && filter.code.as_ref().is_none_or(|it| record.code == *it)
-        && record.dismissal.is_some() == filter.dismissed
 }
 
 #[cfg(test)]

@@ -265,7 +265,7 @@ impl App {
         let actors = aliases.map(|uid| (uid, file.identity.clone())).collect();
         let mut history = self.history(principal, actors, (from, None))?;
         let since = from.or(history.span().map(|(first, _)| first));
-        let findings = self.unsettled(file.identity.id, (since, None))?;
+        let findings = self.unsettled((&principal.tenant, file.identity.id), (since, None))?;
         let left_out = match of_findings {
             OfFindings::LeaveOut => history.leave_out(&findings),
             OfFindings::Include => 0,

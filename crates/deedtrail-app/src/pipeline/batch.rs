@@ -4,34 +4,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::{BaselineWithdrawal, Withdrawal};
-use deedtrail_core::charter::Signed;
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::{Finding, FindingDraft};
 use deedtrail_core::id::{FindingId, SourceName};
 use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{EntryKind, NewEntry, ReadError, Sequence, StoredEntry};
 use deedtrail_core::port::mapper::SourceFacts;
-use deedtrail_core::port::store::{Dismissal, Progress, Quarantined};
+use deedtrail_core::port::store::{Progress, Quarantined};
 use deedtrail_detect::Observation;
 use deedtrail_detect::detector::entitlement::unentitled;
 
 use super::ahead::Mapped;
 use super::snapshot::State;
 use super::{Pipeline, PipelineError};
-use crate::behaviour::{BASELINE, BASELINE_WITHDRAWAL, WithdrawalEntry, approval};
-use crate::charter::CHARTER;
-use crate::configuration::{self, Feedback};
-use crate::entitlement;
-use crate::identity::{IDENTITY_MERGE, Place, parse_import, seal_event};
-use crate::quarantine::{QUARANTINE_DECISION, QuarantineDecision, Verdict};
+use crate::configuration;
+use crate::identity::{Place, seal_event};
 
 /// What a step has gathered so far.
 pub(super) struct Batch<'p> {
-    pipeline: &'p mut Pipeline,
+    pub(super) pipeline: &'p mut Pipeline,
     rows: Vec<Event>,
     findings: BTreeMap<FindingId, Finding>,
-    progress: Progress,
+    pub(super) progress: Progress,
     /// A tick is among the entries.
     ticked: bool,
 }
@@ -101,7 +95,7 @@ impl<'p> Batch<'p> {
     }
 
     /// Whether the entry's results are not in the store yet.
-    fn is_fresh(&self, entry: &StoredEntry) -> bool {
+    pub(super) fn is_fresh(&self, entry: &StoredEntry) -> bool {
         entry.sequence >= self.pipeline.stored
     }
 
@@ -193,9 +187,9 @@ impl<'p> Batch<'p> {
             record: bytes,
             source,
         };
-        let mut drafts = detector.observe(&observation);
         let beyond = resolved.actor.and_then(|id| entitled.beyond(event, id));
-        drafts.extend(beyond.map(|beyond| unentitled(&observation, &beyond)));
+        let beyond = beyond.map(|beyond| unentitled(&observation, &beyond));
+        let drafts = detector.observe_with(&observation, beyond);
         let provenances = detector.take_provenances();
         for (argument, provenance) in event.mapped.tool_arguments.iter_mut().zip(provenances) {
             argument.provenance = provenance;
@@ -331,175 +325,5 @@ impl<'p> Batch<'p> {
             record,
             &bytes,
         )
-    }
-
-    fn configuration(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
-        let (at, resolver) = (entry.entry.received, &mut self.pipeline.state.resolver);
-        if entry.entry.note == configuration::IDENTITY_IMPORT
-            && let Ok(rows) = parse_import(&entry.bytes())
-        {
-            resolver.apply_import(&entry.entry.tenant, rows, at);
-        } else if entry.entry.note == configuration::ENTITLEMENT_IMPORT {
-            self.entitle(entry);
-        } else if entry.entry.note == IDENTITY_MERGE {
-            resolver.apply_decision(&entry.bytes(), at);
-            for (kept, merged) in resolver.take_merged() {
-                self.pipeline.state.detector.merge(kept, merged);
-            }
-            let State {
-                resolver, entitled, ..
-            } = &mut self.pipeline.state;
-            entitled.index(resolver);
-        } else if entry.entry.note == configuration::QUARANTINE_SETTLED {
-            self.settle(entry)?;
-        } else if entry.entry.note == QUARANTINE_DECISION
-            && let Ok(decision) = serde_json::from_slice(&entry.bytes())
-        {
-            self.decide(entry, decision);
-        } else if entry.entry.note == configuration::FEEDBACK
-            && let Ok(said) = serde_json::from_slice::<Feedback>(&entry.bytes())
-        {
-            let detector = &mut self.pipeline.state.detector;
-            detector.feedback(&entry.entry.tenant, said.session, said.disposition);
-        } else if entry.entry.note == BASELINE
-            && let Some(approved) = approval(&entry.entry)
-            && self.is_fresh(entry)
-        {
-            self.progress.baselines.push(approved);
-        } else if entry.entry.note == BASELINE_WITHDRAWAL {
-            self.withdraw(entry);
-        } else if entry.entry.note == CHARTER {
-            self.charter(entry);
-        } else if entry.entry.note == configuration::REPEATS
-            && self.is_fresh(entry)
-            && let Ok(repeats) = serde_json::from_slice(&entry.bytes())
-        {
-            let repeats: BTreeMap<SourceName, u64> = repeats;
-            for (source, records) in repeats {
-                let health = &mut self.pipeline.health;
-                health.again(&entry.entry.tenant, &source, records);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes over what an import says identities may do.
-    fn entitle(&mut self, entry: &StoredEntry) {
-        let (tenant, at) = (&entry.entry.tenant, entry.entry.received);
-        let Some(said) = entitlement::imported(&entry.bytes(), tenant, at) else {
-            return;
-        };
-        let State {
-            resolver, entitled, ..
-        } = &mut self.pipeline.state;
-        entitlement::hold(resolver, &said);
-        entitled.take(entry.sequence, &said, resolver);
-        if self.is_fresh(entry) {
-            self.progress.entitlements.push(said);
-        }
-    }
-
-    /// Notes that somebody withdrew a baseline.
-    fn withdraw(&mut self, entry: &StoredEntry) {
-        if let Ok(said) = serde_json::from_slice::<WithdrawalEntry>(&entry.bytes())
-            && said.tenant == entry.entry.tenant
-            && self.is_fresh(entry)
-        {
-            let signed = Signed {
-                by: said.by,
-                at: entry.entry.received,
-            };
-            self.progress.baselines_withdrawn.push(BaselineWithdrawal {
-                tenant: said.tenant,
-                identity: said.identity,
-                version: said.version,
-                withdrawal: Withdrawal {
-                    signed,
-                    reason: said.reason,
-                },
-            });
-        }
-    }
-
-    /// Carries out what somebody did to a charter.
-    fn charter(&mut self, entry: &StoredEntry) {
-        let State {
-            charters, detector, ..
-        } = &mut self.pipeline.state;
-        let NewEntry {
-            tenant, received, ..
-        } = &entry.entry;
-        let changed = charters.apply(tenant, &entry.bytes(), *received, detector);
-        if self.is_fresh(entry) {
-            self.progress.charters.extend(changed);
-        }
-    }
-
-    /// Carries out what somebody decided about records in quarantine.
-    fn decide(&mut self, entry: &StoredEntry, decision: QuarantineDecision) {
-        let (fresh, tenant) = (self.is_fresh(entry), &entry.entry.tenant);
-        let QuarantineDecision {
-            source,
-            sequences,
-            by,
-            verdict,
-        } = decision;
-        let State {
-            set_aside,
-            dismissed,
-            ..
-        } = &mut self.pipeline.state;
-        let (from, to) = match verdict {
-            Verdict::Dismissed(_) => (set_aside, dismissed),
-            Verdict::Restored => (dismissed, set_aside),
-        };
-        let (health, progress) = (&mut self.pipeline.health, &mut self.progress);
-        for sequence in sequences {
-            if !from.remove(&sequence) {
-                continue;
-            }
-            to.insert(sequence);
-            if !fresh {
-                continue;
-            }
-            match &verdict {
-                Verdict::Dismissed(reason) => {
-                    let dismissal = Dismissal {
-                        by: by.clone(),
-                        at: entry.entry.received,
-                        reason: reason.clone(),
-                    };
-                    health.dismiss(tenant, &source);
-                    progress.restored.retain(|restored| *restored != sequence);
-                    progress.dismissed.push((sequence, dismissal));
-                }
-                Verdict::Restored => {
-                    health.restore(tenant, &source);
-                    progress.dismissed.retain(|(gone, _)| *gone != sequence);
-                    progress.restored.push(sequence);
-                }
-            }
-        }
-    }
-
-    /// Takes records out of quarantine whose events are there already.
-    fn settle(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
-        let bytes = entry.bytes();
-        let lines = str::from_utf8(&bytes).unwrap_or_default().lines();
-        for sequence in lines.filter_map(|line| line.parse::<Sequence>().ok()) {
-            if !self.pipeline.state.set_aside.remove(&sequence) || !self.is_fresh(entry) {
-                continue;
-            }
-            let original = match self.pipeline.ports.log.read(sequence, 1) {
-                Err(ReadError::Damaged { .. }) => None,
-                read => read?.into_iter().next(),
-            };
-            if let Some(source) = original.and_then(|original| original.entry.source) {
-                let tenant = &entry.entry.tenant;
-                self.pipeline.health.release(tenant, &source);
-            }
-            self.progress.released.push(sequence);
-        }
-        Ok(())
     }
 }

@@ -8,6 +8,7 @@
 mod ahead;
 mod batch;
 mod commit;
+mod decided;
 mod handover;
 mod health;
 mod snapshot;

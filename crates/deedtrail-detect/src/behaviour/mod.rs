@@ -13,7 +13,7 @@ use deedtrail_core::behaviour::{Forecast, IdentityBehaviour};
 use deedtrail_core::event::{ActorKind, Provenance};
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::id::{IdentityId, SessionUid, TenantId};
-use deedtrail_core::identity::{Declared, Identity};
+use deedtrail_core::identity::Identity;
 use deedtrail_core::session::{SessionDeparture, ToldBy};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ impl Watch {
                     .identity
                     .map_or(event.mapped.actor_kind, |one| one.kind),
                 peer_group: &group,
-                declared_tools: declared.map_or(&[], Declared::tools),
+                declared_tools: declared.map_or(&[], |it| it.tools_at(&event.mapped.system)),
             },
         };
         let new = || Behaviour::new(settings_of(settings));

@@ -24,7 +24,7 @@ fn detect(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
     if !event.mapped.meaningful || context.tools_declared {
         return Vec::new();
     }
-    let declared = identity.declared.tools();
+    let declared = identity.declared.tools_at(&event.mapped.system);
     let agent = identity.kind == ActorKind::AiAgent || !declared.is_empty();
     let outside_tools = context.facts.tool_declared == Some(false);
     let at_secrets = agent && reads_production_secret(context);

@@ -184,7 +184,8 @@ fn days_since_use(observation: &Observation<'_>, profile: &Profile) -> Option<i6
 /// Whether the tool called is among those the agent declares; `*` at the end of a declared name
 /// stands for anything.
 fn tool_declared(observation: &Observation<'_>) -> Option<bool> {
-    let declared = observation.identity?.declared.tools();
+    let system = &observation.event.mapped.system;
+    let declared = observation.identity?.declared.tools_at(system);
     if declared.is_empty() || observation.event.mapped.kind != EventKind::ToolCall {
         return None;
     }

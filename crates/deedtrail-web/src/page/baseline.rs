@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use super::charters::SignedView;
 use super::unsettled_view::UnsettledView;
-use super::{Chrome, Failure, Section, show};
+use super::{Chrome, Failure, Section, filters, show};
 use crate::api::{Asked, time};
 use crate::problem::Problem;
 use crate::state::Shared;

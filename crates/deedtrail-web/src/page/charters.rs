@@ -12,7 +12,7 @@ use deedtrail_core::port::store::Scope;
 use serde::Deserialize;
 
 use super::unsettled_view::UnsettledView;
-use super::{Chrome, Failure, Section, show};
+use super::{Chrome, Failure, Section, filters, show};
 use crate::api::Asked;
 use crate::problem::Problem;
 use crate::state::Shared;

@@ -1,6 +1,8 @@
 //! One session: what was done in it and in those joined to it, how far it reached, how far it is
 //! trusted.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State};
@@ -17,7 +19,7 @@ use super::session_view::{
     AgentRow, DepartureRow, PermissionRow, Score, StepRow, TrustRow, branches, known_by,
     reach_branches, step_class, timeline, trust_rows, verdict_badge, who,
 };
-use super::{Chrome, Failure, Section, show};
+use super::{Chrome, Failure, Section, filters, show};
 use crate::api::id;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -93,15 +95,13 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
     let steps = file.next_steps();
     let mut branches = branches(&session.blast);
     branches.extend(reach_branches(&app.session_reach(principal, &file)?));
-    let mut systems: Vec<&str> = Vec::new();
-    for system in all.iter().flat_map(|one| &one.systems) {
-        if !systems.contains(&system.as_str()) {
-            systems.push(system);
-        }
-    }
+    let joined = all.iter().flat_map(|one| &one.systems);
+    let joined: BTreeSet<&Text> = joined
+        .filter(|system| !session.systems.contains(system))
+        .collect();
     Ok(SessionPage {
         chrome: Chrome::load(app, principal, Section::Sessions)?,
-        title: title(session, &systems),
+        title: title(session, joined.len()),
         chip: who(session),
         badge: verdict_badge(session.verdict),
         trust: Score::new(session.trust.score),
@@ -130,19 +130,21 @@ fn load(app: &App, principal: &Principal, uid: SessionUid) -> Result<SessionPage
     })
 }
 
-fn title(session: &Session, systems: &[&str]) -> Shown {
+/// `joined`: systems of the sessions joined to it that it is not in itself.
+fn title(session: &Session, joined: usize) -> Shown {
     let actor = Shown::cut(&session.actor, 48);
-    let several = match systems.len() {
-        0 | 1 => String::new(),
-        many => format!(" and {} more systems", many - 1),
+    let several = match joined {
+        0 => String::new(),
+        1 => ", joined with 1 more system".to_owned(),
+        many => format!(", joined with {many} more systems"),
     };
-    let first = Shown::brief(systems.first().copied().unwrap_or_default());
+    let first = Shown::brief(&session.systems.join(", "));
     let events = counted(session.events);
     let lasted = span(session.last.micros_since(session.started));
     let found = verdict_badge(session.verdict).word.to_lowercase();
     let trust = session.trust.score;
     Shown::new(&format!(
-        "{actor}: {events} in {first}{several} in {lasted}, {found}, trust {trust}"
+        "{actor}: {events} in {first} within {lasted}{several}, {found}, trust {trust}"
     ))
 }
 

@@ -137,11 +137,16 @@ fn say_reach(context: &mut Context<'_>, reach: &Reach) -> anyhow::Result<()> {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
+        let further = match kind.permissions_total - kind.permissions.len() as u64 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         context.console.say(format_args!(
-            "  can {} in {}: {}{more}",
+            "  can {} in {}: {}{more}, by {}{further}",
             kind.access.name(),
             kind.system,
-            kind.resources.join(", ")
+            kind.resources.join(", "),
+            kind.permissions.join(", ")
         ))?;
     }
     let affected = reach.users_affected;

@@ -209,7 +209,7 @@ impl App {
                 let window = (Some(baseline.from), Some(baseline.until));
                 *told = Some(BaselineText {
                     cut,
-                    findings: self.unsettled(file.identity.id, window)?,
+                    findings: self.unsettled((&principal.tenant, file.identity.id), window)?,
                     baseline,
                 });
             }
