@@ -43,7 +43,7 @@ async fn weak_joins_are_one_line_and_not_drawn() {
     };
     store.save(progress).unwrap();
     let html = html(&caller, &address).await;
-    let line = "<summary>2 weak joins, 50 % sure: &#60;b&#62;the same identity";
+    let line = "<summary>1 weak join, 50 % sure: &#60;b&#62;the same identity";
     assert!(html.contains(line), "{html}");
     assert_eq!(
         html.matches("class=\"link\"").count(),
