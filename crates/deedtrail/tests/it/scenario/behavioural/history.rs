@@ -105,6 +105,28 @@ fn b7_new_work_that_grows_over_four_weeks_is_drift_before_any_rule_fires() {
 }
 
 #[test]
+fn what_an_import_makes_one_is_learned_as_one_with_or_without_a_restart() {
+    let folder = installed();
+    let mut records = Records::of("otel.genai");
+    for day in 0..9 {
+        day_of_work(&mut records, "clerk", day, 5);
+        day_of_work(&mut records, "helper", day, 5);
+    }
+    records.ingest(&folder);
+    let same = folder.write("same.csv", "alias\nagent.id:clerk;agent.id:helper\n");
+    folder.ok(&["identity", "import", same.to_str().unwrap()]);
+    let mut later = Records::of("otel.genai");
+    day_of_work(&mut later, "clerk", 10, 5);
+    later.ingest(&folder);
+    let learned = folder.json(&["behaviour", "show", "clerk"]);
+    folder.ok(&["rebuild"]);
+    assert_eq!(folder.json(&["behaviour", "show", "clerk"]), learned);
+    let days = learned[0]["behaviour"]["days"].as_array().unwrap();
+    let events = days.iter().map(|day| day["events"].as_u64().unwrap());
+    assert_eq!(events.sum::<u64>(), 19 * 8, "{learned:?}");
+}
+
+#[test]
 fn b13_each_departure_from_the_baseline_triggers_exactly_one_detector() {
     assert_eq!(
         after(&[9, 12, 15], |records| run(
