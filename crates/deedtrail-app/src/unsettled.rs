@@ -1,6 +1,7 @@
 //! Findings that speak against taking what an identity did for what it should do.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use deedtrail_core::Text;
 use deedtrail_core::finding::{FINDING_EVENTS_MAX, Finding, FindingStatus, Severity};
@@ -31,9 +32,10 @@ pub struct Unsettled {
     /// The events within that time it rests on.
     #[serde(skip)]
     pub events: BTreeSet<EventUid>,
-    /// The session it is about: what else was done in it is no better.
+    /// The session it is about, from its first event to its last: what else was done in that while is
+    /// no better.
     #[serde(skip)]
-    pub session: Option<SessionUid>,
+    pub while_in: Option<(SessionUid, RangeInclusive<Timestamp>)>,
 }
 
 impl Unsettled {
@@ -63,7 +65,10 @@ impl Unsettled {
             severity: finding.draft.severity,
             status: finding.status,
             disposition: finding.disposition,
-            session: finding.draft.session,
+            while_in: finding
+                .draft
+                .session
+                .map(|session| (session, finding.first_time..=finding.last_time)),
             events,
         })
     }

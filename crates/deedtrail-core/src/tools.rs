@@ -198,6 +198,15 @@ mod tests {
     }
 
     #[test]
+    fn the_list_of_one_server_says_nothing_of_another_and_an_inventory_speaks_for_all() {
+        let one = heard(&[(0, said("files", Extent::Whole, &["read"]))]);
+        assert!(one.speak_for("files") && !one.speak_for("mail"));
+        let all = heard(&[(0, said("", Extent::Whole, &["read"]))]);
+        assert!(all.speak_for("files") && all.speak_for("mail"));
+        assert!(!ToldTools::default().speak_for("files"));
+    }
+
+    #[test]
     fn pages_add_up_and_a_tool_that_is_told_no_more_goes_when_the_list_ends() {
         let first = [
             (0, said("files", Extent::Page, &["read", "write"])),

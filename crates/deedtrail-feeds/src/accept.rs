@@ -105,22 +105,42 @@ pub(crate) async fn serve(listener: TcpListener, gate: Gate) {
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                if let Some(place) = gate.admit(peer) {
-                    connections.spawn(gate.clone().connection(stream, peer, place));
-                }
-            }
+            Ok((stream, peer)) => gate.welcome(&mut connections, stream, peer),
             Err(error) => {
                 tracing::warn!(%error, "no further connection could be taken");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-    drop(listener);
+    for (stream, peer) in waiting(listener) {
+        if connections.len() < CONNECTIONS_MAX {
+            gate.welcome(&mut connections, stream, peer);
+        }
+    }
     while connections.join_next().await.is_some() {}
 }
 
+/// Connections that were made before the end and that nobody has taken yet: what was sent over them
+/// counts. The system keeps a bounded number of them.
+fn waiting(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let Ok(listener) = listener.into_std() else {
+        return Vec::new();
+    };
+    let next = || {
+        let (stream, peer) = listener.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, peer))
+    };
+    std::iter::from_fn(next).take(CONNECTIONS_MAX).collect()
+}
+
 impl Gate {
+    fn welcome(&self, connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {
+        if let Some(place) = self.admit(peer) {
+            connections.spawn(self.clone().connection(stream, peer, place));
+        }
+    }
+
     fn admit(&self, peer: SocketAddr) -> Option<Place> {
         if !self.allowed.contains(peer.ip()) {
             self.door.deny(peer, "its address is not in `allow`");

@@ -31,13 +31,15 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Leaves out the events that findings rest on, with all else of their sessions, and says how many
-    /// there were.
+    /// Leaves out the events that findings rest on, with what their sessions did in between, and says how
+    /// many there were.
     pub(super) fn leave_out(&mut self, findings: &[Unsettled]) -> usize {
         let of_finding = |event: &Event| {
             let rests = |finding: &Unsettled| {
-                let together = finding.session.is_some() && finding.session == event.session_uid;
-                together || finding.events.contains(&event.event_uid)
+                let among = finding.while_in.as_ref().is_some_and(|(session, span)| {
+                    event.session_uid == Some(*session) && span.contains(&event.time_effective)
+                });
+                among || finding.events.contains(&event.event_uid)
             };
             findings.iter().any(rests)
         };

@@ -320,7 +320,14 @@ fn day_of_two(restarts: bool) -> Vec<Finding> {
         }
     }
     drop(pipeline(&sample));
-    beyond(&sample)
+    let found = beyond(&sample);
+    for finding in &found {
+        let session = finding.draft.session.unwrap();
+        let session = sample.store.session(&TenantId::default(), session);
+        let named = session.unwrap().unwrap().findings;
+        assert!(named.iter().any(|it| it.id == finding.id), "{named:?}");
+    }
+    found
 }
 
 #[test]
