@@ -83,6 +83,8 @@ pub struct Assessment {
     /// It is rare enough to alert, and the same thing alerted before on that day: one more case of
     /// it, not a new one.
     pub repeats: bool,
+    /// What is most unusual, as a key: the same thing done again has the same.
+    pub pattern: u64,
     /// Largest first.
     pub terms: Vec<Term>,
     /// The three most expected things in place of the most surprising event.

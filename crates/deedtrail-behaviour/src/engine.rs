@@ -80,7 +80,8 @@ impl Behaviour {
         self.settings = settings;
     }
 
-    /// Scores one event. An assessment comes when this event alone makes its session an alert.
+    /// Scores one event. An assessment comes when this event alone makes its session an
+    /// alert, or one more case of what alerted that day.
     pub fn observe(&mut self, step: &Step<'_>) -> Option<Assessment> {
         let at = step.event.time_effective;
         if self.interrupts(step) {
@@ -303,19 +304,23 @@ impl Behaviour {
         let (pattern, day) = (event_pattern(open), day_of(open.last));
         let group = self.groups.get(&open.group);
         let deploys = group.is_some_and(|group| group.deploys(pattern, day));
-        if deploys || known.was_told(pattern, day) {
+        let repeats = known.was_told(pattern, day);
+        if deploys || (repeats && open.repeated) {
             return None;
         }
         let mut assessment = self.explain(session, open, Moment::Event);
         assessment.at = at;
         assessment.score_nats = score_nats;
         assessment.p = p;
-        assessment.alerts = true;
-        if let Some(known) = self.identities.get_mut(&open.identity) {
+        assessment.alerts = !repeats;
+        assessment.repeats = repeats;
+        assessment.pattern = pattern;
+        if !repeats && let Some(known) = self.identities.get_mut(&open.identity) {
             known.tell(pattern, day);
         }
         if let Some(open) = self.sessions.get_mut(&session) {
-            open.alerted = true;
+            open.alerted |= !repeats;
+            open.repeated |= repeats;
         }
         Some(assessment)
     }
@@ -354,6 +359,7 @@ fn open(step: &Step<'_>, group: Text) -> Open {
         },
         newest: step.event.event_uid,
         alerted: false,
+        repeated: false,
         rarest: 1.0,
         held: false,
     }

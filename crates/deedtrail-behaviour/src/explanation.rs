@@ -38,6 +38,7 @@ impl Behaviour {
             p: 1.0,
             alerts: false,
             repeats: false,
+            pattern: 0,
             terms: Vec::new(),
             expected: Vec::new(),
             events: vec![open.top.event],

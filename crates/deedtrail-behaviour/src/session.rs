@@ -28,6 +28,8 @@ pub(crate) struct Open {
     pub(crate) newest: EventUid,
     /// Whether an alert was raised before the end.
     pub(crate) alerted: bool,
+    /// Whether it was said before the end that what alerted that day came again.
+    pub(crate) repeated: bool,
     /// How rare its most surprising events were when they came; 1 for what is below the floor.
     pub(crate) rarest: f64,
     /// Something in it is learned only when somebody approves.

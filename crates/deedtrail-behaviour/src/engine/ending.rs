@@ -46,13 +46,15 @@ impl Behaviour {
         let over_floor = open.top.nats.max(verdict.scores.shape) >= self.settings.floor_nats;
         let allowed = verdict.p < self.allowance.alerting(self.settings.budget);
         let alerting = verdict.ready && allowed && over_floor && !follows;
-        let repeats = alerting && !open.alerted && self.was_told(&open, pattern);
-        let alerts = open.alerted || (alerting && !repeats);
+        let again = alerting && !open.alerted && self.was_told(&open, pattern);
+        let alerts = open.alerted || (alerting && !again);
+        let repeats = again || (open.repeated && !alerts);
         let mut assessment = self.explain(session, &open, Moment::End);
         assessment.score_nats = verdict.score_nats;
         assessment.p = verdict.p;
         assessment.alerts = alerts;
         assessment.repeats = repeats;
+        assessment.pattern = pattern;
         assessment.deployment = together.map(|together| Deployment {
             peer_group: open.group.clone(),
             identities: together.identities,
@@ -65,7 +67,7 @@ impl Behaviour {
         if self.learns() {
             self.calibrate(&open, &verdict, rare);
             // More of what was told already says nothing about the threshold.
-            if verdict.ready && !repeats && !follows {
+            if verdict.ready && !again && !follows {
                 let day = open.last.utc_day();
                 self.allowance.count(self.settings.budget, day, alerts);
                 let p = if over_floor { verdict.p } else { 1.0 };

@@ -5,7 +5,7 @@ use deedtrail_core::id::IdentityId;
 use crate::engine::Behaviour;
 
 /// First bytes of a snapshot: format and version.
-const HEADER: &[u8] = b"deedtrail.behaviour.2\n";
+const HEADER: &[u8] = b"deedtrail.behaviour.3\n";
 
 /// Why a snapshot cannot be used; learn again by replaying the log.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

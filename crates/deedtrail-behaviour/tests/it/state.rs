@@ -69,7 +69,7 @@ fn mention(place: Place, name: &str, text: &str) -> Mention {
 fn golden_snapshot_is_read_and_written_the_same() {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/it/golden/behaviour.2.snapshot"
+        "/tests/it/golden/behaviour.3.snapshot"
     );
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
         std::fs::write(path, sample().engine.snapshot()).unwrap();
@@ -88,7 +88,7 @@ fn golden_snapshot_is_read_and_written_the_same() {
 #[test]
 fn damaged_and_foreign_snapshots_are_refused() {
     let snapshot = sample().engine.snapshot();
-    for other in [b"other".as_slice(), b"deedtrail.behaviour.1\n"] {
+    for other in [b"other".as_slice(), b"deedtrail.behaviour.2\n"] {
         assert_eq!(Behaviour::restore(other), Err(RestoreError::Format));
     }
     let cut = &snapshot[..snapshot.len() / 2];
@@ -140,7 +140,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_restoring_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        let mut snapshot = b"deedtrail.behaviour.2\n".to_vec();
+        let mut snapshot = b"deedtrail.behaviour.3\n".to_vec();
         snapshot.extend(bytes);
         if let Ok(engine) = Behaviour::restore(&snapshot) {
             prop_assert!(Behaviour::restore(&engine.snapshot()).is_ok());

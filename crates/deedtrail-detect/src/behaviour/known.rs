@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::BEHAVIOUR;
 use crate::detector::draft;
 
+/// Patterns of findings that are remembered.
+const FOUND_MAX: usize = 16;
+
 /// Who acts, and the day on which their drift was last told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Known {
@@ -20,9 +23,51 @@ pub(super) struct Known {
     pub(super) sources: Vec<SourceName>,
     /// Sessions that departed without being a finding, by day; the newest days.
     pub(super) unusual: Vec<UnusualDay>,
+    /// What departures were found by, with the day: the same of that day is one more case of it.
+    found: Vec<(u64, i64)>,
 }
 
 impl Known {
+    pub(super) fn new(tenant: TenantId, first_alias: AliasUid, name: Text) -> Self {
+        Self {
+            tenant,
+            first_alias,
+            name,
+            drift_told: None,
+            sources: Vec::new(),
+            unusual: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Whether a departure by this pattern is a finding of that day already.
+    pub(super) fn was_found(&self, pattern: u64, day: i64) -> bool {
+        self.found.contains(&(pattern, day))
+    }
+
+    /// Remembers that a departure by this pattern is a finding.
+    pub(super) fn find(&mut self, pattern: u64, day: i64) {
+        if !self.was_found(pattern, day) {
+            self.found.retain(|(_, found)| day - found <= 1);
+            self.found.truncate(FOUND_MAX - 1);
+            self.found.push((pattern, day));
+        }
+    }
+
+    /// Both are one from here on.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.drift_told = self.drift_told.max(other.drift_told);
+        for source in &other.sources {
+            self.note(source);
+        }
+        for day in other.unusual {
+            self.note_unusual(day);
+        }
+        for (pattern, day) in other.found {
+            self.find(pattern, day);
+        }
+    }
+
     /// Counts sessions of a day; only the newest days are kept.
     pub(super) fn note_unusual(&mut self, day: UnusualDay) {
         let place = self.unusual.binary_search_by_key(&day.day, |it| it.day);

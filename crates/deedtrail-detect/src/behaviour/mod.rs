@@ -12,7 +12,7 @@ use deedtrail_core::Text;
 use deedtrail_core::behaviour::{Forecast, IdentityBehaviour};
 use deedtrail_core::event::{ActorKind, Provenance};
 use deedtrail_core::finding::FindingDraft;
-use deedtrail_core::id::{IdentityId, SessionUid, TenantId};
+use deedtrail_core::id::{FindingId, IdentityId, SessionUid, TenantId};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::session::{SessionDeparture, ToldBy};
 use deedtrail_core::time::Timestamp;
@@ -112,13 +112,9 @@ impl Watch {
             return Vec::new();
         }
         let (identity, first_alias) = draft::subject(observation);
-        self.know(identity, || Known {
-            tenant: event.tenant.clone(),
-            first_alias,
-            name: Text::from(fact::actor_name(observation)),
-            drift_told: None,
-            sources: Vec::new(),
-            unusual: Vec::new(),
+        self.know(identity, || {
+            let name = Text::from(fact::actor_name(observation));
+            Known::new(event.tenant.clone(), first_alias, name)
         });
         if let Some(known) = self.known.get_mut(&identity) {
             known.note(&event.source);
@@ -194,7 +190,7 @@ impl Watch {
     fn ended(&mut self, assessments: Vec<Assessment>) -> Vec<Departed> {
         let mut departed = Vec::new();
         for assessment in assessments {
-            if assessment.alerts {
+            if assessment.alerts || assessment.repeats {
                 departed.extend(self.departs(&assessment));
             }
             self.stretches.remove(&assessment.session);
@@ -257,13 +253,7 @@ impl Watch {
         };
         // Who is not known yet is with his next event, by his own name.
         if let Some(known) = self.known.get_mut(&kept) {
-            known.drift_told = known.drift_told.max(other.drift_told);
-            for source in &other.sources {
-                known.note(source);
-            }
-            for day in other.unusual {
-                known.note_unusual(day);
-            }
+            known.merge(other);
         }
     }
 
@@ -279,23 +269,16 @@ impl Watch {
     }
 
     /// What a departure is told as: a finding, unless nothing in its session has weight or another
-    /// finding tells the same.
+    /// finding tells the same. What came before that day is told again only if no finding tells it yet.
     fn departs(&mut self, assessment: &Assessment) -> Option<Departed> {
         let known = self.known.get_mut(&assessment.identity)?;
+        let day = assessment.at.utc_day();
+        if assessment.repeats && known.was_found(assessment.pattern, day) {
+            return None;
+        }
         let stretch = self.stretches.get_mut(&assessment.session);
         let draft = told::departure(known, stretch.as_deref(), assessment);
-        let group = assessment.deployment.is_some();
-        let weighs = |it: &Stretch| group || it.weighs(&assessment.terms);
-        let told = stretch.as_ref().filter(|_| !group);
-        let told = told.and_then(|it| it.told_by(&assessment.terms, draft.severity));
-        let (told_by, finding, kept) = match (&stretch, told) {
-            (_, Some(other)) => (ToldBy::OtherFinding, Some(other), None),
-            (Some(it), None) if !weighs(it) => {
-                let (share, draft) = (assessment.p, draft.clone());
-                (ToldBy::Session, None, Some(Held { share, draft }))
-            }
-            _ => (ToldBy::Finding, Some(draft.id()), None),
-        };
+        let (told_by, finding) = tells(stretch.as_deref(), assessment, &draft);
         let departure = SessionDeparture {
             since: stretch.as_ref().map_or(assessment.at, |it| it.since),
             at: assessment.at,
@@ -305,17 +288,25 @@ impl Watch {
             reasons: told::reasons(&draft),
         };
         if let Some(stretch) = stretch {
-            stretch.held = kept;
+            stretch.found |= told_by == ToldBy::Finding;
+            stretch.held = (told_by == ToldBy::Session).then(|| Held {
+                share: assessment.p,
+                pattern: assessment.pattern,
+                draft: draft.clone(),
+            });
         }
-        let unusual = told_by == ToldBy::Session && assessment.moment == Moment::End;
-        if unusual {
-            known.note_unusual(unusual_on(assessment.at));
+        match told_by {
+            ToldBy::Finding => known.find(assessment.pattern, day),
+            _ if assessment.repeats => return None,
+            ToldBy::Session if assessment.moment == Moment::End => {
+                known.note_unusual(unusual_on(assessment.at));
+            }
+            ToldBy::Session | ToldBy::OtherFinding => {}
         }
-        let draft = (told_by == ToldBy::Finding).then_some(draft);
         Some(Departed {
             session: assessment.session,
             departure,
-            draft,
+            draft: (told_by == ToldBy::Finding).then_some(draft),
         })
     }
 
@@ -323,7 +314,16 @@ impl Watch {
     fn released(&mut self, session: SessionUid, at: Timestamp) -> Option<Departed> {
         let stretch = self.stretches.get_mut(&session)?;
         let weighs = stretch.has_weight();
-        let Held { share, draft } = stretch.held.take_if(|_| weighs)?;
+        let held = stretch.held.take_if(|_| weighs)?;
+        let Held {
+            share,
+            pattern,
+            draft,
+        } = held;
+        stretch.found = true;
+        if let Some(known) = self.known.get_mut(&draft.identity) {
+            known.find(pattern, at.utc_day());
+        }
         let departure = SessionDeparture {
             since: stretch.since,
             at,
@@ -367,6 +367,29 @@ impl Watch {
             drafts.push(draft);
         }
         drafts
+    }
+}
+
+/// What tells a departure, and the finding it is or that tells it. What is a finding stays one.
+fn tells(
+    stretch: Option<&Stretch>,
+    assessment: &Assessment,
+    draft: &FindingDraft,
+) -> (ToldBy, Option<FindingId>) {
+    let finding = (ToldBy::Finding, Some(draft.id()));
+    let Some(stretch) = stretch else {
+        return finding;
+    };
+    if assessment.deployment.is_some() || stretch.found {
+        return finding;
+    }
+    if let Some(other) = stretch.told_by(&assessment.terms, draft.severity) {
+        return (ToldBy::OtherFinding, Some(other));
+    }
+    if stretch.weighs(&assessment.terms) {
+        finding
+    } else {
+        (ToldBy::Session, None)
     }
 }
 

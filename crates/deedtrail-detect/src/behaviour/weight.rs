@@ -36,6 +36,8 @@ pub(super) struct Stretch {
     told: Vec<Told>,
     /// A departure without weight so far: told as a finding as soon as the session has some.
     pub(super) held: Option<Held>,
+    /// A departure of it is a finding.
+    pub(super) found: bool,
 }
 
 /// A departure that waits for its session to have weight.
@@ -43,6 +45,8 @@ pub(super) struct Stretch {
 pub(super) struct Held {
     /// Share of sessions at least as unusual.
     pub(super) share: f64,
+    /// What is most unusual, as a key.
+    pub(super) pattern: u64,
     pub(super) draft: FindingDraft,
 }
 
@@ -66,6 +70,7 @@ impl Stretch {
             weighs: false,
             told: Vec::new(),
             held: None,
+            found: false,
         }
     }
 

@@ -180,6 +180,43 @@ fn a_departure_is_a_finding_as_soon_as_its_session_has_weight() {
     assert_eq!((told(&drafts), unusual), (1, 0));
 }
 
+/// Findings about departures of day 80, when the first deployer does one after the other, an hour
+/// and a half apart.
+fn departures_of_a_day(sessions: &[&[(Action, &str)]]) -> Vec<FindingDraft> {
+    let who = &deployers()[0];
+    let mut detector = detector();
+    days(&mut detector, routine(80));
+    let mut log = Vec::new();
+    for (number, steps) in sessions.iter().enumerate() {
+        let place = |place: usize| 540 + 90 * i64::try_from(number).unwrap() + place as i64;
+        let steps = steps.iter().enumerate();
+        let steps = steps.map(|(at_step, (action, operation))| {
+            Step::new(who, at(80, place(at_step)), *action, operation)
+                .on("acme/payments")
+                .in_session(&format!("{} 80 {number}", who.name))
+        });
+        log.push(steps.collect());
+    }
+    let mut drafts = days(&mut detector, log);
+    drafts.retain(|draft| draft.kind == "behaviour_departure");
+    drafts.sort_by_key(FindingDraft::id);
+    drafts.dedup_by_key(|draft| draft.id());
+    drafts
+}
+
+#[test]
+fn the_same_again_that_day_is_a_finding_once_it_has_weight() {
+    let odd = (Action::Read, "list_branches");
+    let idle = [JOB[0], odd, JOB[4]];
+    // The same odd thing, and then the usual deployment, which changes something.
+    let grave = [JOB[0], odd, JOB[1], JOB[2], JOB[3], JOB[4]];
+    assert_eq!(departures_of_a_day(&[&idle, &idle]), []);
+    let found = departures_of_a_day(&[&idle, &grave]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let again = departures_of_a_day(&[&grave, &grave]);
+    assert_eq!(again.len(), 1, "one more case of a finding says nothing");
+}
+
 #[test]
 fn what_another_finding_tells_is_not_told_twice() {
     let (departures, drafts, unusual) = departures(&TOLD);
