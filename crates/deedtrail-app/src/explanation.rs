@@ -136,12 +136,12 @@ impl App {
 fn against_behaviour(known: &IdentityBehaviour, per_day: u32) -> Vec<String> {
     let ready = &known.readiness;
     let mut told = vec![format!(
-        "{} learned sessions of its own, {} of its peers (`{}`)",
+        "by now {} learned sessions of its own, {} of its peers (`{}`)",
         ready.sessions, ready.peer_sessions, known.peer_group
     )];
     told.push(format!(
         "a budget of {per_day} alerts a day (`behaviour_alerts_per_day`): only what is rarer than \
-         it lets pass is told"
+         it lets pass is told, and it is a finding because something in its session has weight"
     ));
     told
 }

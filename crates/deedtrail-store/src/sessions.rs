@@ -36,9 +36,9 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
 }
 
 fn put(tx: &Transaction<'_>, session: &Session) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+    let sql = "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
         ON CONFLICT (uid, part) DO UPDATE SET identity = ?4, verdict = ?5, trust = ?6, last = ?7, \
-        body = ?8";
+        body = ?8, departing = ?9";
     tx.prepare_cached(sql)?.execute(params![
         session.uid.to_bytes(),
         integer(session.part),
@@ -48,6 +48,7 @@ fn put(tx: &Transaction<'_>, session: &Session) -> rusqlite::Result<()> {
         session.trust.score,
         session.last.as_micros(),
         json(session)?,
+        !session.departures.is_empty(),
     ])?;
     Ok(())
 }
@@ -133,6 +134,9 @@ fn select(filter: &SessionFilter, limit: usize) -> (String, Vec<Value>) {
     if let Some(below) = filter.trust_below {
         conditions.push_str(" AND trust < ?");
         values.push(i64::from(below).into());
+    }
+    if filter.departing {
+        conditions.push_str(" AND departing");
     }
     let sql = format!(
         "{family}SELECT body FROM sessions WHERE true{conditions} \
@@ -221,7 +225,7 @@ mod tests {
     use crate::connection::Connections;
 
     fn put_bare(tx: &Transaction<'_>, name: u8, last: i64) -> rusqlite::Result<()> {
-        let sql = "INSERT INTO sessions VALUES (?1, 1, 't', x'00', 'in_scope', 80, ?2, '{}')";
+        let sql = "INSERT INTO sessions VALUES (?1, 1, 't', x'00', 'in_scope', 80, ?2, '{}', 0)";
         tx.execute(sql, params![[name; 16], last]).map(drop)
     }
 
@@ -276,12 +280,19 @@ mod tests {
             ..SessionFilter::default()
         };
         let departing = SessionFilter {
+            departing: true,
+            ..SessionFilter::default()
+        };
+        let departing = plan(select(&departing, 9));
+        assert!(departing.contains("sessions_departing"), "{departing}");
+        assert!(!departing.contains("TEMP B-TREE"), "{departing}");
+        let persisting = SessionFilter {
             verdict: Some(SessionVerdict::Persistence),
             ..of_one.clone()
         };
         for (filter, index) in [
             (of_one, "sessions_by_verdict (identity=?)"),
-            (departing, "sessions_by_verdict (identity=? AND verdict=?)"),
+            (persisting, "sessions_by_verdict (identity=? AND verdict=?)"),
         ] {
             let plan = plan(select(&filter, 1));
             assert!(plan.contains(index), "{plan}");

@@ -252,6 +252,7 @@ impl Store for MemoryStore {
                     .is_none_or(|head| derived.is_family(session.identity, head))
                 && filter.verdict.is_none_or(|it| session.verdict == it)
                 && filter.trust_below.is_none_or(|it| session.trust.score < it)
+                && (!filter.departing || !session.departures.is_empty())
         };
         let mut list: Vec<_> = derived.sessions.values().filter(shown).cloned().collect();
         list.sort_by_key(|it| (Reverse(it.last), it.uid, it.part));

@@ -38,13 +38,11 @@ pub(super) fn tell(builder: &mut Builder, [alice, deployer, admin]: [&Person; 3]
     };
     let push = session("github", alice, "github", at, "git.push");
     let role = session("aws", admin, "aws", at, "iam:CreateAccessKey");
-    let alone = session(
-        "alone",
-        deployer,
-        "aws",
-        at.plus_micros(-Timestamp::DAY_US),
-        "s3:GetObject",
-    );
+    let before = at.plus_micros(-Timestamp::DAY_US);
+    let alone = Session {
+        departures: Vec::new(),
+        ..session("alone", deployer, "aws", before, "s3:GetObject")
+    };
     let reason = "the same identity, both from AS64500, within an hour";
     let joins = [
         join("okta", "github", JoinBy::IdentityNetwork, reason, at),

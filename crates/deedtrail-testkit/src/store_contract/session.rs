@@ -5,7 +5,8 @@ use deedtrail_core::finding::Severity;
 use deedtrail_core::id::{SessionUid, TenantId};
 use deedtrail_core::port::store::{Progress, SessionFilter, Store};
 use deedtrail_core::session::{
-    BlastRadius, BlindSession, JoinBy, KnownBy, Session, SessionJoin, SessionVerdict, Trust,
+    BlastRadius, BlindSession, JoinBy, KnownBy, Session, SessionDeparture, SessionJoin,
+    SessionVerdict, ToldBy, Trust,
 };
 
 use super::{Outcome, batch, finding, identity, second};
@@ -79,15 +80,22 @@ pub(super) fn sessions_are_filtered(store: &dyn Store) -> Outcome {
         verdict: SessionVerdict::Escalated,
         ..session("b", "bo", 3, 50)
     };
+    let departing = Session {
+        departures: vec![SessionDeparture {
+            since: second(0),
+            at: second(5),
+            share: 0.01,
+            told_by: ToldBy::Session,
+            finding: None,
+            reasons: Vec::new(),
+        }],
+        ..session("c", "ana", 5, 90)
+    };
     let elsewhere = Session {
         tenant: TenantId::new("elsewhere").unwrap_or_default(),
         ..session("e", "ana", 9, 10)
     };
-    let sessions = vec![
-        session("a", "ana", 2, 80),
-        escalated,
-        session("c", "ana", 5, 90),
-    ];
+    let sessions = vec![session("a", "ana", 2, 80), escalated, departing];
     store.save(saved(sessions.into_iter().chain([elsewhere]).collect()))?;
     let listed = |filter: SessionFilter| -> Result<Vec<i64>, _> {
         let sessions = store.sessions(&filter, 10)?;
@@ -110,6 +118,11 @@ pub(super) fn sessions_are_filtered(store: &dyn Store) -> Outcome {
         ..SessionFilter::default()
     };
     assert_eq!(listed(escalated)?, [3]);
+    let departing = SessionFilter {
+        departing: true,
+        ..SessionFilter::default()
+    };
+    assert_eq!(listed(departing)?, [5]);
     let second_page = SessionFilter {
         offset: 1,
         ..SessionFilter::default()

@@ -82,6 +82,8 @@ pub(crate) struct SessionRow {
     pub(crate) ago: String,
     pub(crate) events: String,
     pub(crate) verdict: Badge,
+    /// It departed from what is learned of its identity.
+    pub(crate) departs: bool,
     pub(crate) trust: Score,
     pub(crate) open: bool,
 }
@@ -97,6 +99,7 @@ impl SessionRow {
             ago: ago(now.micros_since(session.last)),
             events: grouped(session.events),
             verdict: verdict_badge(session.verdict),
+            departs: !session.departures.is_empty(),
             trust: Score::new(session.trust.score),
             open: session.ended.is_none(),
         }

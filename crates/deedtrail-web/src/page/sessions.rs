@@ -26,6 +26,7 @@ pub(super) struct Filters {
     identity: String,
     verdict: String,
     trust_below: String,
+    departing: String,
     offset: Option<usize>,
 }
 
@@ -38,6 +39,7 @@ struct SessionsPage {
     verdicts: Vec<Choice>,
     identity: String,
     trust_below: String,
+    departing: bool,
     filtered: bool,
     none_at_all: bool,
     earlier: Option<String>,
@@ -66,6 +68,7 @@ fn load(app: &App, principal: &Principal, filters: Filters) -> Result<SessionsPa
         identity,
         verdict: SessionVerdict::from_name(&filters.verdict),
         trust_below: filters.trust_below.trim().parse().ok(),
+        departing: !filters.departing.is_empty(),
         offset,
         ..SessionFilter::default()
     };
@@ -92,6 +95,7 @@ fn load(app: &App, principal: &Principal, filters: Filters) -> Result<SessionsPa
         further: further.then(|| filters.address(offset.saturating_add(PAGE_ROWS))),
         identity: filters.identity,
         trust_below: filters.trust_below,
+        departing: !filters.departing.is_empty(),
     })
 }
 
@@ -106,9 +110,13 @@ fn verdicts(chosen: &str) -> Vec<Choice> {
 
 impl Filters {
     fn any(&self) -> bool {
-        [&self.identity, &self.verdict, &self.trust_below]
-            .iter()
-            .any(|text| !text.is_empty())
+        let all = [
+            &self.identity,
+            &self.verdict,
+            &self.trust_below,
+            &self.departing,
+        ];
+        all.iter().any(|text| !text.is_empty())
     }
 
     fn address(&self, offset: usize) -> String {
@@ -117,6 +125,7 @@ impl Filters {
             ("identity", self.identity.as_str()),
             ("verdict", &self.verdict),
             ("trust_below", &self.trust_below),
+            ("departing", &self.departing),
             ("offset", &offset),
         ];
         format!("/sessions{}", query_string(&pairs))

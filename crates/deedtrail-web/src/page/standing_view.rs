@@ -30,8 +30,8 @@ pub(super) struct StandingView {
     pub(super) points: Vec<PointLine>,
     pub(super) active: &'static str,
     pub(super) activity: String,
-    /// Sessions that departed without being a finding.
-    pub(super) unusual: Option<String>,
+    /// Sessions that departed without being a finding, and the address of their list.
+    pub(super) unusual: Option<(String, String)>,
     /// Whether its sessions are judged, and by what.
     pub(super) readiness: Option<Shown>,
     pub(super) drift: Option<DriftLine>,
@@ -66,7 +66,10 @@ impl StandingView {
                 grouped(standing.events),
                 standing.active_days
             ),
-            unusual: (standing.unusual_sessions > 0).then(|| unusual(standing.unusual_sessions)),
+            unusual: (standing.unusual_sessions > 0).then(|| {
+                let list = format!("/sessions?identity={}&departing=yes", standing.identity);
+                (unusual(standing.unusual_sessions), list)
+            }),
             readiness: known.map(|known| Shown::cut(&readiness_in_words(known), 300)),
             drift: drift.map(drift_line),
             baseline: baseline.map(|it| (it.version, SignedView::new(&it.approved))),

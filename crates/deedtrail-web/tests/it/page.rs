@@ -417,6 +417,7 @@ async fn lists_of_sessions_are_filtered_and_say_when_they_are_empty() {
         ("identity=ci-deployer", 1),
         ("trust_below=1", 0),
         ("trust_below=x", 4),
+        ("departing=yes", 3),
     ] {
         let html = page(&caller, &format!("/sessions?{query}")).await;
         let found = html.text().matches("href=\"/sessions/").count();

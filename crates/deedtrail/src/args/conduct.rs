@@ -19,6 +19,9 @@ pub(crate) enum SessionCommand {
         /// Only with less trust than this, of 100
         #[arg(long, value_parser = clap::value_parser!(u8).range(0..=101))]
         trust_below: Option<u8>,
+        /// Only sessions that departed from what is learned of their identity, findings or not
+        #[arg(long)]
+        departing: bool,
         /// Most sessions printed
         #[arg(long, default_value_t = 100)]
         limit: usize,

@@ -63,8 +63,10 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
     ))?;
     if standing.unusual_sessions > 0 {
         console.line(format_args!(
-            "unusual: {} of the last 28 days unlike what is learned, with nothing of weight in them",
+            "unusual: {} of the last 28 days unlike what is learned, with nothing of weight in them: \
+             deedtrail session list {} --departing",
             counted(usize::try_from(standing.unusual_sessions)?, "session"),
+            standing.identity,
         ))?;
     }
     console.line(format_args!(
@@ -184,6 +186,10 @@ fn budget(context: &mut Context<'_>) -> anyhow::Result<Ended> {
             vec![per_day, alerts, format!("{a_day:.1}")]
         })
         .collect();
-    console.table(&["ALERTS A DAY", "WOULD HAVE BEEN TOLD", "A DAY"], &rows)?;
+    console.table(&["ALERTS A DAY", "SESSIONS LET THROUGH", "A DAY"], &rows)?;
+    console.line(format_args!(
+        "a session that is let through is a finding if something in it has weight; else it is told with \
+         the session only: deedtrail session list --departing"
+    ))?;
     Ok(Ended::Done)
 }

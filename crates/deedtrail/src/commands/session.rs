@@ -27,10 +27,20 @@ pub(super) fn run(context: &mut Context<'_>, command: &SessionCommand) -> anyhow
             who,
             verdict,
             trust_below,
+            departing,
             limit,
         } => {
-            let asked = (who.as_deref(), verdict.as_deref(), *trust_below);
-            list(context, asked, *limit)
+            let filter = SessionFilter {
+                trust_below: *trust_below,
+                departing: *departing,
+                ..SessionFilter::default()
+            };
+            list(
+                context,
+                (who.as_deref(), verdict.as_deref()),
+                filter,
+                *limit,
+            )
         }
         SessionCommand::Show { id } => show(context, id),
         SessionCommand::Blind { limit } => blind(context, *limit),
@@ -39,7 +49,8 @@ pub(super) fn run(context: &mut Context<'_>, command: &SessionCommand) -> anyhow
 
 fn list(
     context: &mut Context<'_>,
-    (who, verdict, trust_below): (Option<&str>, Option<&str>, Option<u8>),
+    (who, verdict): (Option<&str>, Option<&str>),
+    filter: SessionFilter,
     limit: usize,
 ) -> anyhow::Result<Ended> {
     let identity = match who {
@@ -59,8 +70,7 @@ fn list(
     let filter = SessionFilter {
         identity,
         verdict: verdict.transpose()?,
-        trust_below,
-        ..SessionFilter::default()
+        ..filter
     };
     let sessions = context.app().sessions(&context.principal, &filter, limit)?;
     if context.console.json {

@@ -27,6 +27,11 @@ pub(super) const LIST: Document = Document {
             "Only those trusted less than this, 0 to 100.",
             Shape::Count,
         ),
+        parameter(
+            "departing",
+            "Only those that departed from what is learned of their identity, findings or not.",
+            Shape::Flag,
+        ),
         parameter("offset", "Skip this many.", Shape::Count),
         LIMIT,
     ],
