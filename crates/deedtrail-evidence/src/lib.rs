@@ -9,6 +9,7 @@ pub mod bundle;
 mod check;
 mod checkpoint_store;
 mod config;
+mod copy;
 pub mod disk;
 mod identity;
 mod index;
@@ -33,6 +34,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 pub use batch::{BatchHeader, HEADER_BYTES as BATCH_HEADER_BYTES};
 pub use check::Checked;
 pub use config::{LogConfig, Upkeep};
+pub use copy::Copied;
 pub use identity::{Identity, Origin};
 pub use log::Log;
 pub use open::OpenError;

@@ -90,6 +90,11 @@ impl Segments {
         read_locked(&self.list).clone()
     }
 
+    /// Files of all segments, in order.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.headers().iter().map(|one| self.path(one)).collect()
+    }
+
     /// Bytes of all frames; of the segments that are full, their files' length.
     pub(crate) fn stored_bytes(&self) -> Result<u64, ReadError> {
         let mut bytes = 0;

@@ -91,6 +91,21 @@ impl Connections {
         Ok(value)
     }
 
+    /// Writes what one snapshot of the file holds to a new file, beside any write.
+    pub(crate) fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let failed = |reason: String| StoreError::Failed {
+            path: shown(path),
+            reason,
+        };
+        create_private(path).map_err(|error| failed(error.to_string()))?;
+        let reader = self.reader().map_err(|error| self.failed(&error))?;
+        let copied = reader.execute("VACUUM INTO ?1", [shown(path)]);
+        copied.map_err(|error| failed(error.to_string()))?;
+        self.give_back(reader);
+        let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
+        synced.map_err(|error| failed(error.to_string()))
+    }
+
     fn reader(&self) -> rusqlite::Result<Connection> {
         let idle = self
             .idle_readers

@@ -48,6 +48,11 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Connections::open(path).map(|connections| Self { connections })
     }
+
+    /// Writes what the store holds at this moment to a new file (mode 0600), durably.
+    pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        self.connections.copy_to(path)
+    }
 }
 
 type Stored<T> = Result<T, StoreError>;

@@ -102,6 +102,11 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Derive everything anew from the evidence log
     Rebuild,
+    /// Copy everything that cannot be derived into a new folder, also while the server runs
+    Backup {
+        /// Folder to make; what is in it can be started after `evidence adopt`
+        folder: PathBuf,
+    },
     /// Print a link that signs a person in to the pages, once
     SignIn(SignIn),
     /// API tokens: create, list, revoke

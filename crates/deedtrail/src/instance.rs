@@ -30,8 +30,10 @@ use crate::targets;
 use crate::tls::Certificate;
 use crate::webhooks;
 
+/// File of the data folder that holds identities, findings, tokens and decisions.
+pub(crate) const STORE_FILE: &str = "control.db";
 /// File of the data folder that holds the version of its layout.
-const VERSION_FILE: &str = "VERSION";
+pub(crate) const VERSION_FILE: &str = "VERSION";
 /// Version of the data folder's layout.
 const LAYOUT: &str = "1";
 /// Under this name the archive keeps the log position it covers. It outlives the log's origin,
@@ -43,6 +45,7 @@ pub(crate) struct Instance {
     pub(crate) config: Config,
     pub(crate) app: Arc<App>,
     pub(crate) log: Arc<Log>,
+    pub(crate) store: Arc<SqliteStore>,
     pub(crate) worker: Worker,
     /// Where the server listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
@@ -75,14 +78,14 @@ impl Instance {
         );
         let log = Arc::new(log.with_context(|| format!("data folder {}", data.display()))?);
         let archive = DeltaArchive::open(&data.join("archive"), ARCHIVE_WRITER)?;
-        let store = SqliteStore::open(&data.join("control.db"))?;
+        let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
         let event_key = event_key(data, entropy.as_ref())?;
         let ports = Ports {
             log: Arc::clone(&log) as _,
             mapper,
             tables: Arc::new(ParquetTables),
             archive: Arc::new(archive),
-            store: Arc::new(store),
+            store: Arc::clone(&store) as _,
             clock,
             entropy,
         };
@@ -117,6 +120,7 @@ impl Instance {
             config: config.clone(),
             app,
             log,
+            store,
             worker,
             address: OnceLock::new(),
             certificate: OnceLock::new(),

@@ -5,6 +5,7 @@ mod append;
 #[cfg(test)]
 mod bundle;
 #[cfg(test)]
+mod copy;
 mod crash;
 #[cfg(test)]
 mod damage;

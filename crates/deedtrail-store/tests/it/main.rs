@@ -102,6 +102,28 @@ fn what_was_saved_survives_a_process_that_never_closes() {
 }
 
 #[test]
+fn a_copy_holds_what_was_there_and_only_its_owner_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.save(many(20)).unwrap();
+    let copy = folder.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    store.copy_to(&copy.join("control.db")).unwrap();
+    store.save(many(40)).unwrap();
+    let mode = std::fs::metadata(copy.join("control.db"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let count = |store: &SqliteStore| store.identity_count(&IdentityFilter::default()).unwrap();
+    assert_eq!((count(&open(&copy)), count(&store)), (20, 40));
+    assert!(
+        store.copy_to(&copy.join("control.db")).is_err(),
+        "nothing is overwritten"
+    );
+}
+
+#[test]
 fn a_newer_file_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));

@@ -1,5 +1,6 @@
 //! One file per command; each is a function of a [`Context`].
 
+mod backup;
 mod baseline;
 mod behaviour;
 mod charter;
@@ -231,6 +232,7 @@ fn on_instance(
         Command::Quarantine(command) => quarantine::run(&mut context, command),
         Command::Replay(replay) => rebuild::replay(&mut context, replay),
         Command::Rebuild => rebuild::run(&mut context),
+        Command::Backup { folder } => backup::run(&mut context, folder),
         Command::SignIn(sign_in) => sign_in::run(&mut context, sign_in),
         Command::Token(command) => token::run(&mut context, command),
         Command::Source(SourceCommand::List) => {

@@ -65,3 +65,62 @@ fn a_healthy_folder_is_not_taken_over_and_a_restored_one_is() {
         "sending again stores nothing twice"
     );
 }
+
+#[test]
+fn a_backup_beside_a_running_server_is_whole_and_restores_what_it_held() {
+    let folder = Folder::new();
+    let mut server = folder.serve();
+    let first = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
+    let ingest = |path: &std::path::Path| {
+        ["ingest", "-s", "aws.cloudtrail"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([path.to_str().unwrap().to_owned()])
+            .collect::<Vec<_>>()
+    };
+    let run = |arguments: Vec<String>| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        folder.ok(&arguments)
+    };
+    run(ingest(&first));
+    let before = folder.ok(&["finding", "list"]);
+    let target = folder.path("backup");
+    let target = target.to_str().unwrap();
+    let said = folder.json(&["backup", target]).remove(0);
+    assert_eq!(said["id"], target);
+    assert!(said["entries"].as_u64().unwrap() > 1, "{said}");
+    let again = folder.run(&["backup", target]);
+    let says = String::from_utf8(again.stderr).unwrap();
+    assert!(
+        !again.status.success() && says.contains("is there already"),
+        "{says}"
+    );
+    let inside = folder.path("data/backup");
+    let inside = folder.run(&["backup", inside.to_str().unwrap()]);
+    let says = String::from_utf8(inside.stderr).unwrap();
+    assert!(
+        !inside.status.success() && says.contains("inside the data folder"),
+        "{says}"
+    );
+
+    // What comes later is not in it, and is taken once when it is sent again.
+    let later = folder.write("b.ndjson", cloudtrail("e-2", "DeleteTrail"));
+    run(ingest(&later));
+    server.stop();
+    std::fs::remove_dir_all(folder.path("data")).unwrap();
+    std::fs::rename(target, folder.path("data")).unwrap();
+    let refused = folder.run(&["finding", "list"]);
+    let says = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && says.contains("rolled back"),
+        "{says}"
+    );
+    let (adopted, says) = adopt(&folder, "state/deedtrail/checkpoints");
+    assert!(adopted, "{says}");
+    folder.ok(&["evidence", "check"]);
+    assert_eq!(folder.ok(&["finding", "list"]), before);
+    let sent = ["--json".to_owned()].into_iter();
+    let both = [&first, &later].map(|path| run(sent.clone().chain(ingest(path)).collect()));
+    assert!(both[0].contains("\"duplicates\":1"), "{both:?}");
+    assert!(both[1].contains("\"duplicates\":0"), "{both:?}");
+}

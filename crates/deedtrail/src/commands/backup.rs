@@ -1,0 +1,117 @@
+//! `backup`: a copy of what cannot be derived, also while the server runs.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use deedtrail_evidence::Copied;
+use serde_json::json;
+
+use super::{Context, Ended};
+use crate::config::FILE_NAME;
+use crate::instance::{STORE_FILE, VERSION_FILE, make_private};
+
+pub(super) fn run(context: &mut Context<'_>, folder: &Path) -> anyhow::Result<Ended> {
+    let target = context.path(folder);
+    anyhow::ensure!(
+        !target.try_exists()?,
+        "{} is there already; name a folder that is not",
+        target.display()
+    );
+    let data = context.instance.config.data.canonicalize()?;
+    let inside = target
+        .parent()
+        .and_then(|parent| parent.canonicalize().ok());
+    anyhow::ensure!(
+        inside.is_none_or(|parent| !parent.starts_with(&data)),
+        "{} is inside the data folder; name one outside of it",
+        target.display()
+    );
+    let unfinished = unfinished(&target)?;
+    let copied = copy(context, &unfinished);
+    let copied = copied.and_then(|copied| {
+        fs::rename(&unfinished, &target)?;
+        sync_parent(&target)?;
+        Ok(copied)
+    });
+    let copied = copied.with_context(|| {
+        format!(
+            "no backup was made; remove {} before you try again",
+            unfinished.display()
+        )
+    })?;
+    if context.console.json {
+        context.console.object(&json!({
+            "id": target.to_string_lossy(),
+            "entries": copied.entries,
+            "bytes": copied.bytes,
+        }))?;
+    } else {
+        context.console.line(format_args!(
+            "{}: {} log entries, identities, findings, tokens, decisions and keys",
+            target.display(),
+            copied.entries
+        ))?;
+    }
+    context.console.say(
+        "keep it as you keep the keys in it; to restore, put it in place of the data folder and \
+         say `deedtrail evidence adopt`",
+    )?;
+    Ok(Ended::Done)
+}
+
+/// Where a backup is made before it is whole, so that half of one is never taken for it.
+fn unfinished(target: &Path) -> anyhow::Result<PathBuf> {
+    let mut name = target
+        .file_name()
+        .context("name a folder to make")?
+        .to_owned();
+    name.push(".unfinished");
+    let unfinished = target.with_file_name(name);
+    anyhow::ensure!(
+        !unfinished.try_exists()?,
+        "{} is left of a backup that did not end; remove it",
+        unfinished.display()
+    );
+    Ok(unfinished)
+}
+
+fn copy(context: &Context<'_>, folder: &Path) -> anyhow::Result<Copied> {
+    let data = &context.instance.config.data;
+    make_private(folder)?;
+    // The store says how far the log was processed: it goes first, the log is never behind it.
+    context.instance.store.copy_to(&folder.join(STORE_FILE))?;
+    copy_files(&data.join("keys"), &folder.join("keys"))?;
+    for name in [VERSION_FILE, FILE_NAME] {
+        let (from, to) = (data.join(name), folder.join(name));
+        if from.try_exists()? {
+            copy_file(&from, &to)?;
+        }
+    }
+    let copied = context.instance.log.copy_to(&folder.join("log"))?;
+    File::open(folder)?.sync_all()?;
+    Ok(copied)
+}
+
+/// Copies the files of a folder, with who may read them.
+fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+    make_private(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            copy_file(&entry.path(), &to.join(entry.file_name()))?;
+        }
+    }
+    File::open(to)?.sync_all()
+}
+
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    fs::copy(from, to)?;
+    File::open(to)?.sync_all()
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|it| !it.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
