@@ -5,6 +5,7 @@ mod crash;
 mod end_to_end;
 mod packages;
 mod process;
+mod public_rules;
 mod recognition;
 mod suite;
 mod tidy;

@@ -237,7 +237,10 @@ pub const CONTROLS: &[Control] = &[
     attack("T1040", "Network Sniffing"),
     attack("T1046", "Network Service Discovery"),
     attack("T1053", "Scheduled Task/Job"),
-    attack("T1053.007", "Scheduled Task/Job: Container Orchestration Job"),
+    attack(
+        "T1053.007",
+        "Scheduled Task/Job: Container Orchestration Job",
+    ),
     attack("T1059", "Command and Scripting Interpreter"),
     attack("T1069.003", "Permission Groups Discovery: Cloud Groups"),
     attack("T1078", "Valid Accounts"),

@@ -330,6 +330,16 @@ pub(crate) enum RuleCommand {
     List,
     /// Run rule folders' fires/quiet fixtures (default: all built-in rules)
     Test { folders: Vec<PathBuf> },
+    /// Put each record of files through mapping and the rules in force, by itself and without
+    /// history: what a rule sees of it, and what comes of it
+    Try {
+        /// Files of records, as a feed delivers them
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Source of the records (default: known by what each looks like)
+        #[arg(long)]
+        source: Option<String>,
+    },
     /// Say what a rule looks at, when it fires and what it means
     Explain { id: String },
 }
