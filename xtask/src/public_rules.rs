@@ -20,7 +20,7 @@ const COVERED_SHARE_MIN: f64 = 0.80;
 const PRECISION_MIN: f64 = 0.95;
 
 /// The least recall over all records that must fire, those of rules not covered among them.
-const RECALL_MIN: f64 = 0.80;
+const RECALL_MIN: f64 = 0.72;
 
 /// What the table says of one public rule.
 struct Intent {
@@ -118,7 +118,7 @@ pub(crate) fn run(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
         sum.add(&score);
     }
     for (reason, rules) in &gaps {
-        say(format_args!("not covered, for {reason}:"));
+        say(format_args!("not covered: {reason}:"));
         for rule in rules {
             say(format_args!("    {rule}"));
         }
