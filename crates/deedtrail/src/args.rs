@@ -340,8 +340,22 @@ pub(crate) enum RuleCommand {
         #[arg(long)]
         source: Option<String>,
     },
+    /// Read the history of the data folder once more and say what rules would have found in it,
+    /// before they are enabled; nothing is changed
+    Backtest(Backtest),
     /// Say what a rule looks at, when it fires and what it means
     Explain { id: String },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Backtest {
+    /// Folder of rule files to test alone (default: the rules in force)
+    pub(crate) folder: Option<PathBuf>,
+    /// Count the findings of this rule or code detector only
+    #[arg(long, conflicts_with = "folder", value_name = "ID")]
+    pub(crate) rule: Option<String>,
+    #[command(flatten)]
+    pub(crate) range: Range,
 }
 
 #[derive(Clone, Debug, Subcommand)]

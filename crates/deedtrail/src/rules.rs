@@ -57,6 +57,18 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
     })
 }
 
+/// The rules of `folder` alone, or of the folder of one rule.
+pub(crate) fn load_only(folder: &Path) -> anyhow::Result<Loaded> {
+    let (files, mut problems) = read_folder(folder)?;
+    let (rules, found) = RuleSet::load(&files);
+    problems.extend(found);
+    Ok(Loaded {
+        rules,
+        fingerprint: String::new(),
+        problems,
+    })
+}
+
 /// One line: where, what, and what was probably meant.
 pub(crate) fn describe(problem: &RuleProblem) -> String {
     let suggestion = problem.suggestion.as_deref();

@@ -37,6 +37,7 @@ pub(super) fn run(
             console.lines(&text)?;
             Ok(Ended::Done)
         }
+        RuleCommand::Backtest(_) => anyhow::bail!("a backtest needs a data folder"),
         RuleCommand::Test { folders } => test(folders, &registry, console),
         RuleCommand::Try { files, source } => {
             let names = registry.sources().into_iter().map(|facts| facts.name);
