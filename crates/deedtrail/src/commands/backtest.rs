@@ -19,7 +19,11 @@ use crate::targets;
 pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted) -> anyhow::Result<Ended> {
     let config = &context.instance.config;
     let (rules, names) = match &wanted.folder {
-        Some(folder) => of_folder(&context.folder.join(folder))?,
+        Some(folder) => {
+            let folder = context.folder.join(folder);
+            let found = folder.canonicalize();
+            of_folder(&found.with_context(|| format!("{}", folder.display()))?)?
+        }
         None => in_force(config.rules.as_deref(), wanted.rule.as_deref())?,
     };
     let app = Arc::clone(&context.instance.app);
@@ -93,14 +97,14 @@ fn tell(context: &mut Context<'_>, report: &Backtest, took_ms: i64) -> anyhow::R
     let console = &mut *context.console;
     let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     console.line(format_args!(
-        "{} events of {} identities, {} to {}; took {took_ms} ms",
+        "events: {}, identities: {}, {} to {}; took {took_ms} ms",
         report.events,
         report.identities,
         time(report.first),
         time(report.last),
     ))?;
     console.line(format_args!(
-        "{} findings in {} days, {:.2} a day; {} identities touched ({:.1} %)",
+        "findings: {} in {} days, {:.2} a day; identities touched: {} ({:.1} %)",
         report.findings,
         report.days,
         report.findings_per_day,
