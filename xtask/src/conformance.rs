@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use crate::process::{Tally, passes, say};
-use crate::recognition;
+use crate::{public_rules, recognition};
 
 /// The least share of right fields of each source but those of [`BELOW`].
 const SOURCE_SHARE_MIN: &str = "0.95";
@@ -28,6 +28,7 @@ pub(crate) fn run(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     tally.add(normalise(binary, &folder)?);
     tally.add(recognition::run(binary, &folder)?);
+    tally.add(public_rules::run(binary, &folder)?);
     tally.add(attacks(binary, &folder)?);
     Ok(tally)
 }

@@ -5,6 +5,7 @@ mod crash;
 mod end_to_end;
 mod packages;
 mod process;
+mod public_rules;
 mod recognition;
 mod suite;
 mod tidy;
@@ -55,6 +56,9 @@ enum Command {
     Conformance {
         /// Folder with `data` and `checks`
         folder: PathBuf,
+        /// Score the tests of public rules alone
+        #[arg(long)]
+        public_rules: bool,
         /// Use this binary instead of building one
         #[arg(long)]
         binary: Option<PathBuf>,
@@ -75,9 +79,14 @@ fn main() -> ExitCode {
         } => process::binary(binary)
             .and_then(|binary| end_to_end::run(&binary, screenshots.as_deref())),
         Command::Tidy => tidy::run(),
-        Command::Conformance { folder, binary } => {
-            process::binary(binary).and_then(|binary| conformance::run(&binary, &folder))
-        }
+        Command::Conformance {
+            folder,
+            public_rules,
+            binary,
+        } => process::binary(binary).and_then(|binary| match public_rules {
+            true => public_rules::run(&binary, &folder),
+            false => conformance::run(&binary, &folder),
+        }),
     };
     match result {
         Ok(tally) => tally.conclude(),

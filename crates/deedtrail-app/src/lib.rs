@@ -26,6 +26,7 @@ pub mod pipeline;
 pub mod provenance;
 pub mod quarantine;
 pub mod rule_test;
+pub mod rule_try;
 pub mod saas_readiness;
 mod sensitive;
 pub mod session;

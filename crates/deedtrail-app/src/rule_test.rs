@@ -105,6 +105,18 @@ impl Trial {
         Ok(run.finish())
     }
 
+    /// Tries one record by itself.
+    pub fn of_record(
+        mapper: &dyn Mapper,
+        rules: &Arc<RuleSet>,
+        source: &SourceName,
+        record: &[u8],
+    ) -> Self {
+        let mut run = Run::new(mapper, rules);
+        run.record(1, source, record);
+        run.finish()
+    }
+
     /// The findings of one rule, e.g. `usage/root_account_used`.
     pub fn by_rule(&self, rule: &str) -> impl Iterator<Item = &FindingDraft> {
         self.drafts.iter().filter(move |draft| draft.rule == rule)

@@ -335,8 +335,32 @@ pub(crate) enum RuleCommand {
     List,
     /// Run rule folders' fires/quiet fixtures (default: all built-in rules)
     Test { folders: Vec<PathBuf> },
+    /// Put each record of files through mapping and the rules in force, by itself and without
+    /// history: what a rule sees of it, and what comes of it
+    Try {
+        /// Files of records, as a feed delivers them
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Source of the records (default: known by what each looks like)
+        #[arg(long)]
+        source: Option<String>,
+    },
+    /// Read the history of the data folder once more and say what rules would have found in it,
+    /// before they are enabled; nothing is changed
+    Backtest(Backtest),
     /// Say what a rule looks at, when it fires and what it means
     Explain { id: String },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Backtest {
+    /// Folder of rule files to test alone (default: the rules in force)
+    pub(crate) folder: Option<PathBuf>,
+    /// Count the findings of this rule or code detector only
+    #[arg(long, conflicts_with = "folder", value_name = "ID")]
+    pub(crate) rule: Option<String>,
+    #[command(flatten)]
+    pub(crate) range: Range,
 }
 
 #[derive(Clone, Debug, Subcommand)]

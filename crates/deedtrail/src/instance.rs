@@ -248,7 +248,7 @@ fn prepare(data: &Path) -> anyhow::Result<()> {
 }
 
 /// The key of event ids: made once, mode 0600.
-fn event_key(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
+pub(crate) fn event_key(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let path = data.join("keys").join("event-id.key");

@@ -57,6 +57,25 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
     })
 }
 
+/// The rules of `folder` alone. The folder of one rule gives it the name it has below its rules.
+pub(crate) fn load_only(folder: &Path) -> anyhow::Result<Loaded> {
+    let (mut files, mut problems) = read_folder(folder)?;
+    if folder.join("rule.yml").is_file() {
+        let names: Vec<_> = folder.iter().map(|part| part.to_string_lossy()).collect();
+        let name = names[names.len().saturating_sub(2)..].join("/");
+        for file in &mut files {
+            file.path = format!("{name}/{}", file.path);
+        }
+    }
+    let (rules, found) = RuleSet::load(&files);
+    problems.extend(found);
+    Ok(Loaded {
+        rules,
+        fingerprint: String::new(),
+        problems,
+    })
+}
+
 /// One line: where, what, and what was probably meant.
 pub(crate) fn describe(problem: &RuleProblem) -> String {
     let suggestion = problem.suggestion.as_deref();

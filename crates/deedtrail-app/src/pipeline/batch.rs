@@ -58,10 +58,7 @@ impl<'p> Batch<'p> {
                     self.ticked = true;
                     detector.advance(entry.entry.received)
                 };
-                if self.is_fresh(entry) {
-                    self.keep(drafts)?;
-                }
-                Ok(())
+                self.conclude(self.is_fresh(entry), drafts)
             }
             EntryKind::Configuration => self.configuration(entry),
             EntryKind::Audit => Ok(()),
@@ -176,6 +173,9 @@ impl<'p> Batch<'p> {
         if fresh {
             pipeline.health.event(event);
         }
+        if let Some(trial) = &mut pipeline.trial {
+            trial.event(event, resolved.actor);
+        }
         let identity = resolved.actor.and_then(|id| resolver.identity(id));
         detector.assign_session(event, identity);
         let observation = Observation {
@@ -197,8 +197,15 @@ impl<'p> Batch<'p> {
         // What a session was told of is needed no longer.
         event.mapped.mentions = Vec::new();
         event.risk_decision = drafts.first().map(FindingDraft::id);
-        if fresh {
-            self.keep(drafts)?;
+        self.conclude(fresh, drafts)
+    }
+
+    /// Keeps what came of an entry: in a trial for its report, else when it is not stored yet.
+    fn conclude(&mut self, fresh: bool, drafts: Vec<FindingDraft>) -> Result<(), PipelineError> {
+        match &mut self.pipeline.trial {
+            Some(trial) => trial.take(drafts),
+            None if fresh => self.keep(drafts)?,
+            None => {}
         }
         Ok(())
     }
@@ -247,9 +254,8 @@ impl<'p> Batch<'p> {
         let drafts = detector.record(tenant, source, *received, understood);
         if self.is_fresh(entry) {
             self.pipeline.health.record(source, entry);
-            self.keep(drafts)?;
         }
-        Ok(())
+        self.conclude(self.is_fresh(entry), drafts)
     }
 
     fn set_aside(&mut self, entry: &StoredEntry, source: &SourceName, code: &str, reason: String) {

@@ -6,6 +6,7 @@
 //! entries are processed as they were then, and what is stored already is not stored again.
 
 mod ahead;
+mod backtest;
 mod batch;
 mod commit;
 mod decided;
@@ -14,6 +15,10 @@ mod health;
 mod snapshot;
 mod worker;
 
+pub use backtest::{
+    BACKTEST_EXAMPLES_MAX, BACKTEST_LISTED_MAX, Backtest, BacktestExample, BacktestPlan, Counted,
+    backtest,
+};
 pub use handover::Handover;
 pub use worker::{Processing, Worker, WorkerError};
 
@@ -114,6 +119,8 @@ pub struct Pipeline {
     hot_text_bytes: usize,
     committed_at: Timestamp,
     snapshot_at: Sequence,
+    /// Where drafts go instead of the store, in a backtest.
+    trial: Option<Box<backtest::Trial>>,
 }
 
 impl Pipeline {
@@ -142,6 +149,7 @@ impl Pipeline {
             hot_text_bytes: 0,
             snapshot_at: position,
             ports,
+            trial: None,
         })
     }
 

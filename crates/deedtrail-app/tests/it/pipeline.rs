@@ -1,11 +1,12 @@
 //! What comes out of the log does not depend on when processing stopped and went on.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use deedtrail_app::access::Principal;
 use deedtrail_app::identity::ImportMode;
 use deedtrail_app::intake::{Delivery, Shipped};
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::{Backtest, BacktestPlan, Detection, Pipeline, backtest};
 use deedtrail_app::{App, Ports};
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
@@ -18,6 +19,7 @@ use deedtrail_core::port::store::{
     FindingFilter, IdentityFilter, QuarantineFilter, Quarantined, SessionFilter, Store as _,
 };
 use deedtrail_core::session::Session;
+use deedtrail_core::time::Timestamp;
 use deedtrail_detect::Settings;
 use deedtrail_testkit::FakeMapper;
 use deedtrail_testkit::sample::Sample;
@@ -243,4 +245,58 @@ fn a_rebuild_gives_what_was_there_and_stops_when_told() {
     let mut pipeline = open(&sample);
     assert!(pipeline.rebuild(&mut |_| true).unwrap());
     assert_eq!(derived(&sample), before);
+}
+
+/// Rules, settings and key as [`open`] has them.
+fn backtested(sample: &Sample, plan: BacktestPlan) -> Backtest {
+    let detection = Detection {
+        rules: built_in(),
+        settings: Settings::default(),
+        targets: Arc::default(),
+        sequences: deedtrail_charter::Library::shipped(),
+    };
+    backtest(ports(sample), detection, [7; 32], plan).unwrap()
+}
+
+#[test]
+fn a_backtest_finds_what_was_found_live_and_changes_nothing() {
+    let sample = Sample::empty();
+    declare_read_only(&sample);
+    for hour in [0, 1, 300] {
+        ingest(&sample, "aws.cloudtrail", &change(hour));
+    }
+    let mut pipeline = open(&sample);
+    catch_up(&mut pipeline);
+    let live = derived(&sample);
+    let all = BacktestPlan {
+        rules: BTreeSet::new(),
+        within: Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX),
+    };
+    let report = backtested(&sample, all.clone());
+    assert_eq!(report.findings, live.1.len() as u64);
+    assert_eq!((report.events, report.identities), (3, 1));
+    let ids: BTreeSet<_> = live.1.iter().map(|finding| finding.draft.id()).collect();
+    assert!(!report.examples.is_empty());
+    assert!(report.examples.iter().all(|one| ids.contains(&one.id)));
+    let uids: BTreeSet<_> = live.0.iter().map(|e| e.event_uid.to_string()).collect();
+    let examples = report.examples.iter();
+    assert!(
+        examples
+            .flat_map(|one| &one.events)
+            .all(|uid| uids.contains(uid))
+    );
+    assert_eq!(derived(&sample), live);
+    // The first of the three is before the range, and is still what the others compare with.
+    let since = Timestamp::parse_rfc3339("2026-11-10T00:00:00Z").unwrap();
+    let rule = BacktestPlan {
+        rules: BTreeSet::from(["behavioural/read_only_identity_writes".into()]),
+        within: since..all.within.end,
+    };
+    let report = backtested(&sample, rule);
+    assert_eq!((report.events, report.findings, report.days), (1, 1, 1));
+    assert_eq!(
+        report.by_rule[0].name,
+        "behavioural/read_only_identity_writes"
+    );
+    assert!((report.share_touched - 1.0).abs() < f64::EPSILON);
 }

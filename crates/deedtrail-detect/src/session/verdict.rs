@@ -143,7 +143,7 @@ pub(super) fn by_finding(kind: &str) -> Option<SessionVerdict> {
             SessionVerdict::SecretExtraction
         }
         "credential_planted" | "identity_planted" | "session_minted" | "trust_backdoor"
-        | "mail_forwarded" | "consent_risk" => SessionVerdict::Persistence,
+        | "mail_forwarded" | "consent_risk" | "code_planted" => SessionVerdict::Persistence,
         "escalation_after_login" | "privilege_escalation" => SessionVerdict::Escalated,
         "scope_departure"
         | "control_gap"
@@ -152,6 +152,8 @@ pub(super) fn by_finding(kind: &str) -> Option<SessionVerdict> {
         | "logging_disabled"
         | "guardrail_removed"
         | "network_exposed"
+        | "network_changed"
+        | "traffic_captured"
         | "external_share"
         | "repository_exposed"
         | "code_tampered"

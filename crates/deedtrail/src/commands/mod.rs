@@ -1,6 +1,7 @@
 //! One file per command; each is a function of a [`Context`].
 
 mod backup;
+mod backtest;
 mod baseline;
 mod behaviour;
 mod charter;
@@ -34,7 +35,7 @@ use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::timeline::IdentityFile;
 
-use crate::args::{Args, Command, EvidenceCommand, SourceCommand};
+use crate::args::{Args, Command, EvidenceCommand, RuleCommand, SourceCommand};
 use crate::config::Config;
 use crate::instance::{Instance, ensure_installed};
 use crate::output::Console;
@@ -131,7 +132,9 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
         Command::Man { folder } => man::run(folder, console)?,
         Command::Init => init::run(&load()?, console)?,
         Command::Source(command) => source::run(command, &load()?, console)?,
-        Command::Rule(command) => rule::run(command, &load()?, console)?,
+        Command::Rule(command) if !matches!(command, RuleCommand::Backtest(_)) => {
+            rule::run(command, &load()?, console)?
+        }
         Command::Evidence(EvidenceCommand::Verify { file, key }) => {
             evidence::verify(file, key.as_deref(), console)?
         }
@@ -233,6 +236,7 @@ fn on_instance(
         Command::Replay(replay) => rebuild::replay(&mut context, replay),
         Command::Rebuild => rebuild::run(&mut context),
         Command::Backup { folder } => backup::run(&mut context, folder),
+        Command::Rule(RuleCommand::Backtest(wanted)) => backtest::run(&mut context, wanted),
         Command::SignIn(sign_in) => sign_in::run(&mut context, sign_in),
         Command::Token(command) => token::run(&mut context, command),
         Command::Source(SourceCommand::List) => {

@@ -1,10 +1,12 @@
-//! `rule`: list, test, explain. Needs no data folder.
+//! `rule`: list, test, try, explain. Needs no data folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use deedtrail_app::rule_test::{RuleCheck, RuleFolder};
+use deedtrail_app::rule_try::{Tried, try_each};
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_detect::{RuleFile, RuleSet};
 use deedtrail_sources::Registry;
@@ -13,7 +15,7 @@ use serde_json::json;
 use super::Ended;
 use crate::args::RuleCommand;
 use crate::config::Config;
-use crate::instance::registry;
+use crate::instance::{known_source, registry};
 use crate::output::{Console, counted};
 use crate::rules::{self, Loaded};
 
@@ -35,7 +37,20 @@ pub(super) fn run(
             console.lines(&text)?;
             Ok(Ended::Done)
         }
+        RuleCommand::Backtest(_) => anyhow::bail!("a backtest needs a data folder"),
         RuleCommand::Test { folders } => test(folders, &registry, console),
+        RuleCommand::Try { files, source } => {
+            let names = registry.sources().into_iter().map(|facts| facts.name);
+            let source = source.as_deref().map(|name| known_source(name, names));
+            let rules = Arc::new(loaded.rules);
+            try_records(
+                files,
+                source.transpose()?.as_ref(),
+                &registry,
+                &rules,
+                console,
+            )
+        }
     }
 }
 
@@ -74,6 +89,61 @@ fn list(loaded: &Loaded, console: &mut Console) -> anyhow::Result<Ended> {
         console.line(format_args!("LEFT OUT  {problem}"))?;
     }
     Ok(Ended::Done)
+}
+
+/// Tries the records of files one by one.
+fn try_records(
+    files: &[PathBuf],
+    source: Option<&SourceName>,
+    registry: &Registry,
+    rules: &Arc<RuleSet>,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
+    for path in files {
+        let body =
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let tried = try_each(registry, rules, source, &body);
+        let tried = tried.with_context(|| format!("{}", path.display()))?;
+        for record in &tried {
+            if console.json {
+                console.object(&serde_json::to_value(record)?)?;
+            } else {
+                say_tried(record, console)?;
+            }
+        }
+    }
+    Ok(Ended::Done)
+}
+
+/// A record in lines for people: what a rule sees, then what came of it.
+fn say_tried(record: &Tried, console: &mut Console) -> anyhow::Result<()> {
+    let source = record
+        .source
+        .as_ref()
+        .map_or("no source", SourceName::as_str);
+    console.line(format_args!("record {}  {source}", record.line))?;
+    if let Some(why) = &record.unmapped {
+        console.line(format_args!("    not mapped: {why}"))?;
+    }
+    for event in &record.events {
+        let actor = event.actor_name.as_ref().or(event.actor_ref.as_ref());
+        console.line(format_args!(
+            "    {} ({}, {}) by {} on {}",
+            event.operation,
+            event.action.name(),
+            event.outcome.name(),
+            actor.map_or("nobody named", |name| name.as_str()),
+            event.target_name.as_deref().unwrap_or("nothing named"),
+        ))?;
+    }
+    for finding in &record.findings {
+        let (severity, rule) = (finding.severity.name(), &finding.rule);
+        console.line(format_args!("    {severity:8}  {rule}: {}", finding.title))?;
+    }
+    if record.findings.is_empty() && record.unmapped.is_none() {
+        console.line(format_args!("    no finding"))?;
+    }
+    Ok(())
 }
 
 /// Runs fixtures: those of this build's rules together, or each given folder's by itself.

@@ -50,6 +50,50 @@ pub(in crate::finding::registry) const TYPES: &[FindingType] = &[
         mapped_ref: &["DE.CM-01", "PR.AA-05", "NHI6:2025", "T1562.007"],
     }),
     after_login(Entry {
+        id: "network_changed",
+        title: "Network boundary changed by an unusual hand",
+        severity: Severity::Medium,
+        meaning: "A route, gateway, firewall rule or access list was changed by somebody who does not usually change networks.",
+        response: &[
+            "Compare the rule as it is now with how it was; look for a change ticket.",
+            "Without one: put it back, and look for connections it let through.",
+        ],
+        mapped_ref: &["DE.CM-01", "PR.AA-05", "NHI6:2025", "T1562.007"],
+    }),
+    after_login(Entry {
+        id: "traffic_captured",
+        title: "Network traffic copied",
+        severity: Severity::High,
+        meaning: "A mirror or packet capture was set up: whoever gets the copy reads what others send, passwords and sessions among it.",
+        response: &[
+            "Stop the capture; find where the copy went.",
+            "List the machines it covered, and renew the secrets that went over the wire unencrypted.",
+        ],
+        mapped_ref: &["DE.CM-01", "DE.AE-03", "RS.MI-01", "T1040"],
+    }),
+    after_login(Entry {
+        id: "code_planted",
+        title: "Code planted that runs by itself",
+        severity: Severity::High,
+        meaning: "Something that runs again without its maker was set up: a scheduled job, a script at every start, a step of every sign-in, a program on every node.",
+        response: &[
+            "Read what it runs, and under whose rights.",
+            "Without a change ticket: switch it off, keep a copy, and look for what it did since.",
+        ],
+        mapped_ref: &["DE.CM-09", "PR.PS-04", "RS.MI-01", "T1053"],
+    }),
+    after_login(Entry {
+        id: "access_removed",
+        title: "Access of others taken away unusually",
+        severity: Severity::Low,
+        meaning: "Accounts, rights or credentials of others were ended by somebody who does not usually do so: off-boarding by a new colleague, or somebody who locks the others out.",
+        response: &[
+            "Ask who asked for it; several within a day without a ticket is an attack.",
+            "Give the access back where nobody asked, from an account that was not touched.",
+        ],
+        mapped_ref: &["PR.AA-05", "DE.CM-03", "T1531"],
+    }),
+    after_login(Entry {
         id: "external_share",
         title: "Data opened to an outside party",
         severity: Severity::High,
