@@ -361,6 +361,8 @@ pub(crate) enum EvidenceCommand {
         #[arg(long, value_name = "VERIFIER KEY")]
         key: Option<String>,
     },
+    /// Print a second verifier of bundles, a program in Python without dependencies
+    Verifier,
     /// Print the newest signed checkpoint and the key that verifies it
     Checkpoint,
     /// Read everything back: every entry, every hash, against the newest signed checkpoint

@@ -23,6 +23,9 @@ use withheld::WithheldPart;
 pub const RECORDS_MAX: usize = 20_000;
 /// Most bytes of one bundle.
 pub const BUNDLE_BYTES_MAX: u64 = 2 << 30;
+/// The second verifier, in Python with its standard library alone: it shares no code with
+/// [`verify`], so that each checks the other.
+pub const VERIFIER: &str = include_str!("../../verifier/verify_bundle.py");
 /// `format` of a manifest we write and read.
 const FORMAT: &str = "deedtrail-bundle-v1";
 /// First line of the signed note over the manifest.
@@ -50,6 +53,7 @@ struct Manifest {
     records: Vec<RecordRow>,
     batches: Vec<u64>,
     /// SHA-256 (hex) of every other file but the manifest's note.
+    #[serde(deserialize_with = "each_once")]
     files: BTreeMap<String, String>,
 }
 
@@ -92,6 +96,34 @@ fn header_name(batch: u64) -> String {
 
 fn tlog_proof_name(batch: u64) -> String {
     format!("batches/{batch:020}.tlog-proof")
+}
+
+/// A map in which no name stands twice: readers differ in which of two they would take.
+fn each_once<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Names;
+    impl<'de> serde::de::Visitor<'de> for Names {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("names with hashes")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(
+            self,
+            mut map: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut names = BTreeMap::new();
+            while let Some((name, hash)) = map.next_entry::<String, String>()? {
+                if names.insert(name, hash).is_some() {
+                    return Err(serde::de::Error::custom("a file is listed twice"));
+                }
+            }
+            Ok(names)
+        }
+    }
+    deserializer.deserialize_map(Names)
 }
 
 /// Text of the note that signs a manifest.

@@ -33,7 +33,8 @@ pub(super) fn page(manifest: &Manifest, withheld: usize, checkpoint: &str, key: 
          <p>{count} records of the log <b>{origin}</b>, exported {created}.</p>\n\
          {left_out}<p>Each record is in <code>raw/</code>, its path to the batch in <code>proofs/</code>, \
          the batch's path to the signed checkpoint in <code>batches/</code>. Check all of it \
-         with <code>deedtrail evidence verify FILE</code>, offline. Compare the key below with \
+         with <code>deedtrail evidence verify FILE</code>, offline; or with a second program in \
+         Python, which <code>deedtrail evidence verifier</code> prints. Compare the key below with \
          one you got from the log's operator by another way: without that, the bundle only \
          proves that it agrees with itself. Without a witness, the holder of the key could have \
          written another history before this checkpoint was handed out.</p>\n\

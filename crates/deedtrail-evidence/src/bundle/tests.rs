@@ -236,3 +236,88 @@ fn another_key_is_visible_or_refused() {
         "the checkpoint is not signed by that key"
     );
 }
+
+/// Prints the exit code of the second verifier for each file of a folder, in the order of names.
+const EACH: &str = "
+import io, os, sys
+sys.path.insert(0, sys.argv[1])
+import verify_bundle
+folder, out = sys.argv[2], sys.stdout
+for name in sorted(os.listdir(folder)):
+    sys.stdout = io.TextIOWrapper(io.BytesIO(), 'utf-8')
+    out.write('%s %d\\n' % (name, verify_bundle.main([os.path.join(folder, name)])))
+";
+
+/// What the verifier in Python says of each bundle: whether it holds.
+fn second_opinion(root: &Path, bundles: &[Vec<u8>]) -> Vec<bool> {
+    let (program, folder) = (root.join("program"), root.join("bundles"));
+    std::fs::create_dir_all(&program).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(program.join("verify_bundle.py"), VERIFIER).unwrap();
+    for (at, bytes) in bundles.iter().enumerate() {
+        std::fs::write(folder.join(format!("{at:06}")), bytes).unwrap();
+    }
+    let mut python = std::process::Command::new("python3");
+    let done = python
+        .args(["-B", "-c", EACH])
+        .args([&program, &folder])
+        .output();
+    let done = done.unwrap();
+    let complaint = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{complaint}");
+    let said = String::from_utf8(done.stdout).unwrap();
+    let codes = said
+        .lines()
+        .map(|line| match line.split_once(' ').unwrap().1 {
+            "0" => true,
+            "1" => false,
+            other => panic!("{other}: {complaint}"),
+        });
+    codes.collect()
+}
+
+#[test]
+fn the_verifier_in_python_says_the_same() {
+    let root = tempfile::tempdir().unwrap();
+    let files = a_bundle(root.path());
+    let signer = NoteSigner::new("test.example/log", &[3; 32]).unwrap();
+    let mut bundles = vec![archive::write(&files).unwrap()];
+    let mut resigned = files.clone();
+    resign(&mut resigned, &signer);
+    bundles.push(archive::write(&resigned).unwrap());
+    for name in files.keys() {
+        let length = files[name].len();
+        for at in (0..length).step_by((length / 24).max(1)) {
+            let mut changed = files.clone();
+            changed.get_mut(name).unwrap()[at] ^= 1 << (at % 8);
+            bundles.push(archive::write(&changed).unwrap());
+        }
+        for at in (0..length).step_by((length / 6).max(1)) {
+            let mut changed = files.clone();
+            changed.get_mut(name).unwrap()[at] ^= 1 << (at % 7);
+            if name != MANIFEST {
+                resign(&mut changed, &signer);
+            }
+            bundles.push(archive::write(&changed).unwrap());
+        }
+    }
+    let whole = bundles[0].clone();
+    for at in (0..whole.len()).step_by(7) {
+        let mut changed = whole.clone();
+        changed[at] ^= 1 << (at % 8);
+        bundles.push(changed);
+    }
+    let first: Vec<bool> = bundles.iter().map(|b| verify_bytes(b).is_ok()).collect();
+    assert!(first[0] && first[1], "what nobody changed holds");
+    let second = second_opinion(root.path(), &bundles);
+    for (at, (first, second)) in first.iter().zip(&second).enumerate() {
+        assert_eq!(first, second, "bundle {at} of {}", bundles.len());
+    }
+    // Accepted: the page for people and the lines of events, which the key's holder may write.
+    let accepted = second.iter().filter(|holds| **holds).count();
+    assert!(
+        accepted < bundles.len() / 20,
+        "{accepted} of {}",
+        bundles.len()
+    );
+}

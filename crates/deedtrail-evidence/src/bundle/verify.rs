@@ -242,7 +242,7 @@ fn verify_record(
     let path: Vec<Hash> = proof
         .inner_path
         .iter()
-        .map(|hash| hex::decode(hash).ok()?.try_into().ok())
+        .map(|hash| withheld::hash(hash))
         .collect::<Option<_>>()
         .ok_or_else(|| malformed(&name, "a hash of the path"))?;
     let count = u64::from(header.count);

@@ -92,7 +92,7 @@ pub(super) fn leaf(head: &[u8], raw: &[u8], proof: &RecordProof) -> Result<Hash,
 }
 
 /// A hash in lower-case hex, the only form.
-fn hash(text: &str) -> Option<Hash> {
+pub(super) fn hash(text: &str) -> Option<Hash> {
     let hash: Hash = hex::decode(text).ok()?.try_into().ok()?;
     (hex::encode(hash) == text).then_some(hash)
 }

@@ -82,6 +82,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
         EvidenceCommand::Verify { file, key } => {
             verify(&context.path(file), key.as_deref(), context.console)
         }
+        EvidenceCommand::Verifier => verifier(context.console),
         EvidenceCommand::Adopt => anyhow::bail!("stop the server first, then run this again"),
     }
 }
@@ -167,6 +168,12 @@ fn check(context: &mut Context<'_>) -> anyhow::Result<Ended> {
         }
     }
     Ok(ended)
+}
+
+/// Prints the verifier in Python.
+pub(super) fn verifier(console: &mut Console) -> anyhow::Result<Ended> {
+    console.lines(bundle::VERIFIER)?;
+    Ok(Ended::Done)
 }
 
 /// Verifies a bundle with nothing but the file, and the key it must be signed with if one is given.

@@ -134,6 +134,7 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
         Command::Evidence(EvidenceCommand::Verify { file, key }) => {
             evidence::verify(file, key.as_deref(), console)?
         }
+        Command::Evidence(EvidenceCommand::Verifier) => evidence::verifier(console)?,
         Command::Evidence(EvidenceCommand::Adopt) => evidence::adopt(&load()?, console)?,
         Command::Serve(serve) => crate::server::serve(load()?, serve.listen, console)?,
         Command::Demo(demo) => demo::run(load()?, demo, console)?,
