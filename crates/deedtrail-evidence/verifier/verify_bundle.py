@@ -428,7 +428,7 @@ class Bundle:
             return []
         cosigned = []
         for line in self.text("policy").split("\n"):
-            words = line.split()
+            words = [word for word in line.replace("\t", " ").split(" ") if word]
             if words[:1] == ["witness"]:
                 need(len(words) >= 3, "policy: a witness without a key")
                 key = VerifierKey(words[2], WITNESS_KEY)

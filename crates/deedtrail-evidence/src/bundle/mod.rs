@@ -4,6 +4,7 @@
 
 mod archive;
 mod export;
+mod policy;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use archive::{ArchiveError, FILE_COUNT_MAX};
-pub use export::{BundleError, BundleRequest, to_bytes, write};
+pub use export::{BundleError, BundleRequest, Witnessed, to_bytes, write};
+pub use policy::Cosigned;
 pub use verify::{Verified, VerifyError, verify, verify_bytes};
 use withheld::WithheldPart;
 
@@ -37,6 +39,10 @@ const EVENTS: &str = "events.ndjson";
 const CHECKPOINT: &str = "checkpoint";
 const KEY: &str = "keys/log.vkey";
 const REPORT: &str = "report.html";
+/// Witnesses that the exporter's installation asks; only where it asks any.
+const POLICY: &str = "policy";
+/// What is known to be missing; only where the exporter says.
+const COMPLETENESS: &str = "completeness.json";
 
 /// Files of a bundle by name.
 type Files = BTreeMap<String, Vec<u8>>;

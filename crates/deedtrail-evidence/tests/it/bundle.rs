@@ -18,6 +18,8 @@ fn request(sequences: Vec<u64>) -> BundleRequest {
         sequences,
         events: vec!["{\"a\":1}".to_owned(), "{\"b\":2}".to_owned()],
         secrets: Secrets::Withheld,
+        witnessed: None,
+        completeness: None,
         extra: BTreeMap::from([("custody.ndjson".to_owned(), b"{}\n".to_vec())]),
     }
 }
