@@ -16,7 +16,7 @@ use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_evidence::disk::RealDisk;
-use deedtrail_evidence::{Log, LogConfig};
+use deedtrail_evidence::{Log, LogConfig, witness};
 use deedtrail_sources::Registry;
 use deedtrail_store::SqliteStore;
 
@@ -29,6 +29,7 @@ use crate::system::{SystemClock, SystemEntropy};
 use crate::targets;
 use crate::tls::Certificate;
 use crate::webhooks;
+use crate::witnesses;
 
 /// File of the data folder that holds the version of its layout.
 const VERSION_FILE: &str = "VERSION";
@@ -43,6 +44,8 @@ pub(crate) struct Instance {
     pub(crate) config: Config,
     pub(crate) app: Arc<App>,
     pub(crate) log: Arc<Log>,
+    /// The log before its witnesses, where there are any.
+    pub(crate) witnesses: Option<Arc<witness::Client>>,
     pub(crate) worker: Worker,
     /// Where the server listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
@@ -74,6 +77,9 @@ impl Instance {
             Arc::clone(&entropy),
         );
         let log = Arc::new(log.with_context(|| format!("data folder {}", data.display()))?);
+        let witnesses = witnesses::open(config, &log)?.map(Arc::new);
+        let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
+        let witness = witness.map(|server| Arc::new(server) as _);
         let archive = DeltaArchive::open(&data.join("archive"), ARCHIVE_WRITER)?;
         let store = SqliteStore::open(&data.join("control.db"))?;
         let event_key = event_key(data, entropy.as_ref())?;
@@ -95,6 +101,7 @@ impl Instance {
             signals,
             listeners: listeners::counters(config),
             sources_of_ways: sources_of_ways(config)?,
+            witness,
             ..App::new(ports.clone())
         };
         let app = Arc::new(app);
@@ -117,6 +124,7 @@ impl Instance {
             config: config.clone(),
             app,
             log,
+            witnesses,
             worker,
             address: OnceLock::new(),
             certificate: OnceLock::new(),

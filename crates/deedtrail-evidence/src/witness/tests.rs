@@ -437,3 +437,44 @@ fn a_policy_is_written_as_others_read_it() {
     policy.witnesses[1].key = a.parse().unwrap();
     assert!(policy.mistake().unwrap().contains("one key"));
 }
+
+/// Requests of another implementation's tests: litewitness of filippo.io/torchwood.
+#[test]
+fn requests_of_another_implementation_are_understood() {
+    const ORIGIN: &str =
+        "sigsum.org/v1/tree/4d6d8825a6bb689d459628312889dfbb0bcd41b5211d9e1ce768b0ff0309e562";
+    const KEY: &str = "ffdc2d4d98e4124d3feaf788c0c2f9abfd796083d1f0495437f302ec79cf100f";
+    const ONE: (&str, &str) = (
+        "1\nKgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+        "UgIom7fPZTqpxWWhyjWduBvTvGVqsokMbqTArsQilegKoFBJQjUFAmQ0+YeSPM3wfUQMFSzVnnNuWRTYrajXpNUb\
+         IQY=",
+    );
+    const THREE: (&str, &str) = (
+        "3\nRcCI1Nk56ZcSmIEfIn0SleqtV7uvrlXNccFx595Iwl0=\n",
+        "UgIom2VbtIcdFbwFAy1n7s6IkAxIY6J/GQOTuZF2ORV39d75cbAj2aQYwyJre36kezNobZs4SUUdrcawfAB8WVrx\
+         6go=",
+    );
+    const PROOF: &str = "KgEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\
+                         KgIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+    let key: [u8; 32] = hex::decode(KEY).unwrap().try_into().unwrap();
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&key).unwrap();
+    let key = crate::note::key_text(crate::note::ED25519, ORIGIN, &key);
+    let root = tempfile::tempdir().unwrap();
+    let witness = server(root.path(), 1, &[&key]);
+    let asked = |old: u64, proof: &str, (text, signature): (&str, &str)| {
+        let body = format!("old {old}\n{proof}\n{ORIGIN}\n{text}\n\u{2014} {ORIGIN} {signature}\n");
+        witness.add_checkpoint(&body)
+    };
+    asked(0, "", ONE).unwrap();
+    let forged = THREE.1.replace("6go=", "6gx=");
+    assert!(asked(1, PROOF, (THREE.0, &forged)).is_err());
+    let forged = THREE.1.replace("UgIom2Vb", "UgIom2Vc");
+    let refused = asked(1, PROOF, (THREE.0, &forged)).unwrap_err();
+    assert!(matches!(refused, Refusal::Unsigned(_)), "{refused:?}");
+    for proof in ["", &PROOF.replace("KgIAA", "KgIAB")] {
+        let refused = asked(1, proof, THREE).unwrap_err();
+        assert!(matches!(refused, Refusal::Inconsistent(_)), "{refused:?}");
+    }
+    asked(1, PROOF, THREE).unwrap();
+    assert_eq!(asked(1, PROOF, THREE), Err(Refusal::Stale(3)));
+}

@@ -131,8 +131,8 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
         Command::Init => init::run(&load()?, console)?,
         Command::Source(command) => source::run(command, &load()?, console)?,
         Command::Rule(command) => rule::run(command, &load()?, console)?,
-        Command::Evidence(EvidenceCommand::Verify { file, key }) => {
-            evidence::verify(file, key.as_deref(), console)?
+        Command::Evidence(EvidenceCommand::Verify { file, trusted }) => {
+            evidence::verify::run(file, trusted, console)?
         }
         Command::Evidence(EvidenceCommand::Verifier) => evidence::verifier(console)?,
         Command::Evidence(EvidenceCommand::Adopt) => evidence::adopt(&load()?, console)?,
