@@ -149,6 +149,7 @@ fn entry(source: &SourceName, number: u64, chance: &mut Rng) -> NewEntry {
         PartClass::Secret,
         PartClass::ToolArguments,
     ];
+    let kind = kinds[chance.usize(0..kinds.len())];
     let parts = (0..chance.usize(1..=3)).map(|_| {
         let mut bytes = vec![0; chance.usize(0..=PART_BYTES_MAX)];
         chance.fill(&mut bytes);
@@ -159,7 +160,7 @@ fn entry(source: &SourceName, number: u64, chance: &mut Rng) -> NewEntry {
         }
     });
     NewEntry {
-        kind: kinds[chance.usize(0..kinds.len())],
+        kind,
         tenant: TenantId::default(),
         source: Some(source.clone()),
         received: Noon.now(),
