@@ -77,9 +77,8 @@ impl Instance {
             Arc::clone(&entropy),
         );
         let log = Arc::new(log.with_context(|| format!("data folder {}", data.display()))?);
-        let witnesses = witnesses::open(config, &log)?.map(Arc::new);
+        let witnesses = witnesses::open(config, &log)?;
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
-        let witness = witness.map(|server| Arc::new(server) as _);
         let archive = DeltaArchive::open(&data.join("archive"), ARCHIVE_WRITER)?;
         let store = SqliteStore::open(&data.join("control.db"))?;
         let event_key = event_key(data, entropy.as_ref())?;
@@ -105,10 +104,7 @@ impl Instance {
             ..App::new(ports.clone())
         };
         let app = Arc::new(app);
-        let pushed = config.webhooks.keys().map(|name| webhook::feed(name));
-        for feed in pushed.chain(config.signals.keys().map(|name| signal::feed(name))) {
-            app.feeds.begin(&feed);
-        }
+        begin_pushed_feeds(&app, config);
         let said = targets::load(config)?;
         let detection = Detection {
             rules: Arc::new(loaded.rules),
@@ -165,6 +161,14 @@ impl Instance {
         }
         self.worker.stop()?;
         Ok(self.log.close()?)
+    }
+}
+
+/// Feeds that are awaited are told of before anything comes by them.
+fn begin_pushed_feeds(app: &App, config: &Config) {
+    let pushed = config.webhooks.keys().map(|name| webhook::feed(name));
+    for feed in pushed.chain(config.signals.keys().map(|name| signal::feed(name))) {
+        app.feeds.begin(&feed);
     }
 }
 

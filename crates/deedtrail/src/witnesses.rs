@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use deedtrail_core::port::witness::Witness;
 use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_evidence::Log;
 use deedtrail_evidence::disk::RealDisk;
@@ -37,7 +38,7 @@ impl Courier for Post {
 }
 
 /// Our log before those that are asked; `None` when nobody is.
-pub(crate) fn open(config: &Config, log: &Arc<Log>) -> anyhow::Result<Option<Client>> {
+pub(crate) fn open(config: &Config, log: &Arc<Log>) -> anyhow::Result<Option<Arc<Client>>> {
     let Some(policy) = policy(config)? else {
         return Ok(None);
     };
@@ -46,14 +47,14 @@ pub(crate) fn open(config: &Config, log: &Arc<Log>) -> anyhow::Result<Option<Cli
     let file = state.join("witnesses.json");
     let opened = Client::open(Arc::clone(log), policy, Arc::new(RealDisk), file.clone());
     let opened = opened.with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(Some(opened))
+    Ok(Some(Arc::new(opened)))
 }
 
 /// What this installation is to other logs; `None` when it witnesses none.
 pub(crate) fn server(
     config: &Config,
     (clock, entropy): (&Arc<dyn Clock>, &dyn Entropy),
-) -> anyhow::Result<Option<Server>> {
+) -> anyhow::Result<Option<Arc<dyn Witness>>> {
     let logs = logs(config)?;
     if logs.is_empty() {
         return Ok(None);
@@ -64,7 +65,7 @@ pub(crate) fn server(
     let around = (Arc::new(RealDisk) as _, Arc::clone(clock), entropy);
     let name = config.witness.name.as_deref();
     let server = Server::open((&folder, &key), name, logs, around).context("`witness`")?;
-    Ok(Some(server))
+    Ok(Some(Arc::new(server)))
 }
 
 /// What is wrong with them.

@@ -239,8 +239,8 @@ impl Client {
         covers.then_some(note)
     }
 
-    /// Asks every witness to cosign the newest checkpoint, unless it has. Blocks on the network;
-    /// appends go on.
+    /// Asks every witness to cosign the newest checkpoint, also one it has cosigned: only so a log
+    /// that was put back is noticed before it grows. Blocks on the network; appends go on.
     pub fn ask(&self) -> Asked {
         let _round = locked(&self.rounds);
         if let Err(error) = self.log.seal() {
@@ -251,27 +251,27 @@ impl Client {
             return Asked::default();
         };
         let head = checkpoint.head;
-        let before = self.covering(head.size, |memory| &memory.latest);
-        let mut cosigned = before.unwrap_or(note);
-        let answers = self.answers(&cosigned, head);
+        let answers = self.answers(&note, head);
+        let earlier = self.covering(head.size, |memory| &memory.latest);
+        let earlier = earlier.filter(|earlier| earlier.starts_with(&note));
+        let mut cosigned = note;
         let mut asked = Asked {
             size: head.size,
             ..Asked::default()
         };
         for (witness, answer) in self.policy.witnesses.iter().zip(answers) {
-            match answer {
-                Ok(lines) => {
-                    asked.vouching += 1;
-                    cosigned.push_str(&lines);
-                }
-                Err(fault) => asked.faults.push((witness.name.clone(), fault)),
-            }
+            let lines = answer.unwrap_or_else(|fault| {
+                asked.faults.push((witness.name.clone(), fault));
+                said_before(witness, earlier.as_deref())
+            });
+            asked.vouching += usize::from(!lines.is_empty());
+            cosigned.push_str(&lines);
         }
         self.remember(cosigned, &asked);
         asked
     }
 
-    /// Of each witness the lines it adds to `note`: none when it is there already.
+    /// Of each witness the lines it adds to `note`.
     fn answers(&self, note: &str, head: Head) -> Vec<Result<String, WitnessFault>> {
         std::thread::scope(|scope| {
             let witnesses = self.policy.witnesses.iter();
@@ -288,9 +288,6 @@ impl Client {
     }
 
     fn answer(&self, witness: &Witness, note: &str, head: Head) -> Result<String, WitnessFault> {
-        if witness.key.cosigned(&Note::parse(note)?)?.is_some() {
-            return Ok(String::new());
-        }
         let standing = locked(&self.memory).witnesses.get(&witness.name).cloned();
         let mut old = standing.map_or(0, |standing| standing.size).min(head.size);
         let address = format!("{}/add-checkpoint", witness.url);
@@ -338,6 +335,17 @@ impl Client {
         if let Err(error) = replace_file(&*self.disk, &self.file, Access::Create, &bytes) {
             tracing::warn!(%error, path = %self.file.display(), "what witnesses said is not kept");
         }
+    }
+}
+
+/// The lines by which a witness cosigned the same checkpoint earlier; none where it did not.
+fn said_before(witness: &Witness, earlier: Option<&str>) -> String {
+    let Some(Ok(earlier)) = earlier.map(Note::parse) else {
+        return String::new();
+    };
+    match witness.key.cosigned(&earlier) {
+        Ok(Some(_)) => witness.key.lines(&earlier),
+        Ok(None) | Err(_) => String::new(),
     }
 }
 

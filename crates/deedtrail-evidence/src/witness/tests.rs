@@ -205,18 +205,22 @@ fn a_rolled_back_or_forked_log_is_refused() {
     copy(&new, &old);
     let log = Arc::new(open(&new));
     let witness = server(&root.path().join("w"), 1, &[&log.verifier_key()]);
-    for text in ["two", "three"] {
-        append(&log, text);
-    }
     let of = |log: &Arc<Log>, name: &str| {
         let asked = vec![asked_of("w", &witness, Here(Arc::clone(&witness)))];
         client(log, root.path().join(name), 1, asked)
     };
+    assert_eq!(of(&log, "one.json").ask().vouching, 1);
+    for text in ["two", "three"] {
+        append(&log, text);
+    }
     assert_eq!(of(&log, "new.json").ask().vouching, 1);
 
-    // An older state of the log, with its own store: it cannot know, the witness does.
+    // An older state of the log, with its own store and what the witness said of it: it cannot
+    // know, the witness does.
+    std::fs::copy(root.path().join("one.json"), root.path().join("old.json")).unwrap();
     let rolled = Arc::new(open(&old));
     let asked = of(&rolled, "old.json").ask();
+    assert_eq!(asked.vouching, 1, "what it cosigned before is still so");
     let ahead = WitnessFault::Ahead { seen: 3, size: 1 };
     assert_eq!(asked.faults, [("w".to_owned(), ahead)]);
     // It goes on with another history, as long as the first.
@@ -236,7 +240,7 @@ fn a_rolled_back_or_forked_log_is_refused() {
         matches!(&asked.faults[..], [(_, WitnessFault::Forked(_))]),
         "{asked:?}"
     );
-    assert_eq!(forked.vouched(1), None);
+    assert_eq!(forked.vouched(2), None);
     // The true one goes on being witnessed.
     append(&log, "four");
     assert_eq!(of(&log, "new.json").ask().vouching, 1);
@@ -332,7 +336,18 @@ fn a_witness_answers_as_the_protocol_says() {
     assert_eq!(a_key(&witness).cosigned(&parsed), Ok(Some(1_700_000_000)));
     assert_eq!(witness.checkpoint(&hash), Ok(Some(cosigned)));
     assert_eq!(witness.checkpoint("../witness.key"), Ok(None));
+}
 
+#[test]
+fn a_witness_remembers_what_it_cosigned() {
+    let root = tempfile::tempdir().unwrap();
+    let signer = NoteSigner::new("test.example/log", &[3; 32]).unwrap();
+    let key = signer.verifier_key().to_string();
+    let witness = server(root.path(), 1, &[&key]);
+    let three = note(&signer, &[1, 2, 3]);
+    let first = body(0, &[1, 2, 3], three.clone());
+    witness.add_checkpoint(&first).unwrap();
+    let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest("test.example/log"));
     // The same once more, then a longer one, after a restart.
     witness
         .add_checkpoint(&body(3, &[1, 2, 3], three.clone()))

@@ -98,7 +98,11 @@ fn another_installation_vouches_and_notices_another_history() {
         "{text}"
     );
 
-    // The log goes on, is witnessed, and is put back with everything that knows better.
+    another_history_is_noticed(&log, &trusted);
+}
+
+/// Puts a witnessed log back to an older state, with everything that knows better, and lets it go on.
+fn another_history_is_noticed(log: &Folder, trusted: &[&str]) {
     let saved = log.path("saved.tar");
     let (saved, root) = (saved.to_str().unwrap(), log.path(""));
     let root = root.to_str().unwrap();
@@ -111,25 +115,25 @@ fn another_installation_vouches_and_notices_another_history() {
         "data",
         "state",
     ]);
-    ingest(&log, "e-2");
+    ingest(log, "e-2");
     log.ok(&["evidence", "witness", "--ask"]);
     for folder in ["data", "state"] {
         std::fs::remove_dir_all(log.path(folder)).unwrap();
     }
     tar(&["--extract", "--file", saved, "--directory", root]);
-    let (code, text) = said(&log, &["evidence", "witness", "--ask"]);
+    let (code, text) = said(log, &["evidence", "witness", "--ask"]);
     assert!(code == Some(1) && text.contains("rolled back"), "{text}");
     for id in ["f-2", "f-3", "f-4", "f-5", "f-6"] {
-        ingest(&log, id);
+        ingest(log, id);
     }
-    let (code, text) = said(&log, &["evidence", "witness", "--ask"]);
+    let (code, text) = said(log, &["evidence", "witness", "--ask"]);
     assert!(
         code == Some(1) && text.contains("another history"),
         "{text}"
     );
-    let forked = export(&log, "forked.zip");
+    let forked = export(log, "forked.zip");
     let verify = ["evidence", "verify", forked.to_str().unwrap()];
-    let (code, text) = said(&log, &[&verify[..], &trusted].concat());
+    let (code, text) = said(log, &[&verify[..], trusted].concat());
     assert!(
         code == Some(1) && text.contains("0 of 1 witnesses"),
         "{text}"
