@@ -91,7 +91,7 @@ impl Instance {
             clock,
             entropy,
         };
-        let app = App {
+        let app = Arc::new(App {
             rules_left_out: loaded.left_out(),
             sequences: Arc::clone(&sequences.library),
             sequences_left_out: sequences.problems,
@@ -102,8 +102,7 @@ impl Instance {
             sources_of_ways: sources_of_ways(config)?,
             witness,
             ..App::new(ports.clone())
-        };
-        let app = Arc::new(app);
+        });
         begin_pushed_feeds(&app, config);
         let said = targets::load(config)?;
         let detection = Detection {
