@@ -3,6 +3,7 @@
 mod conformance;
 mod crash;
 mod end_to_end;
+mod mutation;
 mod packages;
 mod process;
 mod public_rules;
@@ -41,6 +42,14 @@ enum Command {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
+    /// Change every bit of evidence bundles, one at a time: none may still verify
+    MutateBundles {
+        #[arg(long, default_value_t = 1_000)]
+        bundles: u64,
+        /// Seed of what the bundles hold
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Open every page of a demo in a real browser
     EndToEnd {
         /// Folder for screenshots
@@ -73,6 +82,7 @@ fn main() -> ExitCode {
             seed,
             binary,
         } => process::binary(binary).and_then(|binary| crash::run(&binary, cycles, seed)),
+        Command::MutateBundles { bundles, seed } => mutation::run(bundles, seed),
         Command::EndToEnd {
             screenshots,
             binary,

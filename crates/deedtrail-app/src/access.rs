@@ -5,7 +5,7 @@
 
 use deedtrail_core::Text;
 use deedtrail_core::id::TenantId;
-use deedtrail_core::port::log::{AppendError, EntryKind, NewEntry, Part, PartClass};
+use deedtrail_core::port::log::{AppendError, EntryKind, NewEntry, Part, PartClass, Sequence};
 use deedtrail_core::port::store::{Scope, SignInLink, StoreError, TokenRecord, WebSession};
 use deedtrail_core::time::Timestamp;
 use deedtrail_core::visible::is_deceptive;
@@ -293,13 +293,13 @@ impl App {
     }
 
     /// Writes an action of one of our own principals to the evidence log, before it is carried out:
-    /// what cannot be recorded is not done.
+    /// what cannot be recorded is not done. Returns where the entry is.
     pub(crate) fn audit(
         &self,
         principal: &Principal,
         what: &str,
         on: &str,
-    ) -> Result<(), AppendError> {
+    ) -> Result<Sequence, AppendError> {
         let text = format!("{} {what}: {on}", principal.name);
         let entry = NewEntry {
             kind: EntryKind::Audit,
@@ -314,7 +314,8 @@ impl App {
                 bytes: text.into_bytes(),
             }],
         };
-        self.ports.log.append(vec![entry]).map(drop)
+        let after = self.append_entry(entry)?;
+        Ok(after.saturating_sub(1))
     }
 
     /// 256 random bits as hex.

@@ -93,7 +93,7 @@ impl App {
     }
 
     /// Appends an entry; returns one past its sequence.
-    fn append_entry(&self, entry: NewEntry) -> Result<Sequence, AppendError> {
+    pub(crate) fn append_entry(&self, entry: NewEntry) -> Result<Sequence, AppendError> {
         let appended = self.ports.log.append(vec![entry])?;
         let end = self.ports.log.end();
         let at = appended.outcomes.first().map(Outcome::sequence);

@@ -3,16 +3,20 @@
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
 use deedtrail_core::port::archive::EventFilter;
-use deedtrail_core::port::log::{PartClass, ReadError, Secrets};
+use deedtrail_core::port::log::{PartClass, ReadError, Secrets, Sequence};
 use deedtrail_core::port::store::Scope;
 use deedtrail_core::time::Timestamp;
 
 use crate::App;
 use crate::access::Principal;
+use crate::completeness::Completeness;
 use crate::timeline::{IdentityFile, ReadingError, alias_uids};
 
 /// Most events one bundle holds; a narrower time range is asked for beyond it.
 pub const BUNDLE_EVENTS_MAX: usize = 20_000;
+
+/// Most audit entries about its subject that a bundle holds: the newest.
+pub const CUSTODY_MAX: usize = 1_000;
 
 /// Events chosen for a bundle, oldest first.
 #[derive(Clone, Debug)]
@@ -22,6 +26,11 @@ pub struct Selection {
     /// Whose events they are; `None` for a finding's.
     pub identity: Option<IdentityFile>,
     pub events: Vec<Event>,
+    /// Audit entries of the log that speak of the finding or identity: exports, decisions, reveals.
+    /// This export is one of them.
+    pub custody: Vec<Sequence>,
+    /// What is known to be missing from the sources of the events.
+    pub completeness: Completeness,
 }
 
 impl App {
@@ -39,14 +48,14 @@ impl App {
             Secrets::Included => (Scope::Admin, "evidence exported with secrets"),
         };
         principal.require(scope)?;
-        let (title, identity, filter) =
+        let (about, identity, filter) =
             if let Some(finding) = self.finding_called(principal, subject)? {
                 let (title, filter) = finding_events(&finding);
-                (title, None, filter)
+                ((finding.id.to_string(), title), None, filter)
             } else {
                 let file = self.find_identity(principal, subject)?;
                 let (title, filter) = identity_events(&file);
-                (title, Some(file), filter)
+                ((file.identity.id.to_string(), title), Some(file), filter)
             };
         let mut events = self.all_events(&EventFilter {
             tenant: principal.tenant.clone(),
@@ -58,11 +67,20 @@ impl App {
         if secrets == Secrets::Withheld {
             events = self.cleared(events)?;
         }
-        self.audit(principal, what, &title)?;
+        let (id, title) = about;
+        let sources = events.iter().map(|event| event.source.clone()).collect();
+        let completeness = self.completeness(principal, &sources)?;
+        let mut custody = self
+            .ports
+            .store
+            .custody(&principal.tenant, &id, CUSTODY_MAX)?;
+        custody.push(self.audit(principal, what, &title)?);
         Ok(Selection {
             title,
             identity,
             events,
+            custody,
+            completeness,
         })
     }
 

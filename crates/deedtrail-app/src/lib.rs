@@ -8,7 +8,9 @@ pub mod activity;
 pub mod agent_call;
 pub mod behaviour;
 pub mod charter;
+pub mod completeness;
 pub mod configuration;
+mod custody;
 pub mod entitlement;
 pub mod evidence;
 pub mod explanation;
@@ -47,6 +49,7 @@ use deedtrail_core::port::log::EvidenceLog;
 use deedtrail_core::port::mapper::Mapper;
 use deedtrail_core::port::store::Store;
 use deedtrail_core::port::table::Tables;
+use deedtrail_core::port::witness::Witness;
 use deedtrail_core::port::{Clock, Entropy};
 
 /// Everything from the outside that the use cases need.
@@ -91,6 +94,8 @@ pub struct App {
     pub feeds: feeds::FeedStates,
     /// Source that the configuration gives to whatever comes by a way in, by `KIND.NAME`.
     pub sources_of_ways: BTreeMap<String, SourceName>,
+    /// Cosigns checkpoints of other logs; `None` where it was not asked to.
+    pub witness: Option<Arc<dyn Witness>>,
     /// Held while the secret of pseudonyms is looked up or made.
     pub pseudonyms: Mutex<()>,
 }
@@ -112,6 +117,7 @@ impl App {
             listeners: BTreeMap::new(),
             feeds: feeds::FeedStates::default(),
             sources_of_ways: BTreeMap::new(),
+            witness: None,
             pseudonyms: Mutex::default(),
         }
     }

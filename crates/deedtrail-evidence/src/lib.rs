@@ -27,6 +27,7 @@ mod segments;
 mod shared;
 mod tree;
 mod watermark;
+pub mod witness;
 mod writer;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -19,7 +19,7 @@ use crate::batch::Batch;
 use crate::config::{LogConfig, Upkeep};
 use crate::disk::{Disk, DiskLock};
 use crate::identity::{Adoption, Origin};
-use crate::merkle::{self, Leaves};
+use crate::merkle::{self, Hash, Leaves};
 use crate::note::{Checkpoint, Note, VerifierKey};
 use crate::open::{self, OpenError, Opened, Surroundings};
 use crate::proof::TlogProof;
@@ -128,6 +128,17 @@ impl Log {
     /// Signs a checkpoint over everything durable.
     pub fn seal(&self) -> Result<(), SealError> {
         self.shared.seal()
+    }
+
+    /// Number of the batch that holds an entry.
+    pub fn batch_number(&self, sequence: Sequence) -> Result<u64, ReadError> {
+        Ok(self.batch(sequence)?.header.batch)
+    }
+
+    /// Proof that the tree of `new` batches continues that of `old`; `old <= new`, and no
+    /// checkpoint is larger than the log.
+    pub(crate) fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, ReadError> {
+        merkle::consistency_path(&*locked(&self.shared.tree), old, new)
     }
 
     /// What the upkeep threads do: a checkpoint, and the index's waiting work.

@@ -13,7 +13,7 @@ pub const NOTE_BYTES_MAX: usize = 64 << 10;
 /// Most signatures of a note; more are refused.
 pub const SIGNATURES_MAX: usize = 64;
 /// Signature type of plain Ed25519 notes.
-const ED25519: u8 = 0x01;
+pub(crate) const ED25519: u8 = 0x01;
 
 /// Why a note, checkpoint or key is not acceptable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,12 +34,52 @@ pub fn is_key_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 255 && name.chars().all(allowed)
 }
 
-fn key_id(name: &str, key: &VerifyingKey) -> u32 {
+/// The number that names a key of signature type `kind` beside its name.
+pub(crate) fn key_id(kind: u8, name: &str, key: &VerifyingKey) -> u32 {
     let hash = Sha256::new_with_prefix(name.as_bytes())
-        .chain_update([b'\n', ED25519])
+        .chain_update([b'\n', kind])
         .chain_update(key.as_bytes())
         .finalize();
     u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
+/// `name+hash+key` of a key of signature type `kind`.
+pub(crate) fn key_text(kind: u8, name: &str, key: &VerifyingKey) -> String {
+    let mut typed = vec![kind];
+    typed.extend_from_slice(key.as_bytes());
+    let (id, key) = (key_id(kind, name, key), STANDARD.encode(typed));
+    format!("{name}+{id:08x}+{key}")
+}
+
+/// Name and key of `name+hash+key`, which must be of signature type `kind`.
+pub(crate) fn parse_key(kind: u8, text: &str) -> Result<(String, VerifyingKey), NoteError> {
+    let (name, rest) = text.split_once('+').ok_or(NoteError::BadKey("no `+`"))?;
+    let (id, key) = rest
+        .split_once('+')
+        .ok_or(NoteError::BadKey("only one `+`"))?;
+    if !is_key_name(name) {
+        return Err(NoteError::BadKey("bad name"));
+    }
+    let typed = STANDARD
+        .decode(key)
+        .map_err(|_| NoteError::BadKey("not base64"))?;
+    let key = match typed.split_first() {
+        Some((found, key)) if *found == kind => key,
+        _ if kind == ED25519 => return Err(NoteError::BadKey("not the Ed25519 key of a log")),
+        _ => return Err(NoteError::BadKey("not the Ed25519 key of a witness")),
+    };
+    let key = <&[u8; 32]>::try_from(key).map_err(|_| NoteError::BadKey("not 32 bytes"))?;
+    let key = VerifyingKey::from_bytes(key).map_err(|_| NoteError::BadKey("not a point"))?;
+    if id != format!("{:08x}", key_id(kind, name, &key)) {
+        return Err(NoteError::BadKey("the hash does not belong to the key"));
+    }
+    Ok((name.to_owned(), key))
+}
+
+/// A signature line: `signature` by the key of that name and number.
+pub(crate) fn signature_line(name: &str, id: u32, signature: &[u8]) -> String {
+    let encoded = STANDARD.encode([&id.to_be_bytes(), signature].concat());
+    format!("\u{2014} {name} {encoded}\n")
 }
 
 /// A named signing key.
@@ -84,15 +124,9 @@ impl NoteSigner {
 
     /// `text` (ending in a newline) with our signature line.
     pub fn sign_note(&self, text: &str) -> String {
-        let mut signature = key_id(&self.name, &self.key.verifying_key())
-            .to_be_bytes()
-            .to_vec();
-        signature.extend_from_slice(&self.sign(text.as_bytes()));
-        format!(
-            "{text}\n\u{2014} {} {}\n",
-            self.name,
-            STANDARD.encode(signature)
-        )
+        let id = key_id(ED25519, &self.name, &self.key.verifying_key());
+        let line = signature_line(&self.name, id, &self.sign(text.as_bytes()));
+        format!("{text}\n{line}")
     }
 }
 
@@ -105,15 +139,7 @@ pub struct VerifierKey {
 
 impl std::fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut typed = vec![ED25519];
-        typed.extend_from_slice(self.key.as_bytes());
-        write!(
-            f,
-            "{}+{:08x}+{}",
-            self.name,
-            key_id(&self.name, &self.key),
-            STANDARD.encode(typed)
-        )
+        f.write_str(&key_text(ED25519, &self.name, &self.key))
     }
 }
 
@@ -121,28 +147,8 @@ impl std::str::FromStr for VerifierKey {
     type Err = NoteError;
 
     fn from_str(text: &str) -> Result<Self, NoteError> {
-        let (name, rest) = text.split_once('+').ok_or(NoteError::BadKey("no `+`"))?;
-        let (id, key) = rest
-            .split_once('+')
-            .ok_or(NoteError::BadKey("only one `+`"))?;
-        if !is_key_name(name) {
-            return Err(NoteError::BadKey("bad name"));
-        }
-        let typed = STANDARD
-            .decode(key)
-            .map_err(|_| NoteError::BadKey("not base64"))?;
-        let Some((&ED25519, key)) = typed.split_first() else {
-            return Err(NoteError::BadKey("not an Ed25519 key"));
-        };
-        let key = <&[u8; 32]>::try_from(key).map_err(|_| NoteError::BadKey("not 32 bytes"))?;
-        let key = VerifyingKey::from_bytes(key).map_err(|_| NoteError::BadKey("not a point"))?;
-        if id != format!("{:08x}", key_id(name, &key)) {
-            return Err(NoteError::BadKey("the hash does not belong to the key"));
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            key,
-        })
+        let (name, key) = parse_key(ED25519, text)?;
+        Ok(Self { name, key })
     }
 }
 
@@ -160,9 +166,15 @@ impl VerifierKey {
             .map_err(|_| wrong())
     }
 
+    /// The signature lines of this key, unchecked.
+    pub(crate) fn lines(&self, note: &Note<'_>) -> String {
+        let id = key_id(ED25519, &self.name, &self.key);
+        note.lines_of(&self.name, id)
+    }
+
     /// Checks that `note` is signed by this key; signatures of other keys are ignored.
     pub fn verify_note(&self, note: &Note<'_>) -> Result<(), NoteError> {
-        let id = key_id(&self.name, &self.key);
+        let id = key_id(ED25519, &self.name, &self.key);
         let mut ours = note
             .signatures
             .iter()
@@ -192,6 +204,15 @@ pub struct Note<'a> {
 }
 
 impl<'a> Note<'a> {
+    /// The signature lines in this name with this number, unchecked.
+    pub(crate) fn lines_of(&self, name: &str, id: u32) -> String {
+        let lines = self.signatures.iter();
+        let lines = lines.filter(|line| line.name == name && line.id == id);
+        lines
+            .map(|line| signature_line(line.name, line.id, &line.signature))
+            .collect()
+    }
+
     /// Splits a note into text and signature lines.
     pub fn parse(note: &'a str) -> Result<Self, NoteError> {
         if note.len() > NOTE_BYTES_MAX {
@@ -255,12 +276,23 @@ impl Checkpoint {
 
     /// Parses a note text; extension lines are refused, since we never write any.
     pub fn parse(text: &str) -> Result<Self, NoteError> {
-        let bad = NoteError::Malformed("not a checkpoint of three lines");
+        match text.matches('\n').count() {
+            3 => Self::parse_extended(text),
+            _ => Err(NoteError::Malformed("not a checkpoint of three lines")),
+        }
+    }
+
+    /// Parses the note text of another log, which may have extension lines.
+    pub(crate) fn parse_extended(text: &str) -> Result<Self, NoteError> {
+        let bad = NoteError::Malformed("not a checkpoint");
         let body = text.strip_suffix('\n').ok_or_else(|| bad.clone())?;
         let lines: Vec<&str> = body.split('\n').collect();
-        let [origin, size, root] = lines.as_slice() else {
+        let [origin, size, root, extensions @ ..] = lines.as_slice() else {
             return Err(bad);
         };
+        if extensions.iter().any(|line| line.is_empty()) {
+            return Err(bad);
+        }
         let size = parse_decimal(size).ok_or_else(|| bad.clone())?;
         let root = STANDARD.decode(root).map_err(|_| bad.clone())?;
         let root: Hash = root.try_into().map_err(|_| bad.clone())?;

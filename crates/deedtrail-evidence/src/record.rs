@@ -309,6 +309,10 @@ impl<'a> View<'a> {
         leaf_of(self.head, &hashes)
     }
 
+    pub(crate) fn kind(&self) -> EntryKind {
+        self.kind
+    }
+
     /// Class and bytes of each part, in order.
     pub(crate) fn classed_parts(&self) -> impl Iterator<Item = (PartClass, &'a [u8])> {
         let classes = self.parts.iter().map(|(class, _, _)| *class);

@@ -8,6 +8,7 @@ mod behaviours;
 mod charters;
 mod columns;
 mod connection;
+mod custody;
 mod entitlements;
 mod findings;
 mod identities;
@@ -182,6 +183,10 @@ impl Store for SqliteStore {
 
     fn source_health(&self) -> Stored<Vec<SourceHealth>> {
         self.connections.read(sources::health)
+    }
+    fn custody(&self, tenant: &TenantId, subject: &str, limit: usize) -> Stored<Vec<Sequence>> {
+        self.connections
+            .read(|db| custody::of(db, tenant, subject, limit))
     }
     fn quarantined(&self, filter: &QuarantineFilter, limit: usize) -> Stored<Vec<Quarantined>> {
         self.connections

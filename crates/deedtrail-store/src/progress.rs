@@ -7,7 +7,9 @@ use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::Progress;
 
 use crate::columns::{count, integer};
-use crate::{behaviours, charters, entitlements, findings, identities, merges, sessions, sources};
+use crate::{
+    behaviours, charters, custody, entitlements, findings, identities, merges, sessions, sources,
+};
 
 pub(crate) fn processed(db: &Connection) -> rusqlite::Result<Sequence> {
     db.query_row("SELECT processed FROM position", (), |row| count(row, 0))
@@ -51,6 +53,9 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     for sequence in &progress.restored {
         sources::restore(tx, *sequence)?;
     }
+    for entry in &progress.custody {
+        custody::put(tx, entry)?;
+    }
     sessions::save(tx, progress)?;
     behaviours::save(tx, progress)?;
     for charter in &progress.charters {
@@ -70,7 +75,7 @@ pub(crate) fn forget_derived(tx: &Transaction<'_>) -> rusqlite::Result<()> {
          DELETE FROM entitlements; DELETE FROM entitlement_imports; DELETE FROM quarantine; \
          DELETE FROM snapshots; DELETE FROM sessions; DELETE FROM session_joins; \
          DELETE FROM blind_sessions; DELETE FROM charters; DELETE FROM behaviours; \
-         DELETE FROM forecasts; DELETE FROM baselines; UPDATE position SET processed = 0;",
+         DELETE FROM forecasts; DELETE FROM baselines; DELETE FROM custody; UPDATE position SET processed = 0;",
     )
 }
 

@@ -322,6 +322,15 @@ impl Store for MemoryStore {
         Ok(wanted.take(limit).cloned().collect())
     }
 
+    fn custody(&self, tenant: &TenantId, subject: &str, limit: usize) -> Stored<Vec<Sequence>> {
+        Ok(queries::custody(
+            &self.tables().derived,
+            tenant,
+            subject,
+            limit,
+        ))
+    }
+
     fn quarantined_at(&self, tenant: &TenantId, sequence: Sequence) -> Stored<Option<Quarantined>> {
         let tables = self.tables();
         let record = tables.derived.quarantine.get(&sequence);

@@ -12,7 +12,7 @@ use crate::state::Shared;
 /// What a caller must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Health, sign-in, style sheets and violation reports: no data of anybody.
+    /// Health, sign-in, style sheets, violation reports, the witness: no data of anybody.
     Nothing,
     /// A signature of what is sent, instead of a token.
     Signature,

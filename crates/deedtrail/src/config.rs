@@ -5,6 +5,7 @@ mod pull;
 mod range;
 mod signal;
 mod target;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use pull::{BucketConfig, BucketLayout, FolderConfig, NatsConfig};
 pub(crate) use signal::{SignalConfig, SignalDelivery};
 pub(crate) use target::{TargetRuleConfig, TargetsConfig};
+pub(crate) use witness::{WitnessConfig, WitnessedByConfig};
 
 /// Settings of one installation. Every field has a default; the file may be empty or missing.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -60,6 +62,10 @@ pub(crate) struct Config {
     pub(crate) buckets: BTreeMap<String, BucketConfig>,
     /// Streams of NATS `JetStream` whose messages are taken.
     pub(crate) nats: BTreeMap<String, NatsConfig>,
+    /// Witnesses that are asked to cosign the evidence log's checkpoints.
+    pub(crate) witnesses: BTreeMap<String, WitnessedByConfig>,
+    /// How witnesses are asked, and what this installation witnesses.
+    pub(crate) witness: WitnessConfig,
     /// Folder outside `data` where the newest checkpoint is remembered, so that a rolled-back
     /// data folder is noticed.
     pub(crate) checkpoints: PathBuf,
@@ -161,6 +167,8 @@ impl Default for Config {
             folders: BTreeMap::new(),
             buckets: BTreeMap::new(),
             nats: BTreeMap::new(),
+            witnesses: BTreeMap::new(),
+            witness: WitnessConfig::default(),
             checkpoints: user_folder("XDG_STATE_HOME", ".local/state").join("checkpoints"),
             query_memory_mib: 512,
             query_timeout_s: 30,
@@ -233,6 +241,9 @@ impl Config {
         }
         self.signals.values_mut().for_each(|one| one.anchor(folder));
         self.targets.anchor(folder);
+        self.witnesses
+            .values_mut()
+            .for_each(|one| one.anchor(folder));
         self.folders.values_mut().for_each(|one| one.anchor(folder));
         self.buckets.values_mut().for_each(|one| one.anchor(folder));
         self.nats.values_mut().for_each(|one| one.anchor(folder));

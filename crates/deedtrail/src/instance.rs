@@ -16,7 +16,7 @@ use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_evidence::disk::RealDisk;
-use deedtrail_evidence::{Log, LogConfig};
+use deedtrail_evidence::{Log, LogConfig, witness};
 use deedtrail_sources::Registry;
 use deedtrail_store::SqliteStore;
 
@@ -29,6 +29,7 @@ use crate::system::{SystemClock, SystemEntropy};
 use crate::targets;
 use crate::tls::Certificate;
 use crate::webhooks;
+use crate::witnesses;
 
 /// File of the data folder that holds identities, findings, tokens and decisions.
 pub(crate) const STORE_FILE: &str = "control.db";
@@ -46,6 +47,8 @@ pub(crate) struct Instance {
     pub(crate) app: Arc<App>,
     pub(crate) log: Arc<Log>,
     pub(crate) store: Arc<SqliteStore>,
+    /// The log before its witnesses, where there are any.
+    pub(crate) witnesses: Option<Arc<witness::Client>>,
     pub(crate) worker: Worker,
     /// Where the server listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
@@ -77,6 +80,8 @@ impl Instance {
             Arc::clone(&entropy),
         );
         let log = Arc::new(log.with_context(|| format!("data folder {}", data.display()))?);
+        let witnesses = witnesses::open(config, &log)?;
+        let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
         let archive = DeltaArchive::open(&data.join("archive"), ARCHIVE_WRITER)?;
         let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
         let event_key = event_key(data, entropy.as_ref())?;
@@ -89,7 +94,7 @@ impl Instance {
             clock,
             entropy,
         };
-        let app = App {
+        let app = Arc::new(App {
             rules_left_out: loaded.left_out(),
             sequences: Arc::clone(&sequences.library),
             sequences_left_out: sequences.problems,
@@ -98,13 +103,10 @@ impl Instance {
             signals,
             listeners: listeners::counters(config),
             sources_of_ways: sources_of_ways(config)?,
+            witness,
             ..App::new(ports.clone())
-        };
-        let app = Arc::new(app);
-        let pushed = config.webhooks.keys().map(|name| webhook::feed(name));
-        for feed in pushed.chain(config.signals.keys().map(|name| signal::feed(name))) {
-            app.feeds.begin(&feed);
-        }
+        });
+        begin_pushed_feeds(&app, config);
         let said = targets::load(config)?;
         let detection = Detection {
             rules: Arc::new(loaded.rules),
@@ -121,6 +123,7 @@ impl Instance {
             app,
             log,
             store,
+            witnesses,
             worker,
             address: OnceLock::new(),
             certificate: OnceLock::new(),
@@ -161,6 +164,14 @@ impl Instance {
         }
         self.worker.stop()?;
         Ok(self.log.close()?)
+    }
+}
+
+/// Feeds that are awaited are told of before anything comes by them.
+fn begin_pushed_feeds(app: &App, config: &Config) {
+    let pushed = config.webhooks.keys().map(|name| webhook::feed(name));
+    for feed in pushed.chain(config.signals.keys().map(|name| signal::feed(name))) {
+        app.feeds.begin(&feed);
     }
 }
 

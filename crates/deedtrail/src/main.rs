@@ -18,6 +18,7 @@ mod targets;
 mod tls;
 mod warning;
 mod webhooks;
+mod witnesses;
 
 use std::process::ExitCode;
 

@@ -20,6 +20,7 @@ use crate::socket;
 use crate::system::raise_open_files;
 use crate::tls::Certificate;
 use crate::warning::{Warning, warnings};
+use crate::witnesses;
 
 /// Time between two ticks of the log.
 const TICK: Duration = Duration::from_mins(1);
@@ -98,10 +99,16 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
         }
     };
     tokio::select! {
-        ((), (), (), ()) = async {
+        ((), (), (), (), ()) = async {
             let served = deedtrail_web::serve(listener, tls, router, signal(ended.clone()));
             let (listeners, pullers) = (listeners.run(signal(ended.clone())), pullers.run(signal(ended.clone())));
-            tokio::join!(served, listeners, pullers, polls.run(signal(ended.clone())))
+            let polls = polls.run(signal(ended.clone()));
+            let asking = witnesses::run(
+                instance.witnesses.clone(),
+                config.witness.interval_s,
+                signal(ended.clone()),
+            );
+            tokio::join!(served, listeners, pullers, polls, asking)
         } => {}
         () = reloads => {}
         () = telling => {}

@@ -18,6 +18,7 @@ use super::ahead::Mapped;
 use super::snapshot::State;
 use super::{Pipeline, PipelineError};
 use crate::configuration;
+use crate::custody;
 use crate::identity::{Place, seal_event};
 
 /// What a step has gathered so far.
@@ -61,7 +62,10 @@ impl<'p> Batch<'p> {
                 self.conclude(self.is_fresh(entry), drafts)
             }
             EntryKind::Configuration => self.configuration(entry),
-            EntryKind::Audit => Ok(()),
+            EntryKind::Audit => {
+                self.progress.custody.extend(custody::of_entry(entry));
+                Ok(())
+            }
         }
     }
 

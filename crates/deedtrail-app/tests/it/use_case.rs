@@ -288,3 +288,37 @@ fn nobody_is_revealed_whom_the_log_cannot_record() {
     assert!(matches!(denied, Err(ReadingError::Denied(_))));
     app.reveal_person(&local, person, "case 17").unwrap();
 }
+#[test]
+fn an_export_tells_who_decided_and_what_is_missing() {
+    let sample = Sample::story();
+    let app = app(&sample, Arc::clone(&sample.log) as _);
+    let local = Principal::local();
+    let finding = sample.store.findings(&FindingFilter::default(), 1).unwrap();
+    let id = finding[0].id;
+    let closed = Conclusion {
+        status: FindingStatus::Closed,
+        disposition: Some("benign"),
+        note: None,
+    };
+    app.decide_finding(&local, id, closed).unwrap();
+    let who = id.to_string();
+    let export = || app.select_evidence(&local, &who, (None, None), Secrets::Withheld);
+    let kinds = |custody: &[u64]| -> Vec<String> {
+        let text = |at: &u64| sample.log.read(*at, 1).unwrap()[0].entry.note.to_string();
+        custody.iter().map(text).collect()
+    };
+    // The entry of this very export is told though it is not processed yet.
+    let first = export().unwrap();
+    assert_eq!(kinds(&first.custody), ["evidence exported"]);
+    let sources = first.events.iter().map(|event| &event.source);
+    let sources: std::collections::BTreeSet<_> = sources.collect();
+    let said = first
+        .completeness
+        .sources
+        .iter()
+        .map(|source| &source.source);
+    assert!(said.clone().count() > 0 && said.clone().all(|source| sources.contains(source)));
+    for source in &first.completeness.sources {
+        assert_eq!(source.says.len(), 3, "{source:?}");
+    }
+}

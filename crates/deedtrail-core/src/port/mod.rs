@@ -8,6 +8,7 @@ pub mod log;
 pub mod mapper;
 pub mod store;
 pub mod table;
+pub mod witness;
 
 use crate::time::Timestamp;
 

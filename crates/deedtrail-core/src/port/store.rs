@@ -73,6 +73,17 @@ pub struct Progress {
     /// Baselines that somebody withdrew, carried out after `baselines`; one that was withdrawn
     /// already keeps what was said first.
     pub baselines_withdrawn: Vec<BaselineWithdrawal>,
+    /// What audit entries speak of.
+    pub custody: Vec<CustodyEntry>,
+}
+
+/// An audit entry of the log and one of the things it speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CustodyEntry {
+    pub tenant: TenantId,
+    /// Id of a finding, an identity or an event, 32 hex digits.
+    pub subject: Text,
+    pub sequence: Sequence,
 }
 
 /// Everything one import of entitlements says.
@@ -338,6 +349,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         ids: &RangeInclusive<FindingId>,
         limit: usize,
     ) -> Result<Vec<FindingId>, StoreError>;
+    /// Audit entries that speak of a finding, an identity or an event, newest first.
+    fn custody(
+        &self,
+        tenant: &TenantId,
+        subject: &str,
+        limit: usize,
+    ) -> Result<Vec<Sequence>, StoreError>;
     /// An analyst's decision; survives replay and rebuild. It covers the finding as stored now: an
     /// event that arrives later opens it again ([`Finding::status_now`]).
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Result<bool, StoreError>;

@@ -122,42 +122,12 @@ fn entry_fields(name: &str, bytes: &[u8]) -> Result<Vec<u8>, ArchiveError> {
     let size = number_u32(bytes.len())?;
     let name_bytes = u16::try_from(name.len()).map_err(|_| ArchiveError::TooLarge)?;
     let mut fields = COMMON.to_vec();
-    fields.extend_from_slice(&crc32(bytes).to_le_bytes());
+    fields.extend_from_slice(&crc32fast::hash(bytes).to_le_bytes());
     fields.extend_from_slice(&size);
     fields.extend_from_slice(&size);
     fields.extend_from_slice(&name_bytes.to_le_bytes());
     fields.extend_from_slice(&[0; 2]);
     Ok(fields)
-}
-
-/// CRC-32 (IEEE 802.3), as zip wants it.
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| {
-        let at = (crc ^ u32::from(*byte)) & 255;
-        TABLE[at as usize] ^ (crc >> 8)
-    };
-    !bytes.iter().fold(!0, step)
-}
-
-const TABLE: [u32; 256] = crc_table();
-
-const fn crc_table() -> [u32; 256] {
-    let mut table = [0; 256];
-    let mut at = 0_u32;
-    while at < 256 {
-        let (mut crc, mut bit) = (at, 0);
-        while bit < 8 {
-            crc = if crc & 1 == 1 {
-                0xEDB8_8320 ^ (crc >> 1)
-            } else {
-                crc >> 1
-            };
-            bit += 1;
-        }
-        table[at as usize] = crc;
-        at += 1;
-    }
-    table
 }
 
 /// The files of an archive that [`write`] made, and of no other.

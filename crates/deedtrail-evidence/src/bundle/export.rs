@@ -5,20 +5,21 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use deedtrail_core::port::log::{EvidenceLog as _, ReadError, Secrets, Sequence};
+use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, ReadError, Secrets, Sequence};
 use deedtrail_core::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::archive::{self, ArchiveError};
 use super::{
-    CHECKPOINT, EVENTS, FORMAT, Files, KEY, MANIFEST, Manifest, RECORDS_MAX, REPORT, RecordProof,
-    RecordRow, SIGNATURE, header_name, manifest_text, proof_name, raw_name, report,
-    tlog_proof_name, withheld,
+    CHECKPOINT, COMPLETENESS, EVENTS, FORMAT, Files, KEY, MANIFEST, Manifest, POLICY, RECORDS_MAX,
+    REPORT, RecordProof, RecordRow, SIGNATURE, header_name, manifest_text, policy, proof_name,
+    raw_name, report, tlog_proof_name, withheld,
 };
 use crate::Log;
 use crate::batch::Batch;
 use crate::disk::{Access, Disk};
 use crate::merkle::{self, Hash, Leaves};
+use crate::note::Checkpoint;
 use crate::proof::TlogProof;
 use crate::record::{self, RecordError};
 
@@ -34,8 +35,21 @@ pub struct BundleRequest {
     pub events: Vec<String>,
     /// Whether secrets and tool arguments are in it.
     pub secrets: Secrets,
-    /// Further files by name below `extra/`, for example the custody record.
+    /// What witnesses said; `None` where none is asked.
+    pub witnessed: Option<Witnessed>,
+    /// What is known to be missing from the sources, as JSON.
+    pub completeness: Option<Vec<u8>>,
+    /// Further files by name below `extra/`.
     pub extra: BTreeMap<String, Vec<u8>>,
+}
+
+/// What witnesses said of the log.
+#[derive(Clone, Debug)]
+pub struct Witnessed {
+    /// Who is asked (c2sp.org/tlog-policy).
+    pub policy: String,
+    /// Cosigned checkpoint of this log; the newest one takes its place where it covers too little.
+    pub checkpoint: Option<String>,
 }
 
 /// Why a bundle cannot be written.
@@ -129,13 +143,10 @@ fn collect(log: &Log, request: &BundleRequest) -> Result<Files, BundleError> {
         }
         files.insert(format!("extra/{name}"), bytes.clone());
     }
-    // One checkpoint for the whole bundle: the newest, renewed when it is too old for a record.
-    if let Some(last) = sequences.last() {
-        log.prove_batch(&*log.batch(*last)?)?;
-    }
-    let checkpoint = log.checkpoint();
-    let (records, withheld) =
+    let checkpoint = checkpoint(log, &sequences, request.witnessed.as_ref())?;
+    let (records, added) =
         add_records(log, &sequences, request.secrets, (&checkpoint, &mut files))?;
+    add_statements(request, &mut files);
     let key = log.verifier_key();
     let batches: BTreeSet<u64> = records.iter().map(|row| row.batch).collect();
     let mut manifest = Manifest {
@@ -148,7 +159,18 @@ fn collect(log: &Log, request: &BundleRequest) -> Result<Files, BundleError> {
         batches: batches.into_iter().collect(),
         files: BTreeMap::new(),
     };
-    let page = report::page(&manifest, withheld, &checkpoint, &key);
+    let cosigned = request.witnessed.as_ref().map(|witnessed| {
+        // Both are our own.
+        policy::cosigned(&witnessed.policy, &checkpoint).unwrap_or_default()
+    });
+    let page = report::page(&report::Facts {
+        manifest: &manifest,
+        added: &added,
+        checkpoint: &checkpoint,
+        key: &key,
+        cosigned: cosigned.as_deref().unwrap_or_default(),
+        completeness: request.completeness.as_deref(),
+    });
     files.insert(REPORT.to_owned(), page.into_bytes());
     files.insert(CHECKPOINT.to_owned(), checkpoint.into_bytes());
     files.insert(KEY.to_owned(), format!("{key}\n").into_bytes());
@@ -161,6 +183,37 @@ fn collect(log: &Log, request: &BundleRequest) -> Result<Files, BundleError> {
     files.insert(MANIFEST.to_owned(), manifest);
     files.insert(SIGNATURE.to_owned(), note.into_bytes());
     Ok(files)
+}
+
+/// One checkpoint for the whole bundle: the cosigned one where it covers every record, else the
+/// newest, renewed when it is too old for a record.
+fn checkpoint(
+    log: &Log,
+    sequences: &BTreeSet<Sequence>,
+    witnessed: Option<&Witnessed>,
+) -> Result<String, ReadError> {
+    let last = sequences.last().map(|last| log.batch(*last)).transpose()?;
+    let cosigned = witnessed.and_then(|witnessed| witnessed.checkpoint.as_ref());
+    if let Some(note) = cosigned
+        && let Ok(signed) = Checkpoint::verify(note, &log.key())
+        && (last.as_ref()).is_none_or(|last| last.header.batch < signed.head.size)
+    {
+        return Ok(note.clone());
+    }
+    if let Some(last) = last {
+        log.prove_batch(&last)?;
+    }
+    Ok(log.checkpoint())
+}
+
+/// Adds what the exporter says besides the records.
+fn add_statements(request: &BundleRequest, files: &mut Files) {
+    if let Some(witnessed) = &request.witnessed {
+        files.insert(POLICY.to_owned(), witnessed.policy.clone().into_bytes());
+    }
+    if let Some(completeness) = &request.completeness {
+        files.insert(COMPLETENESS.to_owned(), completeness.clone());
+    }
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> String {
@@ -191,15 +244,24 @@ fn event_lines(events: &[String]) -> Result<Vec<u8>, BundleError> {
     Ok(lines)
 }
 
-/// Adds raw bytes and proofs of all records, batch by batch; also counts the withheld parts.
+/// What the records of a bundle are.
+#[derive(Default)]
+pub(super) struct Added {
+    /// Parts that are not in it.
+    pub(super) withheld: usize,
+    /// What audit entries say: who decided, revealed or exported.
+    pub(super) custody: Vec<String>,
+}
+
+/// Adds raw bytes and proofs of all records, batch by batch.
 fn add_records(
     log: &Log,
     sequences: &BTreeSet<Sequence>,
     secrets: Secrets,
     (checkpoint, files): (&str, &mut Files),
-) -> Result<(Vec<RecordRow>, usize), BundleError> {
+) -> Result<(Vec<RecordRow>, Added), BundleError> {
     let mut rows = Vec::with_capacity(sequences.len());
-    let mut withheld = 0;
+    let mut added = Added::default();
     let mut rest = sequences.iter().copied().peekable();
     while let Some(first) = rest.peek().copied() {
         let batch = log.batch(first)?;
@@ -210,7 +272,7 @@ fn add_records(
         let proof = log.prove_batch_at(&batch, checkpoint)?;
         add_batch(&batch, &proof, files);
         while let Some(sequence) = rest.next_if(|sequence| *sequence < end) {
-            withheld += add_record(&batch, sequence, secrets, (leaves, files))
+            add_record(&batch, (sequence, secrets), (leaves, files), &mut added)
                 .map_err(|error| BundleError::Record(sequence, error))?;
             rows.push(RecordRow {
                 sequence,
@@ -218,7 +280,7 @@ fn add_records(
             });
         }
     }
-    Ok((rows, withheld))
+    Ok((rows, added))
 }
 
 fn add_batch(batch: &Batch, proof: &TlogProof, files: &mut Files) {
@@ -227,18 +289,22 @@ fn add_batch(batch: &Batch, proof: &TlogProof, files: &mut Files) {
     files.insert(tlog_proof_name(number), proof.to_text().into_bytes());
 }
 
-/// Adds one record; the number of its parts that are withheld.
+/// Adds one record.
 fn add_record(
     batch: &Batch,
-    sequence: Sequence,
-    secrets: Secrets,
+    (sequence, secrets): (Sequence, Secrets),
     (leaves, files): (&[Hash], &mut Files),
-) -> Result<usize, RecordError> {
+    added: &mut Added,
+) -> Result<(), RecordError> {
     let index = crate::log::index_in(batch, sequence);
     let leaf_hash = hex::encode(leaves[index]);
     let mut split = None;
     batch.visit(index, |_, bytes| {
         let view = record::view(bytes)?;
+        if view.kind() == EntryKind::Audit {
+            let said = String::from_utf8_lossy(view.body()).into_owned();
+            added.custody.push(said);
+        }
         split = Some((
             view.head.to_vec(),
             withheld::raw(&view, &leaf_hash, secrets),
@@ -246,7 +312,7 @@ fn add_record(
         Ok::<bool, RecordError>(false)
     })?;
     let (head, (raw, withheld)) = split.ok_or(RecordError("it is missing"))?;
-    let withheld_count = withheld.len();
+    added.withheld += withheld.len();
     let Ok(path) = merkle::inclusion_path(&Leaves(leaves), index as u64, leaves.len() as u64);
     let proof = RecordProof {
         sequence,
@@ -259,5 +325,5 @@ fn add_record(
     };
     files.insert(proof_name(sequence), json(&proof));
     files.insert(raw_name(sequence), raw);
-    Ok(withheld_count)
+    Ok(())
 }

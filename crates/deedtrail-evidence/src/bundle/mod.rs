@@ -4,6 +4,7 @@
 
 mod archive;
 mod export;
+mod policy;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -15,14 +16,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use archive::{ArchiveError, FILE_COUNT_MAX};
-pub use export::{BundleError, BundleRequest, to_bytes, write};
+pub use export::{BundleError, BundleRequest, Witnessed, to_bytes, write};
+pub use policy::Cosigned;
 pub use verify::{Verified, VerifyError, verify, verify_bytes};
 use withheld::WithheldPart;
 
 /// Most records of one bundle. More: `BundleError::TooMany`; export in several bundles.
-pub const RECORDS_MAX: usize = 20_000;
+pub const RECORDS_MAX: usize = 21_000;
 /// Most bytes of one bundle.
 pub const BUNDLE_BYTES_MAX: u64 = 2 << 30;
+/// The second verifier, in Python with its standard library alone: it shares no code with
+/// [`verify`], so that each checks the other.
+pub const VERIFIER: &str = include_str!("../../verifier/verify_bundle.py");
 /// `format` of a manifest we write and read.
 const FORMAT: &str = "deedtrail-bundle-v1";
 /// First line of the signed note over the manifest.
@@ -34,6 +39,10 @@ const EVENTS: &str = "events.ndjson";
 const CHECKPOINT: &str = "checkpoint";
 const KEY: &str = "keys/log.vkey";
 const REPORT: &str = "report.html";
+/// Witnesses that the exporter's installation asks; only where it asks any.
+const POLICY: &str = "policy";
+/// What is known to be missing; only where the exporter says.
+const COMPLETENESS: &str = "completeness.json";
 
 /// Files of a bundle by name.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -50,6 +59,7 @@ struct Manifest {
     records: Vec<RecordRow>,
     batches: Vec<u64>,
     /// SHA-256 (hex) of every other file but the manifest's note.
+    #[serde(deserialize_with = "each_once")]
     files: BTreeMap<String, String>,
 }
 
@@ -92,6 +102,34 @@ fn header_name(batch: u64) -> String {
 
 fn tlog_proof_name(batch: u64) -> String {
     format!("batches/{batch:020}.tlog-proof")
+}
+
+/// A map in which no name stands twice: readers differ in which of two they would take.
+fn each_once<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Names;
+    impl<'de> serde::de::Visitor<'de> for Names {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("names with hashes")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(
+            self,
+            mut map: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut names = BTreeMap::new();
+            while let Some((name, hash)) = map.next_entry::<String, String>()? {
+                if names.insert(name, hash).is_some() {
+                    return Err(serde::de::Error::custom("a file is listed twice"));
+                }
+            }
+            Ok(names)
+        }
+    }
+    deserializer.deserialize_map(Names)
 }
 
 /// Text of the note that signs a manifest.

@@ -2,10 +2,27 @@
 
 use std::fmt::Write as _;
 
-use super::Manifest;
+use deedtrail_core::time::Timestamp;
+
+use super::export::Added;
+use super::{Cosigned, Manifest};
+
+/// What the page tells of.
+pub(super) struct Facts<'a> {
+    pub(super) manifest: &'a Manifest,
+    pub(super) added: &'a Added,
+    pub(super) checkpoint: &'a str,
+    pub(super) key: &'a str,
+    pub(super) cosigned: &'a [Cosigned],
+    pub(super) completeness: Option<&'a [u8]>,
+}
 
 /// A page without scripts or outside references.
-pub(super) fn page(manifest: &Manifest, withheld: usize, checkpoint: &str, key: &str) -> String {
+pub(super) fn page(facts: &Facts<'_>) -> String {
+    let Facts {
+        manifest, added, ..
+    } = facts;
+    let withheld = added.withheld;
     let left_out = if withheld == 0 {
         String::new()
     } else {
@@ -33,20 +50,66 @@ pub(super) fn page(manifest: &Manifest, withheld: usize, checkpoint: &str, key: 
          <p>{count} records of the log <b>{origin}</b>, exported {created}.</p>\n\
          {left_out}<p>Each record is in <code>raw/</code>, its path to the batch in <code>proofs/</code>, \
          the batch's path to the signed checkpoint in <code>batches/</code>. Check all of it \
-         with <code>deedtrail evidence verify FILE</code>, offline. Compare the key below with \
+         with <code>deedtrail evidence verify FILE</code>, offline; or with a second program in \
+         Python, which <code>deedtrail evidence verifier</code> prints. Compare the key below with \
          one you got from the log's operator by another way: without that, the bundle only \
-         proves that it agrees with itself. Without a witness, the holder of the key could have \
-         written another history before this checkpoint was handed out.</p>\n\
+         proves that it agrees with itself.</p>\n{vouching}\
          <h2>Key</h2><pre>{key}</pre>\n<h2>Checkpoint</h2><pre>{checkpoint}</pre>\n\
+         {custody}{completeness}\
          <h2>Records</h2><table><thead><tr><th>Sequence</th><th>Batch</th></tr></thead>\n\
          <tbody>\n{rows}</tbody></table></body></html>\n",
         title = escaped(&manifest.title),
         count = manifest.records.len(),
         origin = escaped(&manifest.origin),
         created = escaped(&manifest.created),
-        key = escaped(key),
-        checkpoint = escaped(checkpoint),
+        key = escaped(facts.key),
+        checkpoint = escaped(facts.checkpoint),
+        vouching = vouching(facts.cosigned),
+        custody = custody(&added.custody),
+        completeness = completeness(facts.completeness),
     )
+}
+
+/// Who says that there is no other history.
+fn vouching(cosigned: &[Cosigned]) -> String {
+    if cosigned.is_empty() {
+        return "<p>No witness cosigned the checkpoint: nobody but the operator vouches for it. \
+                The holder of the key could have written another history before this checkpoint \
+                was handed out.</p>\n"
+            .to_owned();
+    }
+    let items = cosigned.iter().map(|(key, time_s)| {
+        let at = i64::try_from(*time_s).unwrap_or(i64::MAX);
+        let at = Timestamp::from_micros(at.saturating_mul(1_000_000));
+        let key = escaped(&key.to_string());
+        format!("<li>{at}: <code>{key}</code></li>\n")
+    });
+    let items: String = items.collect();
+    format!(
+        "<p>These witnesses cosigned the checkpoint: each says that it continues every other one \
+         it saw of this log. Compare their keys with ones you know.</p>\n<ul>\n{items}</ul>\n"
+    )
+}
+
+/// What audit entries among the records say.
+fn custody(said: &[String]) -> String {
+    if said.is_empty() {
+        return String::new();
+    }
+    let items = said
+        .iter()
+        .map(|said| format!("<li>{}</li>\n", escaped(said)));
+    let items: String = items.collect();
+    format!("<h2>Who decided, revealed or exported</h2>\n<ul>\n{items}</ul>\n")
+}
+
+/// What is known to be missing.
+fn completeness(statement: Option<&[u8]>) -> String {
+    let Some(statement) = statement else {
+        return String::new();
+    };
+    let text = escaped(&String::from_utf8_lossy(statement));
+    format!("<h2>What is known to be missing</h2>\n<pre>{text}</pre>\n")
 }
 
 fn escaped(text: &str) -> String {

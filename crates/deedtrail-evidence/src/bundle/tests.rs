@@ -13,7 +13,8 @@ use deedtrail_core::time::Timestamp;
 use super::export::sha256;
 use super::*;
 use crate::disk::RealDisk;
-use crate::note::NoteSigner;
+use crate::note::{Note, NoteSigner};
+use crate::witness::Cosigner;
 use crate::{Log, LogConfig, Upkeep};
 
 #[derive(Debug)]
@@ -68,16 +69,34 @@ fn a_bundle(root: &Path) -> Files {
     }
     log.append(vec![entry("first"), second, entry("third")])
         .unwrap();
-    log.append(vec![entry("fourth")]).unwrap();
+    let mut audit = entry("ana finding decided: 7");
+    audit.kind = EntryKind::Audit;
+    log.append(vec![entry("fourth"), audit]).unwrap();
+    log.seal().unwrap();
+    let witness = witness(7);
+    let note = log.checkpoint();
+    let line = witness.cosign(Note::parse(&note).unwrap().text, 1_700_000_000);
+    let (log_key, witness_key) = (log.verifier_key(), witness.key());
+    let policy =
+        format!("log {log_key}\nwitness w {witness_key}\ngroup enough 1 w\nquorum enough\n");
     let request = BundleRequest {
         title: "case".to_owned(),
         created: Timestamp::from_micros(1),
-        sequences: vec![0, 1, 3],
+        sequences: vec![0, 1, 3, 4],
         events: vec!["{}".to_owned()],
         secrets: Secrets::Withheld,
+        witnessed: Some(Witnessed {
+            policy,
+            checkpoint: Some(format!("{note}{line}")),
+        }),
+        completeness: Some(b"{}\n".to_vec()),
         extra: BTreeMap::new(),
     };
     archive::read(&to_bytes(&log, &request).unwrap()[..]).unwrap()
+}
+
+fn witness(seed: u8) -> Cosigner {
+    Cosigner::new("witness.example/w", &[seed; 32]).unwrap()
 }
 
 fn is_accepted(files: &Files) -> bool {
@@ -234,5 +253,132 @@ fn another_key_is_visible_or_refused() {
     assert!(
         !is_accepted(&files),
         "the checkpoint is not signed by that key"
+    );
+}
+
+/// Prints the exit code of the second verifier for each file of a folder, in the order of names.
+const EACH: &str = "
+import io, os, sys
+sys.path.insert(0, sys.argv[1])
+import verify_bundle
+folder, out = sys.argv[2], sys.stdout
+for name in sorted(os.listdir(folder)):
+    sys.stdout = io.TextIOWrapper(io.BytesIO(), 'utf-8')
+    out.write('%s %d\\n' % (name, verify_bundle.main([os.path.join(folder, name)])))
+";
+
+#[test]
+fn a_bundle_says_who_vouches_and_who_decided() {
+    let root = tempfile::tempdir().unwrap();
+    let files = a_bundle(root.path());
+    let bytes = archive::write(&files).unwrap();
+    let verified = verify_bytes(&bytes).unwrap();
+    assert_eq!((verified.custody, verified.has_completeness), (1, true));
+    assert_eq!(verified.cosigned, [(witness(7).key(), 1_700_000_000)]);
+    let asked = [witness(7).key(), witness(8).key()];
+    let vouched = verified.vouched_by(&asked);
+    assert_eq!(vouched, Ok(vec![Some(1_700_000_000), None]));
+    let page = String::from_utf8(files[REPORT].clone()).unwrap();
+    assert!(
+        page.contains("finding decided: 7") && page.contains("2023-11-14T22:13:20"),
+        "{page}"
+    );
+
+    let (program, file) = (root.path().join("v.py"), root.path().join("b.zip"));
+    std::fs::write(&program, VERIFIER).unwrap();
+    std::fs::write(&file, &bytes).unwrap();
+    let [seven, eight] = [7, 8].map(|seed| witness(seed).key().to_string());
+    let said = |more: &[&str]| {
+        let mut python = std::process::Command::new("python3");
+        let done = python.arg(&program).arg(&file).args(more).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stdout).unwrap())
+    };
+    let (code, text) = said(&["--witness", &seven]);
+    assert!(
+        code == Some(0) && text.contains("witnessed by witness.example/w at 2023"),
+        "{text}"
+    );
+    let (code, text) = said(&["--witness", &eight]);
+    assert!(
+        code == Some(1) && text.contains("0 of 1 witnesses"),
+        "{text}"
+    );
+    let both = ["--witness", &seven, "--witness", &eight];
+    assert_eq!(said(&both).0, Some(1), "all of them are asked for");
+    assert_eq!(said(&[&both[..], &["--quorum", "1"]].concat()).0, Some(0));
+    assert_eq!(said(&[&both[..], &["--quorum", "3"]].concat()).0, Some(2));
+}
+
+/// What the verifier in Python says of each bundle: whether it holds.
+fn second_opinion(root: &Path, bundles: &[Vec<u8>]) -> Vec<bool> {
+    let (program, folder) = (root.join("program"), root.join("bundles"));
+    std::fs::create_dir_all(&program).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(program.join("verify_bundle.py"), VERIFIER).unwrap();
+    for (at, bytes) in bundles.iter().enumerate() {
+        std::fs::write(folder.join(format!("{at:06}")), bytes).unwrap();
+    }
+    let mut python = std::process::Command::new("python3");
+    let done = python
+        .args(["-B", "-c", EACH])
+        .args([&program, &folder])
+        .output();
+    let done = done.unwrap();
+    let complaint = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{complaint}");
+    let said = String::from_utf8(done.stdout).unwrap();
+    let codes = said
+        .lines()
+        .map(|line| match line.split_once(' ').unwrap().1 {
+            "0" => true,
+            "1" => false,
+            other => panic!("{other}: {complaint}"),
+        });
+    codes.collect()
+}
+
+#[test]
+fn the_verifier_in_python_says_the_same() {
+    let root = tempfile::tempdir().unwrap();
+    let files = a_bundle(root.path());
+    let signer = NoteSigner::new("test.example/log", &[3; 32]).unwrap();
+    let mut bundles = vec![archive::write(&files).unwrap()];
+    let mut resigned = files.clone();
+    resign(&mut resigned, &signer);
+    bundles.push(archive::write(&resigned).unwrap());
+    for name in files.keys() {
+        let length = files[name].len();
+        for at in (0..length).step_by((length / 24).max(1)) {
+            let mut changed = files.clone();
+            changed.get_mut(name).unwrap()[at] ^= 1 << (at % 8);
+            bundles.push(archive::write(&changed).unwrap());
+        }
+        for at in (0..length).step_by((length / 6).max(1)) {
+            let mut changed = files.clone();
+            changed.get_mut(name).unwrap()[at] ^= 1 << (at % 7);
+            if name != MANIFEST {
+                resign(&mut changed, &signer);
+            }
+            bundles.push(archive::write(&changed).unwrap());
+        }
+    }
+    let whole = bundles[0].clone();
+    for at in (0..whole.len()).step_by(7) {
+        let mut changed = whole.clone();
+        changed[at] ^= 1 << (at % 8);
+        bundles.push(changed);
+    }
+    let first: Vec<bool> = bundles.iter().map(|b| verify_bytes(b).is_ok()).collect();
+    assert!(first[0] && first[1], "what nobody changed holds");
+    let second = second_opinion(root.path(), &bundles);
+    for (at, (first, second)) in first.iter().zip(&second).enumerate() {
+        assert_eq!(first, second, "bundle {at} of {}", bundles.len());
+    }
+    // Accepted: the page for people and the lines of events, which the key's holder may write.
+    let accepted = second.iter().filter(|holds| **holds).count();
+    assert!(
+        accepted < bundles.len() / 20,
+        "{accepted} of {}",
+        bundles.len()
     );
 }

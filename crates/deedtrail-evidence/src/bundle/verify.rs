@@ -7,19 +7,20 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use deedtrail_core::port::log::Sequence;
+use deedtrail_core::port::log::{EntryKind, Sequence};
 
 use super::archive::{self, ArchiveError};
 use super::export::sha256;
 use super::{
-    BUNDLE_BYTES_MAX, CHECKPOINT, EVENTS, FORMAT, Files, KEY, MANIFEST, Manifest, REPORT,
-    RecordProof, RecordRow, SIGNATURE, header_name, manifest_text, proof_name, raw_name,
-    tlog_proof_name, withheld,
+    BUNDLE_BYTES_MAX, CHECKPOINT, COMPLETENESS, Cosigned, EVENTS, FORMAT, Files, KEY, MANIFEST,
+    Manifest, POLICY, REPORT, RecordProof, RecordRow, SIGNATURE, header_name, manifest_text,
+    policy, proof_name, raw_name, tlog_proof_name, withheld,
 };
 use crate::batch::BatchHeader;
 use crate::merkle::{self, Hash};
 use crate::note::{Checkpoint, Note, NoteError, VerifierKey};
 use crate::proof::{ProofError, TlogProof};
+use crate::witness::WitnessKey;
 
 /// What a bundle proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,24 @@ pub struct Verified {
     pub checkpoint: Checkpoint,
     /// Lines of `events.ndjson`; signed with the manifest, not part of the log's tree.
     pub events: u64,
+    /// Records that are audit entries: who decided, revealed or exported.
+    pub custody: usize,
+    /// Whether the bundle says what is known to be missing.
+    pub has_completeness: bool,
+    /// Witnesses that cosigned the checkpoint, of those the bundle names. Their keys come from the
+    /// bundle as well.
+    pub cosigned: Vec<Cosigned>,
+    /// The checkpoint with all signatures.
+    note: String,
+}
+
+impl Verified {
+    /// When each of these witnesses cosigned the checkpoint, s since 1970; `None` for one that did
+    /// not. A cosignature that does not hold is an error.
+    pub fn vouched_by(&self, witnesses: &[WitnessKey]) -> Result<Vec<Option<u64>>, NoteError> {
+        let note = Note::parse(&self.note)?;
+        witnesses.iter().map(|key| key.cosigned(&note)).collect()
+    }
 }
 
 /// What is wrong with a bundle.
@@ -117,11 +136,14 @@ fn verify_from(bundle: impl Read) -> Result<Verified, VerifyError> {
     for batch in &manifest.batches {
         headers.insert(*batch, verify_batch(&files, *batch, &key)?);
     }
-    let mut withheld = 0;
+    let cosigned = verify_policy(&files)?;
+    let (mut withheld, mut custody) = (0, 0);
     for row in &manifest.records {
         let header = headers.get(&row.batch);
         let header = header.ok_or_else(|| VerifyError::Missing(header_name(row.batch)))?;
-        withheld += verify_record(&files, row, header)?;
+        let (out, kind) = verify_record(&files, row, header)?;
+        withheld += out;
+        custody += usize::from(kind == EntryKind::Audit);
     }
     let events = text(&files, EVENTS)?.lines().count() as u64;
     Ok(Verified {
@@ -133,6 +155,22 @@ fn verify_from(bundle: impl Read) -> Result<Verified, VerifyError> {
         withheld,
         checkpoint,
         events,
+        custody,
+        has_completeness: files.contains_key(COMPLETENESS),
+        cosigned,
+        note: text(&files, CHECKPOINT)?.to_owned(),
+    })
+}
+
+/// What the witnesses said that the bundle names.
+fn verify_policy(files: &Files) -> Result<Vec<Cosigned>, VerifyError> {
+    if !files.contains_key(POLICY) {
+        return Ok(Vec::new());
+    }
+    let cosigned = policy::cosigned(text(files, POLICY)?, text(files, CHECKPOINT)?);
+    cosigned.map_err(|source| VerifyError::Signature {
+        file: POLICY,
+        source,
     })
 }
 
@@ -183,7 +221,7 @@ fn verify_manifest(files: &Files, key: &VerifierKey) -> Result<Manifest, VerifyE
 }
 
 fn expected_names(manifest: &Manifest) -> BTreeSet<String> {
-    let fixed = [EVENTS, CHECKPOINT, KEY, REPORT].map(str::to_owned);
+    let fixed = [EVENTS, CHECKPOINT, KEY, REPORT, POLICY, COMPLETENESS].map(str::to_owned);
     let records = manifest.records.iter().map(|row| row.sequence);
     let records = records.flat_map(|sequence| [raw_name(sequence), proof_name(sequence)]);
     let batches = manifest.batches.iter();
@@ -212,12 +250,12 @@ fn verify_batch(files: &Files, batch: u64, key: &VerifierKey) -> Result<BatchHea
     Ok(header)
 }
 
-/// Checks one record; the number of its parts that are withheld.
+/// Checks one record; the number of its parts that are withheld, and its kind.
 fn verify_record(
     files: &Files,
     row: &RecordRow,
     header: &BatchHeader,
-) -> Result<usize, VerifyError> {
+) -> Result<(usize, EntryKind), VerifyError> {
     let name = proof_name(row.sequence);
     let proof: RecordProof =
         serde_json::from_slice(bytes(files, &name)?).map_err(|error| malformed(&name, error))?;
@@ -235,19 +273,19 @@ fn verify_record(
         .decode(&proof.head)
         .map_err(|error| malformed(&name, error))?;
     let raw = bytes(files, &raw_name(row.sequence))?;
-    let leaf = withheld::leaf(&head, raw, &proof).map_err(wrong)?;
+    let (leaf, kind) = withheld::leaf(&head, raw, &proof).map_err(wrong)?;
     if hex::encode(leaf) != proof.leaf_hash {
         return Err(wrong("the leaf hash differs"));
     }
     let path: Vec<Hash> = proof
         .inner_path
         .iter()
-        .map(|hash| hex::decode(hash).ok()?.try_into().ok())
+        .map(|hash| withheld::hash(hash))
         .collect::<Option<_>>()
         .ok_or_else(|| malformed(&name, "a hash of the path"))?;
     let count = u64::from(header.count);
     if merkle::root_from_path(leaf, proof.index_in_batch, count, &path) == Some(header.root) {
-        Ok(proof.withheld.len())
+        Ok((proof.withheld.len(), kind))
     } else {
         Err(wrong("the path does not lead to the batch root"))
     }

@@ -1,6 +1,6 @@
 //! Parts left out of a bundle: what stands in their place, and the leaf without them.
 
-use deedtrail_core::port::log::{PartClass, Secrets};
+use deedtrail_core::port::log::{EntryKind, PartClass, Secrets};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -57,8 +57,13 @@ pub(super) fn raw(view: &View<'_>, leaf: &str, secrets: Secrets) -> (Vec<u8>, Ve
     (raw, all)
 }
 
-/// The leaf of a record from its head, its raw file, and the hashes of what is withheld.
-pub(super) fn leaf(head: &[u8], raw: &[u8], proof: &RecordProof) -> Result<Hash, &'static str> {
+/// The leaf of a record from its head, its raw file, and the hashes of what is withheld; and what
+/// kind of entry it is.
+pub(super) fn leaf(
+    head: &[u8],
+    raw: &[u8],
+    proof: &RecordProof,
+) -> Result<(Hash, EntryKind), &'static str> {
     let view = record::view_head(head).map_err(|RecordError(reason)| reason)?;
     if view.head != head {
         return Err("head and bytes are cut elsewhere");
@@ -88,11 +93,11 @@ pub(super) fn leaf(head: &[u8], raw: &[u8], proof: &RecordProof) -> Result<Hash,
     if next.is_some() || !rest.is_empty() {
         return Err("length of the parts");
     }
-    Ok(record::leaf_of(head, &hashes))
+    Ok((record::leaf_of(head, &hashes), view.kind()))
 }
 
 /// A hash in lower-case hex, the only form.
-fn hash(text: &str) -> Option<Hash> {
+pub(super) fn hash(text: &str) -> Option<Hash> {
     let hash: Hash = hex::decode(text).ok()?.try_into().ok()?;
     (hex::encode(hash) == text).then_some(hash)
 }

@@ -18,6 +18,8 @@ fn request(sequences: Vec<u64>) -> BundleRequest {
         sequences,
         events: vec!["{\"a\":1}".to_owned(), "{\"b\":2}".to_owned()],
         secrets: Secrets::Withheld,
+        witnessed: None,
+        completeness: None,
         extra: BTreeMap::from([("custody.ndjson".to_owned(), b"{}\n".to_vec())]),
     }
 }
@@ -181,6 +183,6 @@ fn a_bundle_without_records_or_with_bad_input() {
         bundle::to_bytes(&log, &escaping),
         Err(BundleError::BadName(_))
     ));
-    let too_many = bundle::to_bytes(&log, &request((0..20_001).collect()));
-    assert!(matches!(too_many, Err(BundleError::TooMany(20_001))));
+    let too_many = bundle::to_bytes(&log, &request((0..21_001).collect()));
+    assert!(matches!(too_many, Err(BundleError::TooMany(21_001))));
 }

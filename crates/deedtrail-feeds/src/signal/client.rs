@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode, Url};
 use rustls::ClientConfig;
@@ -80,6 +80,22 @@ impl Client {
             .user_agent(concat!("deedtrail/", env!("CARGO_PKG_VERSION")))
             .build();
         client.map(Self).map_err(|error| failed(&error))
+    }
+
+    /// Sends text; status and text of the answer, whatever the status.
+    pub async fn exchange(
+        &self,
+        address: &str,
+        text: String,
+        limit_bytes: usize,
+    ) -> Result<(u16, String), HttpError> {
+        let request = self.0.post(checked(address)?).timeout(DOCUMENT_TIME_MAX);
+        let request = request.header(CONTENT_TYPE, "text/plain; charset=utf-8");
+        let response = request.body(text).send().await;
+        let response = response.map_err(|error| failed(&error))?;
+        let status = response.status().as_u16();
+        let body = bounded(response, limit_bytes).await?;
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
     /// The JSON document at an address.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::IdentityBehaviour;
 use deedtrail_core::id::{SourceName, TenantId};
+use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     BehaviourOrder, QuarantineFilter, QuarantineReason, Quarantined,
 };
@@ -67,4 +68,15 @@ pub(super) fn behaviours(
     }
     list.truncate(limit);
     list
+}
+
+pub(super) fn custody(
+    derived: &Derived,
+    tenant: &TenantId,
+    subject: &str,
+    limit: usize,
+) -> Vec<Sequence> {
+    let all = derived.custody.iter();
+    let of = all.filter(|entry| entry.tenant == *tenant && entry.subject == subject);
+    of.rev().map(|entry| entry.sequence).take(limit).collect()
 }

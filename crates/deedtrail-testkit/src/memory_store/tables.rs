@@ -1,7 +1,7 @@
 //! The tables of the store in memory, and what of them matches.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
@@ -15,8 +15,8 @@ use deedtrail_core::id::{
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    DepartureDay, DepartureFilter, FindingFilter, IdentityFilter, ImportedEntitlements, Progress,
-    Quarantined, SignInLink, TokenRecord, WebSession,
+    CustodyEntry, DepartureDay, DepartureFilter, FindingFilter, IdentityFilter,
+    ImportedEntitlements, Progress, Quarantined, SignInLink, TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, JoinBy, Session, SessionJoin};
 
@@ -44,6 +44,7 @@ pub(super) struct Derived {
     pub(super) entitlements: BTreeMap<(TenantId, ImportName), ImportedEntitlements>,
     pub(super) sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
     pub(super) quarantine: BTreeMap<Sequence, Quarantined>,
+    pub(super) custody: BTreeSet<CustodyEntry>,
     pub(super) charters: BTreeMap<(TenantId, Text, u32), CharterRecord>,
     pub(super) behaviours: BTreeMap<(TenantId, IdentityId), IdentityBehaviour>,
     pub(super) forecasts: BTreeMap<TenantId, Forecast>,
@@ -128,6 +129,7 @@ impl Derived {
             let key = (row.tenant.clone(), row.identity, row.system.clone());
             self.blind.insert(key, row.clone());
         }
+        self.custody.extend(progress.custody.iter().cloned());
         for record in &progress.quarantined {
             self.quarantine.insert(record.sequence, record.clone());
         }

@@ -21,12 +21,13 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 26] = [
+    let rules: [(&str, Rule); 27] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
             progress::progress_comes_back,
         ),
+        ("custody comes back", progress::custody_comes_back),
         (
             "a refused batch leaves nothing",
             progress::a_refused_batch_leaves_nothing,

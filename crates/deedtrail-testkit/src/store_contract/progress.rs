@@ -6,8 +6,8 @@ use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{CredentialUid, SourceName, TenantId};
 use deedtrail_core::identity::{CredentialRecord, Declared, Identity};
 use deedtrail_core::port::store::{
-    Dismissal, FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason,
-    Quarantined, Store,
+    CustodyEntry, Dismissal, FindingFilter, IdentityFilter, Progress, QuarantineFilter,
+    QuarantineReason, Quarantined, Store,
 };
 
 use super::access::token;
@@ -72,6 +72,36 @@ pub(super) fn progress_comes_back(store: &dyn Store) -> Outcome {
         Some((42, vec![0, 159, 146, 150]))
     );
     assert_eq!(store.setting("x")?.as_deref(), Some("2"));
+    Ok(())
+}
+
+pub(super) fn custody_comes_back(store: &dyn Store) -> Outcome {
+    let entry = |tenant: TenantId, subject: &str, sequence| CustodyEntry {
+        tenant,
+        subject: subject.into(),
+        sequence,
+    };
+    let ours = TenantId::default;
+    for through in [5, 10] {
+        // The same again, as after a restart.
+        store.save(Progress {
+            through,
+            custody: vec![
+                entry(ours(), "a", 4),
+                entry(ours(), "b", 4),
+                entry(ours(), "a", through - 1),
+                entry(other(), "a", 3),
+            ],
+            ..Progress::default()
+        })?;
+    }
+    assert_eq!(store.custody(&ours(), "a", 10)?, [9, 4]);
+    assert_eq!(store.custody(&ours(), "a", 1)?, [9]);
+    assert_eq!(store.custody(&ours(), "b", 10)?, [4]);
+    assert_eq!(store.custody(&other(), "a", 10)?, [3]);
+    assert_eq!(store.custody(&ours(), HOSTILE, 10)?, [0_u64; 0]);
+    store.forget_derived()?;
+    assert_eq!(store.custody(&ours(), "a", 10)?, [0_u64; 0]);
     Ok(())
 }
 

@@ -17,6 +17,7 @@ mod sessions;
 mod sources;
 mod table;
 mod today;
+mod witness;
 
 pub(crate) use ask::{Asked, cursor, id, next_cursor, shortened, time};
 pub(crate) use health::ReportGate;
@@ -35,6 +36,7 @@ pub(crate) fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
         table::ENDPOINTS,
         table::declared::ENDPOINTS,
         table::behaviour::ENDPOINTS,
+        table::witness::ENDPOINTS,
     ];
     parts.into_iter().flatten()
 }

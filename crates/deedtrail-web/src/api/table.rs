@@ -7,6 +7,7 @@ mod entitled;
 mod risk;
 mod session;
 mod waiting;
+pub(super) mod witness;
 
 use axum::routing::{get, patch, post};
 use deedtrail_core::action::ACTIONS;

@@ -17,7 +17,7 @@ use crate::output::{Console, causes, counted};
 use crate::system::SystemClock;
 use crate::tls::Certificate;
 use crate::warning::warnings;
-use crate::{listeners, pullers, rules, sequences, signals, targets, webhooks};
+use crate::{listeners, pullers, rules, sequences, signals, targets, webhooks, witnesses};
 
 /// What is wrong: `file:line: what`.
 type Mistake = (ProblemSeverity, String);
@@ -130,6 +130,7 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
         mistakes.extend(pullers::mistakes(config, &names).into_iter().map(error));
     }
     mistakes.extend(signals::mistakes(config).into_iter().map(error));
+    mistakes.extend(witnesses::mistakes(config).into_iter().map(error));
     match sequences::load(config.sequences.as_deref()) {
         Ok(loaded) => mistakes.extend(loaded.problems.into_iter().map(error)),
         Err(problem) => mistakes.push(error(causes(&problem))),

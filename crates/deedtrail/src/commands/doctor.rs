@@ -43,6 +43,7 @@ impl Check {
 
 pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
+    checks.extend(witnesses(context));
     checks.push(processing(context)?);
     checks.push(rules(context.app()));
     checks.push(sequences(context.app()));
@@ -91,6 +92,29 @@ fn log(context: &Context<'_>) -> Check {
     };
     let detail = format!("{} entries, origin {}; {read}", log.end(), log.origin());
     Check::new("evidence log", true, detail)
+}
+
+/// Who vouches for the log, where somebody is asked.
+fn witnesses(context: &Context<'_>) -> Option<Check> {
+    let client = context.instance.witnesses.as_ref()?;
+    let standings = client.standings();
+    let faults = standings.iter().filter_map(|(witness, standing)| {
+        let fault = standing.fault.as_ref()?;
+        Some(format!("{}: {fault}", witness.name))
+    });
+    let faults: Vec<String> = faults.collect();
+    let vouching = standings
+        .iter()
+        .filter(|(_, standing)| standing.cosigned_s > 0 && standing.fault.is_none())
+        .count();
+    let detail = format!(
+        "{vouching} of {} vouch, {} must",
+        standings.len(),
+        client.policy().quorum
+    );
+    let detail = [vec![detail], faults].concat().join("; ");
+    let ok = vouching >= client.policy().quorum;
+    Some(Check::new("witnesses", ok, detail))
 }
 
 fn clock(context: &Context<'_>) -> Check {

@@ -1,13 +1,16 @@
 //! `evidence`: export a bundle, verify one, show checkpoints, adopt a restored folder.
 
-use std::collections::BTreeMap;
+pub(super) mod verify;
+mod witness;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use deedtrail_app::evidence::Selection;
 use deedtrail_core::port::log::{EvidenceLog as _, Secrets};
 use deedtrail_evidence::Log;
-use deedtrail_evidence::bundle::{self, BundleRequest};
+use deedtrail_evidence::bundle::{self, BundleRequest, Witnessed};
 use deedtrail_evidence::disk::RealDisk;
 use serde_json::json;
 
@@ -15,7 +18,7 @@ use super::timeline::in_order;
 use super::{Context, Ended};
 use crate::args::EvidenceCommand;
 use crate::config::Config;
-use crate::instance::{ensure_installed, log_config};
+use crate::instance::{ensure_installed, known_source, log_config};
 use crate::output::{Console, counted};
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -61,27 +64,14 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
             );
             export(context, (&selection, secrets), &path)
         }
-        EvidenceCommand::Checkpoint => {
-            context.instance.log.seal()?;
-            let log = &context.instance.log;
-            if context.console.json {
-                context.console.object(&serde_json::json!({
-                    "id": log.origin(),
-                    "checkpoint": log.checkpoint(),
-                    "verifier_key": log.verifier_key(),
-                }))?;
-            } else {
-                context.console.lines(&log.checkpoint())?;
-                context
-                    .console
-                    .line(format_args!("verifier key: {}", log.verifier_key()))?;
-            }
-            Ok(Ended::Done)
-        }
+        EvidenceCommand::Checkpoint => checkpoint(context),
         EvidenceCommand::Check => check(context),
-        EvidenceCommand::Verify { file, key } => {
-            verify(&context.path(file), key.as_deref(), context.console)
+        EvidenceCommand::Verify { file, trusted } => {
+            verify::run(&context.path(file), trusted, context.console)
         }
+        EvidenceCommand::Witness { ask } => witness::run(context, *ask),
+        EvidenceCommand::Completeness { source } => completeness(context, source.as_deref()),
+        EvidenceCommand::Verifier => verifier(context.console),
         EvidenceCommand::Adopt => anyhow::bail!("stop the server first, then run this again"),
     }
 }
@@ -109,12 +99,16 @@ fn export(
         .collect::<Result<_, _>>()?;
     let mut sequences: Vec<_> = selection.events.iter().map(|event| event.log_seq).collect();
     sequences.dedup();
+    sequences.extend(&selection.custody);
+    let completeness = serde_json::to_vec_pretty(&selection.completeness)?;
     let request = BundleRequest {
         title: selection.title.clone(),
         created: context.app().ports.clock.now(),
         sequences,
         events,
         secrets,
+        witnessed: witnessed(context, selection)?,
+        completeness: Some(completeness),
         extra: BTreeMap::new(),
     };
     bundle::write(&context.instance.log, &request, &RealDisk, path)?;
@@ -134,6 +128,89 @@ fn export(
     context
         .console
         .say("check it anywhere: deedtrail evidence verify FILE")?;
+    Ok(Ended::Done)
+}
+
+/// What witnesses say of a checkpoint that covers everything selected; they are asked where that
+/// is not known yet.
+fn witnessed(
+    context: &mut Context<'_>,
+    selection: &Selection,
+) -> anyhow::Result<Option<Witnessed>> {
+    let instance = context.instance;
+    let Some(client) = &instance.witnesses else {
+        return Ok(None);
+    };
+    let events = selection.events.iter().map(|event| event.log_seq);
+    let newest = events.chain(selection.custody.iter().copied()).max();
+    let newest = newest.map(|sequence| instance.log.batch_number(sequence));
+    let size = newest.transpose()?.map_or(0, |batch| batch + 1);
+    let checkpoint = client.vouched(size);
+    if checkpoint.is_none() {
+        context.console.say(
+            "no witness vouches for this bundle: `deedtrail evidence witness` tells why. Export \
+             again once they do",
+        )?;
+    }
+    Ok(Some(Witnessed {
+        policy: client.policy_text(),
+        checkpoint,
+    }))
+}
+
+fn checkpoint(context: &mut Context<'_>) -> anyhow::Result<Ended> {
+    let log = &context.instance.log;
+    log.seal()?;
+    let client = context.instance.witnesses.as_ref();
+    let vouched = client.and_then(|client| client.vouched(0));
+    if context.console.json {
+        context.console.object(&json!({
+            "id": log.origin(),
+            "checkpoint": log.checkpoint(),
+            "cosigned": vouched,
+            "verifier_key": log.verifier_key(),
+        }))?;
+        return Ok(Ended::Done);
+    }
+    context.console.lines(&log.checkpoint())?;
+    if let Some(vouched) = vouched {
+        context
+            .console
+            .line("newest one that witnesses cosigned:")?;
+        context.console.lines(&vouched)?;
+    }
+    context
+        .console
+        .line(format_args!("verifier key: {}", log.verifier_key()))?;
+    Ok(Ended::Done)
+}
+
+/// What is known to be missing from the sources.
+fn completeness(context: &mut Context<'_>, source: Option<&str>) -> anyhow::Result<Ended> {
+    let of = source.map(|name| {
+        let sources = context.app().sources(&context.principal)?;
+        known_source(name, sources.into_iter().map(|report| report.name))
+    });
+    let of: BTreeSet<_> = of.transpose()?.into_iter().collect();
+    let said = context.app().completeness(&context.principal, &of)?;
+    for source in &said.sources {
+        if context.console.json {
+            let mut row = json!(source);
+            row["id"] = json!(source.source);
+            context.console.object(&row)?;
+            continue;
+        }
+        let records = source.records;
+        context
+            .console
+            .line(format_args!("{}: {records} records", source.source))?;
+        for line in &source.says {
+            context.console.line(format_args!("  {line}"))?;
+        }
+    }
+    if said.sources.is_empty() {
+        context.console.say("nothing came so far")?;
+    }
     Ok(Ended::Done)
 }
 
@@ -169,67 +246,10 @@ fn check(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     Ok(ended)
 }
 
-/// Verifies a bundle with nothing but the file, and the key it must be signed with if one is given.
-pub(super) fn verify(
-    file: &Path,
-    key: Option<&str>,
-    console: &mut Console,
-) -> anyhow::Result<Ended> {
-    match bundle::verify(file) {
-        Ok(verified) if key.is_some_and(|key| key.trim() != verified.verifier_key) => {
-            let signer = &verified.verifier_key;
-            if console.json {
-                console.object(&json!({
-                    "id": verified.origin, "valid": false, "verifier_key": signer,
-                }))?;
-            } else {
-                console.line(format_args!("NOT VALID: signed by another key, {signer}"))?;
-            }
-            Ok(Ended::Found)
-        }
-        Ok(verified) if console.json => {
-            console.object(&json!({
-                "id": verified.origin,
-                "valid": true,
-                "title": verified.title,
-                "created": verified.created,
-                "records": verified.sequences.len(),
-                "events": verified.events,
-                "withheld": verified.withheld,
-                "verifier_key": verified.verifier_key,
-            }))?;
-            Ok(Ended::Done)
-        }
-        Ok(verified) => {
-            console.line(format_args!("OK: {}", verified.title))?;
-            console.line(format_args!(
-                "{} records, {} events, made {}; in the log {} at size {}",
-                verified.sequences.len(),
-                verified.events,
-                verified.created,
-                verified.origin,
-                verified.checkpoint.head.size
-            ))?;
-            if verified.withheld > 0 {
-                console.line(format_args!(
-                    "{} parts with secrets or tool arguments are withheld; their hashes hold",
-                    verified.withheld
-                ))?;
-            }
-            console.line(format_args!("signed by {}", verified.verifier_key))?;
-            if key.is_none() {
-                console.say(
-                    "anybody could have signed this: compare the key with one you know \
-                     (deedtrail evidence checkpoint), or give it with --key",
-                )?;
-            }
-            Ok(Ended::Done)
-        }
-        Err(error) => {
-            console.line(format_args!("NOT VALID: {error}"))?;
-            Ok(Ended::Found)
-        }
-    }
+/// Prints the verifier in Python.
+pub(super) fn verifier(console: &mut Console) -> anyhow::Result<Ended> {
+    console.lines(bundle::VERIFIER)?;
+    Ok(Ended::Done)
 }
 
 /// Takes over a copied or restored data folder under a new origin.

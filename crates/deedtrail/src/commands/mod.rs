@@ -135,9 +135,10 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
         Command::Rule(command) if !matches!(command, RuleCommand::Backtest(_)) => {
             rule::run(command, &load()?, console)?
         }
-        Command::Evidence(EvidenceCommand::Verify { file, key }) => {
-            evidence::verify(file, key.as_deref(), console)?
+        Command::Evidence(EvidenceCommand::Verify { file, trusted }) => {
+            evidence::verify::run(file, trusted, console)?
         }
+        Command::Evidence(EvidenceCommand::Verifier) => evidence::verifier(console)?,
         Command::Evidence(EvidenceCommand::Adopt) => evidence::adopt(&load()?, console)?,
         Command::Serve(serve) => crate::server::serve(load()?, serve.listen, console)?,
         Command::Demo(demo) => demo::run(load()?, demo, console)?,

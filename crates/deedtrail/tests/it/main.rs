@@ -27,3 +27,5 @@ mod server;
 mod shippers;
 mod signals;
 mod unlabelled;
+#[cfg(test)]
+mod witness;

@@ -1,0 +1,163 @@
+//! Witnesses of the configuration: those that are asked, and the one this installation is.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use deedtrail_core::port::witness::Witness;
+use deedtrail_core::port::{Clock, Entropy};
+use deedtrail_evidence::Log;
+use deedtrail_evidence::disk::RealDisk;
+use deedtrail_evidence::note::VerifierKey;
+use deedtrail_evidence::witness::{self, Asked, Client, Courier, Policy, Reply, Server};
+use deedtrail_feeds::signal::{Client as Http, address_mistake};
+use tokio::runtime::Builder;
+
+use crate::config::{Config, WitnessedByConfig};
+use crate::instance::make_private;
+use crate::tls;
+
+/// Largest answer of a witness, bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Carries what is asked over HTTP.
+#[derive(Debug)]
+struct Post(Http);
+
+impl Courier for Post {
+    fn post(&self, address: &str, body: String) -> Result<Reply, String> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        let exchange = self.0.exchange(address, body, ANSWER_BYTES_MAX);
+        let (status, body) = runtime
+            .block_on(exchange)
+            .map_err(|error| error.to_string())?;
+        Ok(Reply { status, body })
+    }
+}
+
+/// Our log before those that are asked; `None` when nobody is.
+pub(crate) fn open(config: &Config, log: &Arc<Log>) -> anyhow::Result<Option<Arc<Client>>> {
+    let Some(policy) = policy(config)? else {
+        return Ok(None);
+    };
+    let state = config.data.join("state");
+    make_private(&state).with_context(|| format!("cannot make {}", state.display()))?;
+    let file = state.join("witnesses.json");
+    let opened = Client::open(Arc::clone(log), policy, Arc::new(RealDisk), file.clone());
+    let opened = opened.with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Some(Arc::new(opened)))
+}
+
+/// What this installation is to other logs; `None` when it witnesses none.
+pub(crate) fn server(
+    config: &Config,
+    (clock, entropy): (&Arc<dyn Clock>, &dyn Entropy),
+) -> anyhow::Result<Option<Arc<dyn Witness>>> {
+    let logs = logs(config)?;
+    if logs.is_empty() {
+        return Ok(None);
+    }
+    let folder = config.data.join("state").join("witnessed");
+    make_private(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let key = config.data.join("keys").join("witness.key");
+    let around = (Arc::new(RealDisk) as _, Arc::clone(clock), entropy);
+    let name = config.witness.name.as_deref();
+    let server = Server::open((&folder, &key), name, logs, around).context("`witness`")?;
+    Ok(Some(Arc::new(server)))
+}
+
+/// What is wrong with them.
+pub(crate) fn mistakes(config: &Config) -> Vec<String> {
+    let asked = policy(config).err();
+    let witnessed = logs(config).err();
+    let wrong = asked.into_iter().chain(witnessed);
+    wrong.map(|error| format!("{error:#}")).collect()
+}
+
+fn logs(config: &Config) -> anyhow::Result<Vec<VerifierKey>> {
+    let logs = config.witness.logs.iter().map(|(name, key)| {
+        let key = key.trim().parse();
+        key.with_context(|| format!("`witness.logs.{name}`"))
+    });
+    logs.collect()
+}
+
+fn policy(config: &Config) -> anyhow::Result<Option<Policy>> {
+    if config.witnesses.is_empty() {
+        let quorum = config.witness.quorum;
+        anyhow::ensure!(
+            quorum.is_none(),
+            "`witness.quorum`: there are no `[witnesses]`"
+        );
+        return Ok(None);
+    }
+    let witnesses = config.witnesses.iter().map(|(name, one)| {
+        let witness = asked(name, one);
+        witness.with_context(|| format!("`witnesses.{name}`"))
+    });
+    let witnesses = witnesses.collect::<anyhow::Result<Vec<_>>>()?;
+    let quorum = config.witness.quorum.unwrap_or(witnesses.len());
+    let policy = Policy { witnesses, quorum };
+    match policy.mistake() {
+        Some(mistake) => anyhow::bail!("`witnesses`: {mistake}"),
+        None => Ok(Some(policy)),
+    }
+}
+
+fn asked(name: &str, config: &WitnessedByConfig) -> anyhow::Result<witness::Witness> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    anyhow::ensure!(
+        !name.is_empty() && name.chars().all(is_word),
+        "a name has letters, digits, `-`, `_` and `.` only"
+    );
+    if let Some(mistake) = address_mistake(&config.url) {
+        anyhow::bail!("`url`: {mistake}");
+    }
+    let http = Http::new(tls::client(config.ca_file.as_deref(), None)?)?;
+    Ok(witness::Witness {
+        name: name.to_owned(),
+        key: config.key.trim().parse().context("`key`")?,
+        url: config.url.trim_end_matches('/').to_owned(),
+        courier: Box::new(Post(http)),
+    })
+}
+
+/// Asks them again and again until `shutdown` completes.
+pub(crate) async fn run(
+    client: Option<Arc<Client>>,
+    interval_s: u64,
+    shutdown: impl Future<Output = ()>,
+) {
+    let Some(client) = client else {
+        return;
+    };
+    let asking = async {
+        let mut interval = tokio::time::interval(Duration::from_secs(interval_s));
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let client = Arc::clone(&client);
+            match tokio::task::spawn_blocking(move || client.ask()).await {
+                Ok(asked) => note(&asked),
+                Err(error) => tracing::error!(%error, "asking the witnesses ended unexpectedly"),
+            }
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        () = shutdown => {}
+    }
+}
+
+fn note(asked: &Asked) {
+    for (witness, fault) in &asked.faults {
+        match fault {
+            witness::WitnessFault::Ahead { .. } | witness::WitnessFault::Forked(_) => {
+                tracing::error!(%witness, %fault, "a witness saw another history of this log");
+            }
+            _ => tracing::warn!(%witness, %fault, "a witness did not cosign"),
+        }
+    }
+}

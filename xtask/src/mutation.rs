@@ -1,0 +1,191 @@
+//! Bundles with one bit changed: every bit of every bundle, and none may pass.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use deedtrail_core::Text;
+use deedtrail_core::id::{SourceName, TenantId};
+use deedtrail_core::port::log::{
+    EntryKind, EvidenceLog as _, NewEntry, Part, PartClass, Secrets, Sequence,
+};
+use deedtrail_core::port::{Clock, Entropy};
+use deedtrail_core::time::Timestamp;
+use deedtrail_evidence::bundle::{self, BundleRequest, Witnessed};
+use deedtrail_evidence::disk::RealDisk;
+use deedtrail_evidence::{Log, LogConfig, Upkeep};
+use fastrand::Rng;
+
+use crate::process::{Tally, say};
+
+/// Entries of the log that the bundles are cut from.
+const ENTRIES: u64 = 400;
+/// Most records of a bundle.
+const RECORDS_MAX: u64 = 3;
+/// Longest part of a record, bytes.
+const PART_BYTES_MAX: usize = 200;
+
+/// A clock that stands still.
+#[derive(Debug)]
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(1_700_000_000_000_000)
+    }
+}
+
+/// Repeatable keys.
+#[derive(Debug)]
+struct Seeded(Mutex<Rng>);
+
+impl Entropy for Seeded {
+    fn fill(&self, buffer: &mut [u8]) {
+        let mut chance = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        chance.fill(buffer);
+    }
+}
+
+/// What was tried.
+#[derive(Debug, Default)]
+struct Figures {
+    next: AtomicU64,
+    bits: AtomicU64,
+    accepted: AtomicU64,
+    unsound: AtomicU64,
+}
+
+/// Changes every bit of `bundles` bundles, each cut from one log by chance.
+pub(crate) fn run(bundles: u64, seed: u64) -> anyhow::Result<Tally> {
+    let folder = tempfile::tempdir()?;
+    let mut chance = Rng::with_seed(seed);
+    let log = a_log(folder.path(), &mut chance)?;
+    let figures = Figures::default();
+    let threads = std::thread::available_parallelism()?;
+    let began = Instant::now();
+    let ended: anyhow::Result<()> = std::thread::scope(|scope| {
+        let work = || work(&log, bundles, seed, &figures);
+        let threads: Vec<_> = (0..threads.get()).map(|_| scope.spawn(work)).collect();
+        let ended = threads.into_iter().map(|thread| {
+            let ended = thread.join();
+            ended.unwrap_or_else(|_| anyhow::bail!("a thread panicked"))
+        });
+        ended.collect()
+    });
+    ended?;
+    let [bits, accepted, unsound] = [&figures.bits, &figures.accepted, &figures.unsound]
+        .map(|figure| figure.load(Ordering::Relaxed));
+    say(format_args!(
+        "{bundles} bundles, {bits} changed bits, {accepted} accepted, {unsound} bundles refused \
+         unchanged, {} s with seed {seed}",
+        began.elapsed().as_secs()
+    ));
+    let failed = accepted + unsound;
+    Ok(Tally {
+        passed: bits - accepted,
+        failed,
+    })
+}
+
+fn work(log: &Log, bundles: u64, seed: u64, figures: &Figures) -> anyhow::Result<()> {
+    loop {
+        let number = figures.next.fetch_add(1, Ordering::Relaxed);
+        if number >= bundles {
+            return Ok(());
+        }
+        let mut chance = Rng::with_seed(seed.wrapping_add(number).wrapping_mul(0x9E37_79B9));
+        let mut bytes = bundle::to_bytes(log, &request(log, &mut chance))?;
+        if let Err(error) = bundle::verify_bytes(&bytes) {
+            say(format_args!("bundle {number} is refused: {error}"));
+            figures.unsound.fetch_add(1, Ordering::Relaxed);
+        }
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                bytes[at] ^= 1 << bit;
+                if bundle::verify_bytes(&bytes).is_ok() {
+                    say(format_args!(
+                        "bundle {number}, byte {at}, bit {bit}: accepted"
+                    ));
+                    figures.accepted.fetch_add(1, Ordering::Relaxed);
+                }
+                bytes[at] ^= 1 << bit;
+            }
+        }
+        figures
+            .bits
+            .fetch_add(8 * bytes.len() as u64, Ordering::Relaxed);
+    }
+}
+
+fn a_log(root: &Path, chance: &mut Rng) -> anyhow::Result<Log> {
+    let mut config = LogConfig::new(&root.join("data"), &root.join("checkpoints"));
+    config.upkeep = Upkeep::Manual;
+    config.origin = Some("mutation.example/log".to_owned());
+    let entropy = Seeded(Mutex::new(chance.fork()));
+    let log = Log::open(
+        &config,
+        Arc::new(RealDisk),
+        Arc::new(Noon),
+        Arc::new(entropy),
+    )?;
+    let source = SourceName::new("mutation.example").context("the source's name")?;
+    let mut written = 0;
+    while written < ENTRIES {
+        let count = chance.u64(1..=8);
+        let entries = (0..count).map(|at| entry(&source, written + at, chance));
+        log.append(entries.collect())?;
+        written += count;
+    }
+    log.seal()?;
+    Ok(log)
+}
+
+fn entry(source: &SourceName, number: u64, chance: &mut Rng) -> NewEntry {
+    let kinds = [EntryKind::Record, EntryKind::Quarantined, EntryKind::Audit];
+    let classes = [
+        PartClass::Plain,
+        PartClass::Secret,
+        PartClass::ToolArguments,
+    ];
+    let kind = kinds[chance.usize(0..kinds.len())];
+    let parts = (0..chance.usize(1..=3)).map(|_| {
+        let mut bytes = vec![0; chance.usize(0..=PART_BYTES_MAX)];
+        chance.fill(&mut bytes);
+        Part {
+            class: classes[chance.usize(0..classes.len())],
+            key_id: 0,
+            bytes,
+        }
+    });
+    NewEntry {
+        kind,
+        tenant: TenantId::default(),
+        source: Some(source.clone()),
+        received: Noon.now(),
+        idempotency_key: Some(Text::new(format!("key-{number}"))),
+        note: Text::default(),
+        parts: parts.collect(),
+    }
+}
+
+fn request(log: &Log, chance: &mut Rng) -> BundleRequest {
+    let end = log.end();
+    let count = chance.u64(1..=RECORDS_MAX);
+    let sequences: Vec<Sequence> = (0..count).map(|_| chance.u64(0..end)).collect();
+    let key = log.verifier_key();
+    BundleRequest {
+        title: format!("Case {}", chance.u32(..)),
+        created: Noon.now(),
+        sequences,
+        events: vec![format!("{{\"n\":{}}}", chance.u32(..))],
+        secrets: [Secrets::Withheld, Secrets::Included][chance.usize(0..2)],
+        witnessed: chance.bool().then(|| Witnessed {
+            policy: format!("log {key}\nquorum none\n"),
+            checkpoint: None,
+        }),
+        completeness: chance.bool().then(|| b"{\"sources\":[]}\n".to_vec()),
+        extra: std::collections::BTreeMap::new(),
+    }
+}
