@@ -6,6 +6,7 @@ mod end_to_end;
 mod packages;
 mod process;
 mod recognition;
+mod sim;
 mod suite;
 mod tidy;
 
@@ -40,6 +41,14 @@ enum Command {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
+    /// Live whole lives of a log on a simulated machine, each drawn from a seed
+    Sim {
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        /// The first seed; with `--seeds 1` its life is told
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Open every page of a demo in a real browser
     EndToEnd {
         /// Folder for screenshots
@@ -69,6 +78,11 @@ fn main() -> ExitCode {
             seed,
             binary,
         } => process::binary(binary).and_then(|binary| crash::run(&binary, cycles, seed)),
+        Command::Sim { seeds, seed } => Ok(sim::run(&sim::Plan {
+            seeds,
+            first: seed,
+            sweeps: 0,
+        })),
         Command::EndToEnd {
             screenshots,
             binary,
