@@ -5,7 +5,9 @@ mod crash;
 mod end_to_end;
 mod packages;
 mod process;
+mod promise;
 mod recognition;
+mod server;
 mod sim;
 mod suite;
 mod tidy;
@@ -48,6 +50,9 @@ enum Command {
         /// The first seed; with `--seeds 1` its life is told
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Programs of which each step is cut off by a power cut
+        #[arg(long, default_value_t = 20)]
+        sweeps: u64,
     },
     /// Open every page of a demo in a real browser
     EndToEnd {
@@ -78,10 +83,14 @@ fn main() -> ExitCode {
             seed,
             binary,
         } => process::binary(binary).and_then(|binary| crash::run(&binary, cycles, seed)),
-        Command::Sim { seeds, seed } => Ok(sim::run(&sim::Plan {
+        Command::Sim {
+            seeds,
+            seed,
+            sweeps,
+        } => Ok(sim::run(&sim::Plan {
             seeds,
             first: seed,
-            sweeps: 0,
+            sweeps,
         })),
         Command::EndToEnd {
             screenshots,

@@ -98,7 +98,10 @@ impl Identity {
             log_id: file.log_id,
             origins: file.origins,
         };
-        if file.check.is_some_and(|check| Some(check) != identity.check().ok()) {
+        if file
+            .check
+            .is_some_and(|check| Some(check) != identity.check().ok())
+        {
             let reason = "its check does not fit what it says; restore it from a backup";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }

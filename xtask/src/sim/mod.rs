@@ -79,7 +79,7 @@ fn live(seed: u64, missing: Option<Safeguard>, says: bool) -> Life {
 
 fn program(world: &mut World) -> Held {
     world.start()?;
-    for _ in 0..world.dice.u32(8..32) {
+    for _ in 0..world.dice.u32(6..22) {
         world.round()?;
     }
     world.finish()
@@ -105,10 +105,63 @@ pub(crate) fn run(plan: &Plan) -> Tally {
         say(told(*seed, held));
     }
     tally.add(Tally::one(failed.is_empty()));
+    tally.add(sweep(plan.sweeps));
     for safeguard in SAFEGUARDS {
         tally.add(control(safeguard));
     }
     tally
+}
+
+/// Cuts the power at every step of some programs, one step after another.
+fn sweep(programs: u64) -> Tally {
+    let begun = Instant::now();
+    let (next, states) = (AtomicU64::new(1), AtomicU64::new(0));
+    let failed = AtomicU64::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed > programs {
+                        break;
+                    }
+                    let all = cut(seed, None).steps;
+                    for step in 1..=all {
+                        states.fetch_add(1, Ordering::Relaxed);
+                        if let Err(Broken(why)) = cut(seed, Some(step)).held {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            say(format_args!(
+                                "program {seed}, power cut at step {step}: {why}"
+                            ));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    say(format_args!(
+        "sim: power cut at each of {} steps of {programs} programs, {} failed, {:.0} s",
+        states.load(Ordering::Relaxed),
+        failed.load(Ordering::Relaxed),
+        begun.elapsed().as_secs_f64()
+    ));
+    Tally::one(failed.into_inner() == 0)
+}
+
+/// A program without other mishaps, and the power cut at one step of its disk.
+fn cut(seed: u64, step: Option<u64>) -> Life {
+    let mut world = World::new(seed, None);
+    world.is_calm = true;
+    if let Some(step) = step {
+        world.disk.crash_at(step);
+    }
+    let held = program(&mut world);
+    Life {
+        held,
+        digest: world.digest,
+        steps: world.disk.steps(),
+    }
 }
 
 fn told(seed: u64, held: &Held) -> String {
