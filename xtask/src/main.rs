@@ -3,6 +3,7 @@
 mod conformance;
 mod crash;
 mod end_to_end;
+mod faults;
 mod packages;
 mod process;
 mod promise;
@@ -39,6 +40,36 @@ enum Command {
         /// Seed of the moments it is killed at
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Use this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
+    /// Flip every bit of a log and random bits of all its files, cut its tail at every byte
+    Damage {
+        /// KiB of segments of which every bit is flipped
+        #[arg(long, default_value_t = 1024)]
+        kib: usize,
+        /// Random flips over all files, each followed by a start
+        #[arg(long, default_value_t = 1_000_000)]
+        flips: u64,
+        /// Cuts through the last 64 KiB of the newest segment
+        #[arg(long, default_value_t = 65_536)]
+        cuts: usize,
+    },
+    /// Make calls fail, disks run full, clocks go wrong under the real server
+    Faults {
+        /// A few of each instead of all
+        #[arg(long)]
+        short: bool,
+        /// This part alone
+        #[arg(long)]
+        only: Option<faults::Part>,
+        /// The highest call of a thread that fails
+        #[arg(long, default_value_t = 200)]
+        calls: u32,
+        /// How often the disk is filled
+        #[arg(long, default_value_t = 10)]
+        fills: u32,
         /// Use this binary instead of building one
         #[arg(long)]
         binary: Option<PathBuf>,
@@ -83,6 +114,26 @@ fn main() -> ExitCode {
             seed,
             binary,
         } => process::binary(binary).and_then(|binary| crash::run(&binary, cycles, seed)),
+        Command::Damage { kib, flips, cuts } => sim::damage::run(sim::damage::Amount {
+            bytes: kib << 10,
+            flips,
+            cuts,
+        }),
+        Command::Faults {
+            short,
+            only,
+            calls,
+            fills,
+            binary,
+        } => process::binary(binary).and_then(|binary| {
+            let extent = faults::Extent {
+                only,
+                is_short: short,
+                calls,
+                fills,
+            };
+            faults::run(&binary, extent)
+        }),
         Command::Sim {
             seeds,
             seed,

@@ -31,7 +31,7 @@ pub(super) fn befall(world: &mut World) -> Held {
     let held = match world.dice.u32(0..8) {
         0 => rolled_back(world, &files),
         1 => copied(world, &files),
-        _ => flipped(world, &files),
+        _ => flipped(world, &files).map(drop),
     };
     if world.earlier.is_empty() || world.dice.u32(0..3) == 0 {
         world.earlier = files;
@@ -84,8 +84,8 @@ fn copied(world: &mut World, files: &Files) -> Held {
     ensure(opened.is_err(), || "a copied folder was opened".to_owned())
 }
 
-/// A bit flips in one file.
-fn flipped(world: &mut World, files: &Files) -> Held {
+/// A bit flips in one file; true when the log tells of it.
+pub(super) fn flipped(world: &mut World, files: &Files) -> Result<bool, Broken> {
     let paths: Vec<&PathBuf> = files
         .iter()
         .filter(|(_, bytes)| !bytes.is_empty())
@@ -100,7 +100,7 @@ fn flipped(world: &mut World, files: &Files) -> Held {
     }
     let mut files = files.clone();
     let Some(bytes) = files.get_mut(path) else {
-        return Ok(());
+        return Ok(false);
     };
     let used = bytes
         .iter()
@@ -136,9 +136,9 @@ fn is_identity(path: &Path) -> bool {
     name == "identity.json" || name == "log-signing.key" || is_in_store(path)
 }
 
-fn judge(world: &mut World, files: &Files, path: &Path) -> Held {
+fn judge(world: &mut World, files: &Files, path: &Path) -> Result<bool, Broken> {
     let mut process = match world.open(&SimulatedDisk::with_files(files)) {
-        Err(_) if is_identity(path) => return Ok(()),
+        Err(_) if is_identity(path) => return Ok(true),
         Err(error) => return Err(Broken(format!("the healthy rest is not served: {error}"))),
         Ok(process) => process,
     };
@@ -152,15 +152,17 @@ fn judge(world: &mut World, files: &Files, path: &Path) -> Held {
         })?;
     }
     if process.log().damage().is_none() {
-        harmless(world, &mut process)
+        harmless(world, &mut process)?;
+        Ok(false)
     } else {
-        let entry = world.model.kept[..1].iter().map(|kept| kept.entry.clone());
+        let entry = world.model.kept.iter().take(1).map(|kept| kept.entry.clone());
         let answer = process.submit(&entry.collect::<Vec<_>>());
         let is_refused = matches!(answer, Err(AppendError::ReadOnly { .. }));
         ensure(
             is_refused || lost.is_empty() || world.config.check_on_open_bytes == 1,
             || "a damaged log takes appends".to_owned(),
-        )
+        )?;
+        Ok(true)
     }
 }
 
@@ -174,6 +176,7 @@ fn harmless(world: &mut World, process: &mut SteppedLog) -> Held {
     ensure(world.model.verifier_key() == Some(&key), || {
         format!("it signs as {key}")
     })?;
+    Ok(true)?;
     for _ in 0..2 {
         let at = world.dice.u64(0..end);
         let proved = world.model.proved(process.log(), at)?;

@@ -8,6 +8,7 @@ use deedtrail_core::Text;
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::Clock as _;
 use deedtrail_core::port::log::{AppendError, Appended, EntryKind, NewEntry, Part, PartClass};
+use deedtrail_core::time::Timestamp;
 use deedtrail_evidence::disk::simulated::{SimulatedDisk, Syncing};
 use deedtrail_evidence::stepped::SteppedLog;
 use deedtrail_evidence::{LogConfig, OpenError, Upkeep};
@@ -18,6 +19,23 @@ use super::model::{Broken, Held, Model, ensure};
 
 /// Attempts to start before it counts as broken; each fault strikes once.
 const STARTS_MAX: u32 = 20;
+
+/// A record under a key made of its number.
+pub(super) fn record(number: u64, bytes: Vec<u8>) -> NewEntry {
+    NewEntry {
+        kind: EntryKind::Record,
+        tenant: TenantId::default(),
+        source: SourceName::new("sim.records").ok(),
+        received: Timestamp::default(),
+        idempotency_key: Some(Text::new(&format!("number-{number}"))),
+        note: Text::default(),
+        parts: vec![Part {
+            class: PartClass::Plain,
+            key_id: 0,
+            bytes,
+        }],
+    }
+}
 
 /// What a crash takes with it.
 #[derive(Clone, Copy, Debug)]
@@ -212,7 +230,7 @@ impl World {
     }
 
     /// An orderly stop; what it could not write is no loss.
-    fn stop(&mut self) -> Held {
+    pub(super) fn stop(&mut self) -> Held {
         let Some(process) = self.process.take() else {
             return Ok(());
         };
@@ -419,15 +437,11 @@ impl World {
     }
 
     fn fresh(&mut self, key: Option<Text>) -> NewEntry {
-        let parts = self.parts();
         NewEntry {
-            kind: EntryKind::Record,
-            tenant: TenantId::default(),
-            source: SourceName::new("sim.records").ok(),
             received: self.clock.now(),
             idempotency_key: key,
-            note: Text::default(),
-            parts,
+            parts: self.parts(),
+            ..record(0, vec![])
         }
     }
 
