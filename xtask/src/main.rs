@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that checks the project, in one place.
 
 mod conformance;
+mod controls;
 mod crash;
 mod end_to_end;
 mod faults;
@@ -44,6 +45,8 @@ enum Command {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
+    /// Take out one safeguard of the log at a time, in a copy of the checkout; the simulation must fail
+    Controls,
     /// Flip every bit of a log and random bits of all its files, cut its tail at every byte
     Damage {
         /// KiB of segments of which every bit is flipped
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
             seed,
             binary,
         } => process::binary(binary).and_then(|binary| crash::run(&binary, cycles, seed)),
+        Command::Controls => controls::run(),
         Command::Damage { kib, flips, cuts } => sim::damage::run(sim::damage::Amount {
             bytes: kib << 10,
             flips,

@@ -155,7 +155,12 @@ fn judge(world: &mut World, files: &Files, path: &Path) -> Result<bool, Broken> 
         harmless(world, &mut process)?;
         Ok(false)
     } else {
-        let entry = world.model.kept.iter().take(1).map(|kept| kept.entry.clone());
+        let entry = world
+            .model
+            .kept
+            .iter()
+            .take(1)
+            .map(|kept| kept.entry.clone());
         let answer = process.submit(&entry.collect::<Vec<_>>());
         let is_refused = matches!(answer, Err(AppendError::ReadOnly { .. }));
         ensure(
