@@ -20,7 +20,7 @@ struct Removal {
     becomes: &'static str,
 }
 
-const REMOVALS: [Removal; 11] = [
+const REMOVALS: [Removal; 10] = [
     Removal {
         safeguard: "a commit is synced",
         file: "writer.rs",
@@ -32,12 +32,6 @@ const REMOVALS: [Removal; 11] = [
         file: "writer.rs",
         text: ".map_err(|e| Fault::Broken(format!(\"fdatasync failed: {e}\")))?;",
         becomes: ".unwrap_or_default();",
-    },
-    Removal {
-        safeguard: "a torn tail is cut before the next write",
-        file: "writer.rs",
-        text: "            tail.is_torn = true;\n",
-        becomes: "",
     },
     Removal {
         safeguard: "rows of a commit that failed leave the index",

@@ -118,11 +118,11 @@ fn main() -> ExitCode {
             binary,
         } => process::binary(binary).and_then(|binary| crash::run(&binary, cycles, seed)),
         Command::Controls => controls::run(),
-        Command::Damage { kib, flips, cuts } => sim::damage::run(sim::damage::Amount {
+        Command::Damage { kib, flips, cuts } => Ok(sim::damage::run(sim::damage::Amount {
             bytes: kib << 10,
             flips,
             cuts,
-        }),
+        })),
         Command::Faults {
             short,
             only,

@@ -108,7 +108,7 @@ impl Place {
         let (mut talk, mut address) = (String::new(), None);
         let mut ports = BTreeMap::new();
         while let Some(line) = lines.next() {
-            let line = String::from(line?);
+            let line = line?;
             if let Some((_, rest)) = line.split_once(" on http://") {
                 address = Some(rest.trim().to_owned());
             } else if let Some((name, at)) = line

@@ -43,7 +43,7 @@ pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
     tally.add(Tally::one(passes("cargo", &clippy)?));
     tally.add(unit_tests()?);
     tally.add(sim::run(&LIVES));
-    tally.add(sim::damage::run(DAMAGE)?);
+    tally.add(sim::damage::run(DAMAGE));
     let binary = process::binary(None)?;
     tally.add(faults::run(&binary, FAULTS)?);
     tally.add(crash::run(&binary, CRASH_CYCLES, 1)?);

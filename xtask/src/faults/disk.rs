@@ -102,6 +102,9 @@ pub(super) fn full(binary: &Path, fills: u32) -> anyhow::Result<Tally> {
         tally.add(Tally::one(is_right));
     }
     let ended = server.stop();
+    if let Err(error) = &ended {
+        say(format_args!("full: {error:#}"));
+    }
     tally.add(Tally::one(ended.is_ok()));
     let complaint = judge(&place, &client.promised)?;
     let statuses: std::collections::BTreeSet<u16> = client.refused.iter().copied().collect();
@@ -135,7 +138,7 @@ fn fill_up(
             break;
         }
     }
-    let reads = ["/healthz", "/v1/log/entries/0", "/v1/sources"];
+    let reads = ["/healthz", "/v1/sources", "/v1/findings", "/v1/events"];
     let statuses = reads
         .iter()
         .map(|path| server.get(reader, path).map_or(0, |(status, _)| status));

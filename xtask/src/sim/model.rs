@@ -1,6 +1,6 @@
 //! What the log must hold, as its clients know it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -54,7 +54,7 @@ pub(super) struct Expected {
 pub(super) struct Model {
     pub(super) kept: Vec<Kept>,
     /// Contents under each key with their places.
-    keys: HashMap<Text, Vec<u64>>,
+    keys: BTreeMap<Text, Vec<u64>>,
     /// Commits that were not acknowledged since the last one that was: one of them may be there
     /// after a restart, as a whole.
     doubtful: Vec<Vec<Kept>>,

@@ -27,7 +27,7 @@ pub(super) fn record(number: u64, bytes: Vec<u8>) -> NewEntry {
         tenant: TenantId::default(),
         source: SourceName::new("sim.records").ok(),
         received: Timestamp::default(),
-        idempotency_key: Some(Text::new(&format!("number-{number}"))),
+        idempotency_key: Some(Text::new(format!("number-{number}"))),
         note: Text::default(),
         parts: vec![Part {
             class: PartClass::Plain,
@@ -267,9 +267,9 @@ impl World {
         for append in appends {
             let mut append = append.clone();
             if is_undeduped {
-                append
-                    .iter_mut()
-                    .for_each(|entry| entry.idempotency_key = None);
+                for entry in &mut append {
+                    entry.idempotency_key = None;
+                }
             }
             match process.submit(&append) {
                 Ok(submitted) => waiting.push(submitted),
@@ -428,7 +428,7 @@ impl World {
             }
             4 => self.fresh(None),
             _ => {
-                let key = Text::new(&format!("key-{}", self.next_id));
+                let key = Text::new(format!("key-{}", self.next_id));
                 let entry = self.fresh(Some(key));
                 self.sent.push(entry.clone());
                 entry

@@ -13,6 +13,8 @@ mod dedupe;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod trees;
