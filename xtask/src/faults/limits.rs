@@ -17,7 +17,7 @@ pub(super) fn descriptors(binary: &Path, is_short: bool) -> anyhow::Result<Tally
     let mut tally = Tally::default();
     let limits = OPEN_FILES
         .iter()
-        .filter(|limit| !is_short || **limit % 32 == 0);
+        .filter(|limit| !is_short || **limit % 64 == 32);
     for limit in limits {
         let folder = tempfile::tempdir()?;
         let place = template.place(binary, &subfolder(folder.path(), "place"))?;
