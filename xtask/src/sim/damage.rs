@@ -133,7 +133,7 @@ impl Sample {
                 self.sent += 1;
                 let mut bytes = vec![0; self.dice.usize(1..800)];
                 self.dice.fill(&mut bytes);
-                super::world::record(self.sent, bytes)
+                super::clients::record(self.sent, bytes)
             })
             .collect();
         let waiting = self

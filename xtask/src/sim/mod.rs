@@ -3,6 +3,7 @@
 //! disk, failing and full disks, clocks that jump, flipped bits, copies and old backups. A seed that
 //! fails is printed and fails again the same way.
 
+mod clients;
 pub(crate) mod damage;
 mod doubles;
 mod harm;
