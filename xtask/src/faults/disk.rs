@@ -132,8 +132,9 @@ fn fill_up(
     mount.fill()?;
     let mut refusal = 200;
     for _ in 0..DELIVERIES_MAX {
-        let padding: String = (0..PADDING_BYTES).map(|_| dice.alphanumeric()).collect();
-        refusal = client.send(server, token, (RECORDS, &padding));
+        // Each its own: several alike in one block would compress to one.
+        let padding = || (0..PADDING_BYTES).map(|_| dice.alphanumeric()).collect();
+        refusal = client.send_padded(server, token, RECORDS, padding);
         if refusal != 200 {
             break;
         }

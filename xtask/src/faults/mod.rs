@@ -138,10 +138,21 @@ impl Client {
 
     /// Sends a batch of new records once; its status, 0 when nothing was answered.
     fn send(&mut self, server: &Server, token: &str, (records, padding): (u64, &str)) -> u16 {
+        self.send_padded(server, token, records, || padding.to_owned())
+    }
+
+    /// As `send`, each record with a padding of its own.
+    fn send_padded(
+        &mut self,
+        server: &Server,
+        token: &str,
+        records: u64,
+        mut padding: impl FnMut() -> String,
+    ) -> u16 {
         let batch: Vec<(String, String)> = (0..records)
             .map(|at| {
                 let id = format!("{}-{}-{at}", self.name, self.sent);
-                let record = record(&id, padding);
+                let record = record(&id, &padding());
                 (id, record)
             })
             .collect();
