@@ -1,13 +1,18 @@
 //! `cargo xtask`: everything that checks the project, in one place.
 
 mod conformance;
+mod controls;
 mod crash;
 mod end_to_end;
+mod faults;
 mod mutation;
 mod packages;
 mod process;
+mod promise;
 mod public_rules;
 mod recognition;
+mod server;
+mod sim;
 mod suite;
 mod tidy;
 
@@ -50,6 +55,49 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Take out one safeguard of the log at a time, in a copy of the checkout; the simulation must fail
+    Controls,
+    /// Flip every bit of a log and random bits of all its files, cut its tail at every byte
+    Damage {
+        /// KiB of segments of which every bit is flipped
+        #[arg(long, default_value_t = 1024)]
+        kib: usize,
+        /// Random flips over all files, each followed by a start
+        #[arg(long, default_value_t = 1_000_000)]
+        flips: u64,
+        /// Cuts through the last 64 KiB of the newest segment
+        #[arg(long, default_value_t = 65_536)]
+        cuts: usize,
+    },
+    /// Make calls fail, disks run full, clocks go wrong under the real server
+    Faults {
+        /// A few of each instead of all
+        #[arg(long)]
+        short: bool,
+        /// This part alone
+        #[arg(long)]
+        only: Option<faults::Part>,
+        /// The highest call of a thread that fails
+        #[arg(long, default_value_t = 200)]
+        calls: u32,
+        /// How often the disk is filled
+        #[arg(long, default_value_t = 10)]
+        fills: u32,
+        /// Use this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
+    /// Live whole lives of a log on a simulated machine, each drawn from a seed
+    Sim {
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        /// The first seed; with `--seeds 1` its life is told
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Programs of which each step is cut off by a power cut
+        #[arg(long, default_value_t = 20)]
+        sweeps: u64,
+    },
     /// Open every page of a demo in a real browser
     EndToEnd {
         /// Folder for screenshots
@@ -83,6 +131,36 @@ fn main() -> ExitCode {
             binary,
         } => process::binary(binary).and_then(|binary| crash::run(&binary, cycles, seed)),
         Command::MutateBundles { bundles, seed } => mutation::run(bundles, seed),
+        Command::Controls => controls::run(),
+        Command::Damage { kib, flips, cuts } => Ok(sim::damage::run(sim::damage::Amount {
+            bytes: kib << 10,
+            flips,
+            cuts,
+        })),
+        Command::Faults {
+            short,
+            only,
+            calls,
+            fills,
+            binary,
+        } => process::binary(binary).and_then(|binary| {
+            let extent = faults::Extent {
+                only,
+                is_short: short,
+                calls,
+                fills,
+            };
+            faults::run(&binary, extent)
+        }),
+        Command::Sim {
+            seeds,
+            seed,
+            sweeps,
+        } => Ok(sim::run(&sim::Plan {
+            seeds,
+            first: seed,
+            sweeps,
+        })),
         Command::EndToEnd {
             screenshots,
             binary,

@@ -6,9 +6,10 @@ use crate::process::say;
 
 /// Program with options that make it say its version, and the Debian package that brings it. A
 /// package without a program of its own is asked for by name.
-const NEEDED: [(&str, &str, &str); 11] = [
+const NEEDED: [(&str, &str, &str); 13] = [
     ("chromium", "--version", "chromium"),
     ("curl", "--version", "curl"),
+    ("faketime", "--version", "faketime"),
     ("logger", "--version", "bsdutils"),
     ("nats-server", "--version", "nats-server"),
     ("node", "--version", "nodejs"),
@@ -18,6 +19,7 @@ const NEEDED: [(&str, &str, &str); 11] = [
     ("rsyslogd", "-v", "rsyslog-elasticsearch"),
     ("dpkg-query", "--status rsyslog-gnutls", "rsyslog-gnutls"),
     ("dpkg-query", "--status rsyslog-relp", "rsyslog-relp"),
+    ("strace", "--version", "strace"),
 ];
 
 fn missing() -> Vec<&'static str> {

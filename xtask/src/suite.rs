@@ -1,10 +1,30 @@
 //! `cargo xtask test`: all of it, in the order in which mistakes are cheapest to find.
 
 use crate::process::{self, Tally, passes, prints, say};
-use crate::{crash, end_to_end, packages, tidy};
+use crate::{crash, end_to_end, faults, packages, sim, tidy};
 
 /// Kill cycles of one run of the suite; `cargo xtask crash` does more.
 const CRASH_CYCLES: u32 = 50;
+
+/// Lives of a log of one run of the suite, and programs cut off at each of their steps.
+const LIVES: sim::Plan = sim::Plan {
+    seeds: 10_000,
+    first: 1,
+    sweeps: 4,
+};
+/// Damage of one run of the suite.
+const DAMAGE: sim::damage::Amount = sim::damage::Amount {
+    bytes: 64 << 10,
+    flips: 2000,
+    cuts: 512,
+};
+/// Faults of one run of the suite.
+const FAULTS: faults::Extent = faults::Extent {
+    only: None,
+    is_short: true,
+    calls: 200,
+    fills: 1,
+};
 
 pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
     packages::ensure(no_install)?;
@@ -22,7 +42,10 @@ pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
     ];
     tally.add(Tally::one(passes("cargo", &clippy)?));
     tally.add(unit_tests()?);
+    tally.add(sim::run(&LIVES));
+    tally.add(sim::damage::run(DAMAGE));
     let binary = process::binary(None)?;
+    tally.add(faults::run(&binary, FAULTS)?);
     tally.add(crash::run(&binary, CRASH_CYCLES, 1)?);
     tally.add(end_to_end::run(&binary, None)?);
     Ok(tally)

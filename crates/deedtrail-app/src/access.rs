@@ -61,6 +61,14 @@ pub enum Denied {
     },
 }
 
+/// A disk that is full keeps nobody from reading: when a token or session was last used is then not
+/// written.
+fn remembered(touched: Result<(), StoreError>) {
+    if let Err(error) = touched {
+        tracing::warn!(%error, "when it was last used is not remembered");
+    }
+}
+
 /// What gives a scope: people, who sign in, deliver no records.
 fn giver(scope: &str) -> &'static str {
     if scope == scope_name(Scope::Ingest) {
@@ -191,7 +199,7 @@ impl App {
             .last_used
             .is_none_or(|at| now.micros_since(at) > TOUCH_US)
         {
-            self.ports.store.touch_token(&record.prefix, now)?;
+            remembered(self.ports.store.touch_token(&record.prefix, now));
         }
         Ok(Principal {
             name: format!("token:{}", record.prefix).into(),
@@ -278,7 +286,7 @@ impl App {
             return Err(Denied::NotSignedIn.into());
         }
         if idle > TOUCH_US {
-            self.ports.store.touch_session(&hash, now)?;
+            remembered(self.ports.store.touch_session(&hash, now));
         }
         Ok(Principal {
             name: session.principal,

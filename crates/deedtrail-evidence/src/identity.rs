@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use deedtrail_core::port::Entropy;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::disk::{Access, Disk, read_file, replace_file};
 
@@ -46,6 +47,19 @@ pub struct Identity {
     pub origins: Vec<Origin>,
 }
 
+/// `identity.json` as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IdentityFile {
+    format: u32,
+    log_id: String,
+    origins: Vec<Origin>,
+    /// First 16 bytes of SHA-256 over the other fields as compact JSON, hex. Nothing else would tell
+    /// that a name changed. Missing in files that older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check: Option<String>,
+}
+
 impl Identity {
     pub(crate) fn create(origin: Option<&str>, now: Timestamp, entropy: &dyn Entropy) -> Self {
         let mut random = [0; 16];
@@ -78,13 +92,35 @@ impl Identity {
             return Ok(None);
         };
         sync_name(disk, path)?;
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(io::Error::from)
+        let file: IdentityFile = serde_json::from_slice(&bytes)?;
+        let identity = Self {
+            format: file.format,
+            log_id: file.log_id,
+            origins: file.origins,
+        };
+        if file
+            .check
+            .is_some_and(|check| Some(check) != identity.check().ok())
+        {
+            let reason = "its check does not fit what it says; restore it from a backup";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        Ok(Some(identity))
+    }
+
+    fn check(&self) -> io::Result<String> {
+        let hash = Sha256::digest(serde_json::to_vec(self)?);
+        Ok(hex::encode(&hash[..16]))
     }
 
     pub(crate) fn save(&self, disk: &dyn Disk, path: &Path) -> io::Result<()> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
+        let file = IdentityFile {
+            format: self.format,
+            log_id: self.log_id.clone(),
+            origins: self.origins.clone(),
+            check: Some(self.check()?),
+        };
+        let mut bytes = serde_json::to_vec_pretty(&file)?;
         bytes.push(b'\n');
         replace_file(disk, path, Access::Create, &bytes)
     }

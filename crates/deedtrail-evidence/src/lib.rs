@@ -25,6 +25,8 @@ pub mod record;
 pub mod segment;
 mod segments;
 mod shared;
+#[cfg(feature = "simulation")]
+pub mod stepped;
 mod tree;
 mod watermark;
 pub mod witness;

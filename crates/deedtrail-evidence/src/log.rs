@@ -1,6 +1,6 @@
 //! The log as its callers see it.
 
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,11 +23,15 @@ use crate::merkle::{self, Hash, Leaves};
 use crate::note::{Checkpoint, Note, VerifierKey};
 use crate::open::{self, OpenError, Opened, Surroundings};
 use crate::proof::TlogProof;
-use crate::queue::{Append, Request, WRITER_GONE};
+use crate::queue::{Append, Committed, Refusal, Request, WRITER_GONE};
 use crate::receipt;
 use crate::record::{self, RecordError};
 use crate::shared::{SealError, Shared};
+use crate::writer::Writer;
 use crate::{locked, read_locked};
+
+/// Where the writer's answer to one append arrives.
+pub(crate) type Answers = Receiver<Result<Committed, Refusal>>;
 
 /// An evidence log on disk. Dropping it closes it.
 #[derive(Debug)]
@@ -78,6 +82,28 @@ impl Log {
     }
 
     fn start(config: &LogConfig, opened: Opened) -> Result<Self, OpenError> {
+        let (log, writer, unrecorded) = Self::ready(config, opened);
+        let shared = Arc::clone(&log.shared);
+        log.spawn("evidence-writer", move || writer.run())?;
+        if let Upkeep::Every(period) = config.upkeep {
+            let sealing = Arc::clone(&shared);
+            log.spawn("evidence-seal", move || seal_regularly(&sealing, period))?;
+            log.spawn("evidence-index", move || keep_index(&shared))?;
+        }
+        if let Some(origin) = unrecorded {
+            // Before anything else: the first entry under a new origin says where it came from.
+            let recorded = log.append(vec![adoption_entry(&origin)]);
+            recorded.map_err(|error| OpenError::Io {
+                operation: "record the adoption".to_owned(),
+                source: std::io::Error::other(error),
+            })?;
+        }
+        Ok(log)
+    }
+
+    /// Everything but the threads: the log's writer is not running, and the first append is to record
+    /// the origin, if there is one.
+    pub(crate) fn ready(config: &LogConfig, opened: Opened) -> (Self, Writer, Option<Origin>) {
         let Opened {
             shared,
             writer,
@@ -98,21 +124,7 @@ impl Log {
                 tracing::warn!(%error, "no checkpoint was signed at start");
             }
         }
-        log.spawn("evidence-writer", move || writer.run())?;
-        if let Upkeep::Every(period) = config.upkeep {
-            let sealing = Arc::clone(&shared);
-            log.spawn("evidence-seal", move || seal_regularly(&sealing, period))?;
-            log.spawn("evidence-index", move || keep_index(&shared))?;
-        }
-        if let Some(origin) = unrecorded {
-            // Before anything else: the first entry under a new origin says where it came from.
-            let recorded = log.append(vec![adoption_entry(&origin)]);
-            recorded.map_err(|error| OpenError::Io {
-                operation: "record the adoption".to_owned(),
-                source: std::io::Error::other(error),
-            })?;
-        }
-        Ok(log)
+        (log, writer, unrecorded)
     }
 
     fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
@@ -169,6 +181,35 @@ impl Log {
         };
         drop(lock);
         sealed
+    }
+
+    /// Hands entries to the writer, which answers once they are durable; `None` when there are none.
+    pub(crate) fn submit(&self, entries: &[NewEntry]) -> Result<Option<Answers>, AppendError> {
+        if let Some(refusal) = self.shared.queue.refusal() {
+            return Err(refusal.to_error());
+        }
+        let append = Append::prepare(entries, &self.shared.compressors)?;
+        if append.entries.is_empty() {
+            return Ok(None);
+        }
+        let (reply, answer) = sync_channel(1);
+        self.shared.queue.push(Request { append, reply })?;
+        Ok(Some(answer))
+    }
+
+    /// The writer's answer as the caller gets it: with a signed receipt when anything was written.
+    pub(crate) fn answered(
+        &self,
+        answer: Result<Committed, Refusal>,
+    ) -> Result<Appended, AppendError> {
+        let committed = answer.map_err(|refusal| refusal.to_error())?;
+        let shared = &self.shared;
+        let receipt = committed.written.as_ref();
+        let receipt = receipt.map(|written| receipt::sign(&shared.signer, &shared.origin, written));
+        Ok(Appended {
+            outcomes: committed.outcomes,
+            receipt,
+        })
     }
 
     pub(crate) fn batch(&self, sequence: Sequence) -> Result<Arc<Batch>, ReadError> {
@@ -320,33 +361,17 @@ impl EvidenceLog for Log {
     }
 
     fn append(&self, entries: Vec<NewEntry>) -> Result<Appended, AppendError> {
-        if let Some(refusal) = self.shared.queue.refusal() {
-            return Err(refusal.to_error());
-        }
-        let append = Append::prepare(&entries, &self.shared.compressors)?;
-        drop(entries);
-        if append.entries.is_empty() {
+        let Some(answer) = self.submit(&entries)? else {
             return Ok(Appended {
                 outcomes: vec![],
                 receipt: None,
             });
-        }
-        let (reply, answer) = sync_channel(1);
-        self.shared.queue.push(Request { append, reply })?;
+        };
+        drop(entries);
         let stopped = |_| AppendError::Failed {
             reason: WRITER_GONE.to_owned(),
         };
-        let committed = answer
-            .recv()
-            .map_err(stopped)?
-            .map_err(|refusal| refusal.to_error())?;
-        let shared = &self.shared;
-        let receipt = committed.written.as_ref();
-        let receipt = receipt.map(|written| receipt::sign(&shared.signer, &shared.origin, written));
-        Ok(Appended {
-            outcomes: committed.outcomes,
-            receipt,
-        })
+        self.answered(answer.recv().map_err(stopped)?)
     }
 
     fn end(&self) -> Sequence {

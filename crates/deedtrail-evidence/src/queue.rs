@@ -147,6 +147,23 @@ struct Waiting {
     is_closing: bool,
 }
 
+impl Waiting {
+    /// Takes the appends of the next commit.
+    fn next_commit(&mut self) -> Vec<Request> {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while let Some(next) = self.requests.front() {
+            let next = next.append.records.len();
+            if bytes > 0 && bytes + next > COMMIT_BYTES {
+                break;
+            }
+            bytes += next;
+            taken.extend(self.requests.pop_front());
+        }
+        self.bytes -= bytes;
+        taken
+    }
+}
+
 /// The queue between callers and the writer.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -182,20 +199,14 @@ impl Queue {
                 .wait(waiting)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        let (mut taken, mut bytes) = (Vec::new(), 0);
-        while let Some(next) = waiting
-            .requests
-            .front()
-            .map(|next| next.append.records.len())
-        {
-            if bytes > 0 && bytes + next > COMMIT_BYTES {
-                break;
-            }
-            bytes += next;
-            taken.extend(waiting.requests.pop_front());
-        }
-        waiting.bytes -= bytes;
-        taken
+        waiting.next_commit()
+    }
+
+    /// The appends of the next commit; `None` when nothing waits.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn take_waiting(&self) -> Option<Vec<Request>> {
+        let taken = locked(&self.waiting).next_commit();
+        (!taken.is_empty()).then_some(taken)
     }
 
     /// From now on every append is refused for this reason.

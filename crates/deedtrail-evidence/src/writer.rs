@@ -116,7 +116,8 @@ impl Writer {
         }
     }
 
-    fn serve(&mut self, requests: Vec<Request>) {
+    /// Commits these appends and answers their callers.
+    pub(crate) fn serve(&mut self, requests: Vec<Request>) {
         let (mut appends, replies): (Vec<Append>, Vec<_>) = requests
             .into_iter()
             .map(|request| (request.append, request.reply))

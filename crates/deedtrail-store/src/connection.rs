@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use deedtrail_core::port::store::StoreError;
 
@@ -127,6 +127,11 @@ impl Connections {
     }
 
     fn failed(&self, error: &rusqlite::Error) -> StoreError {
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            return StoreError::DiskFull {
+                path: shown(&self.path),
+            };
+        }
         StoreError::Failed {
             path: shown(&self.path),
             reason: error.to_string(),
@@ -182,4 +187,29 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<u32> {
         tx.commit()?;
     }
     Ok(found.max(schema_version()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_such_and_the_next_write_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let connections = Connections::open(&folder.path().join("control.db")).unwrap();
+        let fill = |pages: u32| {
+            connections.write(|tx| {
+                tx.pragma_update(None, "max_page_count", pages)?;
+                tx.execute_batch(
+                    "CREATE TABLE filler AS SELECT zeroblob(1000000) AS x; DROP TABLE filler;",
+                )
+            })
+        };
+        let refused = fill(1);
+        assert!(
+            matches!(refused, Err(StoreError::DiskFull { .. })),
+            "{refused:?}"
+        );
+        fill(1_000_000).unwrap();
+    }
 }

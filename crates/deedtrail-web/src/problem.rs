@@ -154,7 +154,10 @@ impl From<Denied> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        failed(&error)
+        match error {
+            StoreError::DiskFull { .. } => disk_full(error.to_string()),
+            error => failed(&error),
+        }
     }
 }
 
@@ -323,15 +326,17 @@ pub(crate) fn unknown_source(detail: String) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown-source", title, detail)
 }
 
+fn disk_full(detail: String) -> Problem {
+    let status = StatusCode::INSUFFICIENT_STORAGE;
+    Problem::new(status, "disk-full", "The disk is full", detail).retry_after(30)
+}
+
 fn append_problem(error: &AppendError) -> Problem {
     let detail = error.to_string();
     let unavailable = StatusCode::SERVICE_UNAVAILABLE;
     match error {
         AppendError::Busy { retry_after_s } => Problem::busy(*retry_after_s),
-        AppendError::DiskFull { .. } => {
-            let status = StatusCode::INSUFFICIENT_STORAGE;
-            Problem::new(status, "disk-full", "The disk is full", detail).retry_after(30)
-        }
+        AppendError::DiskFull { .. } => disk_full(detail),
         AppendError::ReadOnly { .. } => {
             Problem::new(unavailable, "read-only", "The log is read-only", detail).retry_after(60)
         }

@@ -1,23 +1,89 @@
 //! How the clients send.
 
 use std::path::Path;
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// Name of the server's configuration file.
-pub(super) const CONFIGURATION: &str = "deedtrail.toml";
+use crate::server::{Server, agent, answered};
+
+use super::relp::Session;
+
 const SECRET: &str = "signs-what-is-sent-while-servers-die";
 
-/// Writes a configuration with a webhook.
-pub(super) fn configure(folder: &Path) -> std::io::Result<()> {
+/// A configuration with a webhook and a listener.
+pub(super) fn settings(folder: &Path) -> std::io::Result<String> {
     let secret = folder.join("webhook.secret");
     std::fs::write(&secret, SECRET)?;
     #[cfg(unix)]
     std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     let settings = "[webhooks.crash]\nscheme = \"github\"\nsource = \"aws.cloudtrail\"\n\
-                    secret_file = \"webhook.secret\"\n";
-    std::fs::write(folder.join(CONFIGURATION), settings)
+                    secret_file = \"webhook.secret\"\n\
+                    [listeners.crash]\nprotocol = \"relp\"\nlisten = \"127.0.0.1:0\"\n";
+    Ok(settings.to_owned())
+}
+
+/// Where the server is.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    address: String,
+    relp: Option<u16>,
+    pub(super) token: String,
+}
+
+impl Line {
+    pub(super) fn to(server: &Server, token: &str) -> Self {
+        Self {
+            address: server.address.clone(),
+            relp: server.ports.get("crash").copied(),
+            token: token.to_owned(),
+        }
+    }
+}
+
+/// One client's way of sending.
+pub(super) struct Sender {
+    protocol: Protocol,
+    agent: ureq::Agent,
+    session: Option<Session>,
+    silence_max: Duration,
+}
+
+impl Sender {
+    pub(super) fn new(protocol: Protocol, silence_max: Duration) -> Self {
+        Self {
+            protocol,
+            agent: agent(silence_max),
+            session: None,
+            silence_max,
+        }
+    }
+
+    /// Status of the answer; `None` when there was none.
+    pub(super) fn send(&mut self, line: &Line, records: &[&str]) -> Option<u16> {
+        if let Protocol::Relp = self.protocol {
+            return self.send_relp(line.relp?, records).ok().map(|()| 200);
+        }
+        let body = self.protocol.body(records);
+        let address = format!("http://{}{}", line.address, self.protocol.path());
+        let mut request = self.agent.post(address);
+        for (name, value) in self.protocol.headers(&line.token, &body) {
+            request = request.header(name, value);
+        }
+        answered(request.send(body)).map(|(status, _)| status)
+    }
+
+    fn send_relp(&mut self, port: u16, records: &[&str]) -> std::io::Result<()> {
+        let session = self.session.take().filter(|session| session.leads_to(port));
+        let mut session = match session {
+            Some(session) => session,
+            None => Session::open(port, self.silence_max)?,
+        };
+        session.send(records)?;
+        self.session = Some(session);
+        Ok(())
+    }
 }
 
 /// What a client speaks.
@@ -33,17 +99,20 @@ pub(super) enum Protocol {
     CloudEvents,
     /// Signed by the sender.
     Webhook,
+    /// rsyslog's own, over TCP.
+    Relp,
 }
 
 impl Protocol {
     pub(super) fn of(client: u64) -> Self {
-        match client % 6 {
+        match client % 7 {
             0 => Self::Own,
             1 => Self::Collector,
             2 => Self::Bulk,
             3 => Self::Logs,
             4 => Self::CloudEvents,
-            _ => Self::Webhook,
+            5 => Self::Webhook,
+            _ => Self::Relp,
         }
     }
 
@@ -55,13 +124,14 @@ impl Protocol {
             Self::Logs => "/v1/logs",
             Self::CloudEvents => "/v1/cloudevents",
             Self::Webhook => "/v1/webhooks/crash",
+            Self::Relp => "",
         }
     }
 
     pub(super) fn headers(self, token: &str, body: &str) -> Vec<(&'static str, String)> {
         let kind = match self {
             Self::CloudEvents => "application/cloudevents-batch+json",
-            Self::Own | Self::Bulk => "application/x-ndjson",
+            Self::Own | Self::Bulk | Self::Relp => "application/x-ndjson",
             Self::Collector | Self::Logs | Self::Webhook => "application/json",
         };
         let access = match self {
@@ -73,7 +143,7 @@ impl Protocol {
 
     pub(super) fn body(self, records: &[&str]) -> String {
         match self {
-            Self::Own => records.join("\n"),
+            Self::Own | Self::Relp => records.join("\n"),
             Self::Collector => joined(records, "\n", |record| {
                 format!("{{\"sourcetype\":\"aws:cloudtrail\",\"event\":{record}}}")
             }),

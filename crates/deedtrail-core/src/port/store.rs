@@ -21,6 +21,8 @@ use crate::time::Timestamp;
 pub enum StoreError {
     #[error("the control plane at {path} failed: {reason}")]
     Failed { path: String, reason: String },
+    #[error("the disk is full; free space under {path}, the control plane goes on by itself")]
+    DiskFull { path: String },
     #[error(
         "{path} was written by a newer version (schema {found}, this one knows {known}); upgrade the binary"
     )]

@@ -313,3 +313,37 @@ fn another_origin_in_the_configuration_is_refused() {
         Err(OpenError::OtherOrigin { .. })
     ));
 }
+
+#[test]
+fn a_flipped_bit_of_the_identity_never_makes_it_another() {
+    let disk = SimulatedDisk::new(Syncing::Honest);
+    let mut config = config(Path::new("/sim"));
+    config.origin = None;
+    let log = open_on(&config, Arc::new(disk.clone())).unwrap();
+    log.append(vec![entry("a", "1")]).unwrap();
+    log.close().unwrap();
+    let key = log.verifier_key();
+    drop(log);
+    let path = Path::new("/sim/data/log/identity.json");
+    let files = disk.snapshot();
+    for bit in 0..files[path].len() * 8 {
+        let mut files = files.clone();
+        files.get_mut(path).unwrap()[bit / 8] ^= 1 << (bit % 8);
+        let opened = open_on(&config, Arc::new(SimulatedDisk::with_files(&files)));
+        if let Ok(log) = opened {
+            assert_eq!(log.verifier_key(), key, "bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn an_identity_without_a_check_is_that_of_an_older_version() {
+    let disk = a_log_of(1, "a");
+    let path = Path::new("/sim/data/log/identity.json");
+    disk.tamper(path, |bytes| {
+        let mut value: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        value.as_object_mut().unwrap().remove("check").unwrap();
+        *bytes = serde_json::to_vec(&value).unwrap();
+    });
+    open_on(&config(Path::new("/sim")), Arc::new(disk)).unwrap();
+}

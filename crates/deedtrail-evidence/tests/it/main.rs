@@ -14,6 +14,8 @@ mod dedupe;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod trees;

@@ -1,7 +1,7 @@
 //! One file per command; each is a function of a [`Context`].
 
-mod backup;
 mod backtest;
+mod backup;
 mod baseline;
 mod behaviour;
 mod charter;

@@ -1,13 +1,16 @@
 //! A disk in memory that forgets what was not synced. For tests.
 //!
-//! A crash stops every operation; [`SimulatedDisk::restart`] then keeps, by a seed, an arbitrary
-//! part of what was written since the last sync: whole writes, some of their 512-byte sectors, or
-//! none, and of each folder's creations, renames and removals a prefix.
+//! A crash stops every operation. When it was a power cut, [`SimulatedDisk::restart`] keeps, by a
+//! seed, an arbitrary part of what was written since the last sync: whole writes, some of their
+//! 512-byte sectors, or none, and of each folder's creations, renames and removals a prefix. When
+//! only the process was killed, [`SimulatedDisk::resume`] keeps everything that was written, and it
+//! is as little durable as before.
 
 mod access;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -23,8 +26,10 @@ pub enum Syncing {
     /// What it promises.
     #[default]
     Honest,
-    /// Nothing, but it reports success: the negative control of the crash tests.
+    /// Nothing, but it reports success, for files and folders: a negative control.
     Ignored,
+    /// What it promises for files, nothing for names in folders: a negative control.
+    FoldersIgnored,
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +121,13 @@ impl State {
         }
     }
 
+    /// No process runs yet, nothing is due.
+    fn start(&mut self) {
+        (self.crash_at, self.is_down) = (None, false);
+        self.locks.clear();
+        self.failures.clear();
+    }
+
     fn up(&self) -> io::Result<()> {
         if self.is_down {
             Err(power_cut())
@@ -124,19 +136,26 @@ impl State {
         }
     }
 
+    fn used(&self) -> usize {
+        let lengths = self.files.values().map(|content| content.current.len());
+        lengths.sum()
+    }
+
     fn change(&mut self, file: u64, change: Change) -> io::Result<()> {
         let step = self.step();
-        let used: usize = self
-            .files
-            .values()
-            .map(|content| content.current.len())
-            .sum();
+        let used = self.capacity.map_or(0, |_| self.used());
         let Some(content) = self.files.get_mut(&file) else {
             return Err(power_cut());
         };
-        if step.is_err() && !self.is_down {
-            return step;
-        }
+        let change = match change {
+            // A write that fails may have come half-way.
+            Change::Write { offset, mut bytes } if step.is_err() && !self.is_down => {
+                bytes.truncate(bytes.len() / 2);
+                Change::Write { offset, bytes }
+            }
+            _ if step.is_err() && !self.is_down => return step,
+            whole => whole,
+        };
         let before = content.current.len();
         let mut after = before;
         if let Change::Write { offset, bytes } = &change {
@@ -177,7 +196,7 @@ impl State {
             }
             return Err(error);
         }
-        if syncing == Syncing::Honest {
+        if syncing != Syncing::Ignored {
             let Content {
                 durable, pending, ..
             } = content;
@@ -237,6 +256,11 @@ impl SimulatedDisk {
         locked(&self.0).failures.insert(step, kind);
     }
 
+    /// Stops every operation now.
+    pub fn crash(&self) {
+        locked(&self.0).is_down = true;
+    }
+
     /// Bytes all files together may have; `None` is no limit.
     pub fn set_capacity(&self, bytes: Option<usize>) {
         locked(&self.0).capacity = bytes;
@@ -244,11 +268,38 @@ impl SimulatedDisk {
 
     /// Bytes all files have together.
     pub fn used(&self) -> usize {
-        locked(&self.0)
-            .files
-            .values()
-            .map(|content| content.current.len())
-            .sum()
+        locked(&self.0).used()
+    }
+
+    /// True when a step has failed since the last time this was asked.
+    pub fn take_hits(&self) -> bool {
+        let mut state = locked(&self.0);
+        let next = state.steps + 1;
+        let still_due = state.failures.split_off(&next);
+        let hit = mem::replace(&mut state.failures, still_due);
+        !hit.is_empty()
+    }
+
+    /// Nothing that is due happens any more.
+    pub fn calm(&self) {
+        let mut state = locked(&self.0);
+        state.crash_at = None;
+        state.failures.clear();
+    }
+
+    /// Whether there is a limit to what all files together may have.
+    pub fn is_limited(&self) -> bool {
+        locked(&self.0).capacity.is_some()
+    }
+
+    /// True after a crash, before `restart` or `resume`.
+    pub fn is_down(&self) -> bool {
+        locked(&self.0).is_down
+    }
+
+    /// Starts anew after the process was killed: what it wrote is there, durable or not.
+    pub fn resume(&self) {
+        locked(&self.0).start();
     }
 
     /// Switches the power off and on again; `seed` decides what of the unsynced survives.
@@ -278,16 +329,7 @@ impl SimulatedDisk {
             }
         }
         names.clone_from(durable_names);
-        let State {
-            locks,
-            crash_at,
-            is_down,
-            failures,
-            ..
-        } = &mut *state;
-        (*crash_at, *is_down) = (None, false);
-        locks.clear();
-        failures.clear();
+        state.start();
     }
 
     /// Changes the bytes of a file, durably and without counting a step.
