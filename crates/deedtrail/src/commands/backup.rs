@@ -83,6 +83,10 @@ fn copy(context: &Context<'_>, folder: &Path) -> anyhow::Result<Copied> {
     // The store says how far the log was processed: it goes first, the log is never behind it.
     context.instance.store.copy_to(&folder.join(STORE_FILE))?;
     copy_files(&data.join("keys"), &folder.join("keys"))?;
+    let witnessed = Path::new("state").join("witnessed");
+    if data.join(&witnessed).try_exists()? {
+        copy_files(&data.join(&witnessed), &folder.join(&witnessed))?;
+    }
     for name in [VERSION_FILE, FILE_NAME] {
         let (from, to) = (data.join(name), folder.join(name));
         if from.try_exists()? {
