@@ -171,9 +171,12 @@ fn main() -> ExitCode {
             folder,
             public_rules,
             binary,
-        } => process::binary(binary).and_then(|binary| match public_rules {
-            true => public_rules::run(&binary, &folder),
-            false => conformance::run(&binary, &folder),
+        } => process::binary(binary).and_then(|binary| {
+            if public_rules {
+                public_rules::run(&binary, &folder)
+            } else {
+                conformance::run(&binary, &folder)
+            }
         }),
     };
     match result {

@@ -254,9 +254,10 @@ fn score<'t>(
         }
         let missed = must.len() as u64 - found;
         if found == 0 {
-            let reason = match intent.by.is_empty() {
-                true => intent.not_covered.as_str(),
-                false => "a detection that the table names does not fire",
+            let reason = if intent.by.is_empty() {
+                intent.not_covered.as_str()
+            } else {
+                "a detection that the table names does not fire"
             };
             let line = format!("{rule} ({})", intent.title);
             gaps.entry(reason).or_default().push(line);
