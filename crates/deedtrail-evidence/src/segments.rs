@@ -69,6 +69,9 @@ pub(crate) struct Segments {
 impl Segments {
     pub(crate) fn new(disk: Arc<dyn Disk>, folder: PathBuf, log_id: u64) -> io::Result<Self> {
         disk.create_folder(&folder)?;
+        // A removal that was not durable would bring a segment back with the next power cut, when
+        // others have taken its place.
+        disk.sync_folder(&folder)?;
         let names = disk.list(&folder)?;
         let list = names
             .iter()
@@ -408,7 +411,9 @@ impl Segments {
                 })
             }
             Err(error) => {
-                if let Err(second) = self.disk.remove(&path) {
+                let removed = self.disk.remove(&path);
+                let removed = removed.and_then(|()| self.disk.sync_folder(&self.folder));
+                if let Err(second) = removed {
                     tracing::warn!(error = %second, "cannot remove an unused segment");
                 }
                 Err(error)

@@ -116,7 +116,7 @@ impl World {
             let was_hit = self.disk.take_hits();
             match opened {
                 Ok(process) if !self.disk.is_down() => {
-                    self.has_failed = was_hit;
+                    self.has_failed = was_hit || self.disk.is_limited();
                     self.note("started");
                     self.model.recovered(process.log())?;
                     self.process = Some(process);

@@ -18,7 +18,7 @@ use crate::identity::{Adoption, FORMAT, Identity, Origin, signing_seed};
 use crate::index::{Index, IndexStore};
 use crate::note::{NoteError, NoteSigner};
 use crate::queue::{Queue, Refusal};
-use crate::segments::Segments;
+use crate::segments::{Segments, is_disk_full};
 use crate::shared::{Progress, Shared};
 use crate::watermark::Watermark;
 use crate::writer::Writer;
@@ -234,7 +234,14 @@ fn prepare(writer: &mut Writer, covered: Sequence, config: &LogConfig) -> Result
         return Ok(());
     }
     caught_up?;
-    let marked = writer.watermark.set(writer.end.sequence);
+    let marked = match writer.watermark.set(writer.end.sequence) {
+        // A full disk must not keep the log from being read.
+        Err(error) if is_disk_full(&error) => {
+            tracing::warn!(%error, "cannot write the watermark");
+            Ok(())
+        }
+        marked => marked,
+    };
     marked.map_err(during("write the watermark in", &config.folder))
 }
 
