@@ -73,13 +73,7 @@ impl Instance {
         let names: Vec<SourceName> = mapper.sources().into_iter().map(|one| one.name).collect();
         let webhooks = webhooks::load(config, &names)?;
         let signals = signals::load(config)?;
-        let log = Log::open(
-            &log_config(config),
-            Arc::new(RealDisk),
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-        );
-        let log = Arc::new(log.with_context(|| format!("data folder {}", data.display()))?);
+        let log = open_log(config, &clock, &entropy)?;
         let witnesses = witnesses::open(config, &log)?;
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
         let archive = DeltaArchive::open(&data.join("archive"), ARCHIVE_WRITER)?;
@@ -228,6 +222,17 @@ pub(crate) fn ensure_installed(data: &Path) -> anyhow::Result<()> {
         data.display()
     );
     Ok(())
+}
+
+fn open_log(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> anyhow::Result<Arc<Log>> {
+    let (disk, clock, entropy) = (Arc::new(RealDisk), Arc::clone(clock), Arc::clone(entropy));
+    let log = Log::open(&log_config(config), disk, clock, entropy);
+    let log = log.with_context(|| format!("data folder {}", config.data.display()))?;
+    Ok(Arc::new(log))
 }
 
 /// Makes a folder, and those above it that are missing, that only its owner can open.
