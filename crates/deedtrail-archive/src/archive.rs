@@ -87,7 +87,7 @@ impl DeltaArchive {
         let folder = folder
             .canonicalize()
             .map_err(|source| file_error(folder, source))?;
-        let engine = Engine::start(&folder)?;
+        let engine = Engine::start()?;
         let live = match std::fs::read_link(folder.join(LIVE_LINK)) {
             Ok(name) => engine.run(load(folder.join(name), log_origin.to_owned()))??,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -1,7 +1,6 @@
 //! The archive's own runtime, the shared caches, and one error for everything below the port.
 
 use std::future::Future;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -20,10 +19,6 @@ use tokio::runtime::Runtime;
 const WORKERS: usize = 2;
 /// Threads of the runtime for SQL.
 const QUERY_WORKERS: usize = 2;
-/// Bytes that all queries together may put aside on disk.
-const SPILL_BYTES_MAX: u64 = 2 << 30;
-/// Folder of what queries put aside while they run.
-const SPILL_FOLDER: &str = "spill";
 /// Stack of a worker, bytes: planning a deeply nested query recurses.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -62,10 +57,8 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts it for the archive in `folder`; what queries put aside lies below it.
-    pub(crate) fn start(folder: &Path) -> Result<Self, EngineError> {
-        let spilling = spilling(&folder.join(SPILL_FOLDER))?;
-        let environment = RuntimeEnvBuilder::new().with_disk_manager_builder(spilling);
+    pub(crate) fn start() -> Result<Self, EngineError> {
+        let environment = RuntimeEnvBuilder::new().with_disk_manager_builder(no_spilling());
         Ok(Self {
             runtime: Some(runtime("archive", WORKERS)?),
             queries: Some(runtime("archive-query", QUERY_WORKERS)?),
@@ -113,14 +106,12 @@ impl Engine {
         }
     }
 
-    /// Caches and object stores shared by all queries; memory unlimited.
+    /// Caches and object stores shared by all queries; memory unlimited, no spilling to disk.
     pub(crate) fn environment(&self) -> Arc<RuntimeEnv> {
         Arc::clone(&self.environment)
     }
 
-    /// As [`Engine::environment`], but one query may use `bytes_max` bytes of memory. What
-    /// can be put aside (sorting, grouping, joining) goes to disk then, as far as all queries
-    /// together may.
+    /// As [`Engine::environment`], but one query may use `bytes_max` bytes.
     pub(crate) fn limited(&self, bytes_max: usize) -> Result<Arc<RuntimeEnv>, EngineError> {
         let top = std::num::NonZeroUsize::MIN;
         let pool: Arc<dyn MemoryPool> = Arc::new(TrackConsumersPool::new(
@@ -156,22 +147,8 @@ fn runtime(name: &str, workers: usize) -> Result<Runtime, EngineError> {
         })
 }
 
-/// A folder that only its owner reads, without what a process that was killed left in it.
-fn spilling(folder: &Path) -> Result<DiskManagerBuilder, EngineError> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let failed = |source| EngineError::File {
-        path: folder.display().to_string(),
-        source,
-    };
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.mode(0o700).create(folder).map_err(failed)?;
-    Ok(DiskManagerBuilder::default()
-        .with_mode(DiskManagerMode::Directories(vec![folder.to_owned()]))
-        .with_max_temp_directory_size(SPILL_BYTES_MAX))
+fn no_spilling() -> DiskManagerBuilder {
+    DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled)
 }
 
 /// A session over `environment` that knows no table yet.
@@ -198,8 +175,7 @@ mod tests {
 
     #[test]
     fn a_query_that_never_yields_ends_in_time_and_keeps_nobody_else_waiting() {
-        let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::start(folder.path()).unwrap();
+        let engine = Engine::start().unwrap();
         let limit = Duration::from_millis(20);
         let endless = |_| {
             let (hold, held) = std::sync::mpsc::channel::<()>();

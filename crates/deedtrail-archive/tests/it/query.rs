@@ -236,43 +236,6 @@ fn a_budget_ends_a_query_with_its_own_error() {
 }
 
 #[test]
-fn what_does_not_fit_into_memory_is_put_aside_on_disk_and_removed() {
-    let (folder, archive) = filled();
-    let pairs = "FROM events a, events b, events c, events d";
-    let hash = |salt: u8| {
-        format!("md5(a.event_uid || b.event_uid || c.event_uid || d.event_uid || '{salt}')")
-    };
-    let sql = format!(
-        "SELECT {} AS one, {} AS two, {} AS three, {} AS four {pairs} ORDER BY one",
-        hash(1),
-        hash(2),
-        hash(3),
-        hash(4)
-    );
-    let small = QueryBudget {
-        memory_bytes_max: 32 << 20,
-        time_max: Duration::from_mins(5),
-        ..QueryBudget::default()
-    };
-    let run = |budget| {
-        let mut out = Vec::new();
-        let tenant = TenantId::default();
-        let cost = archive.query(&tenant, &sql, OutputFormat::Csv, budget, &mut out);
-        (cost.unwrap().rows, out)
-    };
-    let (rows, sorted) = run(small);
-    assert_eq!(rows, 22_u64.pow(4));
-    let large = QueryBudget {
-        memory_bytes_max: 2 << 30,
-        ..small
-    };
-    assert!(run(large).1 == sorted, "the same rows in the same order");
-    let spill = std::fs::read_dir(folder.path().join("spill")).unwrap();
-    let left = spill.flat_map(|one| std::fs::read_dir(one.unwrap().path()).unwrap());
-    assert_eq!(left.count(), 0, "nothing of a query stays");
-}
-
-#[test]
 fn a_query_too_large_to_plan_is_refused_at_once() {
     let (_folder, archive) = filled();
     let sum = |terms: usize| format!("SELECT {}", vec!["1"; terms].join(" + "));

@@ -98,7 +98,7 @@ pub enum ArchiveError {
     #[error("the query is not understood: {0}")]
     BadQuery(String),
     #[error(
-        "the query needs more than {limit_bytes} bytes of memory, and than the disk space that queries may use instead; narrow the time range, select fewer columns or raise --memory"
+        "the query needs more than {limit_bytes} bytes of memory; narrow the time range, select fewer columns or raise --memory"
     )]
     OverMemory { limit_bytes: usize },
     #[error("the query ran longer than {limit_s} s; narrow the time range or raise --timeout")]
