@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use deedtrail_behaviour::Disposition;
 
 use known::{Known, unusual_on};
-use weight::{Held, Stretch, Weighed};
+use weight::{Fate, Held, Stretch, Weighed};
 
 use crate::detector::draft;
 use crate::limits::PROFILES_MAX;
@@ -288,12 +288,15 @@ impl Watch {
             reasons: told::reasons(&draft),
         };
         if let Some(stretch) = stretch {
-            stretch.found |= told_by == ToldBy::Finding;
-            stretch.held = (told_by == ToldBy::Session).then(|| Held {
-                share: assessment.p,
-                pattern: assessment.pattern,
-                draft: draft.clone(),
-            });
+            stretch.fate = match told_by {
+                ToldBy::Finding => Fate::Found,
+                ToldBy::OtherFinding => Fate::None,
+                ToldBy::Session => Fate::Held(Box::new(Held {
+                    share: assessment.p,
+                    pattern: assessment.pattern,
+                    draft: draft.clone(),
+                })),
+            };
         }
         match told_by {
             ToldBy::Finding => known.find(assessment.pattern, day),
@@ -313,14 +316,17 @@ impl Watch {
     /// A departure that waited for its session to have weight, which it has now.
     fn released(&mut self, session: SessionUid, at: Timestamp) -> Option<Departed> {
         let stretch = self.stretches.get_mut(&session)?;
-        let weighs = stretch.has_weight();
-        let held = stretch.held.take_if(|_| weighs)?;
+        if !stretch.has_weight() || !matches!(stretch.fate, Fate::Held(_)) {
+            return None;
+        }
+        let Fate::Held(held) = std::mem::replace(&mut stretch.fate, Fate::Found) else {
+            return None;
+        };
         let Held {
             share,
             pattern,
             draft,
-        } = held;
-        stretch.found = true;
+        } = *held;
         if let Some(known) = self.known.get_mut(&draft.identity) {
             known.find(pattern, at.utc_day());
         }
@@ -380,7 +386,7 @@ fn tells(
     let Some(stretch) = stretch else {
         return finding;
     };
-    if assessment.deployment.is_some() || stretch.found {
+    if assessment.deployment.is_some() || stretch.fate == Fate::Found {
         return finding;
     }
     if let Some(other) = stretch.told_by(&assessment.terms, draft.severity) {

@@ -34,10 +34,20 @@ pub(super) struct Stretch {
     weighs: bool,
     /// Findings of other kinds that it led to.
     told: Vec<Told>,
-    /// A departure without weight so far: told as a finding as soon as the session has some.
-    pub(super) held: Option<Held>,
-    /// A departure of it is a finding.
-    pub(super) found: bool,
+    /// What became of a departure of it.
+    pub(super) fate: Fate,
+}
+
+/// What became of the departure of an open session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) enum Fate {
+    /// There is none, or another finding tells it.
+    #[default]
+    None,
+    /// It has no weight so far: a finding as soon as the session has some.
+    Held(Box<Held>),
+    /// A finding, and stays one.
+    Found,
 }
 
 /// A departure that waits for its session to have weight.
@@ -69,8 +79,7 @@ impl Stretch {
             counts: false,
             weighs: false,
             told: Vec::new(),
-            held: None,
-            found: false,
+            fate: Fate::None,
         }
     }
 

@@ -188,10 +188,10 @@ fn departures_of_a_day(sessions: &[&[(Action, &str)]]) -> Vec<FindingDraft> {
     days(&mut detector, routine(80));
     let mut log = Vec::new();
     for (number, steps) in sessions.iter().enumerate() {
-        let place = |place: usize| 540 + 90 * i64::try_from(number).unwrap() + place as i64;
+        let minute = |place: usize| 540 + i64::try_from(90 * number + place).unwrap();
         let steps = steps.iter().enumerate();
-        let steps = steps.map(|(at_step, (action, operation))| {
-            Step::new(who, at(80, place(at_step)), *action, operation)
+        let steps = steps.map(|(place, (action, operation))| {
+            Step::new(who, at(80, minute(place)), *action, operation)
                 .on("acme/payments")
                 .in_session(&format!("{} 80 {number}", who.name))
         });

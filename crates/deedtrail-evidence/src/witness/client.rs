@@ -280,7 +280,7 @@ impl Client {
             let asking: Vec<_> = asking.collect();
             let panicked =
                 || WitnessFault::NoAnswer("asking it ended without an answer".to_owned());
-            let answers = asking.into_iter().map(|one| one.join());
+            let answers = asking.into_iter().map(std::thread::ScopedJoinHandle::join);
             answers
                 .map(|answer| answer.unwrap_or_else(|_| Err(panicked())))
                 .collect()

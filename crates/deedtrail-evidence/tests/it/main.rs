@@ -6,6 +6,7 @@ mod append;
 mod bundle;
 #[cfg(test)]
 mod copy;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod damage;

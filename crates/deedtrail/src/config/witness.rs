@@ -15,7 +15,7 @@ pub(crate) struct WitnessedByConfig {
     #[schemars(example = &"https://witness.example.com/v1/witness")]
     pub(crate) url: String,
     /// Its verifier key, as `deedtrail evidence witness` prints it there.
-    #[schemars(example = &"witness.example.com/w+83755ab3+BOpKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs")]
+    #[schemars(example = &"witness.example.com/w+91090cdb+BOpKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs")]
     pub(crate) key: String,
     /// Certificates in PEM of the authorities that vouch for it, when it is not those the system
     /// knows.
