@@ -34,6 +34,13 @@ pub struct Selection {
 }
 
 impl App {
+    /// Takes down that somebody copies everything, keys and secrets too, before it is copied.
+    pub fn note_backup(&self, principal: &Principal, folder: &str) -> Result<(), ReadingError> {
+        principal.require(Scope::Admin)?;
+        self.audit(principal, "backup made", folder)?;
+        Ok(())
+    }
+
     /// Events of a finding (by id) or of an identity (by any of its names) in a time range. Only
     /// an administrator may include secrets; else they are taken out of the events as well.
     pub fn select_evidence(

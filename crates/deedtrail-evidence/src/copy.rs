@@ -38,18 +38,18 @@ impl Log {
         // What is about entries goes before the entries: they only become more.
         for name in MARKS {
             let (from, to) = (shared.folder.join(name), folder.join(name));
-            match copy_file(disk, &from, &to) {
+            match copy_file(disk, (&from, None), &to) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 copied => bytes += copied?,
             }
         }
         let (from, to) = (Identity::path(&shared.folder), Identity::path(folder));
-        bytes += copy_file(disk, &from, &to)?;
+        bytes += copy_file(disk, (&from, None), &to)?;
         let segments = folder.join("segments");
         disk.create_folder(&segments)?;
-        for path in shared.segments.paths() {
+        for (path, end) in shared.segments.extents() {
             let name = path.file_name().unwrap_or_default();
-            bytes += copy_file(disk, &path, &segments.join(name))?;
+            bytes += copy_file(disk, (&path, end), &segments.join(name))?;
         }
         disk.sync_folder(&segments)?;
         disk.sync_folder(folder)?;
@@ -57,17 +57,19 @@ impl Log {
     }
 }
 
-/// Copies a file that may grow meanwhile, as long as it was at first; returns its length. What is
-/// reserved and not written takes no room in the copy.
-fn copy_file(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<u64> {
+/// Copies a file, of one that is written to what lies before `end`: beyond it, a later frame could
+/// be there without an earlier one. Returns the bytes copied. What is reserved and not written takes
+/// no room in the copy.
+fn copy_file(disk: &dyn Disk, (from, end): (&Path, Option<u64>), to: &Path) -> io::Result<u64> {
     let source = disk.open(from, Access::Read)?;
     let target = disk.open(to, Access::CreateSecret)?;
     let length = source.length()?;
     target.set_len(length)?;
+    let end = end.map_or(length, |end| end.min(length));
     let mut piece = vec![0; PIECE_BYTES];
     let mut at = 0;
-    while at < length {
-        let wanted = usize::try_from(length - at).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+    while at < end {
+        let wanted = usize::try_from(end - at).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
         let read = source.read_at(&mut piece[..wanted], at)?;
         if read == 0 {
             break;
@@ -78,5 +80,5 @@ fn copy_file(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<u64> {
         at += read as u64;
     }
     target.sync()?;
-    Ok(length)
+    Ok(at)
 }

@@ -93,9 +93,22 @@ impl Segments {
         read_locked(&self.list).clone()
     }
 
-    /// Files of all segments, in order.
-    pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        self.headers().iter().map(|one| self.path(one)).collect()
+    /// Files of all segments, in order; of the newest, which is written to, where its whole frames end.
+    pub(crate) fn extents(&self) -> Vec<(PathBuf, Option<u64>)> {
+        let list = self.headers();
+        let newest = read_locked(&self.newest).clone();
+        let extent = |header: &SegmentHeader| {
+            let newest = newest.as_ref().filter(|newest| newest.header == *header);
+            let end = newest.map(|newest| {
+                let frames = read_locked(&newest.frames);
+                let last = frames.last();
+                last.map_or(segment::HEADER_BYTES as u64, |last| {
+                    last.offset + last.header.frame_bytes()
+                })
+            });
+            (self.path(header), end)
+        };
+        list.iter().map(extent).collect()
     }
 
     /// Bytes of all frames; of the segments that are full, their files' length.

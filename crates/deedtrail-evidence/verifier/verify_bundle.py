@@ -381,7 +381,8 @@ class Bundle:
         for row in self.manifest["records"]:
             need(row["batch"] in headers, f"record {row['sequence']}: its batch is missing")
             self.check_record(row, headers[row["batch"]])
-        self.events = len(self.text("events.ndjson").splitlines())
+        lines = self.text("events.ndjson").split("\n")
+        self.events = len(lines) - (lines[-1] == "")
 
     def bytes(self, name):
         need(name in self.files, f"{name} is missing")

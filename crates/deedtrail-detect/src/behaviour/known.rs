@@ -49,7 +49,9 @@ impl Known {
     pub(super) fn find(&mut self, pattern: u64, day: i64) {
         if !self.was_found(pattern, day) {
             self.found.retain(|(_, found)| day - found <= 1);
-            self.found.truncate(FOUND_MAX - 1);
+            if self.found.len() >= FOUND_MAX {
+                self.found.remove(0);
+            }
             self.found.push((pattern, day));
         }
     }

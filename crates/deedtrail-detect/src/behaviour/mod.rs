@@ -328,7 +328,7 @@ impl Watch {
             draft,
         } = *held;
         if let Some(known) = self.known.get_mut(&draft.identity) {
-            known.find(pattern, at.utc_day());
+            known.find(pattern, draft.at.utc_day());
         }
         let departure = SessionDeparture {
             since: stretch.since,

@@ -304,7 +304,10 @@ impl Client {
             let reply = reply.map_err(WitnessFault::NoAnswer)?;
             match reply.status {
                 200 => return cosignature(witness, note, &reply.body),
-                409 => old = stale_size(&reply, head.size)?,
+                409 => match stale_size(&reply, head.size)? {
+                    seen if seen == old => return Err(same_size(seen)),
+                    seen => old = seen,
+                },
                 _ => return Err(refused(&reply)),
             }
             stale = Some(reply);
@@ -370,6 +373,11 @@ fn stale_size(reply: &Reply, size: u64) -> Result<u64, WitnessFault> {
         Some(seen) => Ok(seen),
         None => Err(refused(reply)),
     }
+}
+
+/// It names the size it was asked about, and so saw another tree of that size.
+fn same_size(seen: u64) -> WitnessFault {
+    WitnessFault::Forked(format!("another tree of size {seen}"))
 }
 
 fn refused(reply: &Reply) -> WitnessFault {

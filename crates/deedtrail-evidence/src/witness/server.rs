@@ -111,17 +111,22 @@ impl Server {
         if keys.peek().is_none() {
             return Err(Refusal::UnknownLog(origin.to_owned()));
         }
-        let mut lines = String::new();
+        let (mut lines, mut wrong) = (String::new(), None);
         for key in keys {
             match key.verify_note(note) {
-                Ok(()) => lines.push_str(&key.lines(note)),
+                // One line is enough: who repeats one must not make what is kept unreadable.
+                Ok(()) => lines.extend(key.lines(note).split_inclusive('\n').take(1)),
                 // Another of the log's keys may have signed.
                 Err(NoteError::Unsigned(_)) => {}
-                Err(error) => return Err(Refusal::Unsigned(error.to_string())),
+                Err(error) => wrong = Some(error),
             }
         }
         if lines.is_empty() {
-            return Err(Refusal::Unsigned(format!("no signature by `{origin}`")));
+            let reason = wrong.map_or_else(
+                || format!("no signature by `{origin}`"),
+                |error| error.to_string(),
+            );
+            return Err(Refusal::Unsigned(reason));
         }
         Ok(format!("{}\n{lines}", note.text))
     }
@@ -154,6 +159,8 @@ impl Witness for Server {
         let line = self.cosigner.cosign(note.text, time_s);
         let path = self.path(&origin_hash(&checkpoint.origin));
         let kept = format!("{signed}{line}");
+        // What could not be read again would keep this log from being witnessed for good.
+        Note::parse(&kept).map_err(malformed)?;
         replace_file(&*self.disk, &path, Access::Create, kept.as_bytes())
             .map_err(|error| Refusal::Failed(format!("{}: {error}", path.display())))?;
         Ok(line)
@@ -189,7 +196,8 @@ fn continues(seen: Head, new: &Checkpoint, request: &AddCheckpoint) -> Result<()
     } else if seen.size == 0 {
         "there is nothing to prove for the first one"
     } else if seen.size == new.head.size {
-        "another tree of the same size was cosigned before"
+        // c2sp.org/tlog-witness asks for the answer of a conflict here.
+        return Err(Refusal::Stale(seen.size));
     } else {
         "the proof does not lead from the one to the other"
     };

@@ -7,7 +7,7 @@ use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_evidence::Log;
 use deedtrail_evidence::disk::RealDisk;
 
-use crate::support::{TestEntropy, clock, config, entry, open, read_all};
+use crate::support::{TestEntropy, clock, config, entry, open_on, read_all};
 
 /// Opens a copy as what it is.
 fn adopt(root: &std::path::Path) -> Log {
@@ -21,8 +21,20 @@ fn adopt(root: &std::path::Path) -> Log {
 
 #[test]
 fn a_copy_made_between_appends_holds_everything_acknowledged_before_it() {
+    copied_beside_appends(16 << 10, 200);
+}
+
+#[test]
+fn a_copy_of_a_segment_of_several_pieces_has_no_holes() {
+    copied_beside_appends(64 << 20, 20_000);
+}
+
+/// Copies a log four times while records of `bytes` come in.
+fn copied_beside_appends(segment_bytes: u64, bytes: usize) {
     let root = tempfile::tempdir().unwrap();
-    let log = open(root.path());
+    let mut settings = config(root.path());
+    settings.segment_bytes = segment_bytes;
+    let log = open_on(&settings, Arc::new(RealDisk)).unwrap();
     let (over, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -30,7 +42,7 @@ fn a_copy_made_between_appends_holds_everything_acknowledged_before_it() {
                 if over.load(Ordering::SeqCst) {
                     break;
                 }
-                let content = format!("content {number} {}", "x".repeat(200));
+                let content = format!("content {number} {}", "x".repeat(bytes));
                 log.append(vec![entry(&format!("key {number}"), &content)])
                     .unwrap();
                 acknowledged.store(number + 1, Ordering::SeqCst);

@@ -19,16 +19,18 @@ pub(super) fn run(context: &mut Context<'_>, folder: &Path) -> anyhow::Result<En
         "{} is there already; name a folder that is not",
         target.display()
     );
-    let data = context.instance.config.data.canonicalize()?;
-    let inside = target
-        .parent()
-        .and_then(|parent| parent.canonicalize().ok());
+    let parent = target.parent().context("name a folder to make")?;
+    let parent = parent
+        .canonicalize()
+        .with_context(|| format!("{}: make this folder first", parent.display()))?;
     anyhow::ensure!(
-        inside.is_none_or(|parent| !parent.starts_with(&data)),
+        !parent.starts_with(context.instance.config.data.canonicalize()?),
         "{} is inside the data folder; name one outside of it",
         target.display()
     );
     let unfinished = unfinished(&target)?;
+    let shown = target.to_string_lossy();
+    context.app().note_backup(&context.principal, &shown)?;
     let copied = copy(context, &unfinished);
     let copied = copied.and_then(|copied| {
         fs::rename(&unfinished, &target)?;
@@ -61,31 +63,34 @@ pub(super) fn run(context: &mut Context<'_>, folder: &Path) -> anyhow::Result<En
     Ok(Ended::Done)
 }
 
-/// Where a backup is made before it is whole, so that half of one is never taken for it.
+/// Makes the folder of a backup that is not whole yet, so that half of one is never taken for it.
 fn unfinished(target: &Path) -> anyhow::Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt as _;
     let mut name = target
         .file_name()
         .context("name a folder to make")?
         .to_owned();
     name.push(".unfinished");
     let unfinished = target.with_file_name(name);
-    anyhow::ensure!(
-        !unfinished.try_exists()?,
-        "{} is left of a backup that did not end; remove it",
-        unfinished.display()
-    );
+    let made = fs::DirBuilder::new().mode(0o700).create(&unfinished);
+    made.with_context(|| {
+        format!(
+            "{}: cannot be made; where it is there, a backup goes on or did not end: remove it then",
+            unfinished.display()
+        )
+    })?;
     Ok(unfinished)
 }
 
 fn copy(context: &Context<'_>, folder: &Path) -> anyhow::Result<Copied> {
     let data = &context.instance.config.data;
-    make_private(folder)?;
     // The store says how far the log was processed: it goes first, the log is never behind it.
     context.instance.store.copy_to(&folder.join(STORE_FILE))?;
-    copy_files(&data.join("keys"), &folder.join("keys"))?;
+    copy_files((&data.join("keys"), ""), &folder.join("keys"))?;
     let witnessed = Path::new("state").join("witnessed");
     if data.join(&witnessed).try_exists()? {
-        copy_files(&data.join(&witnessed), &folder.join(&witnessed))?;
+        let from = data.join(&witnessed);
+        copy_files((&from, ".checkpoint"), &folder.join(&witnessed))?;
     }
     for name in [VERSION_FILE, FILE_NAME] {
         let (from, to) = (data.join(name), folder.join(name));
@@ -98,12 +103,13 @@ fn copy(context: &Context<'_>, folder: &Path) -> anyhow::Result<Copied> {
     Ok(copied)
 }
 
-/// Copies the files of a folder, with who may read them.
-fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+/// Copies the files of a folder whose names end so, with who may read them.
+fn copy_files((from, ending): (&Path, &str), to: &Path) -> io::Result<()> {
     make_private(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        if entry.file_type()?.is_file() {
+        let is_wanted = entry.file_name().to_string_lossy().ends_with(ending);
+        if is_wanted && entry.file_type()?.is_file() {
             copy_file(&entry.path(), &to.join(entry.file_name()))?;
         }
     }

@@ -210,7 +210,7 @@ fn on_instance(
     // also answer when processing does not.
     if !matches!(
         command,
-        Command::Doctor | Command::Evidence(EvidenceCommand::Check)
+        Command::Doctor | Command::Backup { .. } | Command::Evidence(EvidenceCommand::Check)
     ) {
         instance.settle()?;
     }
