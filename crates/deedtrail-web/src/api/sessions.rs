@@ -24,7 +24,7 @@ pub(super) struct SessionsAsked {
     identity: Option<String>,
     verdict: Option<String>,
     trust_below: Option<u8>,
-    departing: bool,
+    departing: Option<String>,
     offset: Option<usize>,
     limit: Option<usize>,
 }
@@ -89,7 +89,7 @@ pub(super) async fn list(
     let mut filter = SessionFilter {
         verdict: ask::one_of("verdict", verdict, SessionVerdict::from_name, &verdicts())?,
         trust_below: asked.trust_below,
-        departing: asked.departing,
+        departing: asked.departing.is_some(),
         offset,
         ..SessionFilter::default()
     };

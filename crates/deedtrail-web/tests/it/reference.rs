@@ -136,6 +136,8 @@ async fn answers_have_the_fields_their_schemas_name() {
     let event = events["events"][0]["event_uid"].as_str().unwrap();
     let findings = caller.get("/v1/findings?severity=critical").await.json();
     let finding = findings["findings"][0]["id"].as_str().unwrap();
+    let departing = caller.get("/v1/sessions?departing").await.json();
+    assert_eq!(departing["sessions"].as_array().unwrap().len(), 3);
     let sessions = caller.get("/v1/sessions?trust_below=40").await.json();
     let session = sessions["sessions"][0]["uid"].as_str().unwrap();
     let mut compared = 0;
