@@ -8,7 +8,7 @@ const CRASH_CYCLES: u32 = 50;
 
 /// Lives of a log of one run of the suite, and programs cut off at each of their steps.
 const LIVES: sim::Plan = sim::Plan {
-    seeds: 10_000,
+    seeds: 3_000,
     first: 1,
     sweeps: 4,
 };
