@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use crate::process::{Tally, passes, say};
+use crate::process::{Parts, Tally, passes, say};
 use crate::{public_rules, recognition};
 
 /// The least share of right fields of each source but those of [`BELOW`].
@@ -25,12 +25,12 @@ pub(crate) fn run(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
     let folder = folder
         .canonicalize()
         .with_context(|| format!("{}", folder.display()))?;
-    let mut tally = Tally::default();
-    tally.add(normalise(binary, &folder)?);
-    tally.add(recognition::run(binary, &folder)?);
-    tally.add(public_rules::run(binary, &folder)?);
-    tally.add(attacks(binary, &folder)?);
-    Ok(tally)
+    let mut parts = Parts::default();
+    parts.add("normalised fields", || normalise(binary, &folder));
+    parts.add("recognised sources", || recognition::run(binary, &folder));
+    parts.add("public rules", || public_rules::run(binary, &folder));
+    parts.add("attack recordings", || attacks(binary, &folder));
+    Ok(parts.tally())
 }
 
 fn text(path: &Path) -> anyhow::Result<&str> {

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
 
 use anyhow::Context as _;
 
@@ -37,6 +38,36 @@ impl Tally {
         } else {
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Parts of a run. One that cannot run counts as failed, and the others go on: what is wrong is
+/// told in one run.
+#[derive(Default)]
+pub(crate) struct Parts {
+    tally: Tally,
+}
+
+impl Parts {
+    /// Runs a part and says in one line, which begins with `part`, what came of it.
+    pub(crate) fn add(&mut self, name: &str, run: impl FnOnce() -> anyhow::Result<Tally>) {
+        let begun = Instant::now();
+        let (tally, complaint) = match run() {
+            Ok(tally) => (tally, String::new()),
+            Err(error) => (Tally::one(false), format!(": {error:#}")),
+        };
+        say(format_args!(
+            "part {name}: {} passed, {} failed, {:.0} s{complaint}",
+            tally.passed,
+            tally.failed,
+            begun.elapsed().as_secs_f64()
+        ));
+        self.tally.add(tally);
+    }
+
+    /// What all came to.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
     }
 }
 

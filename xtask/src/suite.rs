@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all of it, in the order in which mistakes are cheapest to find.
 
-use crate::process::{self, Tally, passes, prints, say};
+use crate::process::{self, Parts, Tally, passes, prints, say};
 use crate::{crash, end_to_end, faults, packages, sim, tidy};
 
 /// Kill cycles of one run of the suite; `cargo xtask crash` does more.
@@ -28,9 +28,10 @@ const FAULTS: faults::Extent = faults::Extent {
 
 pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
     packages::ensure(no_install)?;
-    let mut tally = Tally::default();
-    tally.add(Tally::one(passes("cargo", &["fmt", "--all", "--check"])?));
-    tally.add(tidy::run()?);
+    let mut parts = Parts::default();
+    let formatted = || Ok(Tally::one(passes("cargo", &["fmt", "--all", "--check"])?));
+    parts.add("format", formatted);
+    parts.add("tidy", tidy::run);
     let clippy = [
         "clippy",
         "--quiet",
@@ -40,15 +41,15 @@ pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
         "--deny",
         "warnings",
     ];
-    tally.add(Tally::one(passes("cargo", &clippy)?));
-    tally.add(unit_tests()?);
-    tally.add(sim::run(&LIVES));
-    tally.add(sim::damage::run(DAMAGE));
+    parts.add("lints", || Ok(Tally::one(passes("cargo", &clippy)?)));
+    parts.add("tests", unit_tests);
+    parts.add("simulated lives", || Ok(sim::run(&LIVES)));
+    parts.add("damage", || Ok(sim::damage::run(DAMAGE)));
     let binary = process::binary(None)?;
-    tally.add(faults::run(&binary, FAULTS)?);
-    tally.add(crash::run(&binary, CRASH_CYCLES, 1)?);
-    tally.add(end_to_end::run(&binary, None)?);
-    Ok(tally)
+    parts.add("faults", || faults::run(&binary, FAULTS));
+    parts.add("kills", || crash::run(&binary, CRASH_CYCLES, 1));
+    parts.add("browser", || end_to_end::run(&binary, None));
+    Ok(parts.tally())
 }
 
 fn unit_tests() -> anyhow::Result<Tally> {

@@ -10,7 +10,7 @@ mod relp;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::process::{Tally, say};
@@ -25,6 +25,8 @@ const BATCH_RECORDS_MAX: u64 = 200;
 const REPEATED_ONE_IN: u64 = 8;
 /// A restart may take this long until the server answers.
 const RESTART_MAX: Duration = Duration::from_secs(5);
+/// A client that was not acknowledged tries again after this long.
+const REPEAT_AFTER: Duration = Duration::from_millis(50);
 /// A client that gets no answer for this long is itself a failure.
 const SILENCE_MAX: Duration = Duration::from_mins(1);
 
@@ -32,6 +34,8 @@ const SILENCE_MAX: Duration = Duration::from_mins(1);
 struct Field {
     /// Where the server is; its ports change with every restart.
     line: Mutex<Line>,
+    /// Tells clients that wait for it that the server is somewhere else.
+    has_moved: Condvar,
     over: AtomicBool,
     sent: AtomicU64,
     repeated: AtomicU64,
@@ -47,6 +51,14 @@ impl Field {
     fn moved(&self, server: &Server, token: &str) {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         *line = Line::to(server, token);
+        self.has_moved.notify_all();
+    }
+
+    /// Waits until the server has moved, or for [`REPEAT_AFTER`]: clients that try again at once
+    /// would take the cores from a server that starts.
+    fn wait(&self) {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.has_moved.wait_timeout(line, REPEAT_AFTER));
     }
 }
 
@@ -57,6 +69,7 @@ pub(crate) fn run(binary: &Path, cycles: u32, seed: u64) -> anyhow::Result<Tally
     let token = place.token("crash", "ingest")?;
     let field = Arc::new(Field {
         line: Mutex::new(Line::to(&server, &token)),
+        has_moved: Condvar::new(),
         over: AtomicBool::new(false),
         sent: AtomicU64::new(0),
         repeated: AtomicU64::new(0),
@@ -166,7 +179,7 @@ fn send_until_promised(field: &Field, sender: &mut Sender, records: &[&str]) -> 
             _ => {
                 let waited = begun.elapsed();
                 anyhow::ensure!(waited < SILENCE_MAX, "no acknowledgement in {waited:?}");
-                std::thread::yield_now();
+                field.wait();
             }
         }
     }

@@ -12,9 +12,7 @@ mod limits;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
-
-use crate::process::{Tally, say};
+use crate::process::{Parts, Tally};
 use crate::promise::{self, Promised, record};
 use crate::server::{Place, Server, agent, answered};
 
@@ -58,27 +56,21 @@ pub(crate) struct Extent {
 }
 
 pub(crate) fn run(binary: &Path, extent: Extent) -> anyhow::Result<Tally> {
-    let mut tally = Tally::default();
+    let mut parts = Parts::default();
     for part in PARTS {
         if extent.only.is_some_and(|only| only != part) {
             continue;
         }
-        let begun = std::time::Instant::now();
-        let done = match part {
+        parts.add(&format!("faults, {part:?}"), || match part {
             Part::Calls => calls::run(binary, extent),
             Part::Full => disk::full(binary, extent.fills),
             Part::Slow => disk::slow(binary),
             Part::Copies => copies::run(binary),
             Part::Descriptors => limits::descriptors(binary, extent.is_short),
             Part::Clock => limits::clock(binary),
-        };
-        tally.add(done.with_context(|| format!("{part:?}"))?);
-        say(format_args!(
-            "{part:?}: {:.0} s",
-            begun.elapsed().as_secs_f64()
-        ));
+        });
     }
-    Ok(tally)
+    Ok(parts.tally())
 }
 
 /// An empty data folder with a token, for copies.
