@@ -23,6 +23,8 @@ const WIDE = { width: 1360, height: 860 };
 const NARROW = { width: 360, height: 780 };
 const AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
+const PATIENCE_MS = 120_000;
+
 const failures = [];
 const fail = (where, what) => failures.push(`${where}: ${what}`);
 
@@ -30,6 +32,13 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: FLAGS,
 });
+
+/** A context in which a page may take long: what is checked here is what it holds. */
+async function newContext(options) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
+  return context;
+}
 
 /** Collects everything a page complains about. */
 function listen(page) {
@@ -73,7 +82,7 @@ async function complaints(page, seen, expected, scripted = true) {
 
 /** Signs in the way people do; returns the cookies. Opening the link twice must not use it up. */
 async function session() {
-  const context = await browser.newContext();
+  const context = await newContext();
   const page = await context.newPage();
   await page.goto(signIn);
   await page.goto(signIn);
@@ -89,7 +98,7 @@ async function session() {
 
 /** Every page there is, found by following the first link of each list. */
 async function addresses(state) {
-  const context = await browser.newContext({ storageState: state });
+  const context = await newContext({ storageState: state });
   const page = await context.newPage();
   const found = [
     ["today", "/", 200],
@@ -135,7 +144,7 @@ let checked = 0;
 for (const colorScheme of ["light", "dark"]) {
   for (const javaScriptEnabled of [true, false]) {
     for (const [size, viewport] of [["wide", WIDE], ["narrow", NARROW]]) {
-      const context = await browser.newContext({ storageState: state, colorScheme, javaScriptEnabled, viewport });
+      const context = await newContext({ storageState: state, colorScheme, javaScriptEnabled, viewport });
       for (const [name, address, expected] of pages) {
         const page = await context.newPage();
         const seen = listen(page);
@@ -157,7 +166,7 @@ for (const colorScheme of ["light", "dark"]) {
 
 /** Without a session: the page says how to get one, and holds nothing else. */
 async function signedOut() {
-  const context = await browser.newContext();
+  const context = await newContext();
   const page = await context.newPage();
   const seen = listen(page);
   for (const [, address] of pages.filter(([, , expected]) => expected === 200)) {
@@ -175,7 +184,7 @@ await signedOut();
 
 /** The keyboard reaches search and rows. */
 async function keyboard() {
-  const context = await browser.newContext({ storageState: state });
+  const context = await newContext({ storageState: state });
   const page = await context.newPage();
   await page.goto(`${base}/findings`);
   const rows = await page.locator("tbody a.go").count();
@@ -196,7 +205,7 @@ await keyboard();
 
 /** Negative control: what must be reported is reported. */
 async function negativeControl() {
-  const context = await browser.newContext({ storageState: state });
+  const context = await newContext({ storageState: state });
   const page = await context.newPage();
   const seen = listen(page);
   const real = await page.goto(`${base}/`);

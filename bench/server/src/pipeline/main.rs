@@ -4,19 +4,14 @@
 //! `cargo run --release --bin pipeline -- DEEDTRAIL FOLDER [RECORDS]`, where `DEEDTRAIL` is the
 //! binary to measure and `FOLDER` does not exist yet.
 
-mod server;
-mod story;
-
-use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use server::Server;
-use story::Batch;
-
-type Done<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+use deedtrail_bench_server::Done;
+use deedtrail_bench_server::server::Server;
+use deedtrail_bench_server::story::{Batch, Batches};
 
 const USAGE: &str = "usage: pipeline DEEDTRAIL FOLDER [RECORDS]";
 const RECORDS: usize = 600_000;
@@ -30,7 +25,7 @@ fn main() -> Done {
         .next()
         .map_or(Ok(RECORDS), |count| count.parse())?;
     fs::create_dir(&folder)?;
-    let batches = story::batches(wanted)?;
+    let batches = Batches::new()?.take(wanted)?;
     let records: usize = batches.iter().map(|batch| batch.records).sum();
     let bytes: usize = batches.iter().map(|batch| batch.body.len()).sum();
     println!(

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// Longest it may take to get ready, or to process everything.
 const WAIT_MAX: Duration = Duration::from_mins(10);
 
-pub(crate) struct Server {
+pub struct Server {
+    binary: PathBuf,
+    data: PathBuf,
     child: Child,
     address: String,
     token: String,
@@ -23,7 +25,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Makes an installation and starts it on a free port.
-    pub(crate) fn start(binary: &Path, data: &Path) -> Done<Self> {
+    pub fn start(binary: &Path, data: &Path) -> Done<Self> {
         let run = |arguments: &[&str]| -> Done<String> {
             let output = Command::new(binary)
                 .arg("--data")
@@ -41,28 +43,37 @@ impl Server {
             "token", "create", "bench", "--scope", "ingest", "--scope", "read",
         ])?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let child = Command::new(binary)
-            .arg("--data")
-            .arg(data)
-            .args(["serve", "--listen", &address])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
         let server = Self {
-            child,
+            binary: binary.to_owned(),
+            data: data.to_owned(),
+            child: spawn(binary, data, &address)?,
             address,
             token,
             agent: ureq::Agent::new_with_defaults(),
         };
-        let started = Instant::now();
-        while server.get("/readyz").is_err() {
-            server.pause(started)?;
-        }
+        server.wait_until_ready()?;
         Ok(server)
     }
 
+    /// Ends the server and starts it again; how long it took until it was ready.
+    pub fn restart(&mut self) -> Done<Duration> {
+        self.end()?;
+        let started = Instant::now();
+        self.child = spawn(&self.binary, &self.data, &self.address)?;
+        self.wait_until_ready()?;
+        Ok(started.elapsed())
+    }
+
+    fn wait_until_ready(&self) -> Done {
+        let started = Instant::now();
+        while self.get("/readyz").is_err() {
+            self.pause(started)?;
+        }
+        Ok(())
+    }
+
     /// Sends a batch; returns when all of it is durable.
-    pub(crate) fn post(&self, batch: &Batch) -> Done {
+    pub fn post(&self, batch: &Batch) -> Done {
         let url = format!("http://{}/v1/ingest/{}", self.address, batch.source);
         let request = self.agent.post(url).header("authorization", self.bearer());
         let mut response = request.send(batch.body.as_slice())?;
@@ -76,7 +87,7 @@ impl Server {
     }
 
     /// Waits until nothing in the log is left to process.
-    pub(crate) fn wait_until_processed(&self, records: usize) -> Done {
+    pub fn wait_until_processed(&self, records: usize) -> Done {
         let started = Instant::now();
         loop {
             let metrics = self.get("/metrics")?;
@@ -103,23 +114,37 @@ impl Server {
     }
 
     /// User and system time the server has used (proc(5), `stat`, in hundredths of a second).
-    pub(crate) fn processor_time(&self) -> Done<Duration> {
+    pub fn processor_time(&self) -> Done<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let (_, fields) = stat.rsplit_once(") ").ok_or("stat names the program")?;
         let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
         Ok(Duration::from_millis(10 * ticks.sum::<Result<u64, _>>()?))
     }
 
-    /// Largest resident memory so far, bytes.
-    pub(crate) fn peak_memory(&self) -> Done<u64> {
+    /// Largest resident memory since the start, bytes.
+    pub fn peak_memory(&self) -> Done<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// Resident memory now, bytes.
+    pub fn resident_memory(&self) -> Done<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// A line of proc(5), `status`, bytes.
+    fn memory(&self, name: &str) -> Done<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let line = status.lines().find(|line| line.starts_with(name));
         let kib = line.and_then(|line| line.split_whitespace().nth(1));
-        Ok(kib.ok_or("status names VmHWM")?.parse::<u64>()? << 10)
+        Ok(kib.ok_or("status names memory")?.parse::<u64>()? << 10)
     }
 
     /// Ends the server as an operator does, and waits for it.
-    pub(crate) fn stop(mut self) -> Done {
+    pub fn stop(mut self) -> Done {
+        self.end()
+    }
+
+    fn end(&mut self) -> Done {
         Command::new("kill")
             .arg(self.child.id().to_string())
             .status()?;
@@ -130,7 +155,8 @@ impl Server {
         }
     }
 
-    fn get(&self, path: &str) -> Done<String> {
+    /// What is answered to a GET.
+    pub fn get(&self, path: &str) -> Done<String> {
         let request = self.agent.get(format!("http://{}{path}", self.address));
         let mut response = request.header("authorization", self.bearer()).call()?;
         Ok(response.body_mut().read_to_string()?)
@@ -139,6 +165,16 @@ impl Server {
     fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }
+}
+
+fn spawn(binary: &Path, data: &Path, address: &str) -> Done<Child> {
+    Ok(Command::new(binary)
+        .arg("--data")
+        .arg(data)
+        .args(["serve", "--listen", address])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?)
 }
 
 impl Drop for Server {

@@ -1,0 +1,81 @@
+//! The records to send: the story's, one story after the other, each with a seed of its own.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use deedtrail_core::id::SourceName;
+use deedtrail_core::port::mapper::{Encoding, Mapper as _};
+use deedtrail_sources::Registry;
+use deedtrail_story::Story;
+
+use crate::Done;
+
+/// Records in one batch.
+const BATCH_RECORDS: usize = 500;
+/// UTC day number of the story's today.
+const STORY_DAY: i64 = 20_600;
+
+/// One request: NDJSON of one source.
+#[derive(Default)]
+pub struct Batch {
+    pub source: &'static str,
+    pub records: usize,
+    pub body: Vec<u8>,
+}
+
+/// Full batches of all sources, in the story's order, without an end: one story after the other.
+pub struct Batches {
+    registry: Registry,
+    /// Seed of the next story.
+    seed: u64,
+    open: BTreeMap<&'static str, Batch>,
+    full: VecDeque<Batch>,
+}
+
+impl Batches {
+    pub fn new() -> Done<Self> {
+        Ok(Self {
+            registry: Registry::built_in()?,
+            seed: 1,
+            open: BTreeMap::new(),
+            full: VecDeque::new(),
+        })
+    }
+
+    /// The next batch.
+    pub fn next(&mut self) -> Done<Batch> {
+        loop {
+            if let Some(batch) = self.full.pop_front() {
+                return Ok(batch);
+            }
+            self.tell()?;
+        }
+    }
+
+    /// With at least `wanted` records.
+    pub fn take(&mut self, wanted: usize) -> Done<Vec<Batch>> {
+        let count = wanted.div_ceil(BATCH_RECORDS);
+        (0..count).map(|_| self.next()).collect()
+    }
+
+    /// Tells one more story.
+    fn tell(&mut self) -> Done {
+        for delivery in Story::new(STORY_DAY, self.seed).deliveries() {
+            let source = SourceName::new(delivery.source)?;
+            let records = self
+                .registry
+                .frame(&source, Encoding::Identity, &delivery.body)?;
+            for record in records {
+                let batch = self.open.entry(delivery.source).or_default();
+                batch.source = delivery.source;
+                batch.records += 1;
+                batch.body.extend_from_slice(&record.bytes);
+                batch.body.push(b'\n');
+                if batch.records == BATCH_RECORDS {
+                    self.full.push_back(std::mem::take(batch));
+                }
+            }
+        }
+        self.seed += 1;
+        Ok(())
+    }
+}
