@@ -32,11 +32,15 @@ const STATEMENTS_MAX: usize = 64;
 /// Applied to the writer: a commit is on disk when it returns.
 const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;";
+/// Applied to the connection for notes: a commit waits neither for the disk nor for another writer.
+const NOTES_PRAGMAS: &str = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; \
+    PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0;";
 
 #[derive(Debug)]
 pub(crate) struct Connections {
     path: PathBuf,
     writer: Mutex<Connection>,
+    notes: Mutex<Connection>,
     idle_readers: Mutex<Vec<Connection>>,
 }
 
@@ -47,7 +51,7 @@ impl Connections {
             reason,
         };
         create_private(path).map_err(|e| failed(e.to_string()))?;
-        let mut writer = open_writer(path).map_err(|e| failed(e.to_string()))?;
+        let mut writer = open_writer(path, WRITER_PRAGMAS).map_err(|e| failed(e.to_string()))?;
         let found = migrate(&mut writer).map_err(|e| failed(e.to_string()))?;
         if found > schema_version() {
             let known = schema_version();
@@ -57,9 +61,11 @@ impl Connections {
                 known,
             });
         }
+        let notes = open_writer(path, NOTES_PRAGMAS).map_err(|e| failed(e.to_string()))?;
         Ok(Self {
             path: path.to_owned(),
             writer: Mutex::new(writer),
+            notes: Mutex::new(notes),
             idle_readers: Mutex::new(Vec::new()),
         })
     }
@@ -78,6 +84,27 @@ impl Connections {
                 Ok(value)
             });
         outcome.map_err(|error| self.failed(&error))
+    }
+
+    /// Runs `work` in a transaction that nobody who reads has to wait for: while somebody else
+    /// writes nothing is noted, and a power cut may forget what was.
+    pub(crate) fn note(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        let Ok(mut notes) = self.notes.try_lock() else {
+            return Ok(());
+        };
+        let outcome = notes
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|tx| {
+                work(&tx)?;
+                tx.commit()
+            });
+        match outcome {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            outcome => outcome.map_err(|error| self.failed(&error)),
+        }
     }
 
     /// Runs `work` on one snapshot of the file, beside any write.
@@ -154,10 +181,10 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+fn open_writer(path: &Path, pragmas: &str) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection.execute_batch(WRITER_PRAGMAS)?;
+    connection.execute_batch(pragmas)?;
     Ok(connection)
 }
 
@@ -192,6 +219,33 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_note_waits_for_no_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let connections = Connections::open(&folder.path().join("control.db")).unwrap();
+        let note = |value: &str| {
+            connections.note(|tx| {
+                let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES ('note', ?1)";
+                tx.execute(sql, [value]).map(drop)
+            })
+        };
+        let noted = || {
+            let sql = "SELECT value FROM settings WHERE name = 'note'";
+            let value = |db: &Connection| db.query_row(sql, (), |row| row.get::<_, String>(0));
+            connections.read(value).unwrap()
+        };
+        note("first").unwrap();
+        connections
+            .write(|_| {
+                note("beside a writer").unwrap();
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(noted(), "first");
+        note("second").unwrap();
+        assert_eq!(noted(), "second");
+    }
 
     #[test]
     fn a_full_disk_is_told_as_such_and_the_next_write_goes_on() {
