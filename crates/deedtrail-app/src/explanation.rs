@@ -2,6 +2,7 @@
 
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::IdentityBehaviour;
+use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::Briefing;
 use deedtrail_core::id::{FindingId, SessionUid};
 use deedtrail_core::session::SessionVerdict;
@@ -22,6 +23,8 @@ pub struct Explanation {
     pub raised_by: String,
     /// What it was judged against, a sentence each.
     pub judged_against: Vec<String>,
+    /// Exceptions in force to what raised it, a sentence each.
+    pub exceptions: Vec<String>,
     /// The session it is about, where it is about one.
     pub session: Option<AboutSession>,
     /// How much the identity does, and how dangerous it is, now.
@@ -67,6 +70,7 @@ impl App {
             None => None,
         };
         let known = standing.as_ref().and_then(|it| it.behaviour.as_ref());
+        let exceptions = self.exceptions_to(principal, &finding.draft.rule)?;
         let learned = finding.draft.rule == "code/behaviour";
         let learns = LEARNED.contains(&finding.draft.kind.as_str())
             || self.is_departure(principal, &finding)?;
@@ -84,6 +88,7 @@ impl App {
         judged_against.extend(finding.draft.reasons.iter().filter(said).cloned());
         Ok(Explanation {
             raised_by: self.raised_by(&finding.draft.rule),
+            exceptions: exceptions.iter().map(in_words).collect(),
             judged_against,
             session: session.map(|session| AboutSession {
                 uid: session.uid,
@@ -144,6 +149,17 @@ fn against_behaviour(known: &IdentityBehaviour, per_day: u32) -> Vec<String> {
          it lets pass is told, and it is a finding because something in its session has weight"
     ));
     told
+}
+
+fn in_words(exception: &RuleException) -> String {
+    format!(
+        "exception {} ({}; owner {}) is in force until {} and held back {} so far",
+        exception.number,
+        exception.covers(),
+        exception.owner,
+        exception.expires,
+        exception.effect.held_back
+    )
 }
 
 /// What dispositions do besides closing the finding.

@@ -13,6 +13,7 @@ pub mod configuration;
 mod custody;
 pub mod entitlement;
 pub mod evidence;
+pub mod exception;
 pub mod explanation;
 pub mod feed_health;
 pub mod feeds;
@@ -27,6 +28,8 @@ mod named;
 pub mod pipeline;
 pub mod provenance;
 pub mod quarantine;
+pub mod rule_coverage;
+pub mod rule_score;
 pub mod rule_test;
 pub mod rule_try;
 pub mod saas_readiness;
@@ -78,6 +81,8 @@ pub struct App {
     pub processing: Arc<pipeline::Processing>,
     /// Records that intake has mapped, for the pipeline.
     pub handover: Arc<pipeline::Handover>,
+    /// Rules in force.
+    pub rules: Arc<deedtrail_detect::RuleSet>,
     /// Rules that are not in force because of a mistake: file, line, what is wrong.
     pub rules_left_out: Vec<String>,
     /// Unsafe sequences in force.
@@ -109,6 +114,7 @@ impl App {
             detection: deedtrail_detect::Settings::default(),
             processing: Arc::default(),
             handover: Arc::default(),
+            rules: Arc::default(),
             rules_left_out: Vec::new(),
             sequences: deedtrail_charter::Library::shipped(),
             sequences_left_out: Vec::new(),

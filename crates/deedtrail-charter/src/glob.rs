@@ -4,7 +4,7 @@ use crate::limits::PATTERN_BYTES_MAX;
 
 /// One pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Glob {
+pub struct Glob {
     /// What stands between the stars.
     parts: Vec<Box<str>>,
     from_start: bool,
@@ -12,7 +12,8 @@ pub(crate) struct Glob {
 }
 
 impl Glob {
-    pub(crate) fn new(pattern: &str) -> Result<Self, String> {
+    /// Compiles a pattern; an error says what is wrong with it.
+    pub fn new(pattern: &str) -> Result<Self, String> {
         if pattern.is_empty() {
             return Err("a pattern is empty; write `*` for anything".to_owned());
         }
@@ -30,7 +31,8 @@ impl Glob {
         })
     }
 
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    /// Whether the whole of `text` fits.
+    pub fn matches(&self, text: &str) -> bool {
         let text = text.as_bytes();
         let Some((first, others)) = self.parts.split_first() else {
             return true;

@@ -21,6 +21,7 @@ pub use check::{Report, check};
 pub use departure::{Departure, DepartureKind};
 pub use diff::{Difference, Direction, diff};
 pub use document::{Charter, Problem, Written, parse, schema};
+pub use glob::Glob;
 pub use learn::{About, Proposal, learn};
 pub use library::{Library, Match, Watch};
 pub use observe::State;

@@ -11,6 +11,7 @@ pub mod control;
 pub mod entitlement;
 pub mod entity;
 pub mod event;
+pub mod exception;
 pub mod finding;
 pub mod health;
 pub mod id;

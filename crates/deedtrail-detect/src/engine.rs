@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use deedtrail_charter::{Compiled, Library, Problem, Version};
-use deedtrail_core::action::Action;
-use deedtrail_core::event::{Event, OutcomeClass, Provenance, TimeQuality};
+use deedtrail_core::charter::Signed;
+use deedtrail_core::event::{Event, Provenance, TimeQuality};
+use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::health::Watched;
 use deedtrail_core::id::{CredentialUid, IdentityId, SessionUid, SourceName, TenantId};
@@ -17,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use crate::behaviour::{self, BehaviourChanges, Departed, Disposition};
 use crate::conduct::{Conduct, Declarations};
 use crate::detector::{Context, DETECTORS, Rotations, Runs, draft, settle_secret_reads};
+use crate::exception::Exceptions;
 use crate::field::View;
+use crate::fill::FieldFill;
 use crate::limits::{CREDENTIALS_MAX, PROFILES_MAX, SNAPSHOT_BYTES_MAX};
 use crate::profile::{self, CredentialProfile, Facts, Profile};
 use crate::rule::{CorrelationState, RuleSet, SourceRules};
@@ -26,7 +29,7 @@ use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.10\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.11\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,6 +42,7 @@ struct State {
     sessions: Sessions,
     behaviour: behaviour::Watch,
     conduct: Conduct,
+    exceptions: Exceptions,
     /// Newest tick.
     now: Timestamp,
     /// Number of ticks.
@@ -63,6 +67,8 @@ pub struct Detector {
     changed: Changed,
     /// Who acted since that was taken.
     acted: BTreeSet<IdentityId>,
+    /// How often fields are filled, where somebody asked.
+    fill: Option<Box<FieldFill>>,
 }
 
 /// Why a snapshot cannot be used; rebuild the state by replaying the log.
@@ -84,6 +90,7 @@ impl Detector {
             state: State::default(),
             changed: Changed::default(),
             acted: BTreeSet::new(),
+            fill: None,
         }
     }
 
@@ -135,12 +142,11 @@ impl Detector {
         if observation.event.time_quality == TimeQuality::Vendor {
             self.state.newest = self.state.newest.max(observation.event.time_effective);
         }
-        let (mut drafts, days_of_action) = self.judge(observation);
-        drafts.extend(told);
+        let (mut drafts, days_of_action) = self.judge(observation, told);
         let behaviour = &mut self.state.behaviour;
         let departed = behaviour.observe(observation, &self.settings, (&drafts, days_of_action));
         self.acted.insert(draft::subject(observation).0);
-        note_rotation(&mut self.state.rotations, observation);
+        self.state.rotations.observe(observation);
         let seen = Seen {
             observation: *observation,
             subject: draft::subject(observation).0,
@@ -164,9 +170,13 @@ impl Detector {
         drafts
     }
 
-    /// Runs detectors and rules over one event, and lets the actor's profile learn it. Also says on
-    /// how many days the actor did this kind of action before.
-    fn judge(&mut self, observation: &Observation<'_>) -> (Vec<FindingDraft>, u32) {
+    /// Runs detectors and rules over one event, holds back what exceptions cover, and lets the actor's
+    /// profile learn it. Also says on how many days the actor did this kind of action before.
+    fn judge(
+        &mut self,
+        observation: &Observation<'_>,
+        told: Option<FindingDraft>,
+    ) -> (Vec<FindingDraft>, u32) {
         let event = observation.event;
         let (subject, _) = draft::subject(observation);
         // Invented names must not push out who is there: no profile begins with a failed sign-in.
@@ -195,9 +205,8 @@ impl Detector {
                 .saturating_mul(Timestamp::SECOND_US);
             credential.learn(event, &facts.keys, window_us);
         }
-        let read_only = observation
-            .identity
-            .is_some_and(|identity| identity.declared.read_only);
+        let actor = observation.identity;
+        let read_only = actor.is_some_and(|actor| actor.declared.read_only);
         let kinds = profile.trace(event, &facts, read_only);
         let shown = self.state.conduct.observe(
             &mut self.declarations,
@@ -226,8 +235,13 @@ impl Detector {
             observation: *observation,
             facts: &facts,
         };
-        let rules = chosen(&mut self.by_source, &self.rules, observation);
+        if let Some(fill) = &mut self.fill {
+            fill.note(&view, &self.rules);
+        }
+        let rules = SourceRules::chosen(&mut self.by_source, &self.rules, observation);
         drafts.append(&mut rules.observe(&view, &mut self.state.correlations));
+        drafts.extend(told);
+        self.state.exceptions.hold_back(&view, &mut drafts);
         let days_of_action = profile.days_of(event.mapped.action);
         profile.learn(event, &facts.keys);
         if let Some(credential) = credential {
@@ -420,26 +434,35 @@ impl Detector {
         self.declarations = self.state.conduct.declarations(library);
     }
 
+    /// Puts an exception to a rule in force from the next event on; false when there is no room for it.
+    pub fn except(&mut self, exception: RuleException) -> bool {
+        self.state.exceptions.make(exception)
+    }
+
+    /// Ends an exception; false when there is none of that number, or it has ended.
+    pub fn end_exception(&mut self, tenant: &TenantId, number: u32, ended: Signed) -> bool {
+        self.state.exceptions.end(tenant, number, ended)
+    }
+
+    /// Exceptions that are new, or held something back, since this was last called.
+    pub fn take_exceptions(&mut self) -> Vec<RuleException> {
+        self.state.exceptions.take()
+    }
+
+    /// Counts from here on how often events fill the fields that rules name.
+    pub fn count_fields(&mut self, fill: FieldFill) {
+        self.fill = Some(Box::new(fill));
+    }
+
+    /// What was counted since; nothing is counted any more.
+    pub fn take_fields(&mut self) -> Option<FieldFill> {
+        self.fill.take().map(|fill| *fill)
+    }
+
     /// What is known about an identity.
     pub fn profile(&self, identity: IdentityId) -> Option<&Profile> {
         self.state.profiles.get(&identity)
     }
-}
-
-/// The rules for the observation's source, chosen again when its mapping changed.
-fn chosen<'s>(
-    by_source: &'s mut BTreeMap<SourceName, SourceRules>,
-    rules: &Arc<RuleSet>,
-    observation: &Observation<'_>,
-) -> &'s SourceRules {
-    let source = observation.source;
-    let known = by_source.get(&source.name);
-    if known.is_none_or(|rules| rules.mapping_version != source.mapping_version) {
-        by_source.insert(source.name.clone(), rules.for_source(source));
-    }
-    by_source
-        .entry(source.name.clone())
-        .or_insert_with(|| rules.for_source(source))
 }
 
 /// Forgets the tenth that was unseen for longest when a new key would be one too many.
@@ -459,28 +482,5 @@ pub(crate) fn make_room<K: Ord + Copy, V>(
     ages.sort_unstable();
     for (_, key) in ages.iter().take((capacity / 10).max(1)) {
         map.remove(key);
-    }
-}
-
-/// Remembers which credential an event rotated or revoked.
-fn note_rotation(rotations: &mut Rotations, observation: &Observation<'_>) {
-    let mapped = &observation.event.mapped;
-    let ends = matches!(
-        mapped.action,
-        Action::CredentialRotate | Action::CredentialRevoke
-    );
-    if !ends || matches!(mapped.outcome, OutcomeClass::Failure | OutcomeClass::Denied) {
-        return;
-    }
-    let event = profile::finding_event(observation.event);
-    let aliases = mapped.target_aliases.iter().map(|alias| &alias.value);
-    let names = mapped
-        .target_ref
-        .iter()
-        .chain(mapped.target_name.iter())
-        .chain(aliases);
-    for name in names {
-        let tenant = observation.event.tenant.as_str();
-        rotations.note(profile::key(&[tenant, &mapped.system, name]), event.clone());
     }
 }

@@ -65,5 +65,13 @@ pub const FEEDS_MAX: usize = 4_096;
 pub const BLIND_PENDING_MAX: usize = 1_024;
 /// Blind sessions (identity and system) remembered; beyond it the oldest is forgotten and said anew.
 pub const BLIND_ROWS_MAX: usize = 4_096;
+/// Exceptions to rules of one tenant; beyond it detection forgets the oldest without effect (the
+/// list still has it), and when all are in force a further one is refused.
+pub const EXCEPTIONS_MAX: usize = 500;
+/// Conditions of one exception; one with more is refused.
+pub const EXCEPTION_CONDITIONS_MAX: usize = 32;
+/// Kinds of events (source, system, kind of telemetry) whose filled fields are counted apart; events
+/// of further kinds are only summed up.
+pub const FILL_KINDS_MAX: usize = 1_024;
 /// Largest snapshot `Detector::restore` accepts, bytes.
 pub const SNAPSHOT_BYTES_MAX: usize = 1 << 30;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use deedtrail_core::port::store::StoreError;
 
 /// Schema changes in order; a file's `user_version` is how many of them it has seen.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0001_control_plane.sql"),
     include_str!("migrations/0002_decision_coverage.sql"),
     include_str!("migrations/0003_people_sign_in.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0011_tenants_of_findings.sql"),
     include_str!("migrations/0012_departing_sessions.sql"),
     include_str!("migrations/0013_custody.sql"),
+    include_str!("migrations/0014_rule_exceptions.sql"),
 ];
 /// Readers kept open; more are opened when more read at once, and closed afterwards.
 const IDLE_READERS_MAX: usize = 8;

@@ -4,9 +4,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
 use deedtrail_core::finding::{Decision, Finding, FindingStatus, Severity};
-use deedtrail_core::id::FindingId;
+use deedtrail_core::id::{FindingId, TenantId};
 use deedtrail_core::port::log::Sequence;
-use deedtrail_core::port::store::{DepartureDay, DepartureFilter, FindingFilter};
+use deedtrail_core::port::store::{DepartureDay, DepartureFilter, FindingFilter, RuleFigures};
 use deedtrail_core::time::Timestamp;
 
 use crate::columns::{
@@ -177,6 +177,43 @@ pub(crate) fn one(db: &Connection, id: FindingId) -> rusqlite::Result<Option<Fin
     db.prepare_cached(&sql)?
         .query_row([id.to_bytes()], finding_row)
         .optional()
+}
+
+/// Findings summed up by rule.
+pub(crate) fn rule_figures(
+    db: &Connection,
+    tenant: &TenantId,
+) -> rusqlite::Result<Vec<RuleFigures>> {
+    let sql = "SELECT json_extract(f.body, '$.rule') AS rule, d.disposition, count(*), \
+        sum(json_extract(f.body, '$.repeats')), max(f.last_time), \
+        sum(d.status IS NULL OR f.position > d.covered OR d.status <> 'closed') \
+        FROM findings f LEFT JOIN decisions d ON d.finding = f.id \
+        WHERE f.tenant = ?1 GROUP BY rule, d.disposition ORDER BY rule";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([tenant.as_str()])?;
+    let mut figures: Vec<RuleFigures> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let rule = column_text(row, 0)?;
+        if figures.last().is_none_or(|last| last.rule != rule) {
+            figures.push(RuleFigures {
+                rule,
+                last: time(row, 4)?,
+                ..RuleFigures::default()
+            });
+        }
+        let Some(sum) = figures.last_mut() else {
+            continue;
+        };
+        let findings = count(row, 2)?;
+        sum.findings += findings;
+        sum.matches += count(row, 3)?;
+        sum.open += count(row, 5)?;
+        sum.last = sum.last.max(time(row, 4)?);
+        if let Some(disposition) = text_option(row, 1)? {
+            sum.dispositions.insert(disposition, findings);
+        }
+    }
+    Ok(figures)
 }
 
 /// Stores a finding. `updated` never falls behind the decision, so a change feed shows both.

@@ -11,6 +11,7 @@ mod columns;
 mod connection;
 mod custody;
 mod entitlements;
+mod exceptions;
 mod findings;
 mod identities;
 mod merges;
@@ -24,6 +25,7 @@ use std::path::Path;
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
+use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, TenantId};
@@ -31,8 +33,8 @@ use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     BehaviourOrder, DepartureDay, DepartureFilter, FindingFilter, IdentityFilter, Progress,
-    QuarantineFilter, QuarantineReason, Quarantined, SessionFilter, SignInLink, Store, StoreError,
-    TokenRecord, WebSession,
+    QuarantineFilter, QuarantineReason, Quarantined, RuleFigures, SessionFilter, SignInLink, Store,
+    StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
@@ -139,6 +141,10 @@ impl Store for SqliteStore {
         self.connections.read(|db| findings::departures(db, filter))
     }
 
+    fn rule_figures(&self, tenant: &TenantId) -> Stored<Vec<RuleFigures>> {
+        self.connections
+            .read(|db| findings::rule_figures(db, tenant))
+    }
     fn findings_within(
         &self,
         tenant: &TenantId,
@@ -213,6 +219,9 @@ impl Store for SqliteStore {
 
     fn charters(&self, tenant: &TenantId, name: Option<&str>) -> Stored<Vec<CharterRecord>> {
         self.connections.read(|db| charters::list(db, tenant, name))
+    }
+    fn exceptions(&self, tenant: &TenantId) -> Stored<Vec<RuleException>> {
+        self.connections.read(|db| exceptions::list(db, tenant))
     }
 
     fn behaviour(

@@ -8,7 +8,8 @@ use deedtrail_core::port::store::Progress;
 
 use crate::columns::{count, integer};
 use crate::{
-    behaviours, charters, custody, entitlements, findings, identities, merges, sessions, sources,
+    behaviours, charters, custody, entitlements, exceptions, findings, identities, merges,
+    sessions, sources,
 };
 
 pub(crate) fn processed(db: &Connection) -> rusqlite::Result<Sequence> {
@@ -61,6 +62,9 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     for charter in &progress.charters {
         charters::put(tx, charter)?;
     }
+    for exception in &progress.exceptions {
+        exceptions::put(tx, exception)?;
+    }
     tx.execute(
         "UPDATE position SET processed = ?1",
         [integer(progress.through)],
@@ -75,7 +79,8 @@ pub(crate) fn forget_derived(tx: &Transaction<'_>) -> rusqlite::Result<()> {
          DELETE FROM entitlements; DELETE FROM entitlement_imports; DELETE FROM quarantine; \
          DELETE FROM snapshots; DELETE FROM sessions; DELETE FROM session_joins; \
          DELETE FROM blind_sessions; DELETE FROM charters; DELETE FROM behaviours; \
-         DELETE FROM forecasts; DELETE FROM baselines; DELETE FROM custody; UPDATE position SET processed = 0;",
+         DELETE FROM forecasts; DELETE FROM baselines; DELETE FROM custody; \
+         DELETE FROM rule_exceptions; UPDATE position SET processed = 0;",
     )
 }
 

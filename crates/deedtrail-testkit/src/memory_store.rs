@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
+use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{AliasUid, FindingId, IdentityId, SessionUid, TenantId};
@@ -18,8 +19,8 @@ use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     BehaviourOrder, DepartureDay, DepartureFilter, FindingFilter, IdentityFilter, Progress,
-    QuarantineFilter, QuarantineReason, Quarantined, SessionFilter, SignInLink, Store, StoreError,
-    TokenRecord, WebSession,
+    QuarantineFilter, QuarantineReason, Quarantined, RuleFigures, SessionFilter, SignInLink, Store,
+    StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
@@ -218,6 +219,14 @@ impl Store for MemoryStore {
         Ok(self.tables().departures(filter))
     }
 
+    fn rule_figures(&self, tenant: &TenantId) -> Stored<Vec<RuleFigures>> {
+        let filter = FindingFilter {
+            tenant: tenant.clone(),
+            ..FindingFilter::default()
+        };
+        Ok(queries::rule_figures(&self.findings(&filter, usize::MAX)?))
+    }
+
     fn findings_within(
         &self,
         tenant: &TenantId,
@@ -386,6 +395,12 @@ impl Store for MemoryStore {
             .collect();
         list.sort_by_key(|charter| (charter.name.clone(), Reverse(charter.version)));
         Ok(list)
+    }
+
+    fn exceptions(&self, tenant: &TenantId) -> Stored<Vec<RuleException>> {
+        let tables = self.tables();
+        let all = tables.derived.exceptions.values().rev();
+        Ok(all.filter(|it| it.tenant == *tenant).cloned().collect())
     }
 
     fn tokens(&self) -> Stored<Vec<TokenRecord>> {

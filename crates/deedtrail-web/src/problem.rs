@@ -7,6 +7,7 @@ use deedtrail_app::behaviour::BaselineError;
 use deedtrail_app::charter::CharterError;
 use deedtrail_app::configuration::ConfigurationError;
 use deedtrail_app::entitlement::EntitlementRefusal;
+use deedtrail_app::exception::ExceptionError;
 use deedtrail_app::intake::IngestError;
 use deedtrail_app::quarantine::QuarantineError;
 use deedtrail_app::timeline::ReadingError;
@@ -225,6 +226,29 @@ impl From<CharterError> for Problem {
             CharterError::NoDraft { .. } | CharterError::Over { .. } => {
                 Self::new(StatusCode::CONFLICT, "decided", "Decided already", detail)
             }
+        }
+    }
+}
+
+impl From<ExceptionError> for Problem {
+    fn from(error: ExceptionError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ExceptionError::Denied(denied) => denied.into(),
+            ExceptionError::Store(error) => error.into(),
+            ExceptionError::Append(error) => append_problem(&error),
+            ExceptionError::UnknownRule { .. } | ExceptionError::Unknown(_) => {
+                Self::not_found(detail)
+            }
+            ExceptionError::Double(_) | ExceptionError::Full | ExceptionError::Over(..) => {
+                Self::new(StatusCode::CONFLICT, "decided", "Decided already", detail)
+            }
+            ExceptionError::Condition(_)
+            | ExceptionError::NotByEvent(_)
+            | ExceptionError::Owner
+            | ExceptionError::Reason
+            | ExceptionError::Past { .. }
+            | ExceptionError::TooLong { .. } => Self::invalid(detail),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod conduct;
 mod evidence;
+mod rule;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ pub(crate) use conduct::{
     BaselineCommand, BehaviourCommand, CharterCommand, EntitlementCommand, SessionCommand,
 };
 pub(crate) use evidence::{EvidenceCommand, Trusted};
+pub(crate) use rule::{Backtest, Coverage, Except, RuleCommand};
 
 /// Turns audit logs, agent traces and link clicks into one tamper-evident trail per identity.
 #[derive(Clone, Debug, Parser)]
@@ -88,7 +90,7 @@ pub(crate) enum Command {
     Finding(FindingCommand),
     /// Read-only SQL over the table `events`
     Query(Query),
-    /// Detection rules: list, test, explain
+    /// Detection rules: list, test, backtest, explain, exceptions, coverage, scorecard
     #[command(subcommand)]
     Rule(RuleCommand),
     /// Evidence: export a bundle, verify one, checkpoints
@@ -329,40 +331,6 @@ pub(crate) struct Query {
     /// Time the query may take, seconds
     #[arg(long)]
     pub(crate) timeout: Option<u64>,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub(crate) enum RuleCommand {
-    /// List the rules in force
-    List,
-    /// Run rule folders' fires/quiet fixtures (default: all built-in rules)
-    Test { folders: Vec<PathBuf> },
-    /// Put each record of files through mapping and the rules in force, by itself and without
-    /// history: what a rule sees of it, and what comes of it
-    Try {
-        /// Files of records, as a feed delivers them
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Source of the records (default: known by what each looks like)
-        #[arg(long)]
-        source: Option<String>,
-    },
-    /// Read the history of the data folder once more and say what rules would have found in it,
-    /// before they are enabled; nothing is changed
-    Backtest(Backtest),
-    /// Say what a rule looks at, when it fires and what it means
-    Explain { id: String },
-}
-
-#[derive(Clone, Debug, ClapArgs)]
-pub(crate) struct Backtest {
-    /// Folder of rule files to test alone (default: the rules in force)
-    pub(crate) folder: Option<PathBuf>,
-    /// Count the findings of this rule or code detector only
-    #[arg(long, conflicts_with = "folder", value_name = "ID")]
-    pub(crate) rule: Option<String>,
-    #[command(flatten)]
-    pub(crate) range: Range,
 }
 
 #[derive(Clone, Debug, Subcommand)]

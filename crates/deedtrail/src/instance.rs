@@ -88,8 +88,11 @@ impl Instance {
             clock,
             entropy,
         };
+        let rules_left_out = loaded.left_out();
+        let rules = Arc::new(loaded.rules);
         let app = Arc::new(App {
-            rules_left_out: loaded.left_out(),
+            rules: Arc::clone(&rules),
+            rules_left_out,
             sequences: Arc::clone(&sequences.library),
             sequences_left_out: sequences.problems,
             detection: config.detection.clone(),
@@ -103,7 +106,7 @@ impl Instance {
         begin_pushed_feeds(&app, config);
         let said = targets::load(config)?;
         let detection = Detection {
-            rules: Arc::new(loaded.rules),
+            rules,
             settings: config.detection.clone(),
             targets: Arc::new(said.targets),
             sequences: sequences.library,

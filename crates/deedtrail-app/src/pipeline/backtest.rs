@@ -27,6 +27,15 @@ pub const BACKTEST_EXAMPLES_MAX: usize = 5;
 /// Longest list of identities and of values in a report.
 pub const BACKTEST_LISTED_MAX: usize = 10;
 
+/// Findings that a backtest tells apart; what comes of others is only counted.
+pub const BACKTEST_FINDINGS_MAX: usize = 200_000;
+
+/// Identities that a backtest counts; further ones are left out of the shares.
+pub const BACKTEST_IDENTITIES_MAX: usize = 500_000;
+
+/// Damaged ranges of the log that a report names; the others are only counted.
+pub const BACKTEST_DAMAGE_MAX: usize = 20;
+
 /// What is put to the test.
 #[derive(Clone, Debug)]
 pub struct BacktestPlan {
@@ -34,6 +43,8 @@ pub struct BacktestPlan {
     pub rules: BTreeSet<Text>,
     /// Findings of events within it count. What was before is read too: rules compare with it.
     pub within: Range<Timestamp>,
+    /// Findings that are told apart, e.g. [`BACKTEST_FINDINGS_MAX`].
+    pub findings_max: usize,
 }
 
 /// One finding a rule would have made.
@@ -54,9 +65,25 @@ pub struct Counted {
     pub findings: u64,
 }
 
+/// Entries of the log that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DamagedRange {
+    pub first: Sequence,
+    pub last: Sequence,
+}
+
 /// What rules would have found.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Backtest {
+    /// Entries of the log that were left out because they are damaged.
+    pub damaged_entries: u64,
+    /// Where they are, at most [`BACKTEST_DAMAGE_MAX`].
+    pub damaged: Vec<DamagedRange>,
+    /// Matches that were not compared with others, as [`BacktestPlan::findings_max`] findings were
+    /// told apart already; each may be a repeat. 0 when everything was counted.
+    pub matches_beyond: u64,
+    /// Events whose actor was not counted, as [`BACKTEST_IDENTITIES_MAX`] were already.
+    pub events_beyond: u64,
     /// Events within the range.
     pub events: u64,
     /// Identities that acted within the range.
@@ -66,14 +93,14 @@ pub struct Backtest {
     pub last: Option<Timestamp>,
     /// Repeats on one day are one finding, as in the list of findings.
     pub findings: u64,
-    /// Days from the first to the last event, those without a finding among them.
+    /// UTC days from that of the first event to that of the last, those without a finding among them.
     pub days: u64,
     pub findings_per_day: f64,
     /// Findings by UTC day, `YYYY-MM-DD`.
     pub by_day: BTreeMap<String, u64>,
     /// Identities with a finding.
     pub identities_touched: u64,
-    /// Of [`Self::identities`], 0 to 1.
+    /// Those of them that acted within the range, of [`Self::identities`]; 0 to 1.
     pub share_touched: f64,
     /// Most findings first, at most [`BACKTEST_LISTED_MAX`].
     pub by_identity: Vec<Counted>,
@@ -88,9 +115,22 @@ pub struct Backtest {
 #[derive(Debug)]
 pub(super) struct Trial {
     plan: BacktestPlan,
-    findings: BTreeMap<FindingId, FindingDraft>,
+    findings: BTreeMap<FindingId, Noted>,
+    /// The first findings by time, with all that is told of them.
+    examples: BTreeMap<(Timestamp, FindingId), BacktestExample>,
     actors: BTreeSet<IdentityId>,
+    /// Matches by rule, repeats among them.
+    matches: BTreeMap<Text, u64>,
     report: Backtest,
+}
+
+/// What is remembered of one finding.
+#[derive(Debug)]
+struct Noted {
+    at: Timestamp,
+    rule: Text,
+    identity: IdentityId,
+    pattern: Text,
 }
 
 impl Trial {
@@ -100,7 +140,13 @@ impl Trial {
             return;
         }
         self.report.events += 1;
-        self.actors.extend(actor);
+        if let Some(actor) = actor {
+            if self.actors.len() < BACKTEST_IDENTITIES_MAX || self.actors.contains(&actor) {
+                self.actors.insert(actor);
+            } else {
+                self.report.events_beyond += 1;
+            }
+        }
         let first = self.report.first.get_or_insert(time);
         *first = time.min(*first);
         let last = self.report.last.get_or_insert(time);
@@ -108,37 +154,76 @@ impl Trial {
     }
 
     pub(super) fn take(&mut self, drafts: Vec<FindingDraft>) {
-        let plan = &self.plan;
-        let counts = |draft: &FindingDraft| {
-            plan.within.contains(&draft.at)
-                && (plan.rules.is_empty() || plan.rules.contains(&draft.rule))
+        for draft in drafts {
+            let asked = self.plan.rules.is_empty() || self.plan.rules.contains(&draft.rule);
+            if asked && self.plan.within.contains(&draft.at) {
+                *self.matches.entry(draft.rule.clone()).or_default() += 1;
+                self.note(&draft);
+            }
+        }
+    }
+
+    fn note(&mut self, draft: &FindingDraft) {
+        let id = draft.id();
+        if self.findings.contains_key(&id) {
+            return;
+        }
+        if self.findings.len() >= self.plan.findings_max {
+            self.report.matches_beyond += 1;
+            return;
+        }
+        let noted = Noted {
+            at: draft.at,
+            rule: draft.rule.clone(),
+            identity: draft.identity,
+            pattern: draft.pattern.clone(),
         };
-        for draft in drafts.into_iter().filter(counts) {
-            self.findings.entry(draft.id()).or_insert(draft);
+        self.findings.insert(id, noted);
+        let last = self.examples.last_key_value().map(|(key, _)| *key);
+        let full = self.examples.len() >= BACKTEST_EXAMPLES_MAX;
+        if !full || Some((draft.at, id)) < last {
+            self.examples.insert((draft.at, id), example(id, draft));
+            if self.examples.len() > BACKTEST_EXAMPLES_MAX {
+                self.examples.pop_last();
+            }
+        }
+    }
+
+    /// Matches of a rule, repeats among them.
+    pub(super) fn matches(&self, rule: &str) -> u64 {
+        self.matches.get(rule).copied().unwrap_or(0)
+    }
+
+    /// Events within the range, and entries that could not be read.
+    pub(super) const fn read(&self) -> (u64, u64) {
+        (self.report.events, self.report.damaged_entries)
+    }
+
+    fn damaged(&mut self, range: DamagedRange) {
+        let report = &mut self.report;
+        report.damaged_entries += (range.last - range.first).saturating_add(1);
+        if report.damaged.len() < BACKTEST_DAMAGE_MAX {
+            report.damaged.push(range);
         }
     }
 
     fn report(self, state: &State) -> Backtest {
-        let mut drafts: Vec<_> = self.findings.into_iter().collect();
-        drafts.sort_by_key(|(id, draft)| (draft.at, *id));
-        let name = |draft: &FindingDraft| {
-            let known = state.resolver.identity(draft.identity);
-            known.map_or_else(
-                || draft.identity.to_string(),
-                |known| known.name.to_string(),
-            )
+        // Identities that acted or were found before they turned out to be another count as that.
+        let known = |id: IdentityId| state.resolver.identity(id).map_or(id, |known| known.id);
+        let name = |noted: &Noted| {
+            let known = state.resolver.identity(noted.identity);
+            known.map_or_else(|| noted.identity.to_string(), |it| it.name.to_string())
         };
-        let of = |value: &dyn Fn(&FindingDraft) -> String| {
-            most(drafts.iter().map(|(_, draft)| value(draft)))
-        };
-        let touched: BTreeSet<_> = drafts.iter().map(|(_, draft)| draft.identity).collect();
+        let noted = || self.findings.values();
+        let actors: BTreeSet<_> = self.actors.iter().map(|id| known(*id)).collect();
+        let touched: BTreeSet<_> = noted().map(|noted| known(noted.identity)).collect();
         let mut by_day = BTreeMap::new();
-        for (_, draft) in &drafts {
-            *by_day.entry(day(draft.at)).or_insert(0) += 1;
+        for noted in noted() {
+            *by_day.entry(day(noted.at)).or_insert(0) += 1;
         }
-        let (findings, identities) = (drafts.len() as u64, self.actors.len() as u64);
+        let (findings, identities) = (self.findings.len() as u64, actors.len() as u64);
         let days = match (self.report.first, self.report.last) {
-            (Some(first), Some(last)) => last.micros_since(first) / Timestamp::DAY_US + 1,
+            (Some(first), Some(last)) => last.utc_day().saturating_sub(first.utc_day()) + 1,
             _ => 0,
         };
         let days = u64::try_from(days).unwrap_or(0);
@@ -148,16 +233,12 @@ impl Trial {
             days,
             findings_per_day: ratio(findings, days),
             identities_touched: touched.len() as u64,
-            share_touched: ratio(touched.len() as u64, identities),
-            by_identity: of(&name),
-            by_rule: of(&|draft| draft.rule.to_string()),
-            by_pattern: of(&|draft| draft.pattern.to_string()),
+            share_touched: ratio(touched.intersection(&actors).count() as u64, identities),
+            by_identity: most(noted().map(name)),
+            by_rule: most(noted().map(|noted| noted.rule.to_string())),
+            by_pattern: most(noted().map(|noted| noted.pattern.to_string())),
             by_day,
-            examples: drafts
-                .iter()
-                .take(BACKTEST_EXAMPLES_MAX)
-                .map(|(id, draft)| example(*id, draft))
-                .collect(),
+            examples: self.examples.into_values().collect(),
             ..self.report
         }
     }
@@ -207,9 +288,8 @@ pub fn backtest(
     event_key: [u8; 32],
     plan: BacktestPlan,
 ) -> Result<Backtest, PipelineError> {
-    let end = ports.log.end();
     let mut pipeline = Pipeline::on_trial(ports, detection, event_key, plan);
-    while pipeline.position < end && pipeline.trial_step()? {}
+    pipeline.try_all()?;
     let trial = pipeline.trial.take();
     Ok(trial.map_or_else(Backtest::default, |trial| trial.report(&pipeline.state)))
 }
@@ -217,7 +297,7 @@ pub fn backtest(
 impl Pipeline {
     /// A consumer at the first entry whose results go nowhere but into its trial: as if all of them
     /// were stored already.
-    fn on_trial(
+    pub(super) fn on_trial(
         ports: Ports,
         detection: Detection,
         event_key: [u8; 32],
@@ -226,7 +306,9 @@ impl Pipeline {
         let trial = Trial {
             plan,
             findings: BTreeMap::new(),
+            examples: BTreeMap::new(),
             actors: BTreeSet::new(),
+            matches: BTreeMap::new(),
             report: Backtest::default(),
         };
         Self {
@@ -251,10 +333,21 @@ impl Pipeline {
         }
     }
 
+    /// Reads the log as far as it went when this began.
+    pub(super) fn try_all(&mut self) -> Result<(), PipelineError> {
+        let end = self.ports.log.end();
+        while self.position < end && self.trial_step()? {}
+        Ok(())
+    }
+
     /// One step of a trial; false at the end of the log.
     fn trial_step(&mut self) -> Result<bool, PipelineError> {
         let entries = match Ahead::read(&self.ports, &self.handover, self.position).entries {
             Err(ReadError::Damaged { last, .. }) => {
+                let first = self.position;
+                if let Some(trial) = &mut self.trial {
+                    trial.damaged(DamagedRange { first, last });
+                }
                 self.position = last + 1;
                 return Ok(true);
             }

@@ -82,6 +82,7 @@ impl<'p> Batch<'p> {
         let sessions = self.pipeline.state.detector.take_sessions();
         self.progress.sessions = sessions.sessions;
         self.progress.session_joins = sessions.joins;
+        self.progress.exceptions = self.pipeline.state.detector.take_exceptions();
         self.progress.blind_sessions = sessions.blind;
         if through > self.pipeline.stored {
             if self.pipeline.is_snapshot_due(through) {

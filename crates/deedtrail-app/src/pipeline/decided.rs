@@ -15,6 +15,7 @@ use crate::behaviour::{BASELINE, BASELINE_WITHDRAWAL, WithdrawalEntry, approval}
 use crate::charter::CHARTER;
 use crate::configuration::{self, Feedback};
 use crate::entitlement;
+use crate::exception::{ExceptionChange, RULE_EXCEPTION};
 use crate::identity::{IDENTITY_MERGE, parse_import};
 use crate::quarantine::{QUARANTINE_DECISION, QuarantineDecision, Verdict};
 
@@ -55,6 +56,9 @@ impl Batch<'_> {
             self.withdraw(entry);
         } else if entry.entry.note == CHARTER {
             self.charter(entry);
+        } else if entry.entry.note == RULE_EXCEPTION {
+            let detector = &mut self.pipeline.state.detector;
+            ExceptionChange::apply(&entry.bytes(), &entry.entry.tenant, at, detector);
         } else if entry.entry.note == configuration::REPEATS
             && self.is_fresh(entry)
             && let Ok(repeats) = serde_json::from_slice(&entry.bytes())

@@ -10,15 +10,17 @@ mod backtest;
 mod batch;
 mod commit;
 mod decided;
+mod fields;
 mod handover;
 mod health;
 mod snapshot;
 mod worker;
 
 pub use backtest::{
-    BACKTEST_EXAMPLES_MAX, BACKTEST_LISTED_MAX, Backtest, BacktestExample, BacktestPlan, Counted,
-    backtest,
+    BACKTEST_DAMAGE_MAX, BACKTEST_EXAMPLES_MAX, BACKTEST_FINDINGS_MAX, BACKTEST_IDENTITIES_MAX,
+    BACKTEST_LISTED_MAX, Backtest, BacktestExample, BacktestPlan, Counted, DamagedRange, backtest,
 };
+pub use fields::{FieldCoverage, RuleFields, field_coverage};
 pub use handover::Handover;
 pub use worker::{Processing, Worker, WorkerError};
 

@@ -7,7 +7,11 @@ mod archive_errors;
 #[cfg(test)]
 mod charter;
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod entitlement;
+#[cfg(test)]
+mod exception;
 #[cfg(test)]
 mod handover;
 #[cfg(test)]

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use deedtrail_app::access::Principal;
 use deedtrail_app::identity::ImportMode;
 use deedtrail_app::intake::{Delivery, Shipped};
-use deedtrail_app::pipeline::{Backtest, BacktestPlan, Detection, Pipeline, backtest};
+use deedtrail_app::pipeline::{
+    BACKTEST_FINDINGS_MAX, Backtest, BacktestPlan, DamagedRange, Detection, Pipeline, backtest,
+    field_coverage,
+};
 use deedtrail_app::{App, Ports};
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
@@ -24,6 +27,7 @@ use deedtrail_detect::Settings;
 use deedtrail_testkit::FakeMapper;
 use deedtrail_testkit::sample::Sample;
 
+use crate::damaged::DamagedLog;
 use crate::installation::ports;
 use crate::rules::built_in;
 
@@ -271,6 +275,7 @@ fn a_backtest_finds_what_was_found_live_and_changes_nothing() {
     let all = BacktestPlan {
         rules: BTreeSet::new(),
         within: Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX),
+        findings_max: BACKTEST_FINDINGS_MAX,
     };
     let report = backtested(&sample, all.clone());
     assert_eq!(report.findings, live.1.len() as u64);
@@ -291,6 +296,7 @@ fn a_backtest_finds_what_was_found_live_and_changes_nothing() {
     let rule = BacktestPlan {
         rules: BTreeSet::from(["behavioural/read_only_identity_writes".into()]),
         within: since..all.within.end,
+        ..all
     };
     let report = backtested(&sample, rule);
     assert_eq!((report.events, report.findings, report.days), (1, 1, 1));
@@ -299,4 +305,104 @@ fn a_backtest_finds_what_was_found_live_and_changes_nothing() {
         "behavioural/read_only_identity_writes"
     );
     assert!((report.share_touched - 1.0).abs() < f64::EPSILON);
+}
+
+fn everything() -> BacktestPlan {
+    BacktestPlan {
+        rules: BTreeSet::new(),
+        within: Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX),
+        findings_max: BACKTEST_FINDINGS_MAX,
+    }
+}
+
+#[test]
+fn a_backtest_counts_calendar_days_and_says_when_its_memory_is_full() {
+    let sample = Sample::empty();
+    declare_read_only(&sample);
+    // From 23:00 on one day to 01:00 on the next but one: 26 hours, three dates.
+    for hour in [23, 24, 49] {
+        ingest(&sample, "aws.cloudtrail", &change(hour));
+    }
+    let whole = backtested(&sample, everything());
+    assert_eq!((whole.events, whole.days), (3, 3));
+    assert!(whole.findings > 1, "{whole:?}");
+    assert_eq!((whole.matches_beyond, whole.damaged_entries), (0, 0));
+    let days: u64 = whole.by_day.values().sum();
+    assert_eq!(days, whole.findings);
+    assert!(whole.examples.is_sorted_by_key(|one| one.at));
+    let bounded = BacktestPlan {
+        findings_max: 1,
+        ..everything()
+    };
+    let bounded = backtested(&sample, bounded);
+    assert_eq!(bounded.findings, 1);
+    assert!(bounded.matches_beyond >= whole.findings - 1, "{bounded:?}");
+    assert!(bounded.share_touched <= 1.0);
+}
+
+#[test]
+fn fields_are_counted_over_the_events_a_rule_looks_at() {
+    let sample = Sample::empty();
+    declare_read_only(&sample);
+    for hour in [0, 1] {
+        ingest(&sample, "aws.cloudtrail", &change(hour));
+    }
+    let detection = Detection {
+        rules: built_in(),
+        settings: Settings::default(),
+        targets: Arc::default(),
+        sequences: deedtrail_charter::Library::shipped(),
+    };
+    let report = field_coverage(ports(&sample), detection, [7; 32], everything()).unwrap();
+    assert_eq!((report.events, report.damaged_entries), (2, 0));
+    let of = |name: &str| {
+        let mut all = report.rules.iter();
+        all.find(|one| one.rule == name).unwrap()
+    };
+    let writes = of("behavioural/read_only_identity_writes");
+    assert_eq!(writes.fill.events, 2);
+    assert!(
+        writes.matches > Some(0) && !writes.is_suspect(),
+        "{writes:?}"
+    );
+    let filled = writes
+        .fill
+        .fields
+        .iter()
+        .find(|field| field.name == "read_only");
+    assert_eq!(filled.unwrap().filled, 2);
+    let suspect: Vec<_> = report.rules.iter().filter(|one| one.is_suspect()).collect();
+    assert!(!suspect.is_empty());
+    for one in suspect {
+        assert!(
+            one.fill.events > 0 && one.matches.unwrap_or(0) == 0,
+            "{one:?}"
+        );
+    }
+}
+
+#[test]
+fn a_backtest_tells_what_it_could_not_read() {
+    let sample = Sample::empty();
+    for hour in 0..4 {
+        ingest(&sample, "aws.cloudtrail", &change(hour));
+    }
+    assert_eq!(sample.log.end(), 4);
+    let damaged = DamagedLog {
+        inner: Arc::clone(&sample.log),
+        damaged: 1..=2,
+    };
+    let ports = Ports {
+        log: Arc::new(damaged),
+        ..ports(&sample)
+    };
+    let detection = Detection {
+        rules: built_in(),
+        settings: Settings::default(),
+        targets: Arc::default(),
+        sequences: deedtrail_charter::Library::shipped(),
+    };
+    let report = backtest(ports, detection, [7; 32], everything()).unwrap();
+    assert_eq!((report.events, report.damaged_entries), (2, 2));
+    assert_eq!(report.damaged, [DamagedRange { first: 1, last: 2 }]);
 }

@@ -1,6 +1,6 @@
 //! The control plane: everything that is state of ours and not an event.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use crate::Text;
 use crate::behaviour::{BaselineRecord, BaselineWithdrawal, Forecast, IdentityBehaviour};
 use crate::charter::CharterRecord;
 use crate::entitlement::{Entitlement, EntitlementImport, ImportName};
+use crate::exception::RuleException;
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
 use crate::health::SourceHealth;
 use crate::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName, TenantId};
@@ -66,6 +67,8 @@ pub struct Progress {
     pub blind_sessions: Vec<BlindSession>,
     /// Versions of charters that are new or changed, whole.
     pub charters: Vec<CharterRecord>,
+    /// Exceptions to rules that are new, ended, or held something back, whole.
+    pub exceptions: Vec<RuleException>,
     /// What is known of the behaviour of identities that acted.
     pub behaviours: Vec<IdentityBehaviour>,
     /// What budgets of alerts would let through, by tenant.
@@ -214,6 +217,22 @@ pub struct DepartureDay {
     pub last: Timestamp,
 }
 
+/// Findings of one rule, summed up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleFigures {
+    /// Rule or code detector, as findings name it.
+    pub rule: Text,
+    pub findings: u64,
+    /// How many times it fired: repeats of one day are one finding.
+    pub matches: u64,
+    /// Findings that are not closed.
+    pub open: u64,
+    /// Findings by what analysts concluded, those without a conclusion left out.
+    pub dispositions: BTreeMap<Text, u64>,
+    /// Time of the newest event.
+    pub last: Timestamp,
+}
+
 /// Which sessions a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct SessionFilter {
@@ -344,6 +363,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn finding(&self, id: FindingId) -> Result<Option<Finding>, StoreError>;
     /// Findings summed up; ordered by identity, kind and day.
     fn departures(&self, filter: &DepartureFilter<'_>) -> Result<Vec<DepartureDay>, StoreError>;
+    /// Findings summed up by rule, ordered by its name.
+    fn rule_figures(&self, tenant: &TenantId) -> Result<Vec<RuleFigures>, StoreError>;
     /// Ids of findings in this range in order, at most `limit`.
     fn findings_within(
         &self,
@@ -418,6 +439,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         tenant: &TenantId,
         name: Option<&str>,
     ) -> Result<Vec<CharterRecord>, StoreError>;
+
+    /// Exceptions to rules, the newest first.
+    fn exceptions(&self, tenant: &TenantId) -> Result<Vec<RuleException>, StoreError>;
 
     /// What is known of an identity's behaviour.
     fn behaviour(

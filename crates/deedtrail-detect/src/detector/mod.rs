@@ -21,12 +21,14 @@ mod zombie;
 
 use std::collections::BTreeMap;
 
+use deedtrail_core::action::Action;
+use deedtrail_core::event::OutcomeClass;
 use deedtrail_core::finding::{FindingDraft, FindingEvent};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::ROTATIONS_MAX;
-use crate::profile::{CredentialProfile, Facts, Profile, TraceKind};
+use crate::profile::{self, CredentialProfile, Facts, Profile, TraceKind};
 use crate::{Observation, Settings, behaviour, session as sessions, source};
 
 pub use dormant::Return;
@@ -70,6 +72,14 @@ pub struct CodeDetector {
     /// What it looks for, in one or two sentences with its default numbers.
     pub meaning: &'static str,
     pub(crate) runs: Runs,
+}
+
+impl CodeDetector {
+    /// Whether what it tells is settled with the event that it judges. Those that wait for ticks, or
+    /// for what comes later, tell without one.
+    pub(crate) fn judges_events(&self) -> bool {
+        matches!(self.runs, Runs::Event(_) | Runs::Outside) && self.id != secret::DETECTOR.id
+    }
 }
 
 /// When a detector runs.
@@ -162,6 +172,29 @@ pub struct Rotations {
 }
 
 impl Rotations {
+    /// Remembers which credential an event rotated or revoked.
+    pub(crate) fn observe(&mut self, observation: &Observation<'_>) {
+        let mapped = &observation.event.mapped;
+        let ends = matches!(
+            mapped.action,
+            Action::CredentialRotate | Action::CredentialRevoke
+        );
+        if !ends || matches!(mapped.outcome, OutcomeClass::Failure | OutcomeClass::Denied) {
+            return;
+        }
+        let event = profile::finding_event(observation.event);
+        let aliases = mapped.target_aliases.iter().map(|alias| &alias.value);
+        let names = mapped
+            .target_ref
+            .iter()
+            .chain(mapped.target_name.iter())
+            .chain(aliases);
+        for name in names {
+            let tenant = observation.event.tenant.as_str();
+            self.note(profile::key(&[tenant, &mapped.system, name]), event.clone());
+        }
+    }
+
     pub(crate) fn note(&mut self, credential: u64, event: FindingEvent) {
         let at = event.time;
         let entry = self

@@ -25,7 +25,7 @@ use crate::field::{FieldValue, View};
 use block::Block;
 pub use correlation::CorrelationState;
 use correlation::Window;
-use record::Record;
+pub(crate) use record::Record;
 pub(crate) use run::SourceRules;
 
 /// Product of rules that see canonical fields.
@@ -165,9 +165,17 @@ impl RuleSet {
         SourceRules::new(self, source)
     }
 
+    /// Names that rules on the vendor's own fields of a source look for, each once.
+    pub(crate) fn vendor_fields(&self, source: &SourceFacts) -> BTreeSet<String> {
+        let singles = self.singles.iter().map(|place| &self.rules[*place]);
+        let vendor = singles.filter(|rule| !rule.is_canonical() && rule.is_served_by(source));
+        vendor
+            .flat_map(|rule| rule.fields.iter().cloned())
+            .collect()
+    }
+
     fn serves(&self, rule: usize, source: &SourceFacts) -> bool {
-        let logsource = self.rules[rule].logsource.as_ref();
-        logsource.is_some_and(|wanted| source.sigma.iter().any(|given| serves(wanted, given)))
+        self.rules[rule].is_served_by(source)
     }
 
     pub(crate) fn window_us(&self, key: u64) -> Option<i64> {
@@ -182,6 +190,17 @@ impl RuleSet {
 }
 
 impl Rule {
+    /// Whether a rule on vendor names looks at the records of a source.
+    pub fn is_served_by(&self, source: &SourceFacts) -> bool {
+        let logsource = self.logsource.as_ref();
+        logsource.is_some_and(|wanted| source.sigma.iter().any(|given| serves(wanted, given)))
+    }
+
+    /// Whether its matches are findings by themselves, or only count for correlations.
+    pub const fn is_alone(&self) -> bool {
+        self.alone
+    }
+
     /// Whether it sees canonical fields.
     pub fn is_canonical(&self) -> bool {
         self.logsource.as_ref().is_some_and(is_canonical)

@@ -11,16 +11,16 @@ const DEPTH_MAX: usize = 128;
 
 /// A parsed record with the source's aliases for field names.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Record<'a> {
-    pub(super) value: &'a Value,
+pub(crate) struct Record<'a> {
+    pub(crate) value: &'a Value,
     /// (name in public rules, path in the record).
-    pub(super) aliases: &'a [(String, String)],
+    pub(crate) aliases: &'a [(String, String)],
 }
 
 impl<'a> Record<'a> {
     /// The value at a field name: the alias's path if there is one; a key of just that name; else
     /// the dotted path, following every element of an array on the way (`[n]` picks one).
-    pub(super) fn get(&self, name: &str) -> Option<FieldValue<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<FieldValue<'a>> {
         let alias = self.aliases.iter().find(|(from, _)| from == name);
         if let Some((_, path)) = alias
             && let Some(value) = self.at(path)

@@ -1,9 +1,11 @@
 //! Evaluating one event: single rules first, then the correlations they count for.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deedtrail_core::finding::FindingDraft;
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::SourceFacts;
 use sonic_rs::Value;
 
@@ -14,7 +16,7 @@ use super::{Rule, RuleSet, Subject};
 use crate::detector::draft;
 use crate::field::View;
 use crate::limits::{CORRELATION_DEPTH_MAX, DRAFT_EVENTS_MAX};
-use crate::{fact, profile};
+use crate::{Observation, fact, profile};
 
 /// Words of titles that say by themselves that it was in vain.
 const IN_VAIN: [&str; 6] = ["denied", "fail", "refus", "tried", "attempt", "blocked"];
@@ -26,7 +28,7 @@ pub(crate) struct SourceRules {
     canonical: Matching,
     vendor: Matching,
     /// Version of the source they were chosen for.
-    pub(crate) mapping_version: String,
+    mapping_version: String,
 }
 
 impl SourceRules {
@@ -50,6 +52,22 @@ impl SourceRules {
             mapping_version: source.mapping_version.clone(),
             set: Arc::clone(set),
         }
+    }
+
+    /// The rules for the observation's source, chosen again when its mapping changed.
+    pub(crate) fn chosen<'s>(
+        by_source: &'s mut BTreeMap<SourceName, Self>,
+        rules: &Arc<RuleSet>,
+        observation: &Observation<'_>,
+    ) -> &'s Self {
+        let source = observation.source;
+        let known = by_source.get(&source.name);
+        if known.is_none_or(|rules| rules.mapping_version != source.mapping_version) {
+            by_source.insert(source.name.clone(), rules.for_source(source));
+        }
+        by_source
+            .entry(source.name.clone())
+            .or_insert_with(|| rules.for_source(source))
     }
 
     /// What the rules say about one event.

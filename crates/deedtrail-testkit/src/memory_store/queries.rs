@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::IdentityBehaviour;
+use deedtrail_core::finding::{Finding, FindingStatus};
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    BehaviourOrder, QuarantineFilter, QuarantineReason, Quarantined,
+    BehaviourOrder, QuarantineFilter, QuarantineReason, Quarantined, RuleFigures,
 };
 
 use super::tables::Derived;
@@ -79,4 +80,25 @@ pub(super) fn custody(
     let all = derived.custody.iter();
     let of = all.filter(|entry| entry.tenant == *tenant && entry.subject == subject);
     of.rev().map(|entry| entry.sequence).take(limit).collect()
+}
+
+/// Findings summed up by rule.
+pub(super) fn rule_figures(findings: &[Finding]) -> Vec<RuleFigures> {
+    let mut rules: BTreeMap<Text, RuleFigures> = BTreeMap::new();
+    for finding in findings {
+        let rule = &finding.draft.rule;
+        let sum = rules.entry(rule.clone()).or_insert_with(|| RuleFigures {
+            rule: rule.clone(),
+            last: finding.last_time,
+            ..RuleFigures::default()
+        });
+        sum.findings += 1;
+        sum.matches += u64::from(finding.repeats);
+        sum.open += u64::from(finding.status != FindingStatus::Closed);
+        sum.last = sum.last.max(finding.last_time);
+        if let Some(disposition) = &finding.disposition {
+            *sum.dispositions.entry(disposition.clone()).or_default() += 1;
+        }
+    }
+    rules.into_values().collect()
 }

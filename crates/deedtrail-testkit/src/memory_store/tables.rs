@@ -7,6 +7,7 @@ use deedtrail_core::Text;
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
 use deedtrail_core::entitlement::{Entitlement, ImportName};
+use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{
@@ -46,6 +47,7 @@ pub(super) struct Derived {
     pub(super) quarantine: BTreeMap<Sequence, Quarantined>,
     pub(super) custody: BTreeSet<CustodyEntry>,
     pub(super) charters: BTreeMap<(TenantId, Text, u32), CharterRecord>,
+    pub(super) exceptions: BTreeMap<(TenantId, u32), RuleException>,
     pub(super) behaviours: BTreeMap<(TenantId, IdentityId), IdentityBehaviour>,
     pub(super) forecasts: BTreeMap<TenantId, Forecast>,
     pub(super) baselines: BTreeMap<(TenantId, IdentityId, u32), BaselineRecord>,
@@ -149,6 +151,10 @@ impl Derived {
                 charter.version,
             );
             self.charters.insert(key, charter.clone());
+        }
+        for exception in &progress.exceptions {
+            let key = (exception.tenant.clone(), exception.number);
+            self.exceptions.insert(key, exception.clone());
         }
         for sequence in &progress.restored {
             if let Some(record) = self.quarantine.get_mut(sequence) {

@@ -111,6 +111,63 @@ pub(super) fn decided_findings_open_again(store: &dyn Store) -> Outcome {
     Ok(())
 }
 
+pub(super) fn findings_are_summed_up_by_rule(store: &dyn Store) -> Outcome {
+    let of_rule = |name: &str, rule: &str, repeats: u32, at: i64| {
+        let mut one = finding(name, "burst", Severity::Low, at);
+        one.draft.rule = rule.into();
+        one.repeats = repeats;
+        one.last_time = second(at);
+        one
+    };
+    let findings = vec![
+        of_rule("ana", "a/b", 3, 4),
+        of_rule("bob", "a/b", 1, 9),
+        of_rule("cyd", "a/b", 1, 5),
+        of_rule("dan", "code/burst", 2, 6),
+    ];
+    store.save(Progress {
+        findings: findings.clone(),
+        ..Progress::default()
+    })?;
+    store.decide_finding(findings[0].id, benign(50))?;
+    let acknowledged = Decision {
+        status: FindingStatus::Acknowledged,
+        disposition: Some("misuse".into()),
+        ..benign(51)
+    };
+    store.decide_finding(findings[1].id, acknowledged)?;
+    let figures = store.rule_figures(&TenantId::default())?;
+    let sums = figures.iter().map(|it| {
+        let said = it.dispositions.iter();
+        let said: Vec<_> = said.map(|(name, count)| (name.as_str(), *count)).collect();
+        (
+            it.rule.as_str(),
+            it.findings,
+            it.matches,
+            it.open,
+            it.last,
+            said,
+        )
+    });
+    assert_eq!(
+        sums.collect::<Vec<_>>(),
+        [
+            (
+                "a/b",
+                3,
+                5,
+                2,
+                second(9),
+                vec![("benign", 1), ("misuse", 1)]
+            ),
+            ("code/burst", 1, 2, 1, second(6), vec![]),
+        ]
+    );
+    let other = TenantId::new("other").unwrap_or_default();
+    assert_eq!(store.rule_figures(&other)?, []);
+    Ok(())
+}
+
 pub(super) fn findings_are_filtered(store: &dyn Store) -> Outcome {
     let findings = vec![
         finding("ana", "burst", Severity::Low, 4),

@@ -4,6 +4,7 @@ mod access;
 mod behaviour;
 mod charter;
 mod entitlement;
+mod exception;
 mod finding;
 mod people;
 mod progress;
@@ -21,7 +22,7 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 27] = [
+    let rules: [(&str, Rule); 29] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
@@ -43,6 +44,10 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
             "decided findings open again",
             finding::decided_findings_open_again,
         ),
+        (
+            "findings are summed up by rule",
+            finding::findings_are_summed_up_by_rule,
+        ),
         ("findings are filtered", finding::findings_are_filtered),
         ("findings are counted", finding::findings_are_counted),
         (
@@ -60,6 +65,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         ("quarantine is released", progress::quarantine_is_released),
         ("quarantine is dismissed", progress::quarantine_is_dismissed),
         ("charters are kept", charter::versions_are_kept),
+        ("exceptions are kept", exception::exceptions_are_kept),
         ("behaviour is replaced", behaviour::behaviour_is_replaced),
         ("baselines are kept", behaviour::baselines_are_kept),
         ("tokens", access::tokens),

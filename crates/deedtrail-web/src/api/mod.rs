@@ -6,6 +6,7 @@ mod charters;
 mod entitlements;
 mod events;
 mod evidence;
+mod exceptions;
 mod findings;
 mod health;
 mod identities;
@@ -37,6 +38,7 @@ pub(crate) fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
         table::declared::ENDPOINTS,
         table::behaviour::ENDPOINTS,
         table::witness::ENDPOINTS,
+        table::excepted::ENDPOINTS,
     ];
     parts.into_iter().flatten()
 }

@@ -4,6 +4,7 @@ pub(super) mod behaviour;
 pub(super) mod declared;
 mod delivered;
 mod entitled;
+pub(super) mod excepted;
 mod risk;
 mod session;
 mod waiting;

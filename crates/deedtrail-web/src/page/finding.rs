@@ -9,6 +9,7 @@ use deedtrail_app::access::Principal;
 use deedtrail_app::activity::Window;
 use deedtrail_app::findings::{Conclusion, DISPOSITIONS, FindingFile};
 use deedtrail_core::control;
+use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::{Briefing, FindingStatus, Hypothesis};
 use deedtrail_core::id::{EventUid, FindingId};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
@@ -21,7 +22,8 @@ use crate::api::{Asked, id};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::view::{
-    Badge, Bars, Checkpoint, Chip, EventPanel, Lanes, Order, Row, Selection, Shown, rows, span,
+    Badge, Bars, Checkpoint, Chip, EventPanel, Lanes, Moment, Order, Row, Selection, Shown,
+    grouped, rows, span,
 };
 
 /// A silence longer than this gets a row of its own, µs.
@@ -44,6 +46,18 @@ struct ControlView {
     title: &'static str,
 }
 
+/// An exception in force to the rule.
+#[derive(Debug)]
+struct ExceptionView {
+    number: u32,
+    covers: Shown,
+    owner: Shown,
+    reason: Shown,
+    until: Moment,
+    held_back: String,
+    last: Option<Moment>,
+}
+
 #[derive(Debug, Template)]
 #[template(path = "finding.html")]
 struct FindingPage {
@@ -54,6 +68,7 @@ struct FindingPage {
     kind_title: Shown,
     meaning: Option<Shown>,
     rule: Shown,
+    exceptions: Vec<ExceptionView>,
     who: Option<Chip>,
     owner: Option<Shown>,
     /// Address of the session it is about, while that is kept.
@@ -176,6 +191,7 @@ fn load(
         &file,
         Parts {
             briefing: app.briefing(file.finding.clone()),
+            exceptions: app.exceptions_to(principal, &file.finding.draft.rule)?,
             session: session.map(|session| format!("/sessions/{}", session.uid)),
             may_decide: principal.require(Scope::Write).is_ok(),
             chrome,
@@ -191,6 +207,7 @@ fn load(
 /// What of the page is not the finding itself.
 struct Parts {
     briefing: Briefing,
+    exceptions: Vec<RuleException>,
     session: Option<String>,
     may_decide: bool,
     chrome: Chrome,
@@ -234,6 +251,7 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         kind_title: Shown::new(file.kind.map_or(&draft.kind, |kind| kind.title)),
         meaning: briefing.meaning.as_deref().map(Shown::new),
         rule: Shown::new(&draft.rule),
+        exceptions: parts.exceptions.iter().map(exception).collect(),
         who: identity.map(Chip::of),
         session: parts.session,
         owner: declared.and_then(|d| d.owner.as_deref()).map(Shown::new),
@@ -273,6 +291,18 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         rows: parts.rows,
         panel: parts.panel,
         checkpoint: parts.checkpoint,
+    }
+}
+
+fn exception(exception: &RuleException) -> ExceptionView {
+    ExceptionView {
+        number: exception.number,
+        covers: Shown::cut(&exception.covers(), 400),
+        owner: Shown::new(&exception.owner),
+        reason: Shown::cut(&exception.reason, 400),
+        until: Moment::new(exception.expires),
+        held_back: grouped(exception.effect.held_back),
+        last: exception.effect.last.map(Moment::new),
     }
 }
 

@@ -15,6 +15,8 @@ mod cloud_events;
 #[cfg(test)]
 mod entitlement;
 #[cfg(test)]
+mod exception;
+#[cfg(test)]
 mod feed;
 #[cfg(test)]
 mod feed_property;

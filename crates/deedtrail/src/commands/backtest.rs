@@ -5,14 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use deedtrail_app::pipeline::{self, Backtest, BacktestPlan, Counted, Detection};
+use deedtrail_app::pipeline::{
+    self, BACKTEST_FINDINGS_MAX, Backtest, BacktestPlan, Counted, Detection,
+};
 use deedtrail_core::Text;
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::RuleSet;
+use deedtrail_detect::detector::DETECTORS;
+use deedtrail_detect::field::nearest;
 
+use super::timeline::in_order;
 use super::{Context, Ended};
 use crate::args::{Backtest as Wanted, Range};
 use crate::instance::event_key;
+use crate::output::Console;
 use crate::rules::{self, Loaded};
 use crate::targets;
 
@@ -26,18 +32,9 @@ pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted) -> anyhow::Result<
         }
         None => in_force(config.rules.as_deref(), wanted.rule.as_deref())?,
     };
+    let (detection, key) = detection(context, rules)?;
     let app = Arc::clone(&context.instance.app);
-    let detection = Detection {
-        rules: Arc::new(rules),
-        settings: config.detection.clone(),
-        targets: Arc::new(targets::load(config)?.targets),
-        sequences: Arc::clone(&app.sequences),
-    };
-    let key = event_key(&config.data, app.ports.entropy.as_ref())?;
-    let plan = BacktestPlan {
-        rules: names,
-        within: within(&wanted.range),
-    };
+    let plan = plan(names, &wanted.range)?;
     context.console.say(format_args!(
         "reading {} log entries once more; nothing is changed …",
         app.ports.log.end()
@@ -55,30 +52,73 @@ pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted) -> anyhow::Result<
     Ok(Ended::Done)
 }
 
-fn within(range: &Range) -> std::ops::Range<Timestamp> {
+/// Detection as it is in force, with other rules, and the key of event ids.
+pub(super) fn detection(
+    context: &Context<'_>,
+    rules: RuleSet,
+) -> anyhow::Result<(Detection, [u8; 32])> {
+    let config = &context.instance.config;
+    let app = &context.instance.app;
+    let detection = Detection {
+        rules: Arc::new(rules),
+        settings: config.detection.clone(),
+        targets: Arc::new(targets::load(config)?.targets),
+        sequences: Arc::clone(&app.sequences),
+    };
+    let key = event_key(&config.data, app.ports.entropy.as_ref())?;
+    Ok((detection, key))
+}
+
+/// What counts, if the range is one.
+pub(super) fn plan(rules: BTreeSet<Text>, range: &Range) -> anyhow::Result<BacktestPlan> {
+    let (from, to) = in_order(range)?;
+    if let (Some(from), Some(to)) = (from, to) {
+        anyhow::ensure!(from < to, "nothing is between --from {from} and --to {to}");
+    }
     let first = Timestamp::from_micros(i64::MIN);
     let last = Timestamp::from_micros(i64::MAX);
-    range.from.unwrap_or(first)..range.to.unwrap_or(last)
+    Ok(BacktestPlan {
+        rules,
+        within: from.unwrap_or(first)..to.unwrap_or(last),
+        findings_max: BACKTEST_FINDINGS_MAX,
+    })
 }
 
 /// The rules in force, and the names of those whose findings count.
-fn in_force(
+pub(super) fn in_force(
     folder: Option<&Path>,
     wanted: Option<&str>,
 ) -> anyhow::Result<(RuleSet, BTreeSet<Text>)> {
     let Loaded { rules, .. } = rules::load(folder)?;
     let names = match wanted {
         None => BTreeSet::new(),
-        Some(wanted) => {
-            let rule = rules.find(wanted).map(|rule| rule.name.clone());
-            let code = wanted.strip_prefix("code/").map(|_| Text::new(wanted));
-            let name = rule.or(code).with_context(|| {
-                format!("no rule is called `{wanted}`; see `deedtrail rule list`")
-            })?;
-            BTreeSet::from([name])
-        }
+        Some(wanted) => BTreeSet::from([named(&rules, wanted)?]),
     };
     Ok((rules, names))
+}
+
+/// The name that findings of a rule or code detector have.
+fn named(rules: &RuleSet, wanted: &str) -> anyhow::Result<Text> {
+    if let Some(rule) = rules.find(wanted) {
+        return Ok(rule.name.clone());
+    }
+    let of_others = ["code/charter", "code/unsafe-sequence"];
+    anyhow::ensure!(
+        !of_others.contains(&wanted),
+        "what `{wanted}` finds is filed under each charter and sequence; `deedtrail charter check` \
+         runs a charter over history"
+    );
+    let code = DETECTORS.iter().map(|detector| detector.id);
+    if code.clone().any(|id| id == wanted) {
+        return Ok(Text::new(wanted));
+    }
+    let known = rules.findings().map(|rule| rule.name.as_str());
+    let near = nearest(wanted, known.chain(code));
+    let near = near.map(|name| format!("; did you mean `{name}`?"));
+    anyhow::bail!(
+        "no rule is called `{wanted}`{}; see `deedtrail rule list`",
+        near.unwrap_or_default()
+    )
 }
 
 /// The rules of a folder alone, before they are enabled; a mistake among them is an error.
@@ -111,6 +151,7 @@ fn tell(context: &mut Context<'_>, report: &Backtest, took_ms: i64) -> anyhow::R
         report.identities_touched,
         report.share_touched * 100.0,
     ))?;
+    limits(console, report)?;
     if report.findings == 0 {
         return Ok(());
     }
@@ -132,6 +173,36 @@ fn tell(context: &mut Context<'_>, report: &Backtest, took_ms: i64) -> anyhow::R
     for example in &report.examples {
         console.line(format_args!("{}  {}", example.at, example.title))?;
         console.line(format_args!("    events {}", example.events.join(" ")))?;
+    }
+    Ok(())
+}
+
+/// What is missing in the figures, if anything is.
+fn limits(console: &mut Console, report: &Backtest) -> anyhow::Result<()> {
+    if report.damaged_entries > 0 {
+        let named = report.damaged.iter();
+        let named: Vec<String> = named
+            .map(|range| format!("{}..={}", range.first, range.last))
+            .collect();
+        console.say(format_args!(
+            "{} damaged log entries were left out ({}): the figures are a lower bound; `deedtrail \
+             evidence check` says what is wrong",
+            report.damaged_entries,
+            named.join(", ")
+        ))?;
+    }
+    if report.matches_beyond > 0 {
+        console.say(format_args!(
+            "limit met: {BACKTEST_FINDINGS_MAX} findings are told apart; {} further matches are in \
+             no figure. Ask for one rule, or for less time",
+            report.matches_beyond
+        ))?;
+    }
+    if report.events_beyond > 0 {
+        console.say(format_args!(
+            "limit met: {} events of identities beyond those counted; the share is of those counted",
+            report.events_beyond
+        ))?;
     }
     Ok(())
 }

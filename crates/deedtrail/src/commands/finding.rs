@@ -191,6 +191,9 @@ fn explain(context: &mut Context<'_>, id: FindingId) -> anyhow::Result<Ended> {
     for sentence in &told.judged_against {
         console.line(format_args!("  {sentence}"))?;
     }
+    for sentence in &told.exceptions {
+        console.section(sentence)?;
+    }
     let controls = told.finding.mapped_ref.join(", ");
     console.section(format_args!("Controls: {controls}"))?;
     if let Some(session) = &told.session {

@@ -7,10 +7,12 @@ mod behaviour;
 mod charter;
 mod completions;
 mod config;
+mod coverage;
 mod demo;
 mod doctor;
 mod entitlement;
 mod evidence;
+mod exception;
 mod finding;
 mod identity;
 mod ingest;
@@ -20,6 +22,7 @@ mod quarantine;
 mod query;
 mod rebuild;
 mod rule;
+mod scorecard;
 mod session;
 mod sign_in;
 mod source;
@@ -132,9 +135,7 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
         Command::Man { folder } => man::run(folder, console)?,
         Command::Init => init::run(&load()?, console)?,
         Command::Source(command) => source::run(command, &load()?, console)?,
-        Command::Rule(command) if !matches!(command, RuleCommand::Backtest(_)) => {
-            rule::run(command, &load()?, console)?
-        }
+        Command::Rule(command) if !command.is_on_data() => rule::run(command, &load()?, console)?,
         Command::Evidence(EvidenceCommand::Verify { file, trusted }) => {
             evidence::verify::run(file, trusted, console)?
         }
@@ -187,6 +188,21 @@ fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Resul
     Ok(exit_code(result?))
 }
 
+fn rule_on_data(context: &mut Context<'_>, command: &RuleCommand) -> anyhow::Result<Ended> {
+    match command {
+        RuleCommand::Backtest(wanted) => backtest::run(context, wanted),
+        RuleCommand::Except(wanted) => exception::except(context, wanted),
+        RuleCommand::Exceptions { rule } => exception::list(context, rule.as_deref()),
+        RuleCommand::EndException { number } => exception::end(context, *number),
+        RuleCommand::Coverage(wanted) => coverage::run(context, wanted),
+        RuleCommand::Scorecard { tune } => scorecard::run(context, *tune),
+        RuleCommand::List
+        | RuleCommand::Test { .. }
+        | RuleCommand::Try { .. }
+        | RuleCommand::Explain { .. } => anyhow::bail!("this command does not run on a server"),
+    }
+}
+
 /// The server's side of the socket.
 pub(crate) fn answer(instance: &Instance, request: &Request, console: &mut Console) -> u8 {
     let result = match Args::try_parse_from(&request.arguments) {
@@ -237,7 +253,7 @@ fn on_instance(
         Command::Replay(replay) => rebuild::replay(&mut context, replay),
         Command::Rebuild => rebuild::run(&mut context),
         Command::Backup { folder } => backup::run(&mut context, folder),
-        Command::Rule(RuleCommand::Backtest(wanted)) => backtest::run(&mut context, wanted),
+        Command::Rule(command) if command.is_on_data() => rule_on_data(&mut context, command),
         Command::SignIn(sign_in) => sign_in::run(&mut context, sign_in),
         Command::Token(command) => token::run(&mut context, command),
         Command::Source(SourceCommand::List) => {

@@ -37,7 +37,6 @@ pub(super) fn run(
             console.lines(&text)?;
             Ok(Ended::Done)
         }
-        RuleCommand::Backtest(_) => anyhow::bail!("a backtest needs a data folder"),
         RuleCommand::Test { folders } => test(folders, &registry, console),
         RuleCommand::Try { files, source } => {
             let names = registry.sources().into_iter().map(|facts| facts.name);
@@ -51,6 +50,12 @@ pub(super) fn run(
                 console,
             )
         }
+        RuleCommand::Backtest(_)
+        | RuleCommand::Except(_)
+        | RuleCommand::Exceptions { .. }
+        | RuleCommand::EndException { .. }
+        | RuleCommand::Coverage(_)
+        | RuleCommand::Scorecard { .. } => anyhow::bail!("this command needs a data folder"),
     }
 }
 

@@ -21,6 +21,7 @@ mod people;
 mod pullers;
 mod reference;
 mod rsyslog;
+mod rule_craft;
 #[cfg(test)]
 mod scenario;
 mod server;

@@ -1,0 +1,293 @@
+//! Exceptions to rules: making, listing and ending them. Every change is an entry of the log and
+//! takes effect where it stands there.
+
+use std::time::Duration;
+
+use deedtrail_core::Text;
+use deedtrail_core::charter::Signed;
+use deedtrail_core::exception::{
+    ExceptionCondition, ExceptionEffect, ExceptionStatus, RuleException,
+};
+use deedtrail_core::id::TenantId;
+use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
+use deedtrail_core::port::log::AppendError;
+use deedtrail_core::port::store::{Scope, StoreError};
+use deedtrail_core::time::Timestamp;
+use deedtrail_detect::exception::{ConditionError, check_conditions, takes_exceptions};
+use deedtrail_detect::limits::EXCEPTIONS_MAX;
+use deedtrail_detect::{Detector, detector, field};
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+use crate::access::{Denied, Principal};
+use crate::timeline::ReadingError;
+
+/// Note of an entry that carries an [`ExceptionChange`] as JSON.
+pub const RULE_EXCEPTION: &str = "rule exception";
+/// How long a change waits to be carried out, so that whoever looks next sees it.
+const SETTLED_WITHIN: Duration = Duration::from_millis(500);
+/// Longest name of an owner, characters.
+const OWNER_CHARACTERS_MAX: usize = 200;
+/// Longest time an exception can be made for, days: whoever needs it longer looks at it again.
+pub const EXCEPTION_DAYS_MAX: i64 = 366;
+
+/// What somebody does to an exception.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum ExceptionChange {
+    /// It is in force from here on.
+    Made {
+        rule: Text,
+        conditions: Vec<ExceptionCondition>,
+        owner: Text,
+        reason: Text,
+        expires: Timestamp,
+        by: Text,
+    },
+    /// It is in force no longer.
+    Ended { number: u32, by: Text },
+}
+
+impl ExceptionChange {
+    /// Carries out an entry of the log. One that makes no sense (any more) changes nothing.
+    pub(crate) fn apply(
+        content: &[u8],
+        tenant: &TenantId,
+        at: Timestamp,
+        detector: &mut Detector,
+    ) -> bool {
+        match serde_json::from_slice(content) {
+            Ok(Self::Made {
+                rule,
+                conditions,
+                owner,
+                reason,
+                expires,
+                by,
+            }) => detector.except(RuleException {
+                tenant: tenant.clone(),
+                number: 0,
+                rule,
+                conditions,
+                owner,
+                reason,
+                made: Signed { by, at },
+                expires,
+                ended: None,
+                effect: ExceptionEffect::default(),
+            }),
+            Ok(Self::Ended { number, by }) => {
+                detector.end_exception(tenant, number, Signed { by, at })
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// An exception as somebody asks for it.
+#[derive(Clone, Debug)]
+pub struct ExceptionDraft<'a> {
+    /// Name or id of a rule, or name of a code detector.
+    pub rule: &'a str,
+    pub conditions: Vec<ExceptionCondition>,
+    pub owner: &'a str,
+    pub reason: &'a str,
+    pub expires: Timestamp,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExceptionError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    Condition(#[from] ConditionError),
+    #[error(
+        "no rule is called `{name}`{}; `deedtrail rule list` names those in force",
+        near.as_ref().map(|it| format!("; did you mean `{it}`?")).unwrap_or_default()
+    )]
+    UnknownRule { name: String, near: Option<String> },
+    #[error(
+        "`{0}` tells of what has not come yet, or of what was declared, so that no single event is \
+         excepted: change the charter, the sequence or the settings that it goes by"
+    )]
+    NotByEvent(String),
+    #[error("say who answers for it (at most {OWNER_CHARACTERS_MAX} characters)")]
+    Owner,
+    #[error("say why (at most {NOTE_CHARACTERS_MAX} characters)")]
+    Reason,
+    #[error("{expires} has passed: an exception ends on a day to come")]
+    Past { expires: Timestamp },
+    #[error(
+        "{expires} is more than {EXCEPTION_DAYS_MAX} days away: choose an earlier day and look at it \
+         again then"
+    )]
+    TooLong { expires: Timestamp },
+    #[error("exception {0} says the same and is in force; end it first, or wait for its day")]
+    Double(u32),
+    #[error("{EXCEPTIONS_MAX} exceptions are in force already; end one first")]
+    Full,
+    #[error("there is no exception {0}; `deedtrail rule exceptions` lists them")]
+    Unknown(u32),
+    #[error("exception {0} has no effect any more: it is {words}", words = .1.words())]
+    Over(u32, ExceptionStatus),
+}
+
+impl App {
+    /// Exceptions, the newest first: to one rule, or all. Those of a rule that is no longer in force
+    /// are listed too.
+    pub fn rule_exceptions(
+        &self,
+        principal: &Principal,
+        rule: Option<&str>,
+    ) -> Result<Vec<RuleException>, ExceptionError> {
+        principal.require(Scope::Read)?;
+        let mut all = self.ports.store.exceptions(&principal.tenant)?;
+        if let Some(rule) = rule {
+            let named = self.rules.find(rule).map(|rule| rule.name.clone());
+            let name = named.unwrap_or_else(|| Text::new(rule));
+            all.retain(|it| it.rule == name);
+            if all.is_empty() {
+                self.excepted_rule(rule)?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Exceptions in force to what a finding names as its rule, the newest first.
+    pub fn exceptions_to(
+        &self,
+        principal: &Principal,
+        rule: &str,
+    ) -> Result<Vec<RuleException>, ReadingError> {
+        principal.require(Scope::Read)?;
+        let now = self.ports.clock.now();
+        let mut all = self.ports.store.exceptions(&principal.tenant)?;
+        all.retain(|it| it.rule == rule && it.status(now) == ExceptionStatus::InForce);
+        Ok(all)
+    }
+
+    /// Makes an exception, in force from the next event on. `None` while the pipeline is behind: it
+    /// is listed when that has caught up.
+    pub fn except_rule(
+        &self,
+        principal: &Principal,
+        draft: &ExceptionDraft<'_>,
+    ) -> Result<Option<RuleException>, ExceptionError> {
+        principal.require(Scope::Write)?;
+        let rule = self.excepted_rule(draft.rule)?;
+        check_conditions(&draft.conditions)?;
+        let owner = said(draft.owner, OWNER_CHARACTERS_MAX).ok_or(ExceptionError::Owner)?;
+        let reason = said(draft.reason, NOTE_CHARACTERS_MAX).ok_or(ExceptionError::Reason)?;
+        let (now, expires) = (self.ports.clock.now(), draft.expires);
+        if expires <= now {
+            return Err(ExceptionError::Past { expires });
+        }
+        if expires.micros_since(now) > EXCEPTION_DAYS_MAX * Timestamp::DAY_US {
+            return Err(ExceptionError::TooLong { expires });
+        }
+        let mut conditions = draft.conditions.clone();
+        conditions.sort();
+        conditions.dedup();
+        let known = self.ports.store.exceptions(&principal.tenant)?;
+        let in_force = known
+            .iter()
+            .filter(|it| it.status(now) == ExceptionStatus::InForce);
+        if let Some(same) = in_force
+            .clone()
+            .find(|it| it.rule == rule && it.conditions == conditions)
+        {
+            return Err(ExceptionError::Double(same.number));
+        }
+        if in_force.count() >= EXCEPTIONS_MAX {
+            return Err(ExceptionError::Full);
+        }
+        let change = ExceptionChange::Made {
+            rule: rule.clone(),
+            conditions: conditions.clone(),
+            owner,
+            reason,
+            expires,
+            by: principal.name.clone(),
+        };
+        self.change_exception(principal, ("rule exception made", &rule), &change)?;
+        let known = self.ports.store.exceptions(&principal.tenant)?;
+        let newest = known
+            .iter()
+            .find(|it| it.ended.is_none() && it.rule == rule);
+        Ok(newest.filter(|it| it.conditions == conditions).cloned())
+    }
+
+    /// Ends an exception: from the next event on its rule tells everything again.
+    pub fn end_exception(
+        &self,
+        principal: &Principal,
+        number: u32,
+    ) -> Result<RuleException, ExceptionError> {
+        principal.require(Scope::Write)?;
+        let one = || -> Result<RuleException, ExceptionError> {
+            let known = self.ports.store.exceptions(&principal.tenant)?;
+            let one = known.into_iter().find(|it| it.number == number);
+            one.ok_or(ExceptionError::Unknown(number))
+        };
+        let exception = one()?;
+        let status = exception.status(self.ports.clock.now());
+        if status != ExceptionStatus::InForce {
+            return Err(ExceptionError::Over(number, status));
+        }
+        let change = ExceptionChange::Ended {
+            number,
+            by: principal.name.clone(),
+        };
+        let on = format!("{number} ({})", exception.rule);
+        self.change_exception(principal, ("rule exception ended", &on), &change)?;
+        one()
+    }
+
+    /// The name under which matches of a rule are filed, if exceptions to it can be made.
+    fn excepted_rule(&self, name: &str) -> Result<Text, ExceptionError> {
+        if let Some(rule) = self.rules.find(name) {
+            return Ok(rule.name.clone());
+        }
+        let told = ["charter/", "sequence/"];
+        let is_detector = detector::DETECTORS.iter().any(|one| one.id == name);
+        if takes_exceptions(name) {
+            Ok(Text::new(name))
+        } else if is_detector || told.iter().any(|prefix| name.starts_with(prefix)) {
+            Err(ExceptionError::NotByEvent(name.to_owned()))
+        } else {
+            let rules = self.rules.findings().map(|rule| rule.name.as_str());
+            let detectors = detector::DETECTORS.iter().map(|one| one.id);
+            let near = field::nearest(name, rules.chain(detectors));
+            Err(ExceptionError::UnknownRule {
+                name: name.to_owned(),
+                near: near.map(ToOwned::to_owned),
+            })
+        }
+    }
+
+    fn change_exception(
+        &self,
+        principal: &Principal,
+        (what, on): (&str, &str),
+        change: &ExceptionChange,
+    ) -> Result<(), ExceptionError> {
+        self.audit(principal, what, on)?;
+        let content = serde_json::json!(change).to_string().into_bytes();
+        let end = self.append_plain(principal, RULE_EXCEPTION, content)?;
+        self.processing.wait_at_most(end, SETTLED_WITHIN);
+        Ok(())
+    }
+}
+
+/// What was said, without the space around it; `None` when that is nothing or too much.
+fn said(text: &str, characters_max: usize) -> Option<Text> {
+    let text = text.trim();
+    let characters = text.chars().count();
+    (1..=characters_max)
+        .contains(&characters)
+        .then(|| Text::new(text))
+}

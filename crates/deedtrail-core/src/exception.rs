@@ -1,0 +1,145 @@
+//! Exceptions to rules: matches that somebody answers for until a day, counted and not told.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Text;
+use crate::charter::Signed;
+use crate::id::{EventUid, TenantId};
+use crate::time::Timestamp;
+
+/// One condition of an exception.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExceptionCondition {
+    /// `actor`, `resource`, or a field of docs/reference/rule-fields.md.
+    pub field: Text,
+    /// Value with `*` for anything; case is ignored.
+    pub pattern: Text,
+}
+
+impl fmt::Display for ExceptionCondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.field, self.pattern)
+    }
+}
+
+/// What an exception has done so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExceptionEffect {
+    /// Matches that it kept from being findings.
+    pub held_back: u64,
+    /// Time of the first and of the latest event of such a match.
+    pub first: Option<Timestamp>,
+    pub last: Option<Timestamp>,
+    /// The event of the match that was held back last.
+    pub last_event: Option<EventUid>,
+}
+
+/// Whether an exception has an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExceptionStatus {
+    InForce,
+    /// Its day has come.
+    Expired,
+    /// Somebody ended it before.
+    Ended,
+}
+
+impl ExceptionStatus {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InForce => "in_force",
+            Self::Expired => "expired",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::InForce => "in force",
+            Self::Expired => "expired",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// An exception to a rule or code detector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleException {
+    pub tenant: TenantId,
+    /// Counted from 1 for each tenant.
+    pub number: u32,
+    /// Name of the rule or code detector.
+    pub rule: Text,
+    /// Of those on one field any must hold, and each field's must; none covers every match.
+    pub conditions: Vec<ExceptionCondition>,
+    /// Who answers for it.
+    pub owner: Text,
+    pub reason: Text,
+    pub made: Signed,
+    /// What is received from then on is told again.
+    pub expires: Timestamp,
+    pub ended: Option<Signed>,
+    pub effect: ExceptionEffect,
+}
+
+impl RuleException {
+    pub fn status(&self, now: Timestamp) -> ExceptionStatus {
+        if self.ended.is_some() {
+            ExceptionStatus::Ended
+        } else if now >= self.expires {
+            ExceptionStatus::Expired
+        } else {
+            ExceptionStatus::InForce
+        }
+    }
+
+    /// Its conditions as they are typed.
+    pub fn covers(&self) -> String {
+        if self.conditions.is_empty() {
+            return "every match".to_owned();
+        }
+        let typed: Vec<String> = self.conditions.iter().map(ToString::to_string).collect();
+        typed.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exception_ends_on_its_day_or_when_somebody_ends_it() {
+        let signed = Signed {
+            by: "ana".into(),
+            at: Timestamp::from_micros(1),
+        };
+        let mut exception = RuleException {
+            tenant: TenantId::default(),
+            number: 1,
+            rule: "a/b".into(),
+            conditions: Vec::new(),
+            owner: "ana".into(),
+            reason: "nightly job".into(),
+            made: signed.clone(),
+            expires: Timestamp::from_micros(10),
+            ended: None,
+            effect: ExceptionEffect::default(),
+        };
+        let status = |it: &RuleException, at| it.status(Timestamp::from_micros(at));
+        assert_eq!(status(&exception, 9), ExceptionStatus::InForce);
+        assert_eq!(status(&exception, 10), ExceptionStatus::Expired);
+        assert_eq!(exception.covers(), "every match");
+        exception.ended = Some(signed);
+        assert_eq!(status(&exception, 9), ExceptionStatus::Ended);
+        exception.conditions.push(ExceptionCondition {
+            field: "actor".into(),
+            pattern: "ci-*".into(),
+        });
+        assert_eq!(exception.covers(), "actor=ci-*");
+    }
+}

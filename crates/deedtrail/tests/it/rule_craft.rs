@@ -1,0 +1,272 @@
+//! Exceptions, coverage, fields, scorecard and backtests from the command line.
+
+use std::time::UNIX_EPOCH;
+
+use deedtrail_core::time::Timestamp;
+use serde_json::Value;
+
+use crate::command::{Folder, cloudtrail};
+
+const RULE: &str = "title: Key made
+logsource:
+  product: deedtrail
+detection:
+  selection:
+    action: credential_create
+  condition: selection
+level: high
+tags:
+  - attack.t1098.001
+deedtrail:
+  finding: credential_planted
+  title: 'Key by {actor_name}'
+  reasons:
+    - '{operation}'
+";
+const NEVER: &str = "title: Approved key
+logsource:
+  product: deedtrail
+detection:
+  selection:
+    action: credential_create
+    approver: somebody
+  condition: selection
+level: low
+deedtrail:
+  finding: credential_planted
+  title: 'Approved key by {actor_name}'
+  reasons:
+    - '{operation}'
+";
+
+/// A folder whose configuration names two rules of its own.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    for (name, text) in [("made", RULE), ("approved", NEVER)] {
+        let rule = folder.path("rules").join("own").join(name);
+        std::fs::create_dir_all(&rule).unwrap();
+        std::fs::write(rule.join("rule.yml"), text).unwrap();
+    }
+    folder.ok(&["init"]);
+    let rules = folder.path("rules");
+    let setting = format!("rules = {:?}\n", rules.to_str().unwrap());
+    let config = folder.path("data").join("deedtrail.toml");
+    std::fs::write(config, setting).unwrap();
+    folder
+}
+
+fn make_key(folder: &Folder, id: &str) {
+    let file = folder.write("key.ndjson", cloudtrail(id, "CreateAccessKey"));
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", file.to_str().unwrap()]);
+}
+
+fn of_rule(folder: &Folder) -> Vec<Value> {
+    let mut findings = folder.json(&["finding", "list"]);
+    findings.retain(|finding| finding["rule"] == "own/made");
+    findings
+}
+
+/// The day 30 days after the data folder was made.
+fn next_month(folder: &Folder) -> String {
+    let made = std::fs::metadata(folder.path("data").join("deedtrail.toml")).unwrap();
+    let made = made.modified().unwrap().duration_since(UNIX_EPOCH).unwrap();
+    let made = Timestamp::from_micros(i64::try_from(made.as_micros()).unwrap());
+    let day = made.plus_micros(30 * Timestamp::DAY_US).to_string();
+    day.chars().take(10).collect()
+}
+
+fn except<'a>(day: &'a str, rule: &'a str, condition: &'a str) -> Vec<&'a str> {
+    vec![
+        "rule",
+        "except",
+        rule,
+        "--owner",
+        "lead@example.com",
+        "--reason",
+        "rollout",
+        "--expires",
+        day,
+        "--where",
+        condition,
+    ]
+}
+
+#[test]
+fn an_exception_is_made_counted_survives_a_rebuild_and_is_ended() {
+    let folder = folder();
+    let day = next_month(&folder);
+    make_key(&folder, "e-1");
+    assert_eq!(of_rule(&folder).len(), 1);
+    assert_eq!(of_rule(&folder)[0]["repeats"], 1);
+    let made = folder.ok(&except(&day, "own/made", "actor=AN*"));
+    assert!(
+        made.contains("exception 1 to own/made: in force, actor=AN*"),
+        "{made}"
+    );
+    make_key(&folder, "e-2");
+    assert_eq!(of_rule(&folder)[0]["repeats"], 1, "held back");
+    let listed = folder.json(&["rule", "exceptions", "own/made"]);
+    assert_eq!(listed[0]["effect"]["held_back"], 1);
+    assert_eq!(listed[0]["status"], "in_force");
+    let (before, findings) = (listed, of_rule(&folder));
+    folder.ok(&["rebuild"]);
+    assert_eq!(folder.json(&["rule", "exceptions"]), before);
+    assert_eq!(of_rule(&folder), findings);
+    let table = folder.ok(&["rule", "exceptions"]);
+    for words in [
+        "HELD BACK",
+        "in force",
+        "actor=AN*",
+        "lead@example.com",
+        "rollout",
+    ] {
+        assert!(table.contains(words), "{table}");
+    }
+    folder.ok(&["rule", "end-exception", "1"]);
+    make_key(&folder, "e-3");
+    assert_eq!(of_rule(&folder)[0]["repeats"], 2);
+    assert_eq!(folder.json(&["rule", "exceptions"])[0]["status"], "ended");
+    let score = folder.json(&["rule", "scorecard"]);
+    let one = score.iter().find(|one| one["rule"] == "own/made").unwrap();
+    assert_eq!((&one["matches"], &one["held_back"]), (&3.into(), &1.into()));
+    assert_eq!(
+        (&one["findings"], &one["exceptions"]),
+        (&1.into(), &0.into())
+    );
+}
+
+#[test]
+fn bad_exceptions_and_backtests_say_what_to_do() {
+    let folder = folder();
+    make_key(&folder, "e-1");
+    let day = next_month(&folder);
+    let says = |arguments: &[&str], words: &str| {
+        let output = folder.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
+    };
+    says(
+        &except(&day, "own/mad", "actor=a"),
+        "did you mean `own/made`?",
+    );
+    says(&except(&day, "own/made", "actor=*"), "matches everything");
+    says(
+        &except(&day, "own/made", "actor_nam=a"),
+        "did you mean `actor_name`?",
+    );
+    says(&except(&day, "own/made", "actor"), "write NAME=VALUE");
+    says(&except("2001-01-01", "own/made", "actor=a"), "has passed");
+    says(&except("soon", "own/made", "actor=a"), "no time");
+    says(
+        &[
+            "rule",
+            "except",
+            "own/made",
+            "--reason",
+            "x",
+            "--expires",
+            &day,
+        ],
+        "--owner",
+    );
+    says(&["rule", "end-exception", "7"], "no exception 7");
+    says(
+        &["rule", "exceptions", "own/mad"],
+        "did you mean `own/made`?",
+    );
+    let backtest = ["rule", "backtest", "--rule"];
+    let with = |more: &[&'static str]| [&backtest[..], more].concat();
+    says(&with(&["code/dormnat"]), "did you mean `code/dormant`?");
+    says(&with(&["code/charter"]), "filed under each charter");
+    says(
+        &with(&["own/made", "--from", "2026-02-02", "--to", "2026-02-01"]),
+        "is later than",
+    );
+    says(
+        &with(&["own/made", "--from", "2026-02-01", "--to", "2026-02-01"]),
+        "nothing is between",
+    );
+    says(
+        &["rule", "coverage", "--fields", "--rule", "code/dormant"],
+        "is no rule",
+    );
+    assert_eq!(folder.json(&["rule", "exceptions"]), Vec::<Value>::new());
+}
+
+#[test]
+fn coverage_names_techniques_and_writes_layers_for_both_navigators() {
+    let folder = folder();
+    let of = |all: &[Value], id: &str| {
+        let one = all.iter().find(|one| one["id"] == id);
+        one.cloned().unwrap_or_default()
+    };
+    let before = of(&folder.json(&["rule", "coverage"]), "T1098.001");
+    assert_eq!(before["delivery"], "never");
+    make_key(&folder, "e-1");
+    let after = folder.json(&["rule", "coverage"]);
+    let key = of(&after, "T1098.001");
+    assert_eq!(key["delivery"], "delivering");
+    let rules = key["rules"].as_array().unwrap();
+    assert!(rules.iter().any(|one| one["rule"] == "own/made"), "{key}");
+    let table = folder.ok(&["rule", "coverage"]);
+    assert!(
+        table.contains("T1098.001") && table.contains("AML.T0053"),
+        "{table}"
+    );
+
+    let (attack, atlas) = (folder.path("attack.json"), folder.path("atlas.json"));
+    folder.ok(&[
+        "rule",
+        "coverage",
+        "--navigator",
+        attack.to_str().unwrap(),
+        "--atlas-navigator",
+        atlas.to_str().unwrap(),
+    ]);
+    let read = |path| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
+    let (attack, atlas) = (read(attack), read(atlas));
+    assert_eq!(attack["domain"], "enterprise-attack");
+    assert_eq!(attack["versions"]["layer"], "4.5");
+    assert_eq!(
+        (&atlas["domain"], &atlas["versions"]["layer"]),
+        (&"atlas-atlas".into(), &"4.3".into())
+    );
+    for (layer, is_atlas) in [(&attack, false), (&atlas, true)] {
+        let techniques = layer["techniques"].as_array().unwrap();
+        assert!(!techniques.is_empty());
+        for one in techniques {
+            let id = one["techniqueID"].as_str().unwrap();
+            assert_eq!(id.starts_with("AML.T"), is_atlas, "{id}");
+            assert!((0..=100).contains(&one["score"].as_i64().unwrap()), "{one}");
+        }
+    }
+    let scored = attack["techniques"].as_array().unwrap().iter();
+    let mut scored = scored.filter(|one| one["techniqueID"] == "T1098.001");
+    assert_eq!(scored.next().unwrap()["score"], 100);
+}
+
+#[test]
+fn fields_that_nothing_fills_are_told_first() {
+    let folder = folder();
+    make_key(&folder, "e-1");
+    let report = folder.json(&["rule", "coverage", "--fields"]).remove(0);
+    assert_eq!(report["events"], 1);
+    let rules = report["rules"].as_array().unwrap();
+    let of = |name: &str| rules.iter().find(|one| one["rule"] == name).unwrap();
+    assert_eq!(
+        of("own/approved")["never_filled"],
+        serde_json::json!(["approver"])
+    );
+    assert_eq!(
+        (
+            &of("own/approved")["matches"],
+            &of("own/approved")["events"]
+        ),
+        (&0.into(), &1.into())
+    );
+    assert_eq!(of("own/made")["matches"], 1);
+    assert_eq!(of("own/made")["never_filled"], serde_json::json!([]));
+    let table = folder.ok(&["rule", "coverage", "--fields", "--rule", "own/approved"]);
+    assert!(table.contains("action 100 %, approver!"), "{table}");
+}
