@@ -56,6 +56,9 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     for entry in &progress.custody {
         custody::put(tx, entry)?;
     }
+    for sequence in &progress.custody_derived {
+        custody::derived(tx, *sequence)?;
+    }
     sessions::save(tx, progress)?;
     behaviours::save(tx, progress)?;
     for charter in &progress.charters {
@@ -75,7 +78,8 @@ pub(crate) fn forget_derived(tx: &Transaction<'_>) -> rusqlite::Result<()> {
          DELETE FROM entitlements; DELETE FROM entitlement_imports; DELETE FROM quarantine; \
          DELETE FROM snapshots; DELETE FROM sessions; DELETE FROM session_joins; \
          DELETE FROM blind_sessions; DELETE FROM charters; DELETE FROM behaviours; \
-         DELETE FROM forecasts; DELETE FROM baselines; DELETE FROM custody; UPDATE position SET processed = 0;",
+         DELETE FROM forecasts; DELETE FROM baselines; DELETE FROM custody; \
+         DELETE FROM custody_due; UPDATE position SET processed = 0;",
     )
 }
 

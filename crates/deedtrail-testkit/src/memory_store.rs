@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
+use deedtrail_core::custody::{CustodyQuery, Subject};
 use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::finding::{Decision, Finding};
 use deedtrail_core::health::SourceHealth;
@@ -32,6 +33,13 @@ use tables::{Derived, Tables};
 pub struct MemoryStore(Mutex<Tables>);
 
 impl MemoryStore {
+    /// Makes the custody of these entries due, as an upgrade does.
+    pub fn make_custody_due(&self, sequences: impl IntoIterator<Item = Sequence>) {
+        let mut tables = self.tables();
+        tables.derived.custody.clear();
+        tables.derived.custody_due.extend(sequences);
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -322,13 +330,24 @@ impl Store for MemoryStore {
         Ok(wanted.take(limit).cloned().collect())
     }
 
-    fn custody(&self, tenant: &TenantId, subject: &str, limit: usize) -> Stored<Vec<Sequence>> {
-        Ok(queries::custody(
-            &self.tables().derived,
-            tenant,
-            subject,
-            limit,
-        ))
+    fn custody(&self, query: &CustodyQuery<'_>) -> Stored<Vec<Sequence>> {
+        Ok(queries::custody(&self.tables().derived, query))
+    }
+
+    fn last_view(
+        &self,
+        tenant: &TenantId,
+        subject: &Subject,
+        who: &str,
+    ) -> Stored<Option<Timestamp>> {
+        let of = (tenant, subject, who);
+        Ok(queries::last_view(&self.tables().derived, of))
+    }
+
+    fn custody_due(&self, from: Sequence, limit: usize) -> Stored<Vec<Sequence>> {
+        let tables = self.tables();
+        let due = tables.derived.custody_due.range(from..).copied();
+        Ok(due.take(limit).collect())
     }
 
     fn quarantined_at(&self, tenant: &TenantId, sequence: Sequence) -> Stored<Option<Quarantined>> {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
+use deedtrail_core::custody::CustodyEntry;
 use deedtrail_core::entitlement::{Entitlement, ImportName};
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
 use deedtrail_core::health::SourceHealth;
@@ -15,8 +16,8 @@ use deedtrail_core::id::{
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    CustodyEntry, DepartureDay, DepartureFilter, FindingFilter, IdentityFilter,
-    ImportedEntitlements, Progress, Quarantined, SignInLink, TokenRecord, WebSession,
+    DepartureDay, DepartureFilter, FindingFilter, IdentityFilter, ImportedEntitlements, Progress,
+    Quarantined, SignInLink, TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, JoinBy, Session, SessionJoin};
 
@@ -45,6 +46,7 @@ pub(super) struct Derived {
     pub(super) sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
     pub(super) quarantine: BTreeMap<Sequence, Quarantined>,
     pub(super) custody: BTreeSet<CustodyEntry>,
+    pub(super) custody_due: BTreeSet<Sequence>,
     pub(super) charters: BTreeMap<(TenantId, Text, u32), CharterRecord>,
     pub(super) behaviours: BTreeMap<(TenantId, IdentityId), IdentityBehaviour>,
     pub(super) forecasts: BTreeMap<TenantId, Forecast>,
@@ -130,6 +132,9 @@ impl Derived {
             self.blind.insert(key, row.clone());
         }
         self.custody.extend(progress.custody.iter().cloned());
+        for sequence in &progress.custody_derived {
+            self.custody_due.remove(sequence);
+        }
         for record in &progress.quarantined {
             self.quarantine.insert(record.sequence, record.clone());
         }

@@ -38,3 +38,5 @@ mod slow;
 mod stalled;
 #[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod witness;
