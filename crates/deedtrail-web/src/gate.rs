@@ -78,9 +78,11 @@ impl Gate {
 
 /// Until the next minute begins, at least 1.
 fn seconds_left(now: Timestamp) -> u32 {
-    let passed_us = now.as_micros().rem_euclid(Timestamp::MINUTE_US);
-    let left_us = Timestamp::MINUTE_US - passed_us;
-    u32::try_from(left_us.div_ceil(Timestamp::SECOND_US)).unwrap_or(60)
+    let passed_s = now
+        .as_micros()
+        .div_euclid(Timestamp::SECOND_US)
+        .rem_euclid(60);
+    u32::try_from(60 - passed_s).unwrap_or(60)
 }
 
 #[cfg(test)]

@@ -483,7 +483,7 @@ fn what_witnesses_said_and_cannot_be_read_is_put_aside() {
     for content in [
         &b"{\"quorate\":"[..],
         b"\xff\0",
-        b"[]",
+        b"7",
         b"{\"witnesses\":{\"a\":7}}",
     ] {
         std::fs::write(&file, content).unwrap();
