@@ -3,7 +3,7 @@
 //! Reading never waits for them: they are queued, and written beside. What cannot be written, and
 //! what is beyond a limit, is counted, and the count becomes an entry.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub struct Views {
 #[derive(Debug, Default)]
 struct State {
     /// When each was taken down last.
-    taken: HashMap<(Viewer, Subject), Timestamp>,
+    taken: BTreeMap<(Viewer, Subject), Timestamp>,
     /// The hour since 1970, and the views in it that are entries.
     hours: BTreeMap<Viewer, (i64, u32)>,
     waiting: Vec<Waiting>,
