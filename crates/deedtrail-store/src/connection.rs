@@ -206,7 +206,7 @@ mod tests {
         for sql in &MIGRATIONS[..before] {
             old.execute_batch(sql).unwrap();
         }
-        old.pragma_update(None, "user_version", before as u32)
+        old.pragma_update(None, "user_version", u32::try_from(before).unwrap())
             .unwrap();
         old.execute_batch(
             "INSERT INTO custody VALUES ('default', 'a', 4), ('default', 'b', 4), \

@@ -18,7 +18,7 @@ impl RemoteAddress {
                 let network = address.to_bits() & !u128::from(u64::MAX);
                 IpAddr::V6(Ipv6Addr::from_bits(network))
             }
-            address => address,
+            address @ IpAddr::V4(_) => address,
         }
     }
 }
@@ -93,8 +93,8 @@ mod tests {
         Timestamp::from_micros(seconds * Timestamp::SECOND_US)
     }
 
-    fn from(address: &str) -> Option<RemoteAddress> {
-        Some(RemoteAddress(address.parse().unwrap()))
+    fn from(address: &str) -> RemoteAddress {
+        RemoteAddress(address.parse().unwrap())
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
             per_address: 2,
             in_all: 5,
         });
-        let admit = |address: &str, now| gate.admit(from(address), at(now));
+        let admit = |address: &str, now| gate.admit(Some(from(address)), at(now));
         assert_eq!(admit("192.0.2.1", 0), Ok(()));
         assert_eq!(admit("::ffff:192.0.2.1", 10), Ok(()));
         assert_eq!(admit("192.0.2.1", 20), Err(40));
