@@ -1,5 +1,6 @@
 //! The control plane in memory, with the same contract as the real one.
 
+mod custody;
 mod queries;
 mod tables;
 
@@ -26,29 +27,15 @@ use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
 
 use queries::is_asked;
-use tables::{Derived, Tables};
+use tables::{Derived, Tables, refused};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<Tables>);
 
 impl MemoryStore {
-    /// Makes the custody of these entries due, as an upgrade does.
-    pub fn make_custody_due(&self, sequences: impl IntoIterator<Item = Sequence>) {
-        let mut tables = self.tables();
-        tables.derived.custody.clear();
-        tables.derived.custody_due.extend(sequences);
-    }
-
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn refused(reason: &str) -> StoreError {
-    StoreError::Failed {
-        path: "memory".to_owned(),
-        reason: reason.to_owned(),
     }
 }
 
@@ -331,7 +318,7 @@ impl Store for MemoryStore {
     }
 
     fn custody(&self, query: &CustodyQuery<'_>) -> Stored<Vec<Sequence>> {
-        Ok(queries::custody(&self.tables().derived, query))
+        Ok(custody::of(&self.tables().derived, query))
     }
 
     fn last_view(
@@ -340,14 +327,14 @@ impl Store for MemoryStore {
         subject: &Subject,
         who: &str,
     ) -> Stored<Option<Timestamp>> {
-        let of = (tenant, subject, who);
-        Ok(queries::last_view(&self.tables().derived, of))
+        Ok(custody::last_view(
+            &self.tables().derived,
+            (tenant, subject, who),
+        ))
     }
 
     fn custody_due(&self, from: Sequence, limit: usize) -> Stored<Vec<Sequence>> {
-        let tables = self.tables();
-        let due = tables.derived.custody_due.range(from..).copied();
-        Ok(due.take(limit).collect())
+        Ok(custody::due(&self.tables().derived, from, limit))
     }
 
     fn quarantined_at(&self, tenant: &TenantId, sequence: Sequence) -> Stored<Option<Quarantined>> {

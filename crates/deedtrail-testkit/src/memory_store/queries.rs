@@ -1,17 +1,14 @@
 //! Questions to the tables that are more than looking something up.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::IdentityBehaviour;
-use deedtrail_core::custody::{Act, CustodyQuery, Subject};
 use deedtrail_core::id::{SourceName, TenantId};
-use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     BehaviourOrder, QuarantineFilter, QuarantineReason, Quarantined,
 };
-use deedtrail_core::time::Timestamp;
 
 use super::tables::Derived;
 
@@ -70,28 +67,4 @@ pub(super) fn behaviours(
     }
     list.truncate(limit);
     list
-}
-
-pub(super) fn custody(derived: &Derived, query: &CustodyQuery<'_>) -> Vec<Sequence> {
-    let of = derived.custody.iter().filter(|entry| {
-        entry.tenant == *query.tenant
-            && query.subjects.contains(&entry.subject)
-            && query.acts.contains(&entry.act)
-    });
-    let sequences: BTreeSet<Sequence> = of.map(|entry| entry.sequence).collect();
-    sequences.into_iter().rev().take(query.limit).collect()
-}
-
-pub(super) fn last_view(
-    derived: &Derived,
-    (tenant, subject, who): (&TenantId, &Subject, &str),
-) -> Option<Timestamp> {
-    let views = derived.custody.iter().filter(|entry| {
-        entry.act == Act::View
-            && entry.tenant == *tenant
-            && entry.subject == *subject
-            && entry.who == who
-    });
-    let newest = views.max_by_key(|entry| entry.sequence);
-    newest.map(|entry| entry.at)
 }

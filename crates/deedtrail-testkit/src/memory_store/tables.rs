@@ -17,7 +17,7 @@ use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     DepartureDay, DepartureFilter, FindingFilter, IdentityFilter, ImportedEntitlements, Progress,
-    Quarantined, SignInLink, TokenRecord, WebSession,
+    Quarantined, SignInLink, StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, JoinBy, Session, SessionJoin};
 
@@ -335,5 +335,13 @@ impl Tables {
             && filter
                 .updated_since
                 .is_none_or(|since| finding.updated >= since)
+    }
+}
+
+/// An error as the disk's.
+pub(super) fn refused(reason: &str) -> StoreError {
+    StoreError::Failed {
+        path: "memory".to_owned(),
+        reason: reason.to_owned(),
     }
 }
