@@ -4,14 +4,16 @@
 //! need no slow hash (ASVS 5.0, 11.5.1).
 
 use deedtrail_core::Text;
+use deedtrail_core::custody::{Act, Subject, SubjectKind};
 use deedtrail_core::id::TenantId;
-use deedtrail_core::port::log::{AppendError, EntryKind, NewEntry, Part, PartClass, Sequence};
+use deedtrail_core::port::log::{AppendError, Sequence};
 use deedtrail_core::port::store::{Scope, SignInLink, StoreError, TokenRecord, WebSession};
 use deedtrail_core::time::Timestamp;
 use deedtrail_core::visible::is_deceptive;
 use sha2::{Digest as _, Sha256};
 
 use crate::App;
+use crate::custody::{self, Deed};
 
 /// A browser session ends after this much silence, µs.
 pub const SESSION_IDLE_US: i64 = 12 * Timestamp::HOUR_US;
@@ -172,7 +174,8 @@ impl App {
             last_used: None,
             revoked: None,
         };
-        self.audit(principal, "token created", &prefix)?;
+        let about = Subject::new(SubjectKind::Token, &prefix);
+        self.audit_other(principal, ("token created", &prefix), &[about])?;
         self.ports.store.put_token(record.clone())?;
         Ok(NewToken { token, record })
     }
@@ -185,7 +188,8 @@ impl App {
         if !store.tokens()?.iter().any(is_it) {
             return Ok(false);
         }
-        self.audit(principal, "token revoked", prefix)?;
+        let token = Subject::new(SubjectKind::Token, prefix);
+        self.audit_other(principal, ("token revoked", prefix), &[token])?;
         Ok(store.revoke_token(prefix, self.ports.clock.now())?)
     }
 
@@ -223,7 +227,8 @@ impl App {
         let secret = self.random_hex();
         let names: Vec<&str> = scopes.iter().map(|scope| scope_name(*scope)).collect();
         let for_whom = format!("{person} ({})", names.join(", "));
-        self.audit(principal, "sign-in link made", &for_whom)?;
+        let user = Subject::new(SubjectKind::User, person);
+        self.audit_other(principal, ("sign-in link made", &for_whom), &[user])?;
         self.ports.store.put_sign_in_link(SignInLink {
             hash: sha256_hex(&secret),
             principal: person.into(),
@@ -256,7 +261,8 @@ impl App {
             tenant: link.tenant,
             scopes: link.scopes,
         };
-        self.audit(&person, "signed in", "one-time link")?;
+        let user = Subject::new(SubjectKind::User, &person.name);
+        self.audit_other(&person, ("signed in", "one-time link"), &[user])?;
         let cookie = self.random_hex();
         store.put_session(WebSession {
             hash: sha256_hex(&cookie),
@@ -305,25 +311,30 @@ impl App {
     pub(crate) fn audit(
         &self,
         principal: &Principal,
-        what: &str,
-        on: &str,
+        deed: &Deed<'_>,
     ) -> Result<Sequence, AppendError> {
-        let text = format!("{} {what}: {on}", principal.name);
-        let entry = NewEntry {
-            kind: EntryKind::Audit,
-            tenant: principal.tenant.clone(),
-            source: None,
-            received: self.ports.clock.now(),
-            idempotency_key: None,
-            note: what.into(),
-            parts: vec![Part {
-                class: PartClass::Plain,
-                key_id: 0,
-                bytes: text.into_bytes(),
-            }],
-        };
+        let entry = custody::entry(principal, deed, self.ports.clock.now());
         let after = self.append_entry(entry)?;
         Ok(after.saturating_sub(1))
+    }
+
+    /// The same for what custody has no word for.
+    pub(crate) fn audit_other(
+        &self,
+        principal: &Principal,
+        (what, on): (&str, &str),
+        about: &[Subject],
+    ) -> Result<Sequence, AppendError> {
+        let act = Act::Other;
+        self.audit(
+            principal,
+            &Deed {
+                act,
+                what,
+                on,
+                about,
+            },
+        )
     }
 
     /// 256 random bits as hex.

@@ -19,6 +19,9 @@ pub struct Completeness {
     pub as_of: Timestamp,
     /// By name.
     pub sources: Vec<SourceCompleteness>,
+    /// Of a bundle: audit entries about its subject that are in the log and not in it, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub custody_left_out: Vec<String>,
 }
 
 /// What is known to be missing from one source.
@@ -134,6 +137,7 @@ impl App {
         Ok(Completeness {
             as_of: self.ports.clock.now(),
             sources: sources.collect(),
+            custody_left_out: Vec::new(),
         })
     }
 }

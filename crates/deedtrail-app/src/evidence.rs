@@ -1,5 +1,6 @@
 //! What an evidence bundle is made of: which events, in which order, under which title.
 
+use deedtrail_core::custody::{Act, Subject, SubjectKind};
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
 use deedtrail_core::port::archive::EventFilter;
@@ -10,13 +11,11 @@ use deedtrail_core::time::Timestamp;
 use crate::App;
 use crate::access::Principal;
 use crate::completeness::Completeness;
+use crate::custody::{Deed, Whose};
 use crate::timeline::{IdentityFile, ReadingError, alias_uids};
 
 /// Most events one bundle holds; a narrower time range is asked for beyond it.
 pub const BUNDLE_EVENTS_MAX: usize = 20_000;
-
-/// Most audit entries about its subject that a bundle holds: the newest.
-pub const CUSTODY_MAX: usize = 1_000;
 
 /// Events chosen for a bundle, oldest first.
 #[derive(Clone, Debug)]
@@ -26,7 +25,7 @@ pub struct Selection {
     /// Whose events they are; `None` for a finding's.
     pub identity: Option<IdentityFile>,
     pub events: Vec<Event>,
-    /// Audit entries of the log that speak of the finding or identity: exports, decisions, reveals.
+    /// Audit entries of the log about the finding or identity: views, exports, decisions, reveals.
     /// This export is one of them.
     pub custody: Vec<Sequence>,
     /// What is known to be missing from the sources of the events.
@@ -37,7 +36,7 @@ impl App {
     /// Takes down that somebody copies everything, keys and secrets too, before it is copied.
     pub fn note_backup(&self, principal: &Principal, folder: &str) -> Result<(), ReadingError> {
         principal.require(Scope::Admin)?;
-        self.audit(principal, "backup made", folder)?;
+        self.audit_other(principal, ("backup made", folder), &[])?;
         Ok(())
     }
 
@@ -55,15 +54,22 @@ impl App {
             Secrets::Included => (Scope::Admin, "evidence exported with secrets"),
         };
         principal.require(scope)?;
-        let (about, identity, filter) =
-            if let Some(finding) = self.finding_called(principal, subject)? {
-                let (title, filter) = finding_events(&finding);
-                ((finding.id.to_string(), title), None, filter)
-            } else {
-                let file = self.find_identity(principal, subject)?;
-                let (title, filter) = identity_events(&file);
-                ((file.identity.id.to_string(), title), Some(file), filter)
-            };
+        let finding = self.finding_called(principal, subject)?;
+        let identity = match &finding {
+            Some(_) => None,
+            None => Some(self.find_identity(principal, subject)?),
+        };
+        let (whose, about, (title, filter)) = match (&finding, &identity) {
+            (Some(finding), _) => {
+                let about = Subject::new(SubjectKind::Finding, finding.id);
+                (Whose::Finding(finding), about, finding_events(finding))
+            }
+            (None, Some(file)) => {
+                let about = Subject::new(SubjectKind::Identity, file.identity.id);
+                (Whose::Identity(file), about, identity_events(file))
+            }
+            (None, None) => return Err(ReadingError::Unnamed),
+        };
         let mut events = self.all_events(&EventFilter {
             tenant: principal.tenant.clone(),
             from,
@@ -74,14 +80,18 @@ impl App {
         if secrets == Secrets::Withheld {
             events = self.cleared(events)?;
         }
-        let (id, title) = about;
         let sources = events.iter().map(|event| event.source.clone()).collect();
-        let completeness = self.completeness(principal, &sources)?;
-        let mut custody = self
-            .ports
-            .store
-            .custody(&principal.tenant, &id, CUSTODY_MAX)?;
-        custody.push(self.audit(principal, what, &title)?);
+        let mut completeness = self.completeness(principal, &sources)?;
+        let found = self.custody_of(principal, whose, &events)?;
+        completeness.custody_left_out = found.left_out;
+        let mut custody = found.entries;
+        let deed = Deed {
+            act: Act::Export,
+            what,
+            on: &title,
+            about: &[about],
+        };
+        custody.push(self.audit(principal, &deed)?);
         Ok(Selection {
             title,
             identity,

@@ -1,6 +1,7 @@
 //! Findings: lists, one with what it rests on, and an analyst's decision.
 
 use deedtrail_core::Text;
+use deedtrail_core::custody::{Act, Subject, SubjectKind};
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::registry;
 use deedtrail_core::finding::{
@@ -15,6 +16,7 @@ use deedtrail_detect::behaviour::Disposition;
 use crate::App;
 use crate::access::Principal;
 use crate::configuration::{FEEDBACK, Feedback};
+use crate::custody::Deed;
 use crate::timeline::{IdentityFile, ReadingError};
 
 /// What an analyst may conclude.
@@ -86,7 +88,7 @@ impl App {
         briefing
     }
 
-    /// One finding with its identity and events.
+    /// One finding with its identity and events; it is taken down who opened it.
     pub fn finding_file(
         &self,
         principal: &Principal,
@@ -94,6 +96,7 @@ impl App {
     ) -> Result<FindingFile, ReadingError> {
         principal.require(Scope::Read)?;
         let finding = self.finding_of(principal, id)?;
+        self.viewed(principal, Subject::new(SubjectKind::Finding, id));
         let identity = match self.ports.store.identity(finding.draft.identity)? {
             Some(identity) => Some(self.identity_file(identity)?),
             None => None,
@@ -130,7 +133,13 @@ impl App {
         if let Some(note) = &note {
             entry.extend([": ", note]);
         }
-        self.audit(principal, "finding decided", &entry)?;
+        let deed = Deed {
+            act: Act::Decision,
+            what: "finding decided",
+            on: &entry,
+            about: &[Subject::new(SubjectKind::Finding, id)],
+        };
+        self.audit(principal, &deed)?;
         self.teach(principal, &finding, disposition)?;
         let decision = Decision {
             status,

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use deedtrail_core::Text;
+use deedtrail_core::custody::{Act, Subject, SubjectKind};
 use deedtrail_core::event::ActorKind;
 use deedtrail_core::finding::{Severity, registry};
 use deedtrail_core::id::IdentityId;
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 use crate::App;
 use crate::access::Principal;
+use crate::custody::Deed;
 use crate::timeline::ReadingError;
 
 /// Days that are looked back.
@@ -164,7 +166,15 @@ impl App {
             return Err(ReadingError::NoPerson(person.to_owned()));
         };
         let entry = format!("{person} is {}: {reason}", identity.id);
-        self.audit(principal, "person revealed", &entry)?;
+        // Not about the identity: who is given its bundle must not learn that it is in the list.
+        let about = Subject::new(SubjectKind::Person, person);
+        let deed = Deed {
+            act: Act::Reveal,
+            what: "person revealed",
+            on: &entry,
+            about: &[about],
+        };
+        self.audit(principal, &deed)?;
         Ok(identity)
     }
 

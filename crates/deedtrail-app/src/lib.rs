@@ -10,7 +10,7 @@ pub mod behaviour;
 pub mod charter;
 pub mod completeness;
 pub mod configuration;
-mod custody;
+pub mod custody;
 pub mod entitlement;
 pub mod evidence;
 pub mod exception;
@@ -52,7 +52,7 @@ use deedtrail_core::port::log::EvidenceLog;
 use deedtrail_core::port::mapper::Mapper;
 use deedtrail_core::port::store::Store;
 use deedtrail_core::port::table::Tables;
-use deedtrail_core::port::witness::Witness;
+use deedtrail_core::port::witness::{Witness, Witnesses};
 use deedtrail_core::port::{Clock, Entropy};
 
 /// Everything from the outside that the use cases need.
@@ -101,6 +101,10 @@ pub struct App {
     pub sources_of_ways: BTreeMap<String, SourceName>,
     /// Cosigns checkpoints of other logs; `None` where it was not asked to.
     pub witness: Option<Arc<dyn Witness>>,
+    /// Witnesses of our own log; `None` where none are asked.
+    pub witnesses: Option<Arc<dyn Witnesses>>,
+    /// Views that are entries of the log soon.
+    pub views: custody::Views,
     /// Held while the secret of pseudonyms is looked up or made.
     pub pseudonyms: Mutex<()>,
 }
@@ -124,6 +128,8 @@ impl App {
             feeds: feeds::FeedStates::default(),
             sources_of_ways: BTreeMap::new(),
             witness: None,
+            witnesses: None,
+            views: custody::Views::default(),
             pseudonyms: Mutex::default(),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::Text;
+use deedtrail_core::custody::{Subject, SubjectKind};
 use deedtrail_core::event::Plane;
 use deedtrail_core::id::{IdentityId, SessionUid, SourceName};
 use deedtrail_core::port::mapper::SourceFacts;
@@ -195,7 +196,8 @@ impl App {
         Ok(self.ports.store.session(&principal.tenant, uid)?)
     }
 
-    /// One session with what is joined to it, found by going from join to join.
+    /// One session with what is joined to it, found by going from join to join. It is taken down
+    /// who opened it.
     pub fn session_file(
         &self,
         principal: &Principal,
@@ -208,6 +210,7 @@ impl App {
             let near = self.sessions_nearly(principal, &uid.to_string())?;
             return Err(ReadingError::NoSession { id: uid, near });
         };
+        self.viewed(principal, Subject::new(SubjectKind::Session, uid));
         let mut known = BTreeMap::from([(uid, session.started)]);
         let mut fresh = vec![uid];
         let mut joins: BTreeMap<_, SessionJoin> = BTreeMap::new();

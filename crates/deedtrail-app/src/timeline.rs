@@ -1,6 +1,7 @@
 //! Reading: one identity's trail, one event with its raw record and proof.
 
 use deedtrail_core::Text;
+use deedtrail_core::custody::{Act, Subject, SubjectKind};
 use deedtrail_core::event::Event;
 use deedtrail_core::id::{AliasUid, EventUid, FindingId, ID_DIGITS_MIN, IdentityId, SessionUid};
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Identity};
@@ -12,6 +13,7 @@ use deedtrail_core::time::Timestamp;
 
 use crate::App;
 use crate::access::{Denied, Principal};
+use crate::custody::Deed;
 use crate::source_name::{did_you_mean, nearest};
 
 /// Most identities that are named when several are meant; the others are counted.
@@ -288,7 +290,8 @@ impl App {
     }
 
     /// One event, secrets taken out, with its raw record and, once checkpointed, its proof. The
-    /// record is for reading by programs: [`App::masked`] is what is shown of it.
+    /// record is for reading by programs: [`App::masked`] is what is shown of it. It is taken down
+    /// who opened it.
     pub fn event_file(
         &self,
         principal: &Principal,
@@ -307,6 +310,7 @@ impl App {
         let record = record.ok_or(ReadError::Missing(event.log_seq))?;
         let event = self.without_sensitive(event, &record, &[PartClass::Secret]);
         let proof = self.ports.log.prove(event.log_seq).ok();
+        self.viewed(principal, Subject::new(SubjectKind::Event, uid));
         Ok(EventFile {
             event,
             record,
@@ -323,8 +327,14 @@ impl App {
         file: &'a EventFile,
     ) -> Result<&'a [u8], ReadingError> {
         principal.require(Scope::Admin)?;
-        let event = file.event.event_uid.to_string();
-        self.audit(principal, "secrets revealed", &event)?;
+        let event = Subject::new(SubjectKind::Event, file.event.event_uid);
+        let deed = Deed {
+            act: Act::Reveal,
+            what: "secrets revealed",
+            on: &event.id,
+            about: std::slice::from_ref(&event),
+        };
+        self.audit(principal, &deed)?;
         Ok(&file.record)
     }
 }

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod behaviour;
 pub mod charter;
 pub mod control;
+pub mod custody;
 pub mod entitlement;
 pub mod entity;
 pub mod event;

@@ -34,6 +34,16 @@ pub struct Origin {
 pub(crate) struct Adoption {
     pub origin: String,
     pub reason: String,
+    pub grounds: Grounds,
+}
+
+/// What says that the history cannot be continued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grounds {
+    /// The log and its checkpoint store.
+    Found,
+    /// The operator: folder and store may have been put back together.
+    Said,
 }
 
 /// Content of `identity.json`.
@@ -162,6 +172,17 @@ pub(crate) fn signing_seed(
     let text = format!("{KEY_FIRST_LINE}\n{}\n", STANDARD.encode(seed));
     replace_file(disk, path, Access::CreateSecret, text.as_bytes())?;
     Ok(seed)
+}
+
+/// The public key of the Ed25519 secret in `path`, 32 bytes; `None` when there is none yet.
+pub fn public_key(disk: &dyn Disk, path: &Path) -> io::Result<Option<[u8; 32]>> {
+    let Some(bytes) = read_file(disk, path)? else {
+        return Ok(None);
+    };
+    let seed = parse_key(&bytes)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a Deedtrail signing key"))?;
+    let key = ed25519_dalek::SigningKey::from_bytes(&seed);
+    Ok(Some(key.verifying_key().to_bytes()))
 }
 
 /// The process that wrote the file may have ended before its name was durable. A name that goes

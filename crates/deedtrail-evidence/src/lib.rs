@@ -38,7 +38,7 @@ pub use batch::{BatchHeader, HEADER_BYTES as BATCH_HEADER_BYTES};
 pub use check::Checked;
 pub use config::{LogConfig, Upkeep};
 pub use copy::Copied;
-pub use identity::{Identity, Origin};
+pub use identity::{Identity, Origin, public_key};
 pub use log::Log;
 pub use open::OpenError;
 pub use receipt::{receipt_text, verify_receipt};

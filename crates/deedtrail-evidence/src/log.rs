@@ -18,7 +18,7 @@ use deedtrail_core::port::{Clock, Entropy};
 use crate::batch::Batch;
 use crate::config::{LogConfig, Upkeep};
 use crate::disk::{Disk, DiskLock};
-use crate::identity::{Adoption, Origin};
+use crate::identity::{Adoption, Grounds, Origin};
 use crate::merkle::{self, Hash, Leaves};
 use crate::note::{Checkpoint, Note, VerifierKey};
 use crate::open::{self, OpenError, Opened, Surroundings};
@@ -67,17 +67,42 @@ impl Log {
         origin: &str,
         reason: &str,
     ) -> Result<Self, OpenError> {
+        let adoption = Adoption {
+            origin: origin.to_owned(),
+            reason: reason.to_owned(),
+            grounds: Grounds::Found,
+        };
+        Self::take_over(config, around, &adoption)
+    }
+
+    /// The same although nothing here tells that the log's history was cut off: it was put back
+    /// together with its checkpoint store, as its witnesses say.
+    pub fn renew(
+        config: &LogConfig,
+        around: (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Entropy>),
+        origin: &str,
+        reason: &str,
+    ) -> Result<Self, OpenError> {
+        let adoption = Adoption {
+            origin: origin.to_owned(),
+            reason: reason.to_owned(),
+            grounds: Grounds::Said,
+        };
+        Self::take_over(config, around, &adoption)
+    }
+
+    fn take_over(
+        config: &LogConfig,
+        around: (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Entropy>),
+        adoption: &Adoption,
+    ) -> Result<Self, OpenError> {
         let (disk, clock, entropy) = around;
         let around = Surroundings {
             disk,
             clock,
             entropy,
         };
-        let adoption = Adoption {
-            origin: origin.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let opened = open::open(config, &around, Some(&adoption))?;
+        let opened = open::open(config, &around, Some(adoption))?;
         Self::start(config, opened)
     }
 

@@ -157,6 +157,11 @@ impl VerifierKey {
         &self.name
     }
 
+    /// The public key, 32 bytes.
+    pub fn key_bytes(&self) -> [u8; 32] {
+        self.key.to_bytes()
+    }
+
     /// Checks an Ed25519 signature over `message` itself.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), NoteError> {
         let wrong = || NoteError::WrongSignature(self.name.clone());

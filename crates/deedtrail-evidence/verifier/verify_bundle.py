@@ -578,7 +578,7 @@ def report(bundle, arguments):
         f"in the log {checkpoint.origin} at size {checkpoint.size}"
     )
     if bundle.custody:
-        say(f"{bundle.custody} of the records say who decided, revealed or exported (custody)")
+        say(f"{bundle.custody} of the records say who looked, decided, revealed or exported (custody)")
     if bundle.withheld:
         say(f"{bundle.withheld} parts with secrets or tool arguments are withheld; their hashes hold")
     say(f"signed by {bundle.key.text}")

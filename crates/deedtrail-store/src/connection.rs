@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use deedtrail_core::port::store::StoreError;
 
 /// Schema changes in order; a file's `user_version` is how many of them it has seen.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0001_control_plane.sql"),
     include_str!("migrations/0002_decision_coverage.sql"),
     include_str!("migrations/0003_people_sign_in.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0012_departing_sessions.sql"),
     include_str!("migrations/0013_custody.sql"),
     include_str!("migrations/0014_rule_exceptions.sql"),
+    include_str!("migrations/0015_custody_subjects.sql"),
 ];
 /// Readers kept open; more are opened when more read at once, and closed afterwards.
 const IDLE_READERS_MAX: usize = 8;
@@ -246,6 +247,44 @@ mod tests {
         assert_eq!(noted(), "first");
         note("second").unwrap();
         assert_eq!(noted(), "second");
+    }
+
+    #[test]
+    fn entries_known_by_words_are_due() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        let before = MIGRATIONS
+            .iter()
+            .position(|sql| sql.contains("custody_due"));
+        let before = before.unwrap();
+        let old = Connection::open(&path).unwrap();
+        for sql in &MIGRATIONS[..before] {
+            old.execute_batch(sql).unwrap();
+        }
+        old.pragma_update(None, "user_version", u32::try_from(before).unwrap())
+            .unwrap();
+        old.execute_batch(
+            "INSERT INTO custody VALUES ('default', 'a', 4), ('default', 'b', 4), \
+             ('default', 'a', 2);",
+        )
+        .unwrap();
+        drop(old);
+        let connections = Connections::open(&path).unwrap();
+        let due_from = |from, limit| {
+            connections
+                .read(|db| crate::custody::due(db, from, limit))
+                .unwrap()
+        };
+        let due = |limit| due_from(0, limit);
+        assert_eq!(due(10), [2, 4]);
+        assert_eq!(due(1), [2]);
+        assert_eq!(due_from(3, 9), [4]);
+        connections
+            .write(|tx| crate::custody::derived(tx, 2))
+            .unwrap();
+        assert_eq!(due(10), [4]);
+        connections.write(crate::progress::forget_derived).unwrap();
+        assert!(due(10).is_empty());
     }
 
     #[test]

@@ -24,6 +24,7 @@ use std::path::Path;
 
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
+use deedtrail_core::custody::{CustodyQuery, Subject};
 use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::{Decision, Finding};
@@ -191,9 +192,20 @@ impl Store for SqliteStore {
     fn source_health(&self) -> Stored<Vec<SourceHealth>> {
         self.connections.read(sources::health)
     }
-    fn custody(&self, tenant: &TenantId, subject: &str, limit: usize) -> Stored<Vec<Sequence>> {
+    fn custody(&self, query: &CustodyQuery<'_>) -> Stored<Vec<Sequence>> {
+        self.connections.read(|db| custody::of(db, query))
+    }
+    fn last_view(
+        &self,
+        tenant: &TenantId,
+        subject: &Subject,
+        who: &str,
+    ) -> Stored<Option<Timestamp>> {
         self.connections
-            .read(|db| custody::of(db, tenant, subject, limit))
+            .read(|db| custody::last_view(db, tenant, subject, who))
+    }
+    fn custody_due(&self, from: Sequence, limit: usize) -> Stored<Vec<Sequence>> {
+        self.connections.read(|db| custody::due(db, from, limit))
     }
     fn quarantined(&self, filter: &QuarantineFilter, limit: usize) -> Stored<Vec<Quarantined>> {
         self.connections

@@ -57,6 +57,9 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     for entry in &progress.custody {
         custody::put(tx, entry)?;
     }
+    for sequence in &progress.custody_derived {
+        custody::derived(tx, *sequence)?;
+    }
     sessions::save(tx, progress)?;
     behaviours::save(tx, progress)?;
     for charter in &progress.charters {
@@ -80,7 +83,7 @@ pub(crate) fn forget_derived(tx: &Transaction<'_>) -> rusqlite::Result<()> {
          DELETE FROM snapshots; DELETE FROM sessions; DELETE FROM session_joins; \
          DELETE FROM blind_sessions; DELETE FROM charters; DELETE FROM behaviours; \
          DELETE FROM forecasts; DELETE FROM baselines; DELETE FROM custody; \
-         DELETE FROM rule_exceptions; UPDATE position SET processed = 0;",
+         DELETE FROM custody_due; DELETE FROM rule_exceptions; UPDATE position SET processed = 0;",
     )
 }
 

@@ -1,5 +1,6 @@
 //! The control plane in memory, with the same contract as the real one.
 
+mod custody;
 mod queries;
 mod tables;
 
@@ -10,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
+use deedtrail_core::custody::{CustodyQuery, Subject};
 use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
 use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::{Decision, Finding};
@@ -26,7 +28,7 @@ use deedtrail_core::session::{BlindSession, Session, SessionJoin};
 use deedtrail_core::time::Timestamp;
 
 use queries::is_asked;
-use tables::{Derived, Tables};
+use tables::{Derived, Tables, refused};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Debug, Default)]
@@ -35,13 +37,6 @@ pub struct MemoryStore(Mutex<Tables>);
 impl MemoryStore {
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn refused(reason: &str) -> StoreError {
-    StoreError::Failed {
-        path: "memory".to_owned(),
-        reason: reason.to_owned(),
     }
 }
 
@@ -331,13 +326,24 @@ impl Store for MemoryStore {
         Ok(wanted.take(limit).cloned().collect())
     }
 
-    fn custody(&self, tenant: &TenantId, subject: &str, limit: usize) -> Stored<Vec<Sequence>> {
-        Ok(queries::custody(
+    fn custody(&self, query: &CustodyQuery<'_>) -> Stored<Vec<Sequence>> {
+        Ok(custody::of(&self.tables().derived, query))
+    }
+
+    fn last_view(
+        &self,
+        tenant: &TenantId,
+        subject: &Subject,
+        who: &str,
+    ) -> Stored<Option<Timestamp>> {
+        Ok(custody::last_view(
             &self.tables().derived,
-            tenant,
-            subject,
-            limit,
+            (tenant, subject, who),
         ))
+    }
+
+    fn custody_due(&self, from: Sequence, limit: usize) -> Stored<Vec<Sequence>> {
+        Ok(custody::due(&self.tables().derived, from, limit))
     }
 
     fn quarantined_at(&self, tenant: &TenantId, sequence: Sequence) -> Stored<Option<Quarantined>> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use deedtrail_core::limits::{BODY_PAUSE_MAX, BODY_RATE_GRACE, REQUEST_BYTES_MAX};
 
+use crate::gate::PerMinute;
+
 /// How browsers reach the server; decides the name and the attributes of the session cookie.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
@@ -68,6 +70,12 @@ pub(crate) const BODY_BYTES_SMALL: usize = 1 << 20;
 pub(crate) const LARGE_BODIES_MAX: usize = 16;
 /// Largest body of any request that is not a delivery, bytes. Beyond it: 413.
 pub(crate) const FORM_BYTES_MAX: usize = 64 << 10;
+/// Checkpoints that anybody may ask the witness to cosign within a minute; each may cost a write that
+/// is waited for. Beyond it: 429. A log asks once a minute, and at most twice then.
+pub(crate) const WITNESSING: PerMinute = PerMinute {
+    per_address: 120,
+    in_all: 600,
+};
 /// Most rows one list answers with; a larger `limit` is cut to it.
 pub(crate) const LIST_MAX: usize = 1_000;
 /// Rows a list of the API answers with when it does not say.

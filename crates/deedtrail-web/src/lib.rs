@@ -11,6 +11,7 @@ mod config;
 mod delivery;
 mod endpoint;
 mod feed;
+mod gate;
 mod guard;
 mod header;
 mod pace;
@@ -26,6 +27,7 @@ mod view;
 
 pub use config::{Transport, WebConfig};
 pub use endpoint::{Endpoint, Face, Needs};
+pub use gate::RemoteAddress;
 pub use guard::LocalPrincipal;
 pub use router::{endpoints, router};
 pub use server::{ALPN, SHUTDOWN_GRACE, serve, serve_within};

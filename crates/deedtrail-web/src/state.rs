@@ -8,8 +8,10 @@ use tokio::sync::Semaphore;
 
 use crate::api::ReportGate;
 use crate::config::{
-    LARGE_BODIES_MAX, PUSH_BYTES_SMALL, PUSH_ROOM_BYTES, PUSHES_CONCURRENT_MAX, WebConfig,
+    LARGE_BODIES_MAX, PUSH_BYTES_SMALL, PUSH_ROOM_BYTES, PUSHES_CONCURRENT_MAX, WITNESSING,
+    WebConfig,
 };
+use crate::gate::Gate;
 use crate::problem::Problem;
 
 /// Of each webhook, or each stream of signals, by name. Of their own, so that whoever knows one
@@ -35,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) webhooks: Named,
     pub(crate) signals: Named,
     pub(crate) reports: Arc<ReportGate>,
+    pub(crate) witnessing: Arc<Gate>,
 }
 
 impl Shared {
@@ -49,6 +52,7 @@ impl Shared {
             webhooks,
             signals,
             reports: Arc::default(),
+            witnessing: Arc::new(Gate::new(WITNESSING)),
         }
     }
 

@@ -101,6 +101,7 @@ impl Instance {
             listeners: listeners::counters(config),
             sources_of_ways: sources_of_ways(config)?,
             witness,
+            witnesses: witnesses.clone().map(|client| client as _),
             ..App::new(ports.clone())
         });
         begin_pushed_feeds(&app, config);
@@ -158,6 +159,9 @@ impl Instance {
     pub(crate) fn close(&self) -> anyhow::Result<()> {
         if let Err(error) = self.app.note_repeats() {
             tracing::warn!(%error, "records that were sent again in the last minute are not counted");
+        }
+        if let Err(error) = self.app.close_views() {
+            tracing::warn!(%error, "who looked at what in the last moments is not in the log");
         }
         self.worker.stop()?;
         Ok(self.log.close()?)

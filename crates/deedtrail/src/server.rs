@@ -24,6 +24,8 @@ use crate::witnesses;
 
 /// Time between two ticks of the log.
 const TICK: Duration = Duration::from_mins(1);
+/// Longest wait for views to be written, after which counts of them are looked for.
+const VIEWS_WAIT: Duration = Duration::from_secs(1);
 
 /// Opens the data folder and serves it until a signal comes.
 pub(crate) fn serve(
@@ -92,6 +94,7 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
     }
     let router = deedtrail_web::router(Arc::clone(&instance.app), web_config(config));
     let ticks = tick(Arc::clone(instance));
+    let views = write_views(Arc::clone(instance));
     let reloads = async {
         match certificate {
             Some(certificate) => certificate.watch().await,
@@ -111,6 +114,7 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
             tokio::join!(served, listeners, pullers, polls, asking)
         } => {}
         () = reloads => {}
+        () = views => {}
         () = telling => {}
         () = secret::watch(Arc::clone(instance)) => {}
         error = ticks => anyhow::bail!("the log takes no more entries: {error}"),
@@ -162,6 +166,25 @@ async fn tick(instance: Arc<Instance>) -> deedtrail_core::port::log::AppendError
         let ticked = tokio::task::spawn_blocking(move || app.tick()).await;
         if let Ok(Err(error @ AppendError::Failed { .. })) = ticked {
             return error;
+        }
+    }
+}
+
+/// Writes who looked at what to the log, beside what is read; never ends itself.
+async fn write_views(instance: Arc<Instance>) {
+    loop {
+        let app = Arc::clone(&instance.app);
+        let written = tokio::task::spawn_blocking(move || {
+            app.views.wait(VIEWS_WAIT);
+            app.write_views()
+        });
+        match written.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "views are counted only"),
+            Err(error) => {
+                tracing::error!(%error, "views are no longer written");
+                std::future::pending::<()>().await;
+            }
         }
     }
 }

@@ -1,21 +1,22 @@
 //! Witnesses of the configuration: those that are asked, and the one this installation is.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use deedtrail_core::port::witness::Witness;
 use deedtrail_core::port::{Clock, Entropy};
-use deedtrail_evidence::Log;
 use deedtrail_evidence::disk::RealDisk;
 use deedtrail_evidence::note::VerifierKey;
 use deedtrail_evidence::witness::{self, Asked, Client, Courier, Policy, Reply, Server};
+use deedtrail_evidence::{Log, public_key};
 use deedtrail_feeds::signal::{Client as Http, address_mistake};
 use tokio::runtime::Builder;
 
 use crate::config::{Config, WitnessedByConfig};
-use crate::instance::make_private;
+use crate::instance::{log_config, make_private};
 use crate::tls;
 
 /// Largest answer of a witness, bytes.
@@ -45,9 +46,8 @@ pub(crate) fn open(config: &Config, log: &Arc<Log>) -> anyhow::Result<Option<Arc
     let state = config.data.join("state");
     make_private(&state).with_context(|| format!("cannot make {}", state.display()))?;
     let file = state.join("witnesses.json");
-    let opened = Client::open(Arc::clone(log), policy, Arc::new(RealDisk), file.clone());
-    let opened = opened.with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(Some(Arc::new(opened)))
+    let client = Client::open(Arc::clone(log), policy, Arc::new(RealDisk), file);
+    Ok(Some(Arc::new(client)))
 }
 
 /// What this installation is to other logs; `None` when it witnesses none.
@@ -59,13 +59,49 @@ pub(crate) fn server(
     if logs.is_empty() {
         return Ok(None);
     }
-    let folder = config.data.join("state").join("witnessed");
+    let folder = witnessed_folder(config);
     make_private(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let key = config.data.join("keys").join("witness.key");
+    let key = key_file(config);
     let around = (Arc::new(RealDisk) as _, Arc::clone(clock), entropy);
     let name = config.witness.name.as_deref();
     let server = Server::open((&folder, &key), name, logs, around).context("`witness`")?;
     Ok(Some(Arc::new(server)))
+}
+
+fn witnessed_folder(config: &Config) -> PathBuf {
+    config.data.join("state").join("witnessed")
+}
+
+fn key_file(config: &Config) -> PathBuf {
+    config.data.join("keys").join("witness.key")
+}
+
+/// Puts away the key by which this installation witnesses, and what it saw: where the data folder
+/// was put back, it may have vouched for more than it remembers. True when there was a key.
+pub(crate) fn set_aside(config: &Config, suffix: &str) -> anyhow::Result<bool> {
+    let key = key_file(config);
+    // The folder without its key is no witness; the key without its folder has forgotten all.
+    let moved = [witnessed_folder(config), key.clone()].map(|path| {
+        let aside = path.with_extension(format!("before-{suffix}"));
+        match std::fs::rename(&path, &aside) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("cannot move {}", path.display())),
+        }
+    });
+    let [folder, had_key] = moved;
+    folder?;
+    had_key
+}
+
+/// Keys of this installation itself: who holds them vouches for nobody but the operator.
+fn own_keys(config: &Config) -> Vec<[u8; 32]> {
+    let files = [key_file(config), log_config(config).signing_key];
+    // One that cannot be read is told when it is used.
+    let keys = files
+        .iter()
+        .filter_map(|file| public_key(&RealDisk, file).ok().flatten());
+    keys.collect()
 }
 
 /// What is wrong with them.
@@ -77,8 +113,16 @@ pub(crate) fn mistakes(config: &Config) -> Vec<String> {
 }
 
 fn logs(config: &Config) -> anyhow::Result<Vec<VerifierKey>> {
+    let own = own_keys(config);
     let logs = config.witness.logs.iter().map(|(name, key)| {
-        let key = key.trim().parse();
+        let key: anyhow::Result<VerifierKey> = key.trim().parse().map_err(Into::into);
+        let key = key.and_then(|key| {
+            anyhow::ensure!(
+                !own.contains(&key.key_bytes()),
+                "it is this installation's own key; witness the logs of others"
+            );
+            Ok(key)
+        });
         key.with_context(|| format!("`witness.logs.{name}`"))
     });
     logs.collect()
@@ -99,6 +143,15 @@ fn policy(config: &Config) -> anyhow::Result<Option<Policy>> {
     });
     let witnesses = witnesses.collect::<anyhow::Result<Vec<_>>>()?;
     let quorum = config.witness.quorum.unwrap_or(witnesses.len());
+    let own = own_keys(config);
+    let is_own = |one: &&witness::Witness| own.contains(&one.key.key_bytes());
+    if let Some(one) = witnesses.iter().find(is_own) {
+        anyhow::bail!(
+            "`witnesses.{}.key`: it is this installation's own key, which proves nothing to \
+             others; name a witness that somebody else runs",
+            one.name
+        );
+    }
     let policy = Policy { witnesses, quorum };
     match policy.mistake() {
         Some(mistake) => anyhow::bail!("`witnesses`: {mistake}"),

@@ -38,6 +38,7 @@ use deedtrail_core::time::Timestamp;
 use deedtrail_detect::{Detector, RuleSet, Settings};
 
 use crate::Ports;
+use crate::custody;
 use crate::target::Targets;
 use ahead::{Ahead, Mapped};
 use batch::Batch;
@@ -133,6 +134,10 @@ impl Pipeline {
         event_key: [u8; 32],
     ) -> Result<Self, PipelineError> {
         let (position, state) = State::load(&ports, &detection)?;
+        // What is due stays due: a full disk must not keep the log from being read.
+        if let Err(error) = custody::derive_due(&ports) {
+            tracing::warn!(%error, "custody of earlier entries is not complete; the next start tries again");
+        }
         Ok(Self {
             health: Health::load(ports.store.as_ref())?,
             sources: facts_by_name(&ports),

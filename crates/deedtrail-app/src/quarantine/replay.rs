@@ -57,7 +57,8 @@ impl App {
         if let Some(name) = &wanted.source {
             known_source(name.as_str(), known)?;
         }
-        self.audit(principal, "quarantine replayed", &wanted.to_string())?;
+        let on = wanted.to_string();
+        self.audit_other(principal, ("quarantine replayed", &on), &[])?;
         let waiting = QuarantineFilter {
             dismissed: false,
             ..wanted.filter(principal)

@@ -7,6 +7,8 @@ mod archive_errors;
 #[cfg(test)]
 mod charter;
 #[cfg(test)]
+mod custody;
+#[cfg(test)]
 mod damaged;
 #[cfg(test)]
 mod entitlement;

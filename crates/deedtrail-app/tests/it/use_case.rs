@@ -165,8 +165,8 @@ fn what_cannot_be_recorded_is_not_done() {
     let decided = app.decide_finding(&local, id, closed).unwrap();
     assert_eq!(decided.note.as_deref(), Some(note.trim()));
     let entries = sample.log.read(0, 1_000_000).unwrap();
-    let entry = entries.last().unwrap().bytes();
-    assert!(entry.ends_with(note.trim().as_bytes()));
+    let text = &entries.last().unwrap().entry.parts[0].bytes;
+    assert!(text.ends_with(note.trim().as_bytes()));
     let long = Conclusion {
         note: Some(&"é".repeat(NOTE_CHARACTERS_MAX + 1)),
         ..closed

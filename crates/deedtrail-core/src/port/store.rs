@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::Text;
 use crate::behaviour::{BaselineRecord, BaselineWithdrawal, Forecast, IdentityBehaviour};
 use crate::charter::CharterRecord;
+use crate::custody::{CustodyEntry, CustodyQuery, Subject};
 use crate::entitlement::{Entitlement, EntitlementImport, ImportName};
 use crate::exception::RuleException;
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
@@ -78,17 +79,10 @@ pub struct Progress {
     /// Baselines that somebody withdrew, carried out after `baselines`; one that was withdrawn
     /// already keeps what was said first.
     pub baselines_withdrawn: Vec<BaselineWithdrawal>,
-    /// What audit entries speak of.
+    /// What audit entries are about.
     pub custody: Vec<CustodyEntry>,
-}
-
-/// An audit entry of the log and one of the things it speaks of.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CustodyEntry {
-    pub tenant: TenantId,
-    /// Id of a finding, an identity or an event, 32 hex digits.
-    pub subject: Text,
-    pub sequence: Sequence,
+    /// Audit entries whose custody was due ([`Store::custody_due`]) and is in `custody` now.
+    pub custody_derived: Vec<Sequence>,
 }
 
 /// Everything one import of entitlements says.
@@ -372,13 +366,18 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         ids: &RangeInclusive<FindingId>,
         limit: usize,
     ) -> Result<Vec<FindingId>, StoreError>;
-    /// Audit entries that speak of a finding, an identity or an event, newest first.
-    fn custody(
+    /// Audit entries about things, newest first, each once.
+    fn custody(&self, query: &CustodyQuery<'_>) -> Result<Vec<Sequence>, StoreError>;
+    /// When this principal opened this last, as far as the newest views of it tell.
+    fn last_view(
         &self,
         tenant: &TenantId,
-        subject: &str,
-        limit: usize,
-    ) -> Result<Vec<Sequence>, StoreError>;
+        subject: &Subject,
+        who: &str,
+    ) -> Result<Option<Timestamp>, StoreError>;
+    /// Audit entries from `from` on, in order, at most `limit`, that a version before knew by the
+    /// words in them only: what they are about has to be taken from the log.
+    fn custody_due(&self, from: Sequence, limit: usize) -> Result<Vec<Sequence>, StoreError>;
     /// An analyst's decision; survives replay and rebuild. It covers the finding as stored now: an
     /// event that arrives later opens it again ([`Finding::status_now`]).
     fn decide_finding(&self, id: FindingId, decision: Decision) -> Result<bool, StoreError>;

@@ -1,4 +1,4 @@
-//! A witness of other logs, as those logs ask it (c2sp.org/tlog-witness).
+//! Witnesses (c2sp.org/tlog-witness): of other logs, as those logs ask it, and of our own.
 
 /// Why a witness does not cosign.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,4 +27,11 @@ pub trait Witness: Send + Sync + std::fmt::Debug {
     fn checkpoint(&self, origin_hash: &str) -> Result<Option<String>, Refusal>;
     /// Public key, `name+hash+key`.
     fn key(&self) -> String;
+}
+
+/// The witnesses of our own log. Implementations are safe to share between threads.
+pub trait Witnesses: Send + Sync + std::fmt::Debug {
+    /// The newest checkpoint that as many of them cosigned as must, with their lines, as far as is
+    /// known: nobody is asked. `None` when there is none.
+    fn quorate(&self) -> Option<String>;
 }

@@ -249,7 +249,7 @@ fn event_lines(events: &[String]) -> Result<Vec<u8>, BundleError> {
 pub(super) struct Added {
     /// Parts that are not in it.
     pub(super) withheld: usize,
-    /// What audit entries say: who decided, revealed or exported.
+    /// What audit entries say: who looked, decided, revealed or exported.
     pub(super) custody: Vec<String>,
 }
 
@@ -302,8 +302,11 @@ fn add_record(
     batch.visit(index, |_, bytes| {
         let view = record::view(bytes)?;
         if view.kind() == EntryKind::Audit {
-            let said = String::from_utf8_lossy(view.body()).into_owned();
-            added.custody.push(said);
+            // The first part is the text for people.
+            let said = view.classed_parts().next();
+            let said =
+                said.map_or_else(Default::default, |(_, text)| String::from_utf8_lossy(text));
+            added.custody.push(said.into_owned());
         }
         split = Some((
             view.head.to_vec(),

@@ -21,8 +21,9 @@ pub use policy::Cosigned;
 pub use verify::{Verified, VerifyError, verify, verify_bytes};
 use withheld::WithheldPart;
 
-/// Most records of one bundle. More: `BundleError::TooMany`; export in several bundles.
-pub const RECORDS_MAX: usize = 21_001;
+/// Most records of one bundle: events, and audit entries about them. More: `BundleError::TooMany`;
+/// export in several bundles.
+pub const RECORDS_MAX: usize = 21_501;
 /// Most bytes of one bundle.
 pub const BUNDLE_BYTES_MAX: u64 = 2 << 30;
 /// The second verifier, in Python with its standard library alone: it shares no code with

@@ -100,7 +100,7 @@ fn custody(said: &[String]) -> String {
         .iter()
         .map(|said| format!("<li>{}</li>\n", escaped(said)));
     let items: String = items.collect();
-    format!("<h2>Who decided, revealed or exported</h2>\n<ul>\n{items}</ul>\n")
+    format!("<h2>Who looked, decided, revealed or exported</h2>\n<ul>\n{items}</ul>\n")
 }
 
 /// What is known to be missing.

@@ -38,7 +38,7 @@ pub struct Verified {
     pub checkpoint: Checkpoint,
     /// Lines of `events.ndjson`; signed with the manifest, not part of the log's tree.
     pub events: u64,
-    /// Records that are audit entries: who decided, revealed or exported.
+    /// Records that are audit entries: who looked, decided, revealed or exported.
     pub custody: usize,
     /// Whether the bundle says what is known to be missing.
     pub has_completeness: bool,

@@ -3,7 +3,7 @@
 use crate::checkpoint_store::CheckpointStore;
 use crate::config::LogConfig;
 use crate::disk::{Disk, read_file};
-use crate::identity::Identity;
+use crate::identity::{Grounds, Identity};
 use crate::merkle::{self, Head};
 use crate::note::{Checkpoint, NoteSigner};
 use crate::tree::Tree;
@@ -45,15 +45,16 @@ impl History<'_> {
         Ok((store, (note.unwrap_or_default(), size)))
     }
 
-    /// Only a log whose history was cut off or is signed elsewhere is taken over. A damaged one is
-    /// refused later, when all of the damage is known.
+    /// Only a log whose history was cut off or is signed elsewhere is taken over, unless the operator
+    /// says what cannot be seen here. A damaged one is refused later, when all of the damage is known.
     pub(super) fn check_adoptable(
         &self,
         identity: &Identity,
         signer: &NoteSigner,
+        grounds: Grounds,
     ) -> Result<(), OpenError> {
         match self.continues(identity, signer) {
-            Ok(_) if !self.is_damaged => Err(OpenError::Healthy {
+            Ok(_) if !self.is_damaged && grounds == Grounds::Found => Err(OpenError::Healthy {
                 origin: identity.current().to_owned(),
             }),
             Err(error @ (OpenError::Io { .. } | OpenError::Read(_))) => Err(error),

@@ -67,7 +67,11 @@ pub enum OpenError {
          the copy an origin of its own with `evidence adopt`"
     )]
     Copied { origin: String, original: String },
-    #[error("nothing to take over: the log continues what was signed as `{origin}`")]
+    #[error(
+        "nothing to take over: the log continues what was signed as `{origin}`. If a witness saw \
+         another history of it, folder and checkpoint store were put back together: `evidence adopt \
+         --because REASON` gives it a new origin"
+    )]
     Healthy { origin: String },
     #[error("the log cannot be taken over while entries are damaged: {0}")]
     Damaged(String),
@@ -121,7 +125,7 @@ pub(crate) fn open(
         is_damaged,
     };
     if let Some(adoption) = adoption {
-        history.check_adoptable(&identity, &signer)?;
+        history.check_adoptable(&identity, &signer, adoption.grounds)?;
         identity.adopt(adoption, recovered.batches, around.clock.now());
         signer = NoteSigner::new(identity.current(), &seed)?;
     }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use deedtrail_core::port::log::{EvidenceLog as _, ReadError};
+use deedtrail_core::port::witness::Witnesses;
 use serde::{Deserialize, Serialize};
 
 use super::cosignature::WitnessKey;
@@ -20,6 +20,9 @@ use crate::{Log, locked};
 const WORDS_MAX: usize = 200;
 /// Most witnesses of a log: their cosignatures fit into one note.
 pub const WITNESSES_MAX: usize = 32;
+/// What helps when a witness saw what this log does not continue.
+const WAY_OUT: &str = "put the newest state back, or stop the server and give the log a new origin: \
+    `deedtrail evidence adopt --because REASON`";
 /// Name of the group in the policy's text.
 const GROUP: &str = "enough";
 
@@ -81,6 +84,15 @@ impl Policy {
         None
     }
 
+    /// How many of the witnesses cosigned a note; one whose line does not hold did not.
+    fn vouching(&self, note: &str) -> usize {
+        let Ok(note) = Note::parse(note) else {
+            return 0;
+        };
+        let cosigned = |witness: &&Witness| matches!(witness.key.cosigned(&note), Ok(Some(_)));
+        self.witnesses.iter().filter(cosigned).count()
+    }
+
     /// The policy as others read it (c2sp.org/tlog-policy).
     pub fn to_text(&self, log_key: &str) -> String {
         let mut text = format!("log {log_key}\n");
@@ -108,10 +120,10 @@ pub enum WitnessFault {
     UnknownLog,
     #[error(
         "it saw {seen} batches of this log, which has {size}: the log was rolled back, or a copy \
-         of it signs as well"
+         of it signs as well; {WAY_OUT}"
     )]
     Ahead { seen: u64, size: u64 },
-    #[error("it saw another history of this log: {0}")]
+    #[error("it saw another history of this log: {0}; {WAY_OUT}")]
     Forked(String),
     #[error("it answered {status}: {words}")]
     Refused { status: u16, words: String },
@@ -141,6 +153,9 @@ pub struct Standing {
     pub cosigned_s: u64,
     /// Why it did not when it was asked last.
     pub fault: Option<String>,
+    /// The key this is about; empty in files of earlier versions.
+    #[serde(default)]
+    pub key: String,
 }
 
 /// What is remembered, as it is on disk.
@@ -152,6 +167,56 @@ struct Memory {
     /// Newest one that any cosigned.
     latest: Option<String>,
     witnesses: BTreeMap<String, Standing>,
+}
+
+impl Memory {
+    /// Forgets what does not count any more: of another origin, from before a folder was adopted,
+    /// or of witnesses that the policy does not name; a quorum is what the policy asks for now.
+    fn fit(&mut self, log: &Log, policy: &Policy) {
+        let notes = [self.quorate.take(), self.latest.take()];
+        let counted = notes.into_iter().flatten().filter_map(|note| {
+            let size = own(log, &note)?.head.size;
+            Some((size, policy.vouching(&note), note))
+        });
+        let mut counted: Vec<(u64, usize, String)> = counted.collect();
+        counted.sort_unstable();
+        for (_, vouching, note) in counted {
+            if vouching >= policy.quorum {
+                self.quorate = Some(note.clone());
+            }
+            if vouching > 0 {
+                self.latest = Some(note);
+            }
+        }
+        self.witnesses.retain(|name, standing| {
+            let mut known = policy.witnesses.iter();
+            let witness = known.find(|witness| witness.name == *name);
+            witness.is_some_and(|it| standing.key.is_empty() || standing.key == it.key.to_string())
+        });
+    }
+}
+
+/// What is on disk of what witnesses said.
+fn remembered(disk: &dyn Disk, file: &Path) -> Memory {
+    let read = read_file(disk, file).and_then(|read| {
+        let memory = read.map(|bytes| serde_json::from_slice(&bytes));
+        Ok(memory.transpose()?.unwrap_or_default())
+    });
+    read.unwrap_or_else(|error| {
+        let aside = file.with_extension("unreadable");
+        let path = file.display();
+        match disk.rename(file, &aside) {
+            Ok(()) => tracing::error!(
+                %error, %path, aside = %aside.display(),
+                "what witnesses said cannot be read and was put aside; they are asked anew"
+            ),
+            Err(kept) => tracing::error!(
+                %error, %kept, %path,
+                "what witnesses said cannot be read; they are asked anew"
+            ),
+        }
+        Memory::default()
+    })
 }
 
 /// Our own log before its witnesses.
@@ -172,33 +237,19 @@ fn own(log: &Log, note: &str) -> Option<Checkpoint> {
 }
 
 impl Client {
-    /// `file` is where is remembered what witnesses said; its folder is there.
-    pub fn open(
-        log: Arc<Log>,
-        policy: Policy,
-        disk: Arc<dyn Disk>,
-        file: PathBuf,
-    ) -> io::Result<Self> {
-        let read = read_file(&*disk, &file)?;
-        let mut memory: Memory = match read {
-            Some(bytes) => serde_json::from_slice(&bytes)?,
-            None => Memory::default(),
-        };
-        // Of another origin, from before a folder was adopted.
-        let is_own = |note: &String| own(&log, note).is_some();
-        memory.quorate = memory.quorate.filter(is_own);
-        memory.latest = memory.latest.filter(is_own);
-        let names = policy.witnesses.iter().map(|witness| &witness.name);
-        let names: Vec<&String> = names.collect();
-        memory.witnesses.retain(|name, _| names.contains(&name));
-        Ok(Self {
+    /// `file` is where is remembered what witnesses said; its folder is there. A file that cannot be
+    /// read is put aside: the witnesses are asked anew.
+    pub fn open(log: Arc<Log>, policy: Policy, disk: Arc<dyn Disk>, file: PathBuf) -> Self {
+        let mut memory = remembered(&*disk, &file);
+        memory.fit(&log, &policy);
+        Self {
             log,
             policy,
             disk,
             file,
             memory: Mutex::new(memory),
             rounds: Mutex::default(),
-        })
+        }
     }
 
     pub fn policy(&self) -> &Policy {
@@ -319,6 +370,7 @@ impl Client {
         let mut memory = locked(&self.memory);
         for witness in &self.policy.witnesses {
             let standing = memory.witnesses.entry(witness.name.clone()).or_default();
+            standing.key = witness.key.to_string();
             let mut faults = asked.faults.iter();
             let fault = faults.find(|(name, _)| *name == witness.name);
             standing.fault = fault.map(|(_, fault)| fault.to_string());
@@ -338,6 +390,12 @@ impl Client {
         if let Err(error) = replace_file(&*self.disk, &self.file, Access::Create, &bytes) {
             tracing::warn!(%error, path = %self.file.display(), "what witnesses said is not kept");
         }
+    }
+}
+
+impl Witnesses for Client {
+    fn quorate(&self) -> Option<String> {
+        self.quorate(0)
     }
 }
 

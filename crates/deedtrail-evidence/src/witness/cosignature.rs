@@ -62,6 +62,24 @@ impl WitnessKey {
         Ok(newest)
     }
 
+    /// The same for this key under whatever name it had then.
+    pub(crate) fn cosigned_once(&self, note: &Note<'_>) -> Result<Option<u64>, NoteError> {
+        let mut newest = None;
+        for line in &note.signatures {
+            let named = Self {
+                name: line.name.to_owned(),
+                key: self.key,
+            };
+            newest = newest.max(named.cosigned(note)?);
+        }
+        Ok(newest)
+    }
+
+    /// The public key, 32 bytes.
+    pub fn key_bytes(&self) -> [u8; 32] {
+        self.key.to_bytes()
+    }
+
     /// The lines in the name of this witness, unchecked.
     pub(crate) fn lines(&self, note: &Note<'_>) -> String {
         note.lines_of(&self.name, key_id(COSIGNATURE, &self.name, &self.key))

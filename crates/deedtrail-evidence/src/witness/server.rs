@@ -87,9 +87,12 @@ impl Server {
         };
         let text = String::from_utf8(bytes).map_err(|error| unusable(error.to_string()))?;
         let parsed = Note::parse(&text).and_then(|note| {
-            let cosigned = self.cosigner.key().cosigned(&note)?;
-            let ours =
-                cosigned.ok_or(NoteError::Malformed("this witness's key did not sign it"))?;
+            // Also from before the witness got another name.
+            let cosigned = self.cosigner.key().cosigned_once(&note)?;
+            let ours = cosigned.ok_or(NoteError::Malformed(
+                "this witness's key did not cosign it: put the key back that did, or move the file \
+                 away to begin anew",
+            ))?;
             tracing::trace!(ours, origin, "the newest checkpoint of a witnessed log");
             Checkpoint::parse_extended(note.text)
         });

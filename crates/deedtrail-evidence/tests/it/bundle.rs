@@ -183,6 +183,6 @@ fn a_bundle_without_records_or_with_bad_input() {
         bundle::to_bytes(&log, &escaping),
         Err(BundleError::BadName(_))
     ));
-    let too_many = bundle::to_bytes(&log, &request((0..21_002).collect()));
-    assert!(matches!(too_many, Err(BundleError::TooMany(21_002))));
+    let too_many = bundle::to_bytes(&log, &request((0..21_502).collect()));
+    assert!(matches!(too_many, Err(BundleError::TooMany(21_502))));
 }

@@ -214,6 +214,28 @@ fn a_folder_moved_away_behind_a_symbolic_link_goes_on() {
 }
 
 #[test]
+fn a_log_put_back_with_its_checkpoint_store_gets_a_new_origin_when_the_operator_says_why() {
+    let disk = Arc::new(a_log_of(3, "a"));
+    let around = (
+        Arc::clone(&disk) as _,
+        clock() as _,
+        Arc::new(TestEntropy::new(1)) as _,
+    );
+    let config = config(Path::new("/sim"));
+    let why = "a witness saw more";
+    let log = Log::renew(&config, around, "test.example/new", why).unwrap();
+    assert_eq!(log.origin(), "test.example/new");
+    let recorded = log.read(3, usize::MAX).unwrap().swap_remove(0);
+    assert_eq!(recorded.entry.note, "evidence.adopt");
+    let said: serde_json::Value = serde_json::from_slice(&recorded.bytes()).unwrap();
+    assert_eq!(said["reason"], why);
+    log.close().unwrap();
+    drop(log);
+    let log = open_on(&config, disk).unwrap();
+    assert_eq!((log.origin(), adoptions(&log)), ("test.example/new", 1));
+}
+
+#[test]
 fn a_log_that_continues_what_it_signed_is_not_taken_over() {
     let disk = Arc::new(a_log_of(3, "a"));
     let before = disk.snapshot();

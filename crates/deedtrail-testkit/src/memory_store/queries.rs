@@ -7,7 +7,6 @@ use deedtrail_core::Text;
 use deedtrail_core::behaviour::IdentityBehaviour;
 use deedtrail_core::finding::{Finding, FindingStatus};
 use deedtrail_core::id::{SourceName, TenantId};
-use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
     BehaviourOrder, QuarantineFilter, QuarantineReason, Quarantined, RuleFigures,
 };
@@ -70,18 +69,6 @@ pub(super) fn behaviours(
     list.truncate(limit);
     list
 }
-
-pub(super) fn custody(
-    derived: &Derived,
-    tenant: &TenantId,
-    subject: &str,
-    limit: usize,
-) -> Vec<Sequence> {
-    let all = derived.custody.iter();
-    let of = all.filter(|entry| entry.tenant == *tenant && entry.subject == subject);
-    of.rev().map(|entry| entry.sequence).take(limit).collect()
-}
-
 /// Findings summed up by rule.
 pub(super) fn rule_figures(findings: &[Finding]) -> Vec<RuleFigures> {
     let mut rules: BTreeMap<Text, RuleFigures> = BTreeMap::new();

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::{BaselineRecord, Forecast, IdentityBehaviour};
 use deedtrail_core::charter::CharterRecord;
+use deedtrail_core::custody::CustodyEntry;
 use deedtrail_core::entitlement::{Entitlement, ImportName};
 use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::{Decision, Finding, FindingStatus};
@@ -16,8 +17,8 @@ use deedtrail_core::id::{
 use deedtrail_core::identity::{AliasRecord, CredentialRecord, Declared, Identity, Merge};
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{
-    CustodyEntry, DepartureDay, DepartureFilter, FindingFilter, IdentityFilter,
-    ImportedEntitlements, Progress, Quarantined, SignInLink, TokenRecord, WebSession,
+    DepartureDay, DepartureFilter, FindingFilter, IdentityFilter, ImportedEntitlements, Progress,
+    Quarantined, SignInLink, StoreError, TokenRecord, WebSession,
 };
 use deedtrail_core::session::{BlindSession, JoinBy, Session, SessionJoin};
 
@@ -46,6 +47,7 @@ pub(super) struct Derived {
     pub(super) sources: BTreeMap<(SourceName, TenantId), SourceHealth>,
     pub(super) quarantine: BTreeMap<Sequence, Quarantined>,
     pub(super) custody: BTreeSet<CustodyEntry>,
+    pub(super) custody_due: BTreeSet<Sequence>,
     pub(super) charters: BTreeMap<(TenantId, Text, u32), CharterRecord>,
     pub(super) exceptions: BTreeMap<(TenantId, u32), RuleException>,
     pub(super) behaviours: BTreeMap<(TenantId, IdentityId), IdentityBehaviour>,
@@ -132,6 +134,9 @@ impl Derived {
             self.blind.insert(key, row.clone());
         }
         self.custody.extend(progress.custody.iter().cloned());
+        for sequence in &progress.custody_derived {
+            self.custody_due.remove(sequence);
+        }
         for record in &progress.quarantined {
             self.quarantine.insert(record.sequence, record.clone());
         }
@@ -336,5 +341,13 @@ impl Tables {
             && filter
                 .updated_since
                 .is_none_or(|since| finding.updated >= since)
+    }
+}
+
+/// An error as the disk's.
+pub(super) fn refused(reason: &str) -> StoreError {
+    StoreError::Failed {
+        path: "memory".to_owned(),
+        reason: reason.to_owned(),
     }
 }

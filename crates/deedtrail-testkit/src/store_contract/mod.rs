@@ -3,6 +3,7 @@
 mod access;
 mod behaviour;
 mod charter;
+mod custody;
 mod entitlement;
 mod exception;
 mod finding;
@@ -22,13 +23,14 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 29] = [
+    let rules: [(&str, Rule); 30] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
             progress::progress_comes_back,
         ),
-        ("custody comes back", progress::custody_comes_back),
+        ("custody comes back", custody::custody_comes_back),
+        ("views are found by who", custody::views_are_found_by_who),
         (
             "a refused batch leaves nothing",
             progress::a_refused_batch_leaves_nothing,

@@ -6,15 +6,15 @@ use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{CredentialUid, SourceName, TenantId};
 use deedtrail_core::identity::{CredentialRecord, Declared, Identity};
 use deedtrail_core::port::store::{
-    CustodyEntry, Dismissal, FindingFilter, IdentityFilter, Progress, QuarantineFilter,
-    QuarantineReason, Quarantined, Store,
+    Dismissal, FindingFilter, IdentityFilter, Progress, QuarantineFilter, QuarantineReason,
+    Quarantined, Store,
 };
 
 use super::access::token;
 use super::{Outcome, batch, finding, identity, second};
 
 /// Text that has broken stores before.
-const HOSTILE: &str =
+pub(super) const HOSTILE: &str =
     "Robert'); DROP TABLE \"identities\";-- 100%_\\ \0 \u{202e}Ä\u{1F600}\r\n{{x}}";
 
 pub(super) fn an_empty_store_is_empty(store: &dyn Store) -> Outcome {
@@ -75,36 +75,6 @@ pub(super) fn progress_comes_back(store: &dyn Store) -> Outcome {
     Ok(())
 }
 
-pub(super) fn custody_comes_back(store: &dyn Store) -> Outcome {
-    let entry = |tenant: TenantId, subject: &str, sequence| CustodyEntry {
-        tenant,
-        subject: subject.into(),
-        sequence,
-    };
-    let ours = TenantId::default;
-    for through in [5, 10] {
-        // The same again, as after a restart.
-        store.save(Progress {
-            through,
-            custody: vec![
-                entry(ours(), "a", 4),
-                entry(ours(), "b", 4),
-                entry(ours(), "a", through - 1),
-                entry(other(), "a", 3),
-            ],
-            ..Progress::default()
-        })?;
-    }
-    assert_eq!(store.custody(&ours(), "a", 10)?, [9, 4]);
-    assert_eq!(store.custody(&ours(), "a", 1)?, [9]);
-    assert_eq!(store.custody(&ours(), "b", 10)?, [4]);
-    assert_eq!(store.custody(&other(), "a", 10)?, [3]);
-    assert_eq!(store.custody(&ours(), HOSTILE, 10)?, [0_u64; 0]);
-    store.forget_derived()?;
-    assert_eq!(store.custody(&ours(), "a", 10)?, [0_u64; 0]);
-    Ok(())
-}
-
 pub(super) fn a_refused_batch_leaves_nothing(store: &dyn Store) -> Outcome {
     let (ana, mut alias) = identity("ana", 1);
     alias.identity = identity("nobody", 1).0.id;
@@ -160,7 +130,7 @@ pub(super) fn a_rebuild_keeps_what_people_did(store: &dyn Store) -> Outcome {
     Ok(())
 }
 
-fn other() -> TenantId {
+pub(super) fn other() -> TenantId {
     TenantId::new("other").unwrap_or_default()
 }
 

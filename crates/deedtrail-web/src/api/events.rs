@@ -81,7 +81,7 @@ pub(super) async fn list(
     let read = move |app: &deedtrail_app::App| -> Result<EventList, ReadingError> {
         let mut filter = page.filter;
         if let Some(who) = identity {
-            filter.aliases = alias_uids(&app.find_identity(&principal, &who)?);
+            filter.aliases = alias_uids(&app.open_identity(&principal, &who)?);
         }
         let events = app.events(&principal, &filter, page.cursor, page.limit)?;
         Ok(EventList {

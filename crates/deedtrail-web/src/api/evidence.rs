@@ -13,6 +13,8 @@ use crate::state::Shared;
 pub(super) struct CheckpointAnswer {
     /// C2SP tlog-checkpoint, a signed note.
     checkpoint: String,
+    /// The newest one that as many witnesses cosigned as must, with their lines.
+    cosigned: Option<String>,
     /// C2SP signed-note verifier key.
     verifier_key: String,
     origin: String,
@@ -29,6 +31,7 @@ pub(super) async fn newest(
         let log = &app.ports.log;
         Ok(CheckpointAnswer {
             checkpoint: log.checkpoint(),
+            cosigned: app.witnesses.as_ref().and_then(|all| all.quorate()),
             verifier_key: log.verifier_key(),
             origin: log.origin().to_owned(),
             log_end: log.end(),

@@ -86,7 +86,7 @@ pub(super) async fn one(
     Path(who): Path<String>,
 ) -> Answer<IdentityAnswer> {
     let read = move |app: &App| {
-        let file = app.find_identity(&principal, &who)?;
+        let file = app.open_identity(&principal, &who)?;
         let tools = app.tools_in_force(&principal, &file)?;
         Ok::<_, CharterError>((file, tools))
     };

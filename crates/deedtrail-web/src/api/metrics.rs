@@ -113,6 +113,12 @@ fn intake(page: &mut Page, app: &App) {
     for (name, help, counter) in rows {
         page.single(name, "counter", help, counter.load(Relaxed));
     }
+    page.single(
+        "deedtrail_views_counted_total",
+        "counter",
+        "Views that are counted only, not entries of the log, since start.",
+        app.views.unwritten(),
+    );
 }
 
 /// One sample per listener, where there are any. Their names need no escaping either.

@@ -1,6 +1,7 @@
 //! A witness of other logs, as they ask it (c2sp.org/tlog-witness). Nobody needs a token: a
 //! checkpoint is signed, and what is answered says nothing of this installation.
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -8,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use deedtrail_app::App;
 use deedtrail_core::port::witness::{Refusal, Witness};
 
+use crate::gate::RemoteAddress;
 use crate::problem::Problem;
 use crate::state::Shared;
 
@@ -16,8 +18,12 @@ const SIZE: &str = "text/x.tlog.size";
 
 pub(super) async fn add_checkpoint(
     State(shared): State<Shared>,
+    from: Option<Extension<RemoteAddress>>,
     body: Bytes,
 ) -> Result<Response, Problem> {
+    let now = shared.app.ports.clock.now();
+    let admitted = shared.witnessing.admit(from.map(|from| from.0), now);
+    admitted.map_err(too_often)?;
     let answered = shared
         .run(move |app| {
             let witness = of(app)?;
@@ -46,6 +52,15 @@ pub(super) async fn checkpoint(
             .ok_or_else(|| Problem::not_found("No checkpoint of such a log was cosigned here."))
     };
     shared.run(read).await?
+}
+
+fn too_often(retry_after_s: u32) -> Problem {
+    let detail = format!(
+        "Too many checkpoints came within a minute, from this address or in all; ask again in \
+         {retry_after_s} s."
+    );
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    Problem::new(status, "too-often", "Too often", detail).retry_after(retry_after_s)
 }
 
 /// The witness, where this installation is one.

@@ -123,7 +123,7 @@ fn load(
     who: &str,
     asked: IdentityAsked,
 ) -> Result<IdentityPage, Problem> {
-    let file = app.find_identity(principal, who)?;
+    let file = app.open_identity(principal, who)?;
     let events = events(app, principal, &file, &asked)?;
     let people = app.people(principal, &events)?;
     let of_identity = FindingFilter {

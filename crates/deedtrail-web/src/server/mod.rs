@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
 
+use crate::gate::RemoteAddress;
 use crate::problem::Problem;
 use activity::Activity;
 use present::Present;
@@ -98,8 +99,9 @@ pub async fn serve_within<L>(
         };
         let serving = serving.clone();
         tasks.spawn(async move {
+            let address = place.address().map(RemoteAddress);
             let _place = place;
-            if let Err(error) = serving.connection(stream).await {
+            if let Err(error) = serving.connection(stream, address).await {
                 tracing::debug!(?from, error, "a connection was cut off");
             }
         });
@@ -142,16 +144,17 @@ impl Serving {
     async fn connection<S>(
         mut self,
         stream: S,
+        from: Option<RemoteAddress>,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         match self.tls.take() {
-            None => self.requests(stream).await,
+            None => self.requests(stream, from).await,
             Some(tls) => {
                 let handshake = tls.accept(stream);
                 let stream = tokio::time::timeout(self.header_time_max, handshake).await??;
-                self.requests(stream).await
+                self.requests(stream, from).await
             }
         }
     }
@@ -159,6 +162,7 @@ impl Serving {
     async fn requests<S>(
         mut self,
         stream: S,
+        from: Option<RemoteAddress>,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -166,7 +170,10 @@ impl Serving {
         let activity = Activity::default();
         let counted = activity.clone();
         let router = self.router;
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            if let Some(from) = from {
+                request.extensions_mut().insert(from);
+            }
             let (router, under_way) = (router.clone(), counted.begin());
             async move {
                 let response = if has_one_host(&request) {

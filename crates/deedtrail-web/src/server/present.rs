@@ -44,6 +44,13 @@ pub(super) struct Place {
     address: Option<IpAddr>,
 }
 
+impl Place {
+    /// Whose place it is, if the address is one of the network.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(address) = self.address else { return };

@@ -33,8 +33,9 @@ async fn form(caller: &Caller, person: &str, body: &str) -> Answer {
 /// Text of the newest entry of the log.
 fn newest_entry(caller: &Caller) -> String {
     let log = &caller.sample.log;
-    let entries = log.read(log.end() - 1, 1).unwrap();
-    String::from_utf8(entries[0].bytes().into_owned()).unwrap()
+    let mut entries = log.read(log.end() - 1, 1).unwrap();
+    let text = entries.swap_remove(0).entry.parts.swap_remove(0);
+    String::from_utf8(text.bytes).unwrap()
 }
 
 #[tokio::test]

@@ -40,3 +40,5 @@ mod slow;
 mod stalled;
 #[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod witness;

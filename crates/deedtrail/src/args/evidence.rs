@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::Range;
@@ -49,7 +50,12 @@ pub(crate) enum EvidenceCommand {
     /// Read everything back: every entry, every hash, against the newest signed checkpoint
     Check,
     /// Accept a copied or restored data folder: a new origin, recorded in the log
-    Adopt,
+    Adopt {
+        /// Why it gets a new origin although nothing here tells that it was put back, for example
+        /// because a witness saw another history of it; recorded in the log
+        #[arg(long, value_name = "REASON", value_parser = NonEmptyStringValueParser::new())]
+        because: Option<String>,
+    },
 }
 
 /// Whom a verifier trusts.

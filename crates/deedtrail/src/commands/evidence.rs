@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::instance::{ensure_installed, known_source, log_config};
 use crate::output::{Console, counted};
 use crate::system::{SystemClock, SystemEntropy};
+use crate::witnesses;
 
 /// Most characters of a subject that the default name of its bundle holds; with four bytes each
 /// the name stays below the 255 bytes of a file's name.
@@ -72,7 +73,9 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
         EvidenceCommand::Witness { ask } => witness::run(context, *ask),
         EvidenceCommand::Completeness { source } => completeness(context, source.as_deref()),
         EvidenceCommand::Verifier => verifier(context.console),
-        EvidenceCommand::Adopt => anyhow::bail!("stop the server first, then run this again"),
+        EvidenceCommand::Adopt { .. } => {
+            anyhow::bail!("stop the server first, then run this again")
+        }
     }
 }
 
@@ -115,7 +118,9 @@ fn export(
     let events = request.events.len();
     if context.console.json {
         context.console.object(
-            &json!({ "id": path.to_string_lossy(), "title": request.title, "events": events }),
+            &json!({ "id": path.to_string_lossy(), "title": request.title, "events": events,
+                "custody": selection.custody.len(),
+                "custody_left_out": selection.completeness.custody_left_out }),
         )?;
     } else {
         context.console.line(format_args!(
@@ -124,6 +129,11 @@ fn export(
             request.title,
             counted(events, "event")
         ))?;
+    }
+    for left_out in &selection.completeness.custody_left_out {
+        context
+            .console
+            .say(format_args!("in the log, not in the bundle: {left_out}"))?;
     }
     context
         .console
@@ -252,25 +262,45 @@ pub(super) fn verifier(console: &mut Console) -> anyhow::Result<Ended> {
     Ok(Ended::Done)
 }
 
-/// Takes over a copied or restored data folder under a new origin.
-pub(super) fn adopt(config: &Config, console: &mut Console) -> anyhow::Result<Ended> {
+/// Takes over a copied or restored data folder under a new origin; `because` says why where nothing
+/// in it does.
+pub(super) fn adopt(
+    config: &Config,
+    because: Option<&str>,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
     ensure_installed(&config.data)?;
     let entropy = SystemEntropy;
     let mut suffix = [0_u8; 8];
     deedtrail_core::port::Entropy::fill(&entropy, &mut suffix);
-    let origin = format!("deedtrail/{}", hex::encode(suffix));
+    let suffix = hex::encode(suffix);
+    let origin = format!("deedtrail/{suffix}");
     let around = (
         Arc::new(RealDisk) as _,
         Arc::new(SystemClock) as _,
         Arc::new(entropy) as _,
     );
-    let log = Log::adopt(
-        &log_config(config),
-        around,
-        &origin,
-        "deedtrail evidence adopt",
-    )?;
+    let places = log_config(config);
+    let log = match because {
+        None => Log::adopt(&places, around, &origin, "deedtrail evidence adopt")?,
+        Some(reason) => Log::renew(&places, around, &origin, reason)?,
+    };
+    // The log is locked until it is closed: nobody witnesses by the key meanwhile.
+    let had_key = witnesses::set_aside(config, &suffix)?;
     console.line(format_args!("adopted: the log goes on as {}", log.origin()))?;
     log.close()?;
+    if had_key {
+        console.say(
+            "the key by which this installation witnesses other logs was put aside, since it may have \
+             vouched for more than is remembered here: give their operators the new one, which \
+             `deedtrail evidence witness` prints",
+        )?;
+    }
+    if !config.witnesses.is_empty() {
+        console.say(
+            "the log has a new name: give the operators of its witnesses its new key, which \
+             `deedtrail evidence checkpoint` prints",
+        )?;
+    }
     Ok(Ended::Done)
 }

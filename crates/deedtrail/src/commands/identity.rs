@@ -83,7 +83,7 @@ fn list(context: &mut Context<'_>, filter: &IdentityFilter) -> anyhow::Result<En
 }
 
 fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
-    let file = context.app().find_identity(&context.principal, who)?;
+    let file = context.app().open_identity(&context.principal, who)?;
     context.say_who(who, &file)?;
     let app = context.app();
     let tools = app.tools_in_force(&context.principal, &file)?;

@@ -140,7 +140,9 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
             evidence::verify::run(file, trusted, console)?
         }
         Command::Evidence(EvidenceCommand::Verifier) => evidence::verifier(console)?,
-        Command::Evidence(EvidenceCommand::Adopt) => evidence::adopt(&load()?, console)?,
+        Command::Evidence(EvidenceCommand::Adopt { because }) => {
+            evidence::adopt(&load()?, because.as_deref(), console)?
+        }
         Command::Serve(serve) => crate::server::serve(load()?, serve.listen, console)?,
         Command::Demo(demo) => demo::run(load()?, demo, console)?,
         _ => return on_data(args, &load()?, console),

@@ -10,7 +10,7 @@ use crate::output::counted;
 pub(super) fn run(context: &mut Context<'_>, timeline: &Timeline) -> anyhow::Result<Ended> {
     let file = context
         .app()
-        .find_identity(&context.principal, &timeline.who)?;
+        .open_identity(&context.principal, &timeline.who)?;
     context.say_who(&timeline.who, &file)?;
     let range = in_order(&timeline.range)?;
     let limit = timeline.limit;

@@ -28,6 +28,11 @@ const ADD_CHECKPOINT: Document = Document {
             "Another size was cosigned last: the body is that size (`text/x.tlog.size`).",
         ),
         (422, "The proof does not hold: it is another history."),
+        (
+            429,
+            "Too many came within a minute: more than 120 from one address (of IPv6: one network \
+             of 64 bits), or 600 in all. `Retry-After` says when to ask again.",
+        ),
     ],
     ..PLAIN
 };

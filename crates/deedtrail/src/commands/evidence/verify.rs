@@ -135,7 +135,7 @@ fn tell(
     ))?;
     if verified.custody > 0 {
         console.line(format_args!(
-            "{} of the records say who decided, revealed or exported (custody)",
+            "{} of the records say who looked, decided, revealed or exported (custody)",
             verified.custody
         ))?;
     }

@@ -1,5 +1,7 @@
 //! A log and its witnesses, without a network between them.
 
+mod memory;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +65,10 @@ fn append(log: &Log, text: &str) {
 }
 
 fn server(folder: &Path, seed: u8, logs: &[&str]) -> Arc<Server> {
+    named_server(folder, seed, None, logs)
+}
+
+fn named_server(folder: &Path, seed: u8, name: Option<&str>, logs: &[&str]) -> Arc<Server> {
     let logs = logs.iter().map(|key| key.parse().unwrap()).collect();
     let around = (
         Arc::new(RealDisk) as _,
@@ -71,7 +77,7 @@ fn server(folder: &Path, seed: u8, logs: &[&str]) -> Arc<Server> {
     );
     let places = (&*folder.join("seen"), &*folder.join("witness.key"));
     std::fs::create_dir_all(folder).unwrap();
-    Arc::new(Server::open(places, None, logs, around).unwrap())
+    Arc::new(Server::open(places, name, logs, around).unwrap())
 }
 
 /// HTTP without HTTP.
@@ -122,7 +128,7 @@ fn asked_of(name: &str, server: &Arc<Server>, courier: impl Courier + 'static) -
 fn client(log: &Arc<Log>, file: PathBuf, quorum: usize, witnesses: Vec<Witness>) -> Client {
     let policy = Policy { witnesses, quorum };
     assert_eq!(policy.mistake(), None);
-    Client::open(Arc::clone(log), policy, Arc::new(RealDisk), file).unwrap()
+    Client::open(Arc::clone(log), policy, Arc::new(RealDisk), file)
 }
 
 /// A copy of a log's folder and its checkpoint store, that may sign.
