@@ -275,7 +275,7 @@ impl App {
         (what, on): (&str, &str),
         change: &ExceptionChange,
     ) -> Result<(), ExceptionError> {
-        self.audit(principal, what, on)?;
+        self.audit_other(principal, (what, on), &[])?;
         let content = serde_json::json!(change).to_string().into_bytes();
         let end = self.append_plain(principal, RULE_EXCEPTION, content)?;
         self.processing.wait_at_most(end, SETTLED_WITHIN);
