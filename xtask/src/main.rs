@@ -143,7 +143,7 @@ fn main() -> ExitCode {
             calls,
             fills,
             binary,
-        } => process::binary(binary).and_then(|binary| {
+        } => process::binary(binary).map(|binary| {
             let extent = faults::Extent {
                 only,
                 is_short: short,

@@ -225,11 +225,7 @@ impl Detector {
             tools_declared: shown.tools_declared,
         };
         let mut drafts = shown.departures;
-        for detector in DETECTORS {
-            if let Runs::Event(detect) = detector.runs {
-                drafts.append(&mut detect(&context, profile));
-            }
-        }
+        drafts.extend(told_by_detectors(&context, profile));
         drafts.extend(shown.sequences);
         let view = View {
             observation: *observation,
@@ -463,6 +459,17 @@ impl Detector {
     pub fn profile(&self, identity: IdentityId) -> Option<&Profile> {
         self.state.profiles.get(&identity)
     }
+}
+
+/// What the detectors that look at single events say.
+fn told_by_detectors(context: &Context<'_>, profile: &mut Profile) -> Vec<FindingDraft> {
+    let mut told = Vec::new();
+    for detector in DETECTORS {
+        if let Runs::Event(detect) = detector.runs {
+            told.append(&mut detect(context, profile));
+        }
+    }
+    told
 }
 
 /// Forgets the tenth that was unseen for longest when a new key would be one too many.

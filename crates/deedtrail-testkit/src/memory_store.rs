@@ -160,19 +160,7 @@ impl Store for MemoryStore {
 
     fn entitlements_of(&self, tenant: &TenantId, holders: &[AliasUid]) -> Stored<Vec<Entitlement>> {
         let tables = self.tables();
-        let said = tables.derived.entitlements.values();
-        let of_tenant = said.filter(|said| said.tenant == *tenant);
-        let mut found = Vec::new();
-        for entitlement in of_tenant.flat_map(|said| &said.entitlements) {
-            let mut entitlement = entitlement.clone();
-            entitlement.grant.holders.retain(|holder| {
-                holders.contains(&AliasUid::of(tenant, &holder.namespace, &holder.value))
-            });
-            if !entitlement.grant.holders.is_empty() {
-                found.push(entitlement);
-            }
-        }
-        Ok(found)
+        Ok(queries::entitlements_of(&tables.derived, tenant, holders))
     }
 
     fn entitlement_imports(&self, tenant: &TenantId) -> Stored<Vec<EntitlementImport>> {
@@ -248,19 +236,7 @@ impl Store for MemoryStore {
     }
 
     fn sessions(&self, filter: &SessionFilter, limit: usize) -> Stored<Vec<Session>> {
-        let derived = &self.tables().derived;
-        let shown = |session: &&Session| {
-            session.tenant == filter.tenant
-                && filter
-                    .identity
-                    .is_none_or(|head| derived.is_family(session.identity, head))
-                && filter.verdict.is_none_or(|it| session.verdict == it)
-                && filter.trust_below.is_none_or(|it| session.trust.score < it)
-                && (!filter.departing || !session.departures.is_empty())
-        };
-        let mut list: Vec<_> = derived.sessions.values().filter(shown).cloned().collect();
-        list.sort_by_key(|it| (Reverse(it.last), it.uid, it.part));
-        Ok(list.into_iter().skip(filter.offset).take(limit).collect())
+        Ok(queries::sessions(&self.tables().derived, filter, limit))
     }
 
     fn session(&self, tenant: &TenantId, uid: SessionUid) -> Stored<Option<Session>> {

@@ -55,7 +55,7 @@ pub(crate) struct Extent {
     pub(crate) fills: u32,
 }
 
-pub(crate) fn run(binary: &Path, extent: Extent) -> anyhow::Result<Tally> {
+pub(crate) fn run(binary: &Path, extent: Extent) -> Tally {
     let mut parts = Parts::default();
     for part in PARTS {
         if extent.only.is_some_and(|only| only != part) {
@@ -77,7 +77,7 @@ pub(crate) fn run(binary: &Path, extent: Extent) -> anyhow::Result<Tally> {
             Part::Clock => limits::clock(binary),
         });
     }
-    Ok(parts.tally())
+    parts.tally()
 }
 
 /// Whether this system lets us do what a part needs: trace a process, mount a disk. Some

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::IdentityBehaviour;
+use deedtrail_core::entitlement::Entitlement;
 use deedtrail_core::finding::{Finding, FindingStatus};
-use deedtrail_core::id::{SourceName, TenantId};
+use deedtrail_core::id::{AliasUid, SourceName, TenantId};
 use deedtrail_core::port::store::{
-    BehaviourOrder, QuarantineFilter, QuarantineReason, Quarantined, RuleFigures,
+    BehaviourOrder, QuarantineFilter, QuarantineReason, Quarantined, RuleFigures, SessionFilter,
 };
+use deedtrail_core::session::Session;
 
 use super::tables::Derived;
 
@@ -88,4 +90,40 @@ pub(super) fn rule_figures(findings: &[Finding]) -> Vec<RuleFigures> {
         }
     }
     rules.into_values().collect()
+}
+
+pub(super) fn sessions(derived: &Derived, filter: &SessionFilter, limit: usize) -> Vec<Session> {
+    let shown = |session: &&Session| {
+        session.tenant == filter.tenant
+            && filter
+                .identity
+                .is_none_or(|head| derived.is_family(session.identity, head))
+            && filter.verdict.is_none_or(|it| session.verdict == it)
+            && filter.trust_below.is_none_or(|it| session.trust.score < it)
+            && (!filter.departing || !session.departures.is_empty())
+    };
+    let mut list: Vec<_> = derived.sessions.values().filter(shown).cloned().collect();
+    list.sort_by_key(|it| (Reverse(it.last), it.uid, it.part));
+    list.into_iter().skip(filter.offset).take(limit).collect()
+}
+
+/// Those held by any of these, with no other holder.
+pub(super) fn entitlements_of(
+    derived: &Derived,
+    tenant: &TenantId,
+    holders: &[AliasUid],
+) -> Vec<Entitlement> {
+    let said = derived.entitlements.values();
+    let of_tenant = said.filter(|said| said.tenant == *tenant);
+    let mut found = Vec::new();
+    for entitlement in of_tenant.flat_map(|said| &said.entitlements) {
+        let mut entitlement = entitlement.clone();
+        entitlement.grant.holders.retain(|holder| {
+            holders.contains(&AliasUid::of(tenant, &holder.namespace, &holder.value))
+        });
+        if !entitlement.grant.holders.is_empty() {
+            found.push(entitlement);
+        }
+    }
+    found
 }

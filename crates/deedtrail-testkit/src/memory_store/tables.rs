@@ -96,6 +96,22 @@ impl Derived {
         }
     }
 
+    /// What people said of identities and rules.
+    fn save_said(&mut self, progress: &Progress) {
+        for charter in &progress.charters {
+            let key = (
+                charter.tenant.clone(),
+                charter.name.clone(),
+                charter.version,
+            );
+            self.charters.insert(key, charter.clone());
+        }
+        for exception in &progress.exceptions {
+            let key = (exception.tenant.clone(), exception.number);
+            self.exceptions.insert(key, exception.clone());
+        }
+    }
+
     pub(super) fn save(&mut self, progress: &Progress) {
         self.processed = progress.through;
         for identity in &progress.identities {
@@ -149,18 +165,7 @@ impl Derived {
             }
         }
         self.save_behaviour(progress);
-        for charter in &progress.charters {
-            let key = (
-                charter.tenant.clone(),
-                charter.name.clone(),
-                charter.version,
-            );
-            self.charters.insert(key, charter.clone());
-        }
-        for exception in &progress.exceptions {
-            let key = (exception.tenant.clone(), exception.number);
-            self.exceptions.insert(key, exception.clone());
-        }
+        self.save_said(progress);
         for sequence in &progress.restored {
             if let Some(record) = self.quarantine.get_mut(sequence) {
                 record.dismissal = None;

@@ -1,5 +1,7 @@
 //! The control plane: everything that is state of ours and not an event.
 
+mod quarantine;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
@@ -13,11 +15,13 @@ use crate::entitlement::{Entitlement, EntitlementImport, ImportName};
 use crate::exception::RuleException;
 use crate::finding::{Decision, Finding, FindingStatus, Severity};
 use crate::health::SourceHealth;
-use crate::id::{AliasUid, FindingId, IdentityId, SessionUid, SourceName, TenantId};
+use crate::id::{AliasUid, FindingId, IdentityId, SessionUid, TenantId};
 use crate::identity::{AliasRecord, CredentialRecord, Identity, Merge};
 use crate::port::log::Sequence;
 use crate::session::{BlindSession, Session, SessionJoin, SessionVerdict};
 use crate::time::Timestamp;
+
+pub use quarantine::{Dismissal, QuarantineFilter, QuarantineReason, Quarantined};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -102,56 +106,6 @@ impl ImportedEntitlements {
         let systems: BTreeSet<Text> = systems.collect();
         systems.into_iter().collect()
     }
-}
-
-/// That a record in quarantine needs nobody's attention any more. It stays evidence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dismissal {
-    pub by: Text,
-    pub at: Timestamp,
-    pub reason: Text,
-}
-
-/// A record in quarantine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quarantined {
-    pub sequence: Sequence,
-    pub tenant: TenantId,
-    pub source: SourceName,
-    /// Short name of the reason.
-    pub code: Text,
-    /// The reason in words.
-    pub reason: Text,
-    pub received: Timestamp,
-    pub bytes: u64,
-    /// `None` while it waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dismissal: Option<Dismissal>,
-}
-
-/// Which records of quarantine are meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QuarantineFilter {
-    /// Whose: there is no "any". Use cases set it from the principal.
-    pub tenant: TenantId,
-    pub source: Option<SourceName>,
-    /// Short name of the reason.
-    pub code: Option<Text>,
-    /// Those that were dismissed; else those that wait.
-    pub dismissed: bool,
-}
-
-/// Records of one source that are in quarantine for the same reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuarantineReason {
-    pub source: SourceName,
-    /// Short name of the reason.
-    pub code: Text,
-    pub records: u64,
-    /// The newest of them.
-    pub newest: Sequence,
-    /// When that came.
-    pub received: Timestamp,
 }
 
 /// Which identities a list shows.
