@@ -5,7 +5,7 @@ ClickHouse (chdb) on the same Parquet files, and of a MergeTree table of the sam
 
 DATA is the folder of a stopped installation, as `growth` leaves it; WORK takes the copies of the others.
 All sides are asked in turn, each ROUNDS times after one round that does not count; medians and largest. Ours is
-asked over HTTP and answers JSON; the others run in this process and answer Arrow or Python rows.
+asked over HTTP or by the command and answers JSON; the others run in this process and answer Arrow.
 """
 
 import json
@@ -13,6 +13,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -86,6 +87,8 @@ class Server:
             if " on http://" in line:
                 self.base = "http://" + line.split(" on http://")[1].strip()
                 break
+        # What it says later nobody reads, and a full pipe would stop it.
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
 
     def __enter__(self):
         return self
@@ -112,8 +115,8 @@ def questions(server, duck, house):
         return {
             "ours": ours,
             "DuckDB": lambda: len(duck.execute(f"SELECT * FROM events {tail}").fetch_arrow_table()),
-            "ClickHouse, Parquet": lambda: house.query(f"SELECT count() FROM (SELECT * FROM bench.parquet {tail})", "CSV"),
-            "MergeTree": lambda: house.query(f"SELECT count() FROM (SELECT * FROM bench.events {tail})", "CSV"),
+            "ClickHouse, Parquet": lambda: house.query(f"SELECT * FROM bench.parquet {tail}", "Arrow"),
+            "MergeTree": lambda: house.query(f"SELECT * FROM bench.events {tail}", "Arrow"),
         }
 
     busiest = duck.execute("SELECT actor_alias_uid, count(*) AS n FROM events WHERE actor_alias_uid IS NOT NULL "
@@ -122,6 +125,7 @@ def questions(server, duck, house):
     for name, (alias, count) in [("busiest", busiest[0]), ("median", busiest[len(busiest) // 2])]:
         identity = owner(server, people, alias)
         if identity is None:
+            print(f"S5: nobody among the newest 1,000 identities goes by {alias}: not asked")
             continue
         uid, aliases = identity
         one_of = ", ".join(f"'{one}'" for one in aliases)
@@ -146,7 +150,7 @@ def questions(server, duck, house):
     like = where.replace("contains(lower(", "(positionCaseInsensitive(").replace(f"), '{text}')", f", '{text}') > 0)")
     tail = f"WHERE {like} ORDER BY time_effective DESC, event_uid DESC LIMIT {LIMIT}"
     for name, source in (("ClickHouse, Parquet", "bench.parquet"), ("MergeTree", "bench.events")):
-        sides[name] = lambda source=source: house.query(f"SELECT count() FROM (SELECT * FROM {source} {tail})", "CSV")
+        sides[name] = lambda source=source: house.query(f"SELECT * FROM {source} {tail}", "Arrow")
     yield "a part of any text", sides
 
 

@@ -213,20 +213,20 @@ impl App {
             expires,
             by: principal.name.clone(),
         };
+        let before = known.iter().map(|it| it.number).max();
         self.change_exception(principal, ("rule exception made", &rule), &change)?;
         let known = self.ports.store.exceptions(&principal.tenant)?;
-        let newest = known
-            .iter()
-            .find(|it| it.ended.is_none() && it.rule == rule);
-        Ok(newest.filter(|it| it.conditions == conditions).cloned())
+        let mut new = known.into_iter().filter(|it| Some(it.number) > before);
+        Ok(new.find(|it| it.rule == rule && it.conditions == conditions))
     }
 
-    /// Ends an exception: from the next event on its rule tells everything again.
+    /// Ends an exception: from the next event on its rule tells everything again. `None` while the
+    /// pipeline is behind: it is listed as ended when that has caught up.
     pub fn end_exception(
         &self,
         principal: &Principal,
         number: u32,
-    ) -> Result<RuleException, ExceptionError> {
+    ) -> Result<Option<RuleException>, ExceptionError> {
         principal.require(Scope::Write)?;
         let one = || -> Result<RuleException, ExceptionError> {
             let known = self.ports.store.exceptions(&principal.tenant)?;
@@ -244,7 +244,7 @@ impl App {
         };
         let on = format!("{number} ({})", exception.rule);
         self.change_exception(principal, ("rule exception ended", &on), &change)?;
-        one()
+        Ok(Some(one()?).filter(|it| it.ended.is_some()))
     }
 
     /// The name under which matches of a rule are filed, if exceptions to it can be made.

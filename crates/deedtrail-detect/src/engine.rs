@@ -237,7 +237,10 @@ impl Detector {
         let rules = SourceRules::chosen(&mut self.by_source, &self.rules, observation);
         drafts.append(&mut rules.observe(&view, &mut self.state.correlations));
         drafts.extend(told);
-        self.state.exceptions.hold_back(&view, &mut drafts);
+        // What is counted of rules, exceptions hide nothing of.
+        if self.fill.is_none() {
+            self.state.exceptions.hold_back(&view, &mut drafts);
+        }
         let days_of_action = profile.days_of(event.mapped.action);
         profile.learn(event, &facts.keys);
         if let Some(credential) = credential {

@@ -93,24 +93,30 @@ pub(crate) struct Exceptions {
 }
 
 impl Exceptions {
-    /// Takes a new one, whatever number it has; false when there is no room for it or its conditions
-    /// make no sense. The oldest that has no effect any more makes room.
+    /// Takes a new one, whatever number it has; false when there is no room for it, when one in force
+    /// says the same, or when its conditions make no sense. The oldest that has no effect any more
+    /// makes room. Each gets a number, so that those of later ones do not depend on what this version
+    /// takes.
     pub(crate) fn make(&mut self, mut exception: RuleException) -> bool {
         let tenant = exception.tenant.clone();
+        let number = self.numbers.entry(tenant.clone()).or_default();
+        *number += 1;
+        exception.number = *number;
         let known = self.by_tenant.entry(tenant.clone()).or_default();
-        if check_conditions(&exception.conditions).is_err() {
+        let at = exception.made.at;
+        let same = |it: &RuleException| {
+            let is_in_force = it.ended.is_none() && at < it.expires;
+            is_in_force && it.rule == exception.rule && it.conditions == exception.conditions
+        };
+        if check_conditions(&exception.conditions).is_err() || known.values().any(same) {
             return false;
         }
         if known.len() >= EXCEPTIONS_MAX {
-            let at = exception.made.at;
             let over = |it: &&RuleException| it.ended.is_some() || at >= it.expires;
             let oldest = known.values().find(over).map(|it| it.number);
             let Some(oldest) = oldest else { return false };
             known.remove(&oldest);
         }
-        let number = self.numbers.entry(tenant.clone()).or_default();
-        *number += 1;
-        exception.number = *number;
         known.insert(*number, exception);
         self.changed.insert((tenant, *number));
         true
@@ -201,6 +207,9 @@ fn fits(value: &FieldValue<'_>, glob: &Glob) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use deedtrail_core::exception::ExceptionEffect;
+    use deedtrail_core::time::Timestamp;
+
     use super::*;
 
     fn check(field: &str, pattern: &str) -> Result<(), String> {
@@ -223,6 +232,36 @@ mod tests {
         }
         assert!(check("tenant", "default").is_err());
         assert!(check("actor", &"x".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn what_is_not_taken_has_a_number_all_the_same() {
+        let at = |day: i64| Timestamp::from_micros(day * Timestamp::DAY_US);
+        let made = |day: i64, pattern: &str| RuleException {
+            number: 0,
+            tenant: TenantId::default(),
+            rule: "code/burst".into(),
+            conditions: vec![ExceptionCondition {
+                field: "actor".into(),
+                pattern: pattern.into(),
+            }],
+            owner: "lead".into(),
+            reason: "known".into(),
+            made: Signed {
+                by: "local".into(),
+                at: at(day),
+            },
+            expires: at(day + 10),
+            ended: None,
+            effect: ExceptionEffect::default(),
+        };
+        let mut exceptions = Exceptions::default();
+        assert!(exceptions.make(made(1, "ci-*")));
+        assert!(!exceptions.make(made(2, "ci-*")), "says the same");
+        assert!(!exceptions.make(made(2, "*")), "matches everything");
+        assert!(exceptions.make(made(11, "ci-*")), "the first is over");
+        let numbers: Vec<u32> = exceptions.take().iter().map(|it| it.number).collect();
+        assert_eq!(numbers, [1, 4]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
@@ -34,7 +34,8 @@ const STATEMENTS_MAX: usize = 64;
 /// Applied to the writer: a commit is on disk when it returns.
 const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;";
-/// Applied to the connection for notes: a commit waits neither for the disk nor for another writer.
+/// Applied to the connection for notes: a commit waits for no other writer, and for the disk only where
+/// the write-ahead log begins anew.
 const NOTES_PRAGMAS: &str = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; \
     PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0;";
 
@@ -94,8 +95,10 @@ impl Connections {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
-        let Ok(mut notes) = self.notes.try_lock() else {
-            return Ok(());
+        let mut notes = match self.notes.try_lock() {
+            Ok(notes) => notes,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
         };
         let outcome = notes
             .transaction_with_behavior(TransactionBehavior::Immediate)

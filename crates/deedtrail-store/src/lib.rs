@@ -2,7 +2,7 @@
 //!
 //! Write-ahead logging with `synchronous=FULL`: a call that returned is on disk. Writes share one
 //! connection behind a lock; each read takes a connection of its own. When a token or session was last
-//! used is noted beside all that: nobody who reads waits for a disk.
+//! used is noted beside all that: nobody who reads waits for who writes.
 
 mod access;
 mod behaviours;

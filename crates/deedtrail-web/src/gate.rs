@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use deedtrail_core::time::Timestamp;
 
@@ -30,8 +30,10 @@ pub(crate) struct PerMinute {
     pub(crate) in_all: u32,
 }
 
-/// Counts requests within the current minute; so many addresses are remembered as requests were let
-/// through.
+/// Addresses that are told apart within a minute; further ones count as one.
+const ADDRESSES_MAX: usize = 10_000;
+
+/// Counts requests within the current minute, and those of them that cost a write.
 #[derive(Debug)]
 pub(crate) struct Gate {
     limits: PerMinute,
@@ -43,7 +45,7 @@ struct Taken {
     /// Since 1970.
     minute: i64,
     in_all: u32,
-    /// `None` is who comes by no address of the network.
+    /// `None` is who comes by no address of the network, or when the table is full.
     by_address: BTreeMap<Option<IpAddr>, u32>,
 }
 
@@ -55,8 +57,7 @@ impl Gate {
         }
     }
 
-    /// Lets one more through, or says after how many seconds to ask again.
-    pub(crate) fn admit(&self, from: Option<RemoteAddress>, now: Timestamp) -> Result<(), u32> {
+    fn taken(&self, now: Timestamp) -> MutexGuard<'_, Taken> {
         let minute = now.as_micros().div_euclid(Timestamp::MINUTE_US);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.minute != minute {
@@ -65,14 +66,27 @@ impl Gate {
                 ..Taken::default()
             };
         }
+        taken
+    }
+
+    /// Lets one more through, or says after how many seconds to ask again.
+    pub(crate) fn admit(&self, from: Option<RemoteAddress>, now: Timestamp) -> Result<(), u32> {
+        let mut taken = self.taken(now);
         let from = from.map(RemoteAddress::network);
+        let is_known = taken.by_address.contains_key(&from);
+        let from = from.filter(|_| is_known || taken.by_address.len() < ADDRESSES_MAX);
         let by_it = taken.by_address.get(&from).copied().unwrap_or(0);
         if by_it >= self.limits.per_address || taken.in_all >= self.limits.in_all {
             return Err(seconds_left(now));
         }
-        taken.in_all += 1;
         taken.by_address.insert(from, by_it + 1);
         Ok(())
+    }
+
+    /// One that was let through did cost a write. What strangers make up does not: they cannot take
+    /// what all have together.
+    pub(crate) fn charge(&self, now: Timestamp) {
+        self.taken(now).in_all += 1;
     }
 }
 
@@ -98,12 +112,33 @@ mod tests {
     }
 
     #[test]
+    fn what_costs_no_write_takes_nothing_from_others() {
+        let gate = Gate::new(PerMinute {
+            per_address: 2,
+            in_all: 1,
+        });
+        for number in 0..ADDRESSES_MAX {
+            let address = IpAddr::from((u32::try_from(number).unwrap()).to_be_bytes());
+            assert_eq!(gate.admit(Some(RemoteAddress(address)), at(0)), Ok(()));
+        }
+        let beyond = || gate.admit(Some(from("192.0.2.1")), at(0));
+        assert_eq!((beyond(), beyond(), beyond()), (Ok(()), Ok(()), Err(60)));
+        assert!(gate.taken.lock().unwrap().by_address.len() <= ADDRESSES_MAX + 1);
+        assert_eq!(gate.admit(Some(from("0.0.0.1")), at(0)), Ok(()));
+        gate.charge(at(0));
+        assert_eq!(gate.admit(Some(from("0.0.0.2")), at(0)), Err(60));
+    }
+
+    #[test]
     fn one_address_leaves_room_for_others_until_all_is_taken() {
         let gate = Gate::new(PerMinute {
             per_address: 2,
             in_all: 5,
         });
-        let admit = |address: &str, now| gate.admit(Some(from(address)), at(now));
+        let admit = |address: &str, now| {
+            let admitted = gate.admit(Some(from(address)), at(now));
+            admitted.inspect(|()| gate.charge(at(now)))
+        };
         assert_eq!(admit("192.0.2.1", 0), Ok(()));
         assert_eq!(admit("::ffff:192.0.2.1", 10), Ok(()));
         assert_eq!(admit("192.0.2.1", 20), Err(40));

@@ -119,6 +119,7 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
         () = secret::watch(Arc::clone(instance)) => {}
         error = ticks => anyhow::bail!("the log takes no more entries: {error}"),
     }
+    instance.app.views.end();
     console.say("stopping: everything acknowledged is on disk")?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Witnesses of the configuration: those that are asked, and the one this installation is.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,19 +79,33 @@ fn key_file(config: &Config) -> PathBuf {
 /// Puts away the key by which this installation witnesses, and what it saw: where the data folder
 /// was put back, it may have vouched for more than it remembers. True when there was a key.
 pub(crate) fn set_aside(config: &Config, suffix: &str) -> anyhow::Result<bool> {
-    let key = key_file(config);
-    // The folder without its key is no witness; the key without its folder has forgotten all.
-    let moved = [witnessed_folder(config), key.clone()].map(|path| {
-        let aside = path.with_extension(format!("before-{suffix}"));
-        match std::fs::rename(&path, &aside) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error).with_context(|| format!("cannot move {}", path.display())),
+    // The folder without its key is no witness; the key without its folder has forgotten all. So the
+    // key goes first, and durably.
+    let had_key = put_away(&key_file(config), suffix)?;
+    put_away(&witnessed_folder(config), suffix)?;
+    Ok(had_key)
+}
+
+/// Renames what is at `path`, durably; false when nothing is.
+fn put_away(path: &Path, suffix: &str) -> anyhow::Result<bool> {
+    let aside = path.with_extension(format!("before-{suffix}"));
+    match std::fs::rename(path, &aside) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => {
+            let said = format!(
+                "cannot move {0}: as long as it is there, this installation may vouch for another history \
+                 of what it saw before; move it away yourself",
+                path.display()
+            );
+            return Err(error).context(said);
         }
-    });
-    let [folder, had_key] = moved;
-    folder?;
-    had_key
+    }
+    if let Some(folder) = path.parent() {
+        let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+        synced.with_context(|| format!("cannot sync {}", folder.display()))?;
+    }
+    Ok(true)
 }
 
 /// Keys of this installation itself: who holds them vouches for nobody but the operator.

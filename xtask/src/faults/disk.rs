@@ -21,10 +21,10 @@ const RECORDS: u64 = 50;
 const PADDING_BYTES: usize = 60_000;
 
 /// A small disk in memory; unmounted when dropped.
-pub(super) struct Mount(PathBuf);
+struct Mount(PathBuf);
 
 impl Mount {
-    pub(super) fn new(folder: &Path) -> anyhow::Result<Self> {
+    fn new(folder: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", DISK, "tmpfs"])

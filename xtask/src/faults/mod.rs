@@ -62,7 +62,7 @@ pub(crate) fn run(binary: &Path, extent: Extent) -> Tally {
             continue;
         }
         let name = format!("faults, {part:?}");
-        if let (true, Err(reason)) = (extent.is_short, right_to(part)) {
+        if let (true, Some(reason)) = (extent.is_short, refused(part)) {
             say(format_args!(
                 "part {name}: NOT RUN, the system refuses: {reason}"
             ));
@@ -80,24 +80,34 @@ pub(crate) fn run(binary: &Path, extent: Extent) -> Tally {
     parts.tally()
 }
 
-/// Whether this system lets us do what a part needs: trace a process, mount a disk. Some
-/// sandboxes refuse it to root; the long campaign then fails, the short one says so and goes on.
-fn right_to(part: Part) -> anyhow::Result<()> {
-    match part {
-        Part::Calls | Part::Slow => {
-            let traced = std::process::Command::new("strace")
-                .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=write", "true"])
-                .output()?;
-            let said = String::from_utf8_lossy(&traced.stderr);
-            anyhow::ensure!(traced.status.success(), "strace: {}", said.trim());
-        }
-        Part::Full => {
-            let folder = tempfile::tempdir()?;
-            disk::Mount::new(&folder.path().join("disk"))?;
-        }
-        Part::Copies | Part::Descriptors | Part::Clock => {}
+/// Why this system does not let us do what a part needs: trace a process, mount a disk. Some
+/// sandboxes refuse it to root; the long campaign then fails, the short one says so and goes on. A
+/// missing program is no refusal.
+fn refused(part: Part) -> Option<String> {
+    let folder = tempfile::tempdir().ok()?;
+    let words: &[&str] = match part {
+        Part::Calls | Part::Slow => &["strace", "-f", "-qq", "-o", "/dev/null", "true"],
+        Part::Full => &["mount", "-t", "tmpfs", "tmpfs"],
+        Part::Copies | Part::Descriptors | Part::Clock => return None,
+    };
+    let (program, arguments) = words.split_first()?;
+    let mut command = std::process::Command::new(program);
+    command.args(arguments);
+    if part == Part::Full {
+        command.arg(folder.path());
     }
-    Ok(())
+    let tried = command.output().ok()?;
+    if part == Part::Full && tried.status.success() {
+        let unmounted = std::process::Command::new("umount")
+            .arg(folder.path())
+            .status();
+        return unmounted.err().map(|error| error.to_string());
+    }
+    let said = String::from_utf8_lossy(&tried.stderr).trim().to_owned();
+    let is_refused = ["not permitted", "denied"]
+        .iter()
+        .any(|it| said.contains(it));
+    (!tried.status.success() && is_refused).then_some(said)
 }
 
 /// An empty data folder with a token, for copies.

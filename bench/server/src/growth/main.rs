@@ -70,7 +70,7 @@ fn send(server: &Server, batches: &mut Batches, records: usize) -> Done<(usize, 
     let (give, take) = mpsc::sync_channel::<Batch>(WAITING);
     let take = Arc::new(Mutex::new(take));
     std::thread::scope(|scope| {
-        let client = || -> Done {
+        let client = |take: Arc<Mutex<mpsc::Receiver<Batch>>>| -> Done {
             loop {
                 let next = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 match next {
@@ -79,13 +79,21 @@ fn send(server: &Server, batches: &mut Batches, records: usize) -> Done<(usize, 
                 }
             }
         };
-        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| Arc::clone(&take))
+            .map(|take| scope.spawn(move || client(take)))
+            .collect();
+        // When every client has failed, nobody takes any more.
+        drop(take);
         let (mut count, mut bytes) = (0, 0);
         while count < records {
             let batch = batches.next()?;
-            count += batch.records;
-            bytes += batch.body.len();
-            give.send(batch)?;
+            let (of_batch, bytes_of_batch) = (batch.records, batch.body.len());
+            if give.send(batch).is_err() {
+                break;
+            }
+            count += of_batch;
+            bytes += bytes_of_batch;
         }
         drop(give);
         for client in clients {

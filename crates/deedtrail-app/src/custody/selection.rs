@@ -9,6 +9,7 @@ use deedtrail_core::id::IdentityId;
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{FindingFilter, SessionFilter, StoreError};
 
+use super::view::of_anybody;
 use crate::App;
 use crate::access::Principal;
 use crate::timeline::IdentityFile;
@@ -17,6 +18,8 @@ use crate::timeline::IdentityFile;
 pub const CUSTODY_MAX: usize = 1_000;
 /// Most views of its subject that a bundle holds: the newest.
 pub const VIEWS_MAX: usize = 500;
+/// Most entries that count views of anything that a bundle holds: the newest.
+const COUNTS_MAX: usize = 100;
 /// Most findings, and most sessions, of an identity whose audit entries are looked for: the newest.
 const OF_IDENTITY_MAX: usize = 2_000;
 
@@ -70,6 +73,7 @@ impl App {
         let handed_out = newest(&wanted.handed_out, &[Act::Export, Act::Reveal], CUSTODY_MAX)?;
         let deeds: BTreeSet<Sequence> = deeds.into_iter().chain(handed_out).collect();
         let views = newest(&wanted.subjects, &[Act::View], VIEWS_MAX)?;
+        let counts = newest(&[of_anybody()], &[Act::View], COUNTS_MAX)?;
         if deeds.len() > CUSTODY_MAX {
             left_out.push(format!(
                 "exports, decisions and reveals before the newest {CUSTODY_MAX}"
@@ -78,8 +82,15 @@ impl App {
         if views.len() > VIEWS_MAX {
             left_out.push(format!("views before the newest {VIEWS_MAX}"));
         }
+        if !counts.is_empty() {
+            left_out.push(
+                "views that were counted only: how many, and whose, the entries `views counted only` say"
+                    .to_owned(),
+            );
+        }
         let entries = deeds.into_iter().rev().take(CUSTODY_MAX);
-        let entries = entries.chain(views.into_iter().take(VIEWS_MAX)).collect();
+        let entries = entries.chain(views.into_iter().take(VIEWS_MAX));
+        let entries = entries.chain(counts.into_iter().take(COUNTS_MAX)).collect();
         Ok(Custody { entries, left_out })
     }
 

@@ -40,7 +40,7 @@ type Viewer = (TenantId, Text);
 #[derive(Debug, Default)]
 pub struct Views {
     state: Mutex<State>,
-    /// Told when something waits.
+    /// Told when something waits, or nothing is waited for any more.
     news: Condvar,
     /// Views since start that are counted only.
     unwritten: AtomicU64,
@@ -54,6 +54,7 @@ struct State {
     hours: BTreeMap<Viewer, (i64, u32)>,
     waiting: Vec<Waiting>,
     counted: BTreeMap<Viewer, Uncounted>,
+    is_over: bool,
 }
 
 #[derive(Debug)]
@@ -81,8 +82,16 @@ impl Views {
     pub fn wait(&self, timeout: Duration) {
         let waited = self
             .news
-            .wait_timeout_while(self.state(), timeout, |state| state.waiting.is_empty());
+            .wait_timeout_while(self.state(), timeout, |state| {
+                state.waiting.is_empty() && !state.is_over
+            });
         drop(waited);
+    }
+
+    /// Whoever waits need not any more.
+    pub fn end(&self) {
+        self.state().is_over = true;
+        self.news.notify_all();
     }
 
     /// Views since start that are counted only.
@@ -147,6 +156,12 @@ fn is_again(at: Timestamp, now: Timestamp) -> bool {
     (0..VIEW_AGAIN_US).contains(&now.micros_since(at))
 }
 
+/// What entries that count views are about besides the viewer: they may stand for a view of anything,
+/// so that they are part of every bundle. Nobody's name has a colon.
+pub(super) fn of_anybody() -> Subject {
+    Subject::new(SubjectKind::User, ":anybody")
+}
+
 fn counted_entry(viewer: &Viewer, of: Uncounted, now: Timestamp) -> NewEntry {
     let Uncounted { views, since, .. } = of;
     let on = format!(
@@ -157,7 +172,7 @@ fn counted_entry(viewer: &Viewer, of: Uncounted, now: Timestamp) -> NewEntry {
         act: Act::View,
         what: COUNTED,
         on: &on,
-        about: &[Subject::new(SubjectKind::User, who)],
+        about: &[Subject::new(SubjectKind::User, who), of_anybody()],
     };
     entry_by((tenant, who), &deed, now)
 }
@@ -201,7 +216,8 @@ impl App {
         }
         let is_room = state.waiting.len() < VIEWS_WAITING_MAX;
         if !is_room || !state.take_turn(viewer, now) {
-            let (viewer, _) = pair;
+            let viewer = viewer.clone();
+            state.remember(pair, now);
             return self.views.count(&mut state, viewer, now);
         }
         let on = format!("{} {}", subject.kind.name(), subject.id);

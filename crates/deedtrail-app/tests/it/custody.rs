@@ -431,6 +431,13 @@ fn views_beyond_a_limit_are_counted() {
         text.starts_with("token:dt_1 views counted only: 3 since "),
         "{text}"
     );
+    // They may have been views of anything.
+    let bundle = trail.export(&who);
+    let left_out = bundle.completeness.custody_left_out;
+    assert!(
+        left_out.iter().any(|it| it.contains("counted only")),
+        "{left_out:?}"
+    );
     // The next hour has turns again.
     trail.app.open_identity(&polling, &who).unwrap();
     trail.app.write_views().unwrap();

@@ -10,6 +10,7 @@ use deedtrail_app::timeline::{ReadingError, alias_uids};
 use deedtrail_core::event::Event;
 use deedtrail_core::port::archive::{Cursor, EventFilter};
 use deedtrail_core::port::log::EntryProof;
+use deedtrail_core::port::store::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::Answer;
@@ -126,6 +127,10 @@ pub(super) async fn one(
         }
     };
     let read = move |app: &deedtrail_app::App| -> Result<EventAnswer, ReadingError> {
+        if reveal {
+            // Who is refused has seen nothing.
+            principal.require(Scope::Admin)?;
+        }
         let file = app.event_file(&principal, uid)?;
         let provenance = match asked.provenance {
             Some(_) => Some(app.provenance(&principal, &file)?),

@@ -37,7 +37,8 @@ pub(super) struct Made {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Over {
-    exception: Shown,
+    /// Null while the server is behind: it is listed as ended when it has caught up.
+    exception: Option<Shown>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -123,7 +124,7 @@ pub(super) async fn end(
         let ended = app.end_exception(&principal, number)?;
         let now = app.ports.clock.now();
         Ok::<_, Problem>(Over {
-            exception: Shown::new(ended, now),
+            exception: ended.map(|it| Shown::new(it, now)),
         })
     };
     shared.attempt(end).await.map(Json)

@@ -33,7 +33,10 @@ pub(super) async fn add_checkpoint(
         })
         .await??;
     match answered {
-        Ok(lines) => Ok(lines.into_response()),
+        Ok(lines) => {
+            shared.witnessing.charge(now);
+            Ok(lines.into_response())
+        }
         Err(Refusal::Stale(size)) => {
             let size = format!("{size}\n");
             Ok((StatusCode::CONFLICT, [(header::CONTENT_TYPE, SIZE)], size).into_response())

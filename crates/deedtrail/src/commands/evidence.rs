@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use deedtrail_app::evidence::Selection;
+use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::log::{EvidenceLog as _, Secrets};
 use deedtrail_evidence::Log;
 use deedtrail_evidence::bundle::{self, BundleRequest, Witnessed};
@@ -270,6 +271,11 @@ pub(super) fn adopt(
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
     ensure_installed(&config.data)?;
+    let because = because.map(str::trim);
+    anyhow::ensure!(
+        because.is_none_or(|it| (1..=NOTE_CHARACTERS_MAX).contains(&it.chars().count())),
+        "--because: say why, in at most {NOTE_CHARACTERS_MAX} characters"
+    );
     let entropy = SystemEntropy;
     let mut suffix = [0_u8; 8];
     deedtrail_core::port::Entropy::fill(&entropy, &mut suffix);

@@ -19,13 +19,18 @@ pub(super) fn except(context: &mut Context<'_>, wanted: &Except) -> anyhow::Resu
     };
     context.app().except_rule(&context.principal, &draft)?;
     context.instance.settle()?;
-    // The newest is first, and this one is in force.
     let known = context
         .app()
         .rule_exceptions(&context.principal, Some(&wanted.rule))?;
-    let made = known.into_iter().next();
-    let made =
-        made.context("the exception is in the log, and was not taken: too many are in force")?;
+    // The newest is first; one that is over was there before.
+    let now = context.app().ports.clock.now();
+    let made = known
+        .into_iter()
+        .next()
+        .filter(|it| it.status(now) == ExceptionStatus::InForce);
+    let made = made.context(
+        "the exception is in the log, and was not taken: too many are in force, or one says the same",
+    )?;
     told(context, &made)?;
     if made.conditions.is_empty() && !context.console.json {
         context.console.say(format_args!(

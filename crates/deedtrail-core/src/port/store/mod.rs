@@ -421,8 +421,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError>;
     fn token_by_hash(&self, hash: &str) -> Result<Option<TokenRecord>, StoreError>;
     fn put_token(&self, token: TokenRecord) -> Result<(), StoreError>;
-    /// For orientation only: it waits for no other writer, and may then, or after a power cut, be
-    /// left out.
+    /// It waits for no other writer, and may then, or after a power cut, be left out; the next
+    /// request writes it.
     fn touch_token(&self, prefix: &str, at: Timestamp) -> Result<(), StoreError>;
     fn revoke_token(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError>;
 
@@ -436,8 +436,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<Option<SignInLink>, StoreError>;
     fn put_session(&self, session: WebSession) -> Result<(), StoreError>;
     fn session_by_hash(&self, hash: &str) -> Result<Option<WebSession>, StoreError>;
-    /// For orientation only: it waits for no other writer, and may then, or after a power cut, be
-    /// left out.
+    /// It waits for no other writer, and may then, or after a power cut, be left out; the next
+    /// request writes it.
     fn touch_session(&self, hash: &str, at: Timestamp) -> Result<(), StoreError>;
     fn end_session(&self, hash: &str) -> Result<(), StoreError>;
 
