@@ -231,15 +231,13 @@ impl Detector {
             observation: *observation,
             facts: &facts,
         };
-        if let Some(fill) = &mut self.fill {
-            fill.note(&view, &self.rules);
-        }
         let rules = SourceRules::chosen(&mut self.by_source, &self.rules, observation);
         drafts.append(&mut rules.observe(&view, &mut self.state.correlations));
         drafts.extend(told);
-        // What is counted of rules, exceptions hide nothing of.
-        if self.fill.is_none() {
-            self.state.exceptions.hold_back(&view, &mut drafts);
+        match &mut self.fill {
+            // Where rules are measured, exceptions hide nothing.
+            Some(fill) => fill.note(&view, &self.rules),
+            None => self.state.exceptions.hold_back(&view, &mut drafts),
         }
         let days_of_action = profile.days_of(event.mapped.action);
         profile.learn(event, &facts.keys);
