@@ -141,7 +141,7 @@ pub(crate) fn binary(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         "--quiet",
         "--package",
         "deedtrail",
-        "--message-format=json",
+        "--message-format=json-render-diagnostics",
     ];
     let output = command("cargo")
         .args(arguments)
