@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use deedtrail_core::port::store::StoreError;
 
 /// Schema changes in order; a file's `user_version` is how many of them it has seen.
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/0001_control_plane.sql"),
     include_str!("migrations/0002_decision_coverage.sql"),
     include_str!("migrations/0003_people_sign_in.sql"),
@@ -26,14 +26,18 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0013_custody.sql"),
     include_str!("migrations/0014_rule_exceptions.sql"),
     include_str!("migrations/0015_custody_subjects.sql"),
+    include_str!("migrations/0016_sessions_in_order.sql"),
 ];
 /// Readers kept open; more are opened when more read at once, and closed afterwards.
 const IDLE_READERS_MAX: usize = 8;
 /// Prepared statements kept per connection.
 const STATEMENTS_MAX: usize = 64;
-/// Applied to the writer: a commit is on disk when it returns.
+/// Applied to the writer: a commit is on disk when it returns. It keeps 64 MiB of pages, so that the
+/// indexes of what changes with every step are not read again and again, and moves the write-ahead
+/// log into the file at 64 MiB of it.
 const WRITER_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-    PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;";
+    PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536; \
+    PRAGMA wal_autocheckpoint = 16384;";
 /// Applied to the connection for notes: a commit waits for no other writer, and for the disk only where
 /// the write-ahead log begins anew.
 const NOTES_PRAGMAS: &str = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; \

@@ -55,7 +55,9 @@ const PROTOCOLS: [Protocol; 5] = [
         path: "/logs-aws.cloudtrail-default/_bulk",
         kind: "application/x-ndjson",
         body: |records| {
-            let lines = records.iter().map(|record| format!("{{\"create\":{{}}}}\n{record}\n"));
+            let lines = records
+                .iter()
+                .map(|record| format!("{{\"create\":{{}}}}\n{record}\n"));
             lines.collect::<String>().into_bytes()
         },
     },
@@ -76,7 +78,9 @@ const PROTOCOLS: [Protocol; 5] = [
         path: "/services/collector/event?sourcetype=aws.cloudtrail",
         kind: "application/json",
         body: |records| {
-            let lines = records.iter().map(|record| format!("{{\"event\":{record}}}\n"));
+            let lines = records
+                .iter()
+                .map(|record| format!("{{\"event\":{record}}}\n"));
             lines.collect::<String>().into_bytes()
         },
     },
@@ -126,7 +130,12 @@ fn installation(folder: &Path) -> Done<(Router, String)> {
     std::fs::create_dir_all(folder)?;
     let config = LogConfig::new(folder, &folder.with_extension("checkpoints"));
     let clock = Arc::clone(&sample.clock) as _;
-    let log = Log::open(&config, Arc::new(RealDisk), clock, Arc::clone(&sample.entropy) as _)?;
+    let log = Log::open(
+        &config,
+        Arc::new(RealDisk),
+        clock,
+        Arc::clone(&sample.entropy) as _,
+    )?;
     let app = Arc::new(App::new(Ports {
         log: Arc::new(log),
         mapper: Arc::new(Registry::built_in()?),
@@ -145,7 +154,12 @@ fn installation(folder: &Path) -> Done<(Router, String)> {
 }
 
 /// Sends all bodies, some at a time; gives the seconds it took.
-async fn send(router: &Router, token: &str, protocol: &Protocol, bodies: Vec<Vec<u8>>) -> Done<f64> {
+async fn send(
+    router: &Router,
+    token: &str,
+    protocol: &Protocol,
+    bodies: Vec<Vec<u8>>,
+) -> Done<f64> {
     let started = Instant::now();
     let mut under_way = tokio::task::JoinSet::new();
     for body in bodies {
@@ -177,7 +191,9 @@ async fn send(router: &Router, token: &str, protocol: &Protocol, bodies: Vec<Vec
 #[tokio::main]
 async fn main() -> Done<()> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("name a folder that does not exist")?;
+    let folder = arguments
+        .next()
+        .ok_or("name a folder that does not exist")?;
     let records: usize = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
     let mut rates = vec![Vec::new(); PROTOCOLS.len()];
     for round in 0..ROUNDS {
@@ -196,7 +212,11 @@ async fn main() -> Done<()> {
     };
     let rates: Vec<f64> = rates.iter_mut().map(median).collect();
     for (protocol, rate) in PROTOCOLS.iter().zip(&rates) {
-        println!("{:<20} {rate:>9.0} records/s  {:.2} of NDJSON", protocol.name, rate / rates[0]);
+        println!(
+            "{:<20} {rate:>9.0} records/s  {:.2} of NDJSON",
+            protocol.name,
+            rate / rates[0]
+        );
     }
     Ok(())
 }
