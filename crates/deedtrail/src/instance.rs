@@ -121,15 +121,14 @@ impl Instance {
         let fingerprints = [loaded.fingerprint, sequences.fingerprint, said.fingerprint];
         record_what_is_in_force(&app, &detection, fingerprints)?;
         let pipeline = Pipeline::open(ports, detection, event_key)?.fed_by(&app.handover);
-        let worker = Worker::start(pipeline, &app.processing)?;
         Ok(Self {
             config: config.clone(),
+            worker: Worker::start(pipeline, &app.processing)?,
             app,
             log,
             store,
             witnesses,
             timestamps,
-            worker,
             address: OnceLock::new(),
             certificate: OnceLock::new(),
         })

@@ -22,7 +22,6 @@ pub(crate) struct TimestampConfig {
     pub(crate) ca_file: Option<PathBuf>,
     /// Certificates in PEM of the authorities that vouch for who signs the stamps; an answer of
     /// somebody else is refused. Without it, that anybody signed is checked.
-    #[schemars(example = &"tsa-ca.pem")]
     pub(crate) signer_ca_file: Option<PathBuf>,
     /// The policy to stamp under, numbers with dots; the authority's own choice without it.
     #[schemars(example = &"1.3.6.1.4.1.13762.3")]
