@@ -112,12 +112,7 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
                 config.witness.interval_s,
                 signal(ended.clone()),
             );
-            let stamping = timestamps::run(
-                instance.timestamps.clone(),
-                config.clone(),
-                Arc::clone(&instance.app.ports.clock),
-                signal(ended.clone()),
-            );
+            let stamping = timestamps::run(instance, signal(ended.clone()));
             tokio::join!(served, listeners, pullers, polls, asking, stamping)
         } => {}
         () = reloads => {}

@@ -17,7 +17,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 use crate::config::{Config, TimestampConfig};
-use crate::instance::make_private;
+use crate::instance::{Instance, make_private};
 use crate::tls;
 
 /// Largest file of certificates, bytes.
@@ -115,23 +115,18 @@ pub(crate) fn read_authorities(file: &Path) -> anyhow::Result<Authorities> {
 }
 
 /// Asks them again and again until `shutdown` completes.
-pub(crate) async fn run(
-    client: Option<Arc<Client>>,
-    config: Config,
-    clock: Arc<dyn Clock>,
-    shutdown: impl Future<Output = ()>,
-) {
-    let Some(client) = client else {
+pub(crate) async fn run(instance: &Instance, shutdown: impl Future<Output = ()>) {
+    let Some(client) = &instance.timestamps else {
         return;
     };
     let mut asking = JoinSet::new();
     for (at, authority) in client.authorities().iter().enumerate() {
-        let Some(one) = config.timestamps.get(&authority.name) else {
+        let Some(one) = instance.config.timestamps.get(&authority.name) else {
             continue;
         };
         let every = Duration::from_secs(one.every_s);
-        let clock = Arc::clone(&clock);
-        asking.spawn(ask_for_ever((Arc::clone(&client), at), every, clock));
+        let clock = Arc::clone(&instance.app.ports.clock);
+        asking.spawn(ask_for_ever((Arc::clone(client), at), every, clock));
     }
     // The tasks end with the set.
     shutdown.await;

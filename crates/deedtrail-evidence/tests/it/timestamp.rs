@@ -192,19 +192,25 @@ fn fault(root: &Path, of: Authority) -> TimestampFault {
     fault
 }
 
+/// What the authority answers to a query that was changed on the way.
+fn answered(
+    tsa: &Arc<TimestampAuthority>,
+    change: fn(&mut Vec<u8>),
+) -> impl Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync + use<> {
+    let tsa = Arc::clone(tsa);
+    move |query: &[u8]| {
+        let mut query = query.to_vec();
+        change(&mut query);
+        Ok(tsa.answer(&query))
+    }
+}
+
 #[test]
 fn an_answer_that_does_not_hold_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let tsa = Arc::new(TimestampAuthority::new(&folder(root.path(), "tsa")));
     let other = TimestampAuthority::new(&folder(root.path(), "other"));
-    let answered = |change: fn(&mut Vec<u8>)| {
-        let tsa = Arc::clone(&tsa);
-        move |query: &[u8]| {
-            let mut query = query.to_vec();
-            change(&mut query);
-            Ok(tsa.answer(&query))
-        }
-    };
+    let answered = |change: fn(&mut Vec<u8>)| answered(&tsa, change);
     let check = |of: Authority, expected: &str| {
         let said = fault(root.path(), of).to_string();
         assert!(said.contains(expected), "{said}");
@@ -240,6 +246,17 @@ fn an_answer_that_does_not_hold_is_refused() {
     }
     let by_another = authority(answered(|_| ()), Some(trusted(&other)));
     check(by_another, "no authority that is trusted");
+}
+
+#[test]
+fn a_stamp_is_under_the_policy_that_was_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    let tsa = Arc::new(TimestampAuthority::new(&folder(root.path(), "tsa")));
+    let answered = |change: fn(&mut Vec<u8>)| answered(&tsa, change);
+    let check = |of: Authority, expected: &str| {
+        let said = fault(root.path(), of).to_string();
+        assert!(said.contains(expected), "{said}");
+    };
     let mut wanted = authority(answered(|_| ()), None);
     wanted.policy = Some(Authority::parse_policy("1.2.3.4.9").unwrap());
     check(wanted, "refused with status 2");
