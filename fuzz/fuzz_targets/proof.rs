@@ -1,10 +1,11 @@
-//! Any bytes as what a stranger hands over for verification: notes, checkpoints, keys, proofs and
-//! bundles. What parses, prints as it was read; no change of a sound bundle is accepted.
+//! Any bytes as what a stranger hands over for verification: notes, checkpoints, keys, proofs, time
+//! stamps and bundles. What parses, prints as it was read; no change of a sound bundle is accepted.
 #![no_main]
 
 use deedtrail_evidence::bundle;
 use deedtrail_evidence::note::{Checkpoint, Note, VerifierKey};
 use deedtrail_evidence::proof::TlogProof;
+use deedtrail_evidence::timestamp::Token;
 use libfuzzer_sys::fuzz_target;
 
 const SOUND_BUNDLE: &[u8] = include_bytes!("../seeds/proof/bundle.zip");
@@ -14,6 +15,10 @@ const SOUND_KEY: &str = include_str!("../seeds/proof/log.vkey");
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = std::str::from_utf8(data) {
         parse(text);
+    }
+    if let Ok(token) = Token::read(data) {
+        drop(token.check_imprint(data));
+        drop(token.check_signature());
     }
     if let Ok(verified) = bundle::verify_bytes(data) {
         let ours = verified.verifier_key == SOUND_KEY;

@@ -206,7 +206,7 @@ impl App {
             remembered(self.ports.store.touch_token(&record.prefix, now));
         }
         Ok(Principal {
-            name: format!("token:{}", record.prefix).into(),
+            name: acting_as(&record),
             tenant: record.tenant,
             scopes: record.scopes,
         })
@@ -356,4 +356,9 @@ fn is_person(name: &str) -> bool {
 
 fn sha256_hex(text: &str) -> Text {
     hex::encode(Sha256::digest(text.as_bytes())).into()
+}
+
+/// The name under which a token acts.
+pub(crate) fn acting_as(token: &TokenRecord) -> Text {
+    format!("token:{}", token.prefix).into()
 }

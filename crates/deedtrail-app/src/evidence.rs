@@ -1,5 +1,7 @@
 //! What an evidence bundle is made of: which events, in which order, under which title.
 
+use std::collections::BTreeMap;
+
 use deedtrail_core::custody::{Act, Subject, SubjectKind};
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
@@ -9,7 +11,7 @@ use deedtrail_core::port::store::Scope;
 use deedtrail_core::time::Timestamp;
 
 use crate::App;
-use crate::access::Principal;
+use crate::access::{Principal, acting_as};
 use crate::completeness::Completeness;
 use crate::custody::{Deed, Whose};
 use crate::timeline::{IdentityFile, ReadingError, alias_uids};
@@ -30,6 +32,8 @@ pub struct Selection {
     pub custody: Vec<Sequence>,
     /// What is known to be missing from the sources of the events.
     pub completeness: Completeness,
+    /// What tokens are called, by what audit entries call them.
+    pub names: BTreeMap<String, String>,
 }
 
 impl App {
@@ -76,6 +80,10 @@ impl App {
             to,
             ..filter
         })?;
+        if events.is_empty() {
+            // Nothing is taken out: nothing is taken down.
+            return Err(ReadingError::NoEvents { title });
+        }
         events.sort_by_key(|event| (event.time_effective, event.log_seq, event.ordinal));
         if secrets == Secrets::Withheld {
             events = self.cleared(events)?;
@@ -98,7 +106,20 @@ impl App {
             events,
             custody,
             completeness,
+            names: self.names_of_tokens(principal)?,
         })
+    }
+
+    /// What the tokens of a tenant are called, by the name under which they act.
+    fn names_of_tokens(
+        &self,
+        principal: &Principal,
+    ) -> Result<BTreeMap<String, String>, ReadingError> {
+        let tokens = self.ports.store.tokens()?.into_iter();
+        let own = tokens.filter(|token| token.tenant == principal.tenant);
+        Ok(own
+            .map(|token| (acting_as(&token).to_string(), token.name.to_string()))
+            .collect())
     }
 
     /// The finding with this id or the only one whose id begins so; `None` where there is none, or an

@@ -55,6 +55,8 @@ pub enum ReadingError {
          `--to {from}` asks for what is older"
     )]
     TooMany { limit: usize, from: Timestamp },
+    #[error("{title}: no events in range")]
+    NoEvents { title: String },
     #[error(
         "entry {0} is no quarantined record; `deedtrail quarantine list` names those there are"
     )]

@@ -31,15 +31,17 @@ pub struct Origin {
 
 /// A new name for a log whose history cannot be continued under the old one.
 #[derive(Clone, Debug)]
-pub(crate) struct Adoption {
+pub struct Adoption {
+    /// The new name.
     pub origin: String,
+    /// Goes into the log.
     pub reason: String,
     pub grounds: Grounds,
 }
 
 /// What says that the history cannot be continued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Grounds {
+pub enum Grounds {
     /// The log and its checkpoint store.
     Found,
     /// The operator: folder and store may have been put back together.

@@ -27,6 +27,7 @@ mod segments;
 mod shared;
 #[cfg(feature = "simulation")]
 pub mod stepped;
+pub mod timestamp;
 mod tree;
 mod watermark;
 pub mod witness;
@@ -38,7 +39,7 @@ pub use batch::{BatchHeader, HEADER_BYTES as BATCH_HEADER_BYTES};
 pub use check::Checked;
 pub use config::{LogConfig, Upkeep};
 pub use copy::Copied;
-pub use identity::{Identity, Origin, public_key};
+pub use identity::{Adoption, Grounds, Identity, Origin, public_key};
 pub use log::Log;
 pub use open::OpenError;
 pub use receipt::{receipt_text, verify_receipt};

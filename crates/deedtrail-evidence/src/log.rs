@@ -18,8 +18,8 @@ use deedtrail_core::port::{Clock, Entropy};
 use crate::batch::Batch;
 use crate::config::{LogConfig, Upkeep};
 use crate::disk::{Disk, DiskLock};
-use crate::identity::{Adoption, Grounds, Origin};
-use crate::merkle::{self, Hash, Leaves};
+use crate::identity::{Adoption, Origin};
+use crate::merkle::{self, Hash, Head, Leaves};
 use crate::note::{Checkpoint, Note, VerifierKey};
 use crate::open::{self, OpenError, Opened, Surroundings};
 use crate::proof::TlogProof;
@@ -59,42 +59,13 @@ impl Log {
         Self::start(config, opened)
     }
 
-    /// Takes over a log that was rolled back, forked or moved: it goes on under a new origin, and
-    /// says so in an entry of its own.
+    /// Takes a log over: it goes on under a new origin, and says so in an entry of its own. `before`
+    /// runs once nothing speaks against it, and before anything of it lasts; its error ends it.
     pub fn adopt(
         config: &LogConfig,
         around: (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Entropy>),
-        origin: &str,
-        reason: &str,
-    ) -> Result<Self, OpenError> {
-        let adoption = Adoption {
-            origin: origin.to_owned(),
-            reason: reason.to_owned(),
-            grounds: Grounds::Found,
-        };
-        Self::take_over(config, around, &adoption)
-    }
-
-    /// The same although nothing here tells that the log's history was cut off: it was put back
-    /// together with its checkpoint store, as its witnesses say.
-    pub fn renew(
-        config: &LogConfig,
-        around: (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Entropy>),
-        origin: &str,
-        reason: &str,
-    ) -> Result<Self, OpenError> {
-        let adoption = Adoption {
-            origin: origin.to_owned(),
-            reason: reason.to_owned(),
-            grounds: Grounds::Said,
-        };
-        Self::take_over(config, around, &adoption)
-    }
-
-    fn take_over(
-        config: &LogConfig,
-        around: (Arc<dyn Disk>, Arc<dyn Clock>, Arc<dyn Entropy>),
         adoption: &Adoption,
+        before: &mut dyn FnMut() -> std::io::Result<()>,
     ) -> Result<Self, OpenError> {
         let (disk, clock, entropy) = around;
         let around = Surroundings {
@@ -102,7 +73,7 @@ impl Log {
             clock,
             entropy,
         };
-        let opened = open::open(config, &around, Some(adoption))?;
+        let opened = open::open(config, &around, Some((adoption, before)))?;
         Self::start(config, opened)
     }
 
@@ -176,6 +147,13 @@ impl Log {
     /// checkpoint is larger than the log.
     pub(crate) fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, ReadError> {
         merkle::consistency_path(&*locked(&self.shared.tree), old, new)
+    }
+
+    /// Whether the log goes on from that head: it was as large, and had that root.
+    pub(crate) fn continues(&self, head: Head) -> bool {
+        let tree = locked(&self.shared.tree);
+        let root = (head.size <= tree.size()).then(|| merkle::root_at(&*tree, head.size));
+        matches!(root, Some(Ok(root)) if root == head.root)
     }
 
     /// What the upkeep threads do: a checkpoint, and the index's waiting work.

@@ -82,6 +82,16 @@ pub(crate) fn signature_line(name: &str, id: u32, signature: &[u8]) -> String {
     format!("\u{2014} {name} {encoded}\n")
 }
 
+/// The Ed25519 secret `seed` under a name that a note can hold.
+pub(crate) fn named_key(name: &str, seed: &[u8; 32]) -> Result<(String, SigningKey), NoteError> {
+    if !is_key_name(name) {
+        return Err(NoteError::BadKey(
+            "the name is empty, too long, or has a space or `+`",
+        ));
+    }
+    Ok((name.to_owned(), SigningKey::from_bytes(seed)))
+}
+
 /// A named signing key.
 pub struct NoteSigner {
     name: String,
@@ -99,15 +109,8 @@ impl std::fmt::Debug for NoteSigner {
 impl NoteSigner {
     /// A signer called `name` with the Ed25519 secret `seed`.
     pub fn new(name: &str, seed: &[u8; 32]) -> Result<Self, NoteError> {
-        if !is_key_name(name) {
-            return Err(NoteError::BadKey(
-                "the name is empty, too long, or has a space or `+`",
-            ));
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            key: SigningKey::from_bytes(seed),
-        })
+        let (name, key) = named_key(name, seed)?;
+        Ok(Self { name, key })
     }
 
     pub fn verifier_key(&self) -> VerifierKey {

@@ -5,13 +5,16 @@ Needs Python 3.8 or newer, its standard library and the file: no network, no ser
 configuration. Written from docs/reference/evidence-format.md; it shares no code with
 `deedtrail evidence verify`, so that each checks the other. Ed25519 is RFC 8032, section 5.1.7.
 
-Ends with 0 when everything holds, 1 when something does not, 2 when there is nothing to check.
+Ends with 0 when everything holds, 1 when something does not, 2 when there is nothing to check or it is
+asked wrongly. Of time stamps (RFC 3161) it checks what they stamp, not who signed them: `openssl ts
+-verify` does.
 """
 
 import argparse
 import base64
 import hashlib
 import json
+import re
 import struct
 import sys
 import unicodedata
@@ -376,6 +379,7 @@ class Bundle:
         same = self.manifest["origin"] == self.checkpoint.origin
         need(same, "the origin of manifest.json is not the checkpoint's")
         self.cosigned = self.check_policy()
+        self.stamps = [self.check_stamp(name) for name in self.stamp_names()]
         headers = {batch: self.check_batch(batch) for batch in self.manifest["batches"]}
         self.withheld, self.custody = 0, 0
         for row in self.manifest["records"]:
@@ -420,7 +424,8 @@ class Bundle:
         for name in self.files:
             if name in ("manifest.json", "manifest.note"):
                 continue
-            listed = name in manifest["files"] and (name in known or name.startswith("extra/"))
+            is_known = name in known or name.startswith("extra/") or stamp_name(name)
+            listed = name in manifest["files"] and is_known
             need(listed, f"{name} is not listed in the manifest")
 
     def check_policy(self):
@@ -437,6 +442,26 @@ class Bundle:
                 if time is not None:
                     cosigned.append((key, time))
         return cosigned
+
+    def stamp_names(self):
+        return sorted({stamp_name(name) for name in self.files} - {None})
+
+    def check_stamp(self, name):
+        """Name, time and batches of a time stamp: it stamps a checkpoint of this history."""
+        path = f"timestamps/{name}"
+        stamped = Checkpoint(self.text(f"{path}.checkpoint"), self.key)
+        proof = self.text(f"{path}.consistency")
+        need(proof == "" or proof.endswith("\n"), f"{path}.consistency has no line end")
+        hashes = [decode_base64(line, f"a hash of {path}.consistency") for line in proof.split("\n")[:-1]]
+        fits = len(hashes) <= 128 and all(len(hash_) == 32 for hash_ in hashes)
+        need(fits, f"{path}.consistency is not hashes")
+        older, newer = sorted((stamped, self.checkpoint), key=lambda one: one.size)
+        same = is_continued(older, newer, hashes)
+        need(same, f"{path}.checkpoint is of another history")
+        hash_, time = read_stamp(self.bytes(f"{path}.tsr"), f"{path}.tsr")
+        is_of = hash_ == sha256(self.bytes(f"{path}.checkpoint"))
+        need(is_of, f"{path}.tsr stamps something else than the checkpoint")
+        return name, time, stamped.size
 
     def check_batch(self, batch):
         """First sequence, count and root of a batch that the checkpoint covers."""
@@ -518,6 +543,117 @@ class Bundle:
         return hashes
 
 
+# Time stamps (RFC 3161): what is said in them, not by whom.
+
+STAMP_NAME = re.compile(r"timestamps/([A-Za-z0-9_-]{1,60})\.(?:tsr|checkpoint|consistency)")
+STAMP_BYTES_MAX = 64 << 10
+INTEGER, OCTETS, OID, TIME, SEQUENCE, SET, INNER = 0x02, 0x04, 0x06, 0x18, 0x30, 0x31, 0xA0
+SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
+TST_INFO = bytes.fromhex("2a864886f70d0109100104")
+SHA_256 = bytes.fromhex("608648016503040201")
+GENERAL_TIME = re.compile(r"(\d{14})(?:\.(\d{0,8}[1-9]))?Z", re.ASCII)
+
+
+def stamp_name(file):
+    match = STAMP_NAME.fullmatch(file)
+    return match.group(1) if match else None
+
+
+class Der:
+    """Values in DER, one after the other."""
+
+    def __init__(self, data, what):
+        self.data, self.what = data, what
+
+    def take(self, tag):
+        """Content of the next value, which has to have this tag."""
+        data, what = self.data, self.what
+        need(len(data) >= 2 and data[0] == tag, f"{what} is no answer of a time stamp authority")
+        length, at = data[1], 2
+        if length >= 0x80:
+            count = length - 0x80
+            need(1 <= count <= 4 and len(data) >= 2 + count, f"{what}: a length in DER")
+            at += count
+            length = int.from_bytes(data[2:at], "big")
+            is_short = length < 0x80 or length < 1 << (8 * (count - 1))
+            need(not is_short, f"{what}: a length in DER")
+        need(len(data) >= at + length, f"{what} ends early")
+        self.data = data[at + length :]
+        return data[at : at + length]
+
+    def inside(self, tag):
+        return Der(self.take(tag), self.what)
+
+    def end(self):
+        need(not self.data, f"{self.what}: something stands behind it")
+
+
+def read_stamp(data, what):
+    """The SHA-256 hash that was stamped, and when (text)."""
+    need(len(data) <= STAMP_BYTES_MAX, f"{what} is too large")
+    top = Der(data, what)
+    answer = top.inside(SEQUENCE)
+    top.end()
+    status = answer.inside(SEQUENCE).take(INTEGER)
+    need(status in (b"\0", b"\1"), f"{what}: the authority refused")
+    token = answer.inside(SEQUENCE)
+    answer.end()
+    need(token.take(OID) == SIGNED_DATA, f"{what} is not signed")
+    signed = token.inside(INNER).inside(SEQUENCE)
+    signed.take(INTEGER)
+    signed.take(SET)
+    content = signed.inside(SEQUENCE)
+    need(content.take(OID) == TST_INFO, f"{what} is no stamp")
+    stamp = content.inside(INNER).inside(OCTETS)
+    info = stamp.inside(SEQUENCE)
+    stamp.end()
+    need(info.take(INTEGER) == b"\1", f"{what} has another version")
+    info.take(OID)
+    imprint = info.inside(SEQUENCE)
+    need(imprint.inside(SEQUENCE).take(OID) == SHA_256, f"{what} is not of a SHA-256 hash")
+    hash_ = imprint.take(OCTETS)
+    info.take(INTEGER)
+    return hash_, read_time(info.take(TIME), what)
+
+
+def read_time(data, what):
+    match = GENERAL_TIME.fullmatch(to_text(data, what))
+    need(match, f"{what}: the time")
+    try:
+        moment = datetime.strptime(match.group(1), "%Y%m%d%H%M%S")
+    except ValueError:
+        raise Refused(f"{what}: the time") from None
+    need(moment.year >= 1970, f"{what}: the time")
+    fraction = (match.group(2) or "")[:6].ljust(6, "0")
+    return f"{moment.strftime('%Y-%m-%dT%H:%M:%S')}.{fraction}Z"
+
+
+def is_continued(older, newer, path):
+    """Whether the path shows that one tree continues the other (RFC 9162, section 2.1.4.2)."""
+    if older.size == 0:
+        return not path and older.root == sha256(b"")
+    if older.size == newer.size:
+        return not path and older.root == newer.root
+    path = ([older.root] if older.size & (older.size - 1) == 0 else []) + path
+    if not path:
+        return False
+    node, last = older.size - 1, newer.size - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    old, new = path[0], path[0]
+    for hash_ in path[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            old, new = node_hash(hash_, old), node_hash(hash_, new)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            new = node_hash(new, hash_)
+        node, last = node >> 1, last >> 1
+    return last == 0 and (old, new) == (older.root, newer.root)
+
+
 def read_head(head, where):
     """Kind, and class and length of every part."""
     try:
@@ -547,10 +683,22 @@ def at(seconds):
         return f"{seconds} s after 1970"
 
 
-def check_witnesses(bundle, given, quorum):
+def tell_stamps(bundle):
+    batches = [row["batch"] for row in bundle.manifest["records"]]
+    for name, time, size in bundle.stamps:
+        covered = sum(batch < size for batch in batches)
+        say(
+            f"time stamp {name}: {time}, over the first {size} batches with {covered} of the "
+            f"{len(batches)} records: its imprint is right, its signature was not checked"
+        )
+        say(
+            "check it with the authority's certificate, in the folder of the unpacked bundle: openssl "
+            f"ts -verify -in timestamps/{name}.tsr -data timestamps/{name}.checkpoint -CAfile CA.pem"
+        )
+
+
+def check_witnesses(bundle, keys, quorum):
     """Lines that say who vouches; refused when fewer than `quorum` of the given ones do."""
-    keys = [VerifierKey(text.strip(), WITNESS_KEY) for text in given]
-    need(len({key.key for key in keys}) == len(keys), "a witness was given twice")
     if not keys:
         if not bundle.cosigned:
             return ["witnesses: none. Nobody but the operator vouches that there is no other history"]
@@ -569,7 +717,7 @@ def check_witnesses(bundle, given, quorum):
 def report(bundle, arguments):
     manifest, checkpoint = bundle.manifest, bundle.checkpoint
     wanted = arguments.key
-    same = wanted is None or wanted.strip() == bundle.key.text
+    same = wanted is None or wanted.text == bundle.key.text
     need(same, f"signed by another key, {bundle.key.text}")
     lines = check_witnesses(bundle, arguments.witness, arguments.quorum)
     say(f"OK: {manifest['title']}")
@@ -584,6 +732,7 @@ def report(bundle, arguments):
     say(f"signed by {bundle.key.text}")
     for line in lines:
         say(line)
+    tell_stamps(bundle)
     if wanted is None:
         say("anybody could have signed this: compare the key with one you know, or give --key")
 
@@ -607,6 +756,16 @@ def arguments_of(line):
     )
     arguments = parser.parse_args(line)
     most = len(arguments.witness)
+    try:
+        if arguments.key is not None:
+            arguments.key = VerifierKey(arguments.key.strip(), LOG_KEY)
+        arguments.witness = [VerifierKey(key.strip(), WITNESS_KEY) for key in arguments.witness]
+    except Refused as reason:
+        parser.error(str(reason))
+    if len({key.key for key in arguments.witness}) != most:
+        parser.error("--witness: one was given twice")
+    if arguments.quorum is not None and most == 0:
+        parser.error("--quorum: name the witnesses with --witness")
     if arguments.quorum is not None and not 1 <= arguments.quorum <= most:
         parser.error(f"--quorum: 1 to {most}, the number of --witness")
     return arguments

@@ -10,6 +10,7 @@ mod memory_store;
 pub mod python;
 pub mod sample;
 pub mod store_contract;
+pub mod timestamp;
 mod transmitter;
 
 pub use clock::FakeClock;

@@ -285,6 +285,7 @@ impl From<ReadingError> for Problem {
             ReadingError::Nobody { .. }
             | ReadingError::NotQuarantined(_)
             | ReadingError::NoEvent(_)
+            | ReadingError::NoEvents { .. }
             | ReadingError::NoFinding(_)
             | ReadingError::NoSession { .. }
             | ReadingError::NoIdBegins { .. }

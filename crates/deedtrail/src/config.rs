@@ -5,6 +5,7 @@ mod pull;
 mod range;
 mod signal;
 mod target;
+mod timestamp;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use pull::{BucketConfig, BucketLayout, FolderConfig, NatsConfig};
 pub(crate) use signal::{SignalConfig, SignalDelivery};
 pub(crate) use target::{TargetRuleConfig, TargetsConfig};
+pub(crate) use timestamp::TimestampConfig;
 pub(crate) use witness::{WitnessConfig, WitnessedByConfig};
 
 /// Settings of one installation. Every field has a default; the file may be empty or missing.
@@ -66,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) witnesses: BTreeMap<String, WitnessedByConfig>,
     /// How witnesses are asked, and what this installation witnesses.
     pub(crate) witness: WitnessConfig,
+    /// Time stamp authorities that stamp the evidence log's checkpoints.
+    pub(crate) timestamps: BTreeMap<String, TimestampConfig>,
     /// Folder outside `data` where the newest checkpoint is remembered, so that a rolled-back
     /// data folder is noticed.
     pub(crate) checkpoints: PathBuf,
@@ -169,6 +173,7 @@ impl Default for Config {
             nats: BTreeMap::new(),
             witnesses: BTreeMap::new(),
             witness: WitnessConfig::default(),
+            timestamps: BTreeMap::new(),
             checkpoints: user_folder("XDG_STATE_HOME", ".local/state").join("checkpoints"),
             query_memory_mib: 512,
             query_timeout_s: 30,
@@ -242,6 +247,9 @@ impl Config {
         self.signals.values_mut().for_each(|one| one.anchor(folder));
         self.targets.anchor(folder);
         self.witnesses
+            .values_mut()
+            .for_each(|one| one.anchor(folder));
+        self.timestamps
             .values_mut()
             .for_each(|one| one.anchor(folder));
         self.folders.values_mut().for_each(|one| one.anchor(folder));

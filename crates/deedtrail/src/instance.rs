@@ -16,7 +16,7 @@ use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_evidence::disk::RealDisk;
-use deedtrail_evidence::{Log, LogConfig, witness};
+use deedtrail_evidence::{Log, LogConfig, timestamp, witness};
 use deedtrail_sources::Registry;
 use deedtrail_store::SqliteStore;
 
@@ -27,6 +27,7 @@ use crate::sequences;
 use crate::signals;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::targets;
+use crate::timestamps;
 use crate::tls::Certificate;
 use crate::webhooks;
 use crate::witnesses;
@@ -37,6 +38,8 @@ pub(crate) const STORE_FILE: &str = "control.db";
 pub(crate) const VERSION_FILE: &str = "VERSION";
 /// Version of the data folder's layout.
 const LAYOUT: &str = "1";
+/// Entries from which on it is told that they are to be processed first.
+const DERIVED_SILENTLY_MAX: u64 = 1_000;
 /// Under this name the archive keeps the log position it covers. It outlives the log's origin,
 /// which changes when a restored folder is adopted.
 const ARCHIVE_WRITER: &str = "log";
@@ -49,6 +52,8 @@ pub(crate) struct Instance {
     pub(crate) store: Arc<SqliteStore>,
     /// The log before its witnesses, where there are any.
     pub(crate) witnesses: Option<Arc<witness::Client>>,
+    /// The log before time stamp authorities, where there are any.
+    pub(crate) timestamps: Option<Arc<timestamp::Client>>,
     pub(crate) worker: Worker,
     /// Where the server listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
@@ -75,6 +80,7 @@ impl Instance {
         let signals = signals::load(config)?;
         let log = open_log(config, &clock, &entropy)?;
         let witnesses = witnesses::open(config, &log)?;
+        let timestamps = timestamps::open(config, &log, &entropy)?;
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
         let archive = DeltaArchive::open(&data.join("archive"), ARCHIVE_WRITER)?;
         let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
@@ -115,14 +121,14 @@ impl Instance {
         let fingerprints = [loaded.fingerprint, sequences.fingerprint, said.fingerprint];
         record_what_is_in_force(&app, &detection, fingerprints)?;
         let pipeline = Pipeline::open(ports, detection, event_key)?.fed_by(&app.handover);
-        let worker = Worker::start(pipeline, &app.processing)?;
         Ok(Self {
             config: config.clone(),
+            worker: Worker::start(pipeline, &app.processing)?,
             app,
             log,
             store,
             witnesses,
-            worker,
+            timestamps,
             address: OnceLock::new(),
             certificate: OnceLock::new(),
         })
@@ -141,6 +147,20 @@ impl Instance {
     /// The link that uses a sign-in secret up.
     pub(crate) fn sign_in_link(&self, secret: &str) -> String {
         format!("{}/sign-in/{secret}", self.base())
+    }
+
+    /// What to say while the log is far ahead of what is derived from it, as after a restore.
+    pub(crate) fn derives(&self) -> Option<String> {
+        let behind = self
+            .log
+            .end()
+            .saturating_sub(self.app.processing.position());
+        (behind >= DERIVED_SILENTLY_MAX).then(|| {
+            format!(
+                "{behind} entries of the log wait: identities, findings and the archive are derived from \
+                 them first, as after a restore"
+            )
+        })
     }
 
     /// Waits until everything in the log is processed. Where no server ticks, what waits for a tick

@@ -15,6 +15,7 @@ mod signals;
 mod socket;
 mod system;
 mod targets;
+mod timestamps;
 mod tls;
 mod warning;
 mod webhooks;

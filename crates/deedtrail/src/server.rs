@@ -18,6 +18,7 @@ use crate::secret;
 use crate::signals;
 use crate::socket;
 use crate::system::raise_open_files;
+use crate::timestamps;
 use crate::tls::Certificate;
 use crate::warning::{Warning, warnings};
 use crate::witnesses;
@@ -102,7 +103,7 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
         }
     };
     tokio::select! {
-        ((), (), (), (), ()) = async {
+        ((), (), (), (), (), ()) = async {
             let served = deedtrail_web::serve(listener, tls, router, signal(ended.clone()));
             let (listeners, pullers) = (listeners.run(signal(ended.clone())), pullers.run(signal(ended.clone())));
             let polls = polls.run(signal(ended.clone()));
@@ -111,7 +112,8 @@ async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<
                 config.witness.interval_s,
                 signal(ended.clone()),
             );
-            tokio::join!(served, listeners, pullers, polls, asking)
+            let stamping = timestamps::run(instance, signal(ended.clone()));
+            tokio::join!(served, listeners, pullers, polls, asking, stamping)
         } => {}
         () = reloads => {}
         () = views => {}
@@ -153,6 +155,9 @@ fn greet(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
             instance.sign_in_link(&secret)
         ))?,
         None => console.say("sign in: `deedtrail sign-in NAME` prints a link")?,
+    }
+    if let Some(says) = instance.derives() {
+        console.say(says)?;
     }
     Ok(())
 }

@@ -30,10 +30,12 @@ impl Courier for Post {
     fn post(&self, address: &str, body: String) -> Result<Reply, String> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
+        let body = ("text/plain; charset=utf-8", body.into_bytes());
         let exchange = self.0.exchange(address, body, ANSWER_BYTES_MAX);
         let (status, body) = runtime
             .block_on(exchange)
             .map_err(|error| error.to_string())?;
+        let body = String::from_utf8_lossy(&body).into_owned();
         Ok(Reply { status, body })
     }
 }

@@ -88,6 +88,12 @@ impl App {
                     .to_owned(),
             );
         }
+        let untold = self.views.untold(&principal.tenant);
+        if untold > 0 {
+            left_out.push(format!(
+                "{untold} views of anything that are counted only, which no entry tells yet"
+            ));
+        }
         let entries = deeds.into_iter().rev().take(CUSTODY_MAX);
         let entries = entries.chain(views.into_iter().take(VIEWS_MAX));
         let entries = entries.chain(counts.into_iter().take(COUNTS_MAX)).collect();

@@ -99,6 +99,14 @@ impl Views {
         self.unwritten.load(Ordering::Relaxed)
     }
 
+    /// Views in a tenant that are counted only, and that no entry tells of yet.
+    pub(crate) fn untold(&self, tenant: &TenantId) -> u64 {
+        let state = self.state();
+        let counted = state.counted.iter();
+        let own = counted.filter(|((of, _), _)| of == tenant);
+        own.map(|(_, of)| of.views).sum()
+    }
+
     fn count(&self, state: &mut State, viewer: Viewer, now: Timestamp) {
         let none = Uncounted {
             views: 0,

@@ -113,6 +113,11 @@ impl Processing {
         }
     }
 
+    /// One past the newest processed entry.
+    pub fn position(&self) -> Sequence {
+        lock(&self.state).position
+    }
+
     /// Waits until everything below `sequence` is processed, or for `time`.
     pub fn wait_at_most(&self, sequence: Sequence, time: Duration) {
         let waits = |state: &mut Reached| state.error.is_none() && state.position < sequence;

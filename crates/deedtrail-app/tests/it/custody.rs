@@ -1,14 +1,12 @@
 //! Who did what with a finding or an identity, as a bundle tells it.
 
-use std::sync::Arc;
-
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::custody::{CUSTODY_MAX, VIEW_AGAIN_US, VIEWS_PER_HOUR_MAX};
 use deedtrail_app::evidence::Selection;
 use deedtrail_app::findings::Conclusion;
 use deedtrail_app::intake::Delivery;
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_core::finding::{Finding, FindingStatus};
 use deedtrail_core::id::{EventUid, FindingId, SessionUid, SourceName};
@@ -19,28 +17,16 @@ use deedtrail_core::port::store::{
     FindingFilter, IdentityFilter, Scope, SessionFilter, Store as _,
 };
 use deedtrail_core::time::Timestamp;
-use deedtrail_detect::Settings;
 use deedtrail_testkit::Refusal;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
-use crate::rules::built_in;
+use crate::installation::{pipeline as open, ports};
 
 /// An installation whose log holds what one person did, and a finding about it.
 struct Trail {
     sample: Sample,
     app: App,
     pipeline: Pipeline,
-}
-
-fn open(sample: &Sample) -> Pipeline {
-    let detection = Detection {
-        rules: built_in(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
-    Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
 }
 
 /// A user of that name makes an access key for somebody else, as `aws.cloudtrail` logs it.
@@ -419,6 +405,12 @@ fn views_beyond_a_limit_are_counted() {
     assert_eq!(trail.entries("viewed").0, limit);
     assert_eq!(trail.app.views.unwritten(), 3);
     assert_eq!(trail.entries("views counted only").0, 0);
+    // No entry tells of them before an hour is over; a bundle does.
+    let early = trail.export(&who).completeness.custody_left_out;
+    assert!(
+        early.iter().any(|it| it.starts_with("3 views of anything")),
+        "{early:?}"
+    );
     // Others have their own.
     trail.app.open_identity(&Principal::local(), &who).unwrap();
     trail.sample.clock.advance(VIEW_AGAIN_US);
@@ -442,6 +434,19 @@ fn views_beyond_a_limit_are_counted() {
     trail.app.open_identity(&polling, &who).unwrap();
     trail.app.write_views().unwrap();
     assert_eq!(trail.entries("viewed").0, limit + 2);
+}
+
+#[test]
+fn what_holds_no_event_is_not_exported_and_not_taken_down() {
+    let trail = Trail::of("ana");
+    let local = Principal::local();
+    let later = Some(Timestamp::from_micros(i64::MAX / 2));
+    let refused = trail
+        .app
+        .select_evidence(&local, "ana", (later, None), Secrets::Withheld);
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.ends_with("no events in range"), "{refused}");
+    assert_eq!(trail.entries("evidence exported").0, 0);
 }
 
 #[test]

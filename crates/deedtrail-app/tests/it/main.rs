@@ -9,8 +9,6 @@ mod charter;
 #[cfg(test)]
 mod custody;
 #[cfg(test)]
-mod damaged;
-#[cfg(test)]
 mod entitlement;
 #[cfg(test)]
 mod exception;
@@ -20,6 +18,8 @@ mod handover;
 mod installation;
 #[cfg(test)]
 mod mended;
+#[cfg(test)]
+mod odd_log;
 #[cfg(test)]
 mod pipeline;
 #[cfg(test)]
@@ -42,7 +42,5 @@ mod silence;
 mod spray;
 #[cfg(test)]
 mod use_case;
-#[cfg(test)]
-mod watched;
 #[cfg(test)]
 mod webhook;

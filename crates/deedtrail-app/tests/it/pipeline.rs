@@ -27,19 +27,9 @@ use deedtrail_detect::Settings;
 use deedtrail_testkit::FakeMapper;
 use deedtrail_testkit::sample::Sample;
 
-use crate::damaged::DamagedLog;
-use crate::installation::ports;
+use crate::installation::{pipeline as open, ports};
+use crate::odd_log::OddLog;
 use crate::rules::built_in;
-
-fn open(sample: &Sample) -> Pipeline {
-    let detection = Detection {
-        rules: built_in(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
-    Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
-}
 
 fn catch_up(pipeline: &mut Pipeline) {
     while pipeline.step().unwrap() {}
@@ -388,12 +378,8 @@ fn a_backtest_tells_what_it_could_not_read() {
         ingest(&sample, "aws.cloudtrail", &change(hour));
     }
     assert_eq!(sample.log.end(), 4);
-    let damaged = DamagedLog {
-        inner: Arc::clone(&sample.log),
-        damaged: 1..=2,
-    };
     let ports = Ports {
-        log: Arc::new(damaged),
+        log: OddLog::damaged(&sample.log, 1..=2),
         ..ports(&sample)
     };
     let detection = Detection {

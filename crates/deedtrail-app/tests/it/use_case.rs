@@ -1,6 +1,6 @@
 //! Use cases at their limits: whose events, how many, in which order things are written.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use deedtrail_app::access::{Principal, scope_name};
 use deedtrail_app::evidence::BUNDLE_EVENTS_MAX;
@@ -21,20 +21,13 @@ use deedtrail_testkit::Refusal;
 use deedtrail_testkit::sample::Sample;
 
 use crate::installation::ports;
-use crate::watched::WatchedLog;
+use crate::odd_log::OddLog;
 
 fn app(sample: &Sample, log: Arc<dyn EvidenceLog>) -> App {
     App::new(Ports {
         log,
         mapper: Arc::clone(&sample.mapper) as _,
         ..ports(sample)
-    })
-}
-
-fn watched(sample: &Sample) -> Arc<WatchedLog> {
-    Arc::new(WatchedLog {
-        inner: Arc::clone(&sample.log),
-        appends: Mutex::default(),
     })
 }
 
@@ -184,7 +177,7 @@ fn what_cannot_be_recorded_is_not_done() {
 #[test]
 fn a_configurations_place_is_its_own_whoever_appends_meanwhile() {
     let sample = Sample::empty();
-    let app = app(&sample, watched(&sample));
+    let app = app(&sample, OddLog::watched(&sample.log));
     for place in [1, 3] {
         let through = app.append_configuration(&Principal::local(), "rules", b"x".to_vec());
         assert_eq!(through.unwrap(), place);
@@ -216,7 +209,7 @@ fn records_that_are_alike_are_two_in_one_file_and_one_in_two() {
 #[test]
 fn a_replay_of_much_appends_little_at_a_time() {
     let sample = Sample::empty();
-    let log = watched(&sample);
+    let log = OddLog::watched(&sample.log);
     let app = app(&sample, Arc::clone(&log) as _);
     let source = SourceName::new("okta.system").unwrap();
     let entry = |content: String| NewEntry {
@@ -257,7 +250,7 @@ fn a_replay_of_much_appends_little_at_a_time() {
         (answer.tried, answer.released, answer.waiting),
         (1_501, 1_500, 1)
     );
-    let appends = log.appends.lock().unwrap().clone();
+    let appends = log.appends.as_ref().unwrap().lock().unwrap().clone();
     assert_eq!(
         appends[1..]
             .iter()

@@ -10,10 +10,11 @@ use deedtrail_core::time::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::archive::{self, ArchiveError};
+use super::custody::Deed;
 use super::{
     CHECKPOINT, COMPLETENESS, EVENTS, FORMAT, Files, KEY, MANIFEST, Manifest, POLICY, RECORDS_MAX,
     REPORT, RecordProof, RecordRow, SIGNATURE, header_name, manifest_text, policy, proof_name,
-    raw_name, report, tlog_proof_name, withheld,
+    raw_name, report, stamps, tlog_proof_name, withheld,
 };
 use crate::Log;
 use crate::batch::Batch;
@@ -22,6 +23,7 @@ use crate::merkle::{self, Hash, Leaves};
 use crate::note::Checkpoint;
 use crate::proof::TlogProof;
 use crate::record::{self, RecordError};
+use crate::timestamp::Stamp;
 
 /// What goes into a bundle.
 #[derive(Clone, Debug)]
@@ -39,6 +41,11 @@ pub struct BundleRequest {
     pub witnessed: Option<Witnessed>,
     /// What is known to be missing from the sources, as JSON.
     pub completeness: Option<Vec<u8>>,
+    /// Time stamps of the log's checkpoints.
+    pub stamps: Vec<Stamp>,
+    /// What those are called who are told of by an id: what an audit entry calls them, and their name.
+    /// Only the report shows it.
+    pub names: BTreeMap<String, String>,
     /// Further files by name below `extra/`.
     pub extra: BTreeMap<String, Vec<u8>>,
 }
@@ -147,6 +154,7 @@ fn collect(log: &Log, request: &BundleRequest) -> Result<Files, BundleError> {
     let (records, added) =
         add_records(log, &sequences, request.secrets, (&checkpoint, &mut files))?;
     add_statements(request, &mut files);
+    stamps::add(log, (&request.stamps, &checkpoint), &mut files)?;
     let key = log.verifier_key();
     let batches: BTreeSet<u64> = records.iter().map(|row| row.batch).collect();
     let mut manifest = Manifest {
@@ -170,6 +178,8 @@ fn collect(log: &Log, request: &BundleRequest) -> Result<Files, BundleError> {
         key: &key,
         cosigned: cosigned.as_deref().unwrap_or_default(),
         completeness: request.completeness.as_deref(),
+        stamps: &request.stamps,
+        names: &request.names,
     });
     files.insert(REPORT.to_owned(), page.into_bytes());
     files.insert(CHECKPOINT.to_owned(), checkpoint.into_bytes());
@@ -250,7 +260,7 @@ pub(super) struct Added {
     /// Parts that are not in it.
     pub(super) withheld: usize,
     /// What audit entries say: who looked, decided, revealed or exported.
-    pub(super) custody: Vec<String>,
+    pub(super) custody: Vec<Deed>,
 }
 
 /// Adds raw bytes and proofs of all records, batch by batch.
@@ -302,11 +312,9 @@ fn add_record(
     batch.visit(index, |_, bytes| {
         let view = record::view(bytes)?;
         if view.kind() == EntryKind::Audit {
-            // The first part is the text for people.
-            let said = view.classed_parts().next();
-            let said =
-                said.map_or_else(Default::default, |(_, text)| String::from_utf8_lossy(text));
-            added.custody.push(said.into_owned());
+            added
+                .custody
+                .push(Deed::read(&record::decode(bytes)?.entry));
         }
         split = Some((
             view.head.to_vec(),

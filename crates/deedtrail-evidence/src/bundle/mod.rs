@@ -3,9 +3,11 @@
 //! The format is specified in `docs/reference/evidence-format.md`.
 
 mod archive;
+mod custody;
 mod export;
 mod policy;
 mod report;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use archive::{ArchiveError, FILE_COUNT_MAX};
 pub use export::{BundleError, BundleRequest, Witnessed, to_bytes, write};
 pub use policy::Cosigned;
+pub use stamps::{StampError, Stamped};
 pub use verify::{Verified, VerifyError, verify, verify_bytes};
 use withheld::WithheldPart;
 

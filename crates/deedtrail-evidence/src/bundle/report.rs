@@ -1,11 +1,13 @@
 //! The page a bundle carries for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use deedtrail_core::time::Timestamp;
 
 use super::export::Added;
-use super::{Cosigned, Manifest};
+use super::{Cosigned, Manifest, custody};
+use crate::timestamp::{Stamp, Token};
 
 /// What the page tells of.
 pub(super) struct Facts<'a> {
@@ -15,6 +17,9 @@ pub(super) struct Facts<'a> {
     pub(super) key: &'a str,
     pub(super) cosigned: &'a [Cosigned],
     pub(super) completeness: Option<&'a [u8]>,
+    pub(super) stamps: &'a [Stamp],
+    /// What those are called who are told of by an id.
+    pub(super) names: &'a BTreeMap<String, String>,
 }
 
 /// A page without scripts or outside references.
@@ -64,8 +69,8 @@ pub(super) fn page(facts: &Facts<'_>) -> String {
         created = escaped(&manifest.created),
         key = escaped(facts.key),
         checkpoint = escaped(facts.checkpoint),
-        vouching = vouching(facts.cosigned),
-        custody = custody(&added.custody),
+        vouching = vouching(facts.cosigned) + &stamped(facts.stamps),
+        custody = custody::table(&added.custody, facts.names),
         completeness = completeness(facts.completeness),
     )
 }
@@ -91,16 +96,29 @@ fn vouching(cosigned: &[Cosigned]) -> String {
     )
 }
 
-/// What audit entries among the records say.
-fn custody(said: &[String]) -> String {
-    if said.is_empty() {
-        return String::new();
-    }
-    let items = said
-        .iter()
-        .map(|said| format!("<li>{}</li>\n", escaped(said)));
+/// Who saw the log, and when.
+fn stamped(stamps: &[Stamp]) -> String {
+    let items = stamps.iter().filter_map(|stamp| {
+        let at = Token::read(&stamp.answer).ok()?.time();
+        let name = &stamp.authority;
+        let (tsr, checkpoint) = (
+            format!("timestamps/{name}.tsr"),
+            format!("timestamps/{name}.checkpoint"),
+        );
+        Some(format!(
+            "<li>{at} by {name}: <code>openssl ts -verify -in {tsr} -data {checkpoint} -CAfile \
+             CA.pem</code></li>\n"
+        ))
+    });
     let items: String = items.collect();
-    format!("<h2>Who looked, decided, revealed or exported</h2>\n<ul>\n{items}</ul>\n")
+    if items.is_empty() {
+        return items;
+    }
+    format!(
+        "<p>Time stamp authorities (RFC 3161) saw these checkpoints of the log, each with all records \
+         of the batches before it. The command, in the folder of the unpacked file, checks one with the \
+         certificate of the authority, which you got by another way.</p>\n<ul>\n{items}</ul>\n"
+    )
 }
 
 /// What is known to be missing.
@@ -112,7 +130,7 @@ fn completeness(statement: Option<&[u8]>) -> String {
     format!("<h2>What is known to be missing</h2>\n<pre>{text}</pre>\n")
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

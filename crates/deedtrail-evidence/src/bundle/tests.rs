@@ -90,6 +90,8 @@ fn a_bundle(root: &Path) -> Files {
             checkpoint: Some(format!("{note}{line}")),
         }),
         completeness: Some(b"{}\n".to_vec()),
+        stamps: vec![],
+        names: BTreeMap::new(),
         extra: BTreeMap::new(),
     };
     archive::read(&to_bytes(&log, &request).unwrap()[..]).unwrap()
@@ -273,7 +275,10 @@ fn a_bundle_says_who_vouches_and_who_decided() {
     let files = a_bundle(root.path());
     let bytes = archive::write(&files).unwrap();
     let verified = verify_bytes(&bytes).unwrap();
-    assert_eq!((verified.custody, verified.has_completeness), (1, true));
+    assert_eq!(
+        (verified.custody, verified.completeness.is_some()),
+        (1, true)
+    );
     assert_eq!(verified.cosigned, [(witness(7).key(), 1_700_000_000)]);
     let asked = [witness(7).key(), witness(8).key()];
     let vouched = verified.vouched_by(&asked);

@@ -11,6 +11,7 @@ use deedtrail_core::port::log::{EntryKind, Sequence};
 
 use super::archive::{self, ArchiveError};
 use super::export::sha256;
+use super::stamps::{self, StampError, Stamped};
 use super::{
     BUNDLE_BYTES_MAX, CHECKPOINT, COMPLETENESS, Cosigned, EVENTS, FORMAT, Files, KEY, MANIFEST,
     Manifest, POLICY, REPORT, RecordProof, RecordRow, SIGNATURE, header_name, manifest_text,
@@ -40,11 +41,14 @@ pub struct Verified {
     pub events: u64,
     /// Records that are audit entries: who looked, decided, revealed or exported.
     pub custody: usize,
-    /// Whether the bundle says what is known to be missing.
-    pub has_completeness: bool,
+    /// What the bundle says is known to be missing (`completeness.json`), as it stands there; signed
+    /// with the manifest, not looked into.
+    pub completeness: Option<Vec<u8>>,
     /// Witnesses that cosigned the checkpoint, of those the bundle names. Their keys come from the
     /// bundle as well.
     pub cosigned: Vec<Cosigned>,
+    /// Time stamps that stamp this log; by whom they are is not checked.
+    pub stamps: Vec<Stamped>,
     /// The checkpoint with all signatures.
     note: String,
 }
@@ -83,6 +87,8 @@ pub enum VerifyError {
     },
     #[error("{file}: {source}")]
     Proof { file: String, source: ProofError },
+    #[error(transparent)]
+    Stamp(#[from] StampError),
     #[error("record {sequence} does not belong to its batch: {reason}")]
     Record {
         sequence: Sequence,
@@ -90,7 +96,7 @@ pub enum VerifyError {
     },
 }
 
-fn malformed(file: &str, reason: impl std::fmt::Display) -> VerifyError {
+pub(super) fn malformed(file: &str, reason: impl std::fmt::Display) -> VerifyError {
     VerifyError::Malformed {
         file: file.to_owned(),
         reason: reason.to_string(),
@@ -145,6 +151,8 @@ fn verify_from(bundle: impl Read) -> Result<Verified, VerifyError> {
         withheld += out;
         custody += usize::from(kind == EntryKind::Audit);
     }
+    let batches: Vec<u64> = manifest.records.iter().map(|row| row.batch).collect();
+    let stamps = stamps::verify(&files, (&key, checkpoint.head), &batches)?;
     let events = text(&files, EVENTS)?.lines().count() as u64;
     Ok(Verified {
         origin: manifest.origin,
@@ -156,8 +164,9 @@ fn verify_from(bundle: impl Read) -> Result<Verified, VerifyError> {
         checkpoint,
         events,
         custody,
-        has_completeness: files.contains_key(COMPLETENESS),
+        completeness: files.get(COMPLETENESS).cloned(),
         cosigned,
+        stamps,
         note: text(&files, CHECKPOINT)?.to_owned(),
     })
 }
@@ -174,14 +183,14 @@ fn verify_policy(files: &Files) -> Result<Vec<Cosigned>, VerifyError> {
     })
 }
 
-fn bytes<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], VerifyError> {
+pub(super) fn bytes<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], VerifyError> {
     let bytes = files
         .get(name)
         .ok_or_else(|| VerifyError::Missing(name.to_owned()))?;
     Ok(bytes)
 }
 
-fn text<'a>(files: &'a Files, name: &str) -> Result<&'a str, VerifyError> {
+pub(super) fn text<'a>(files: &'a Files, name: &str) -> Result<&'a str, VerifyError> {
     std::str::from_utf8(bytes(files, name)?).map_err(|error| malformed(name, error))
 }
 
@@ -212,7 +221,7 @@ fn verify_manifest(files: &Files, key: &VerifierKey) -> Result<Manifest, VerifyE
         .keys()
         .filter(|name| *name != MANIFEST && *name != SIGNATURE)
     {
-        let known = expected.contains(name) || name.starts_with("extra/");
+        let known = expected.contains(name) || name.starts_with("extra/") || stamps::is_name(name);
         if !known || !manifest.files.contains_key(name) {
             return Err(VerifyError::Unlisted(name.clone()));
         }

@@ -30,8 +30,9 @@ use recovery::{catch_up, recover, restore_tree};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(
-        "{path} is in use by another process: a server that is starting or stopping, or a command. \
-         Wait until it is done and try again; `fuser {path}` names the process"
+        "{path} is in use by another process: a server, or a command. Commands go through a server \
+         that runs when they are of the same user; else stop it. What is starting, stopping or short \
+         is soon done: wait and try again. `fuser {path}` names the process"
     )]
     InUse { path: String },
     #[error("cannot {operation}: {source}")]
@@ -94,6 +95,9 @@ pub(crate) struct Surroundings {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// A log that is taken over, and what has to be done before that lasts.
+pub(crate) type Takeover<'a> = (&'a Adoption, &'a mut dyn FnMut() -> io::Result<()>);
+
 /// What opening yields.
 pub(crate) struct Opened {
     pub shared: Arc<Shared>,
@@ -106,7 +110,7 @@ pub(crate) struct Opened {
 pub(crate) fn open(
     config: &LogConfig,
     around: &Surroundings,
-    adoption: Option<&Adoption>,
+    mut adoption: Option<Takeover<'_>>,
 ) -> Result<Opened, OpenError> {
     let disk = &around.disk;
     let lock = take_lock(config, &**disk)?;
@@ -124,7 +128,7 @@ pub(crate) fn open(
         tree: &tree,
         is_damaged,
     };
-    if let Some(adoption) = adoption {
+    if let Some((adoption, _)) = &adoption {
         history.check_adoptable(&identity, &signer, adoption.grounds)?;
         identity.adopt(adoption, recovered.batches, around.clock.now());
         signer = NoteSigner::new(identity.current(), &seed)?;
@@ -163,8 +167,8 @@ pub(crate) fn open(
         frame: vec![],
     };
     prepare(&mut writer, covered, config)?;
-    if adoption.is_some() {
-        take_over(&identity, &writer, config)?;
+    if let Some((_, before)) = &mut adoption {
+        take_over(&identity, &writer, config, &mut **before)?;
     }
     Ok(Opened {
         shared: Arc::clone(&writer.shared),
@@ -175,10 +179,16 @@ pub(crate) fn open(
 }
 
 /// Makes an adoption last; until here nothing was changed that says so.
-fn take_over(identity: &Identity, writer: &Writer, config: &LogConfig) -> Result<(), OpenError> {
+fn take_over(
+    identity: &Identity,
+    writer: &Writer,
+    config: &LogConfig,
+    before: &mut dyn FnMut() -> io::Result<()>,
+) -> Result<(), OpenError> {
     if let Some(damage) = writer.shared.damage_text() {
         return Err(OpenError::Damaged(damage));
     }
+    before().map_err(during("prepare to take over", &config.folder))?;
     save_identity(identity, config, &*writer.shared.disk)
 }
 

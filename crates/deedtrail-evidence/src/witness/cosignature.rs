@@ -3,7 +3,7 @@
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
-use crate::note::{Note, NoteError, is_key_name, key_id, key_text, parse_key, signature_line};
+use crate::note::{Note, NoteError, key_id, key_text, named_key, parse_key, signature_line};
 
 /// Signature type of cosignatures with Ed25519.
 const COSIGNATURE: u8 = 0x04;
@@ -118,15 +118,8 @@ impl std::fmt::Debug for Cosigner {
 impl Cosigner {
     /// A witness called `name` with the Ed25519 secret `seed`.
     pub fn new(name: &str, seed: &[u8; 32]) -> Result<Self, NoteError> {
-        if !is_key_name(name) {
-            return Err(NoteError::BadKey(
-                "the name is empty, too long, or has a space or `+`",
-            ));
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            key: SigningKey::from_bytes(seed),
-        })
+        let (name, key) = named_key(name, seed)?;
+        Ok(Self { name, key })
     }
 
     pub fn key(&self) -> WitnessKey {

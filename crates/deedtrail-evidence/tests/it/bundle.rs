@@ -20,6 +20,8 @@ fn request(sequences: Vec<u64>) -> BundleRequest {
         secrets: Secrets::Withheld,
         witnessed: None,
         completeness: None,
+        stamps: vec![],
+        names: BTreeMap::new(),
         extra: BTreeMap::from([("custody.ndjson".to_owned(), b"{}\n".to_vec())]),
     }
 }

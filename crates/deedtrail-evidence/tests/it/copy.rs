@@ -7,16 +7,12 @@ use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_evidence::Log;
 use deedtrail_evidence::disk::RealDisk;
 
-use crate::support::{TestEntropy, clock, config, entry, open_on, read_all};
+use crate::support::{adopt_on, config, entry, open_on, read_all};
 
 /// Opens a copy as what it is.
 fn adopt(root: &std::path::Path) -> Log {
-    let around = (
-        Arc::new(RealDisk) as _,
-        clock() as _,
-        Arc::new(TestEntropy::new(9)) as _,
-    );
-    Log::adopt(&config(root), around, "test.example/copy", "a backup").unwrap()
+    let disk = Arc::new(RealDisk);
+    adopt_on((&config(root), disk), "test.example/copy", None).unwrap()
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use deedtrail_core::port::log::{AppendError, EntryKind, EvidenceLog as _};
 use deedtrail_evidence::disk::RealDisk;
 use deedtrail_evidence::disk::simulated::{SimulatedDisk, Syncing};
-use deedtrail_evidence::{Log, LogConfig, OpenError, SealError};
+use deedtrail_evidence::{Adoption, Grounds, Log, LogConfig, OpenError, SealError};
 
-use crate::support::{TestEntropy, clock, config, entry, open, open_on, read_all};
+use crate::support::{TestEntropy, adopt_on, clock, config, entry, open, open_on, read_all};
 
 #[test]
 fn a_second_handle_on_the_folder_is_refused() {
@@ -57,18 +57,7 @@ fn a_rolled_back_or_forked_log_is_refused_and_can_be_adopted() {
     assert!(matches!(refused, Err(OpenError::Forked { signed: 4 })));
 
     let disk = Arc::new(rolled_back);
-    let around = (
-        Arc::clone(&disk) as _,
-        clock() as _,
-        Arc::new(TestEntropy::new(1)) as _,
-    );
-    let log = Log::adopt(
-        &config(Path::new("/sim")),
-        around,
-        "test.example/second",
-        "restored",
-    )
-    .unwrap();
+    let log = adopt(&disk, "test.example/second").unwrap();
     assert_eq!(log.origin(), "test.example/second");
     log.seal().unwrap();
     assert!(log.checkpoint().starts_with("test.example/second\n4\n"));
@@ -90,12 +79,8 @@ fn without_store(disk: &SimulatedDisk) -> SimulatedDisk {
 }
 
 fn adopt(disk: &Arc<SimulatedDisk>, origin: &str) -> Result<Log, OpenError> {
-    let around = (
-        Arc::clone(disk) as _,
-        clock() as _,
-        Arc::new(TestEntropy::new(1)) as _,
-    );
-    Log::adopt(&config(Path::new("/sim")), around, origin, "restored")
+    let config = config(Path::new("/sim"));
+    adopt_on((&config, Arc::clone(disk) as _), origin, None)
 }
 
 #[test]
@@ -152,17 +137,8 @@ fn a_copy_beside_its_original_is_refused_and_the_original_goes_on() {
         panic!("the copy was opened: {refused:?}");
     };
     assert_eq!(original, "/sim/data/log");
-    let around = (
-        Arc::clone(&disk) as _,
-        clock() as _,
-        Arc::new(TestEntropy::new(1)) as _,
-    );
-    let copy = Log::adopt(
-        &config_of("/sim/copy"),
-        around,
-        "test.example/copy",
-        "a copy",
-    );
+    let places = (&config_of("/sim/copy"), Arc::clone(&disk) as _);
+    let copy = adopt_on(places, "test.example/copy", None);
     copy.unwrap()
         .append(vec![entry("in the copy", "1")])
         .unwrap();
@@ -216,14 +192,10 @@ fn a_folder_moved_away_behind_a_symbolic_link_goes_on() {
 #[test]
 fn a_log_put_back_with_its_checkpoint_store_gets_a_new_origin_when_the_operator_says_why() {
     let disk = Arc::new(a_log_of(3, "a"));
-    let around = (
-        Arc::clone(&disk) as _,
-        clock() as _,
-        Arc::new(TestEntropy::new(1)) as _,
-    );
     let config = config(Path::new("/sim"));
     let why = "a witness saw more";
-    let log = Log::renew(&config, around, "test.example/new", why).unwrap();
+    let places = (&config, Arc::clone(&disk) as _);
+    let log = adopt_on(places, "test.example/new", Some(why)).unwrap();
     assert_eq!(log.origin(), "test.example/new");
     let recorded = log.read(3, usize::MAX).unwrap().swap_remove(0);
     assert_eq!(recorded.entry.note, "evidence.adopt");
@@ -233,6 +205,44 @@ fn a_log_put_back_with_its_checkpoint_store_gets_a_new_origin_when_the_operator_
     drop(log);
     let log = open_on(&config, disk).unwrap();
     assert_eq!((log.origin(), adoptions(&log)), ("test.example/new", 1));
+}
+
+#[test]
+fn what_has_to_be_done_before_an_adoption_lasts_is_done_before_and_its_failure_changes_nothing() {
+    let disk = Arc::new(without_store(&a_log_of(3, "a")));
+    let config = config(Path::new("/sim"));
+    let adoption = Adoption {
+        origin: "test.example/second".to_owned(),
+        reason: "restored".to_owned(),
+        grounds: Grounds::Found,
+    };
+    let adopt = |before: &mut dyn FnMut() -> std::io::Result<()>| {
+        let around = (
+            Arc::clone(&disk) as _,
+            clock() as _,
+            Arc::new(TestEntropy::new(1)) as _,
+        );
+        Log::adopt(&config, around, &adoption, before)
+    };
+    let says_so = || {
+        let files = disk.snapshot();
+        let mut files = files.iter();
+        files.any(|(path, bytes)| {
+            path.ends_with("identity.json")
+                && String::from_utf8_lossy(bytes).contains("test.example/second")
+        })
+    };
+    let refused = adopt(&mut || Err(std::io::Error::other("the key stays")));
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("the key stays"), "{refused}");
+    assert!(!says_so());
+    let mut was_first = false;
+    let adopted = adopt(&mut || {
+        was_first = !says_so();
+        Ok(())
+    });
+    assert_eq!(adopted.unwrap().origin(), "test.example/second");
+    assert!(was_first && says_so());
 }
 
 #[test]

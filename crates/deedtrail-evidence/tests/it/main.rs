@@ -19,4 +19,6 @@ mod limits;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod timestamp;
+#[cfg(test)]
 mod trees;

@@ -12,7 +12,7 @@ use deedtrail_core::port::log::{
 use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_core::time::Timestamp;
 use deedtrail_evidence::disk::{Disk, RealDisk};
-use deedtrail_evidence::{Log, LogConfig, OpenError, Upkeep};
+use deedtrail_evidence::{Adoption, Grounds, Log, LogConfig, OpenError, Upkeep};
 
 /// A clock that a test sets.
 #[derive(Debug)]
@@ -69,6 +69,21 @@ pub(crate) fn config(root: &Path) -> LogConfig {
 
 pub(crate) fn open_on(config: &LogConfig, disk: Arc<dyn Disk>) -> Result<Log, OpenError> {
     Log::open(config, disk, clock(), Arc::new(TestEntropy::new(7)))
+}
+
+/// Takes a log over under a new origin: what is found out, or what `said` says.
+pub(crate) fn adopt_on(
+    (config, disk): (&LogConfig, Arc<dyn Disk>),
+    origin: &str,
+    said: Option<&str>,
+) -> Result<Log, OpenError> {
+    let adoption = Adoption {
+        origin: origin.to_owned(),
+        reason: said.unwrap_or("restored").to_owned(),
+        grounds: said.map_or(Grounds::Found, |_| Grounds::Said),
+    };
+    let around = (disk, clock() as _, Arc::new(TestEntropy::new(1)) as _);
+    Log::adopt(config, around, &adoption, &mut || Ok(()))
 }
 
 pub(crate) fn open(root: &Path) -> Log {

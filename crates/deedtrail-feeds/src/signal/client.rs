@@ -82,20 +82,19 @@ impl Client {
         client.map(Self).map_err(|error| failed(&error))
     }
 
-    /// Sends text; status and text of the answer, whatever the status.
+    /// Sends a body of a media type; status and body of the answer, whatever the status.
     pub async fn exchange(
         &self,
         address: &str,
-        text: String,
+        (media_type, body): (&'static str, Vec<u8>),
         limit_bytes: usize,
-    ) -> Result<(u16, String), HttpError> {
+    ) -> Result<(u16, Vec<u8>), HttpError> {
         let request = self.0.post(checked(address)?).timeout(DOCUMENT_TIME_MAX);
-        let request = request.header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        let response = request.body(text).send().await;
+        let request = request.header(CONTENT_TYPE, media_type);
+        let response = request.body(body).send().await;
         let response = response.map_err(|error| failed(&error))?;
         let status = response.status().as_u16();
-        let body = bounded(response, limit_bytes).await?;
-        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        Ok((status, bounded(response, limit_bytes).await?))
     }
 
     /// The JSON document at an address.

@@ -42,6 +42,12 @@ pub(crate) enum EvidenceCommand {
         #[arg(long)]
         ask: bool,
     },
+    /// Show when time stamp authorities stamped this log
+    Timestamp {
+        /// Ask them for a stamp of the newest checkpoint now
+        #[arg(long)]
+        ask: bool,
+    },
     /// Say what is known to be missing: numbers that never came, silences, what was not understood
     Completeness {
         /// Only of this source
@@ -69,6 +75,9 @@ pub(crate) struct Trusted {
     #[arg(long = "witness", value_name = "VERIFIER KEY")]
     pub(crate) witnesses: Vec<String>,
     /// How many of these witnesses must have cosigned; all of them unless said
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", requires = "witnesses")]
     pub(crate) quorum: Option<usize>,
+    /// Certificates in PEM of time stamp authorities you trust, one of which must have stamped the log
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timestamp_ca: Option<PathBuf>,
 }

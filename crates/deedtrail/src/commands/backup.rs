@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{Context, Ended};
 use crate::config::FILE_NAME;
 use crate::instance::{STORE_FILE, VERSION_FILE, make_private};
+use crate::timestamps;
 
 pub(super) fn run(context: &mut Context<'_>, folder: &Path) -> anyhow::Result<Ended> {
     let target = context.path(folder);
@@ -91,6 +92,14 @@ fn copy(context: &Context<'_>, folder: &Path) -> anyhow::Result<Copied> {
     if data.join(&witnessed).try_exists()? {
         let from = data.join(&witnessed);
         copy_files((&from, ".checkpoint"), &folder.join(&witnessed))?;
+    }
+    let stamps = timestamps::folder(data);
+    if stamps.try_exists()? {
+        let to = timestamps::folder(folder);
+        for entry in fs::read_dir(&stamps)? {
+            let entry = entry?;
+            copy_files((&entry.path(), ".json"), &to.join(entry.file_name()))?;
+        }
     }
     for name in [VERSION_FILE, FILE_NAME] {
         let (from, to) = (data.join(name), folder.join(name));

@@ -17,7 +17,9 @@ use crate::output::{Console, causes, counted};
 use crate::system::SystemClock;
 use crate::tls::Certificate;
 use crate::warning::warnings;
-use crate::{listeners, pullers, rules, sequences, signals, targets, webhooks, witnesses};
+use crate::{
+    listeners, pullers, rules, sequences, signals, targets, timestamps, webhooks, witnesses,
+};
 
 /// What is wrong: `file:line: what`.
 type Mistake = (ProblemSeverity, String);
@@ -131,6 +133,7 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
     }
     mistakes.extend(signals::mistakes(config).into_iter().map(error));
     mistakes.extend(witnesses::mistakes(config).into_iter().map(error));
+    mistakes.extend(timestamps::mistake(config).map(error));
     match sequences::load(config.sequences.as_deref()) {
         Ok(loaded) => mistakes.extend(loaded.problems.into_iter().map(error)),
         Err(problem) => mistakes.push(error(causes(&problem))),

@@ -44,6 +44,7 @@ impl Check {
 pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
     checks.extend(witnesses(context));
+    checks.extend(timestamps(context));
     checks.push(processing(context)?);
     checks.push(rules(context.app()));
     checks.push(sequences(context.app()));
@@ -115,6 +116,24 @@ fn witnesses(context: &Context<'_>) -> Option<Check> {
     let detail = [vec![detail], faults].concat().join("; ");
     let ok = vouching >= client.policy().quorum;
     Some(Check::new("witnesses", ok, detail))
+}
+
+/// When authorities stamped the log, where some are asked.
+fn timestamps(context: &Context<'_>) -> Option<Check> {
+    let client = context.instance.timestamps.as_ref()?;
+    let authorities = client.authorities().iter();
+    let said = authorities.map(|authority| {
+        let standing = client.standing(authority);
+        let name = &authority.name;
+        match (standing.fault, standing.newest) {
+            (Some(fault), _) => (false, format!("{name}: {fault}")),
+            (None, Some((size, time))) => (true, format!("{name}: {size} batches at {time}")),
+            (None, None) => (true, format!("{name}: not asked yet")),
+        }
+    });
+    let (ok, details): (Vec<bool>, Vec<String>) = said.unzip();
+    let ok = ok.into_iter().all(|ok| ok);
+    Some(Check::new("time stamps", ok, details.join("; ")))
 }
 
 fn clock(context: &Context<'_>) -> Check {

@@ -1,18 +1,22 @@
 //! `evidence`: export a bundle, verify one, show checkpoints, adopt a restored folder.
 
+mod timestamp;
 pub(super) mod verify;
 mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use deedtrail_app::evidence::Selection;
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::log::{EvidenceLog as _, Secrets};
-use deedtrail_evidence::Log;
 use deedtrail_evidence::bundle::{self, BundleRequest, Witnessed};
 use deedtrail_evidence::disk::RealDisk;
+use deedtrail_evidence::timestamp::Stamp;
+use deedtrail_evidence::{Adoption, Grounds, Log};
 use serde_json::json;
 
 use super::timeline::in_order;
@@ -21,6 +25,7 @@ use crate::args::EvidenceCommand;
 use crate::config::Config;
 use crate::instance::{ensure_installed, known_source, log_config};
 use crate::output::{Console, counted};
+use crate::socket;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::witnesses;
 
@@ -46,6 +51,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
                 "{} is there already; give another name with -o, or --force to overwrite it",
                 path.display()
             );
+            ensure_writable(&path)?;
             let secrets = if *include_secrets {
                 Secrets::Included
             } else {
@@ -59,19 +65,15 @@ pub(super) fn run(context: &mut Context<'_>, command: &EvidenceCommand) -> anyho
             if let Some(file) = &selection.identity {
                 context.say_who(subject, file)?;
             }
-            anyhow::ensure!(
-                !selection.events.is_empty(),
-                "{}: no events in range",
-                selection.title
-            );
             export(context, (&selection, secrets), &path)
         }
         EvidenceCommand::Checkpoint => checkpoint(context),
         EvidenceCommand::Check => check(context),
         EvidenceCommand::Verify { file, trusted } => {
-            verify::run(&context.path(file), trusted, context.console)
+            verify::run((context.folder, file), trusted, context.console)
         }
         EvidenceCommand::Witness { ask } => witness::run(context, *ask),
+        EvidenceCommand::Timestamp { ask } => timestamp::run(context, *ask),
         EvidenceCommand::Completeness { source } => completeness(context, source.as_deref()),
         EvidenceCommand::Verifier => verifier(context.console),
         EvidenceCommand::Adopt { .. } => {
@@ -113,6 +115,8 @@ fn export(
         secrets,
         witnessed: witnessed(context, selection)?,
         completeness: Some(completeness),
+        stamps: stamps(context, selection)?,
+        names: selection.names.clone(),
         extra: BTreeMap::new(),
     };
     bundle::write(&context.instance.log, &request, &RealDisk, path)?;
@@ -140,6 +144,38 @@ fn export(
         .console
         .say("check it anywhere: deedtrail evidence verify FILE")?;
     Ok(Ended::Done)
+}
+
+/// Proves that a file can be made there before anything is taken down: a hidden one beside it, which
+/// goes again.
+fn ensure_writable(path: &Path) -> anyhow::Result<()> {
+    let mut suffix = [0_u8; 8];
+    deedtrail_core::port::Entropy::fill(&SystemEntropy, &mut suffix);
+    let probe = path.with_file_name(format!(".evidence-{}.new", hex::encode(suffix)));
+    anyhow::ensure!(
+        !path.is_dir(),
+        "{} is a folder; name a file in it",
+        path.display()
+    );
+    let made = File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe));
+    made.with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// Of each time stamp authority the earliest stamp that covers the events; asked where there is none.
+fn stamps(context: &mut Context<'_>, selection: &Selection) -> anyhow::Result<Vec<Stamp>> {
+    let instance = context.instance;
+    let Some(client) = &instance.timestamps else {
+        return Ok(Vec::new());
+    };
+    let newest = selection.events.iter().map(|event| event.log_seq).max();
+    let newest = newest.map(|sequence| instance.log.batch_number(sequence));
+    let stamps = client.covering(newest.transpose()?.map_or(0, |batch| batch + 1));
+    if stamps.len() < client.authorities().len() {
+        context.console.say(
+            "not every time stamp authority stamped this: `deedtrail evidence timestamp` tells why",
+        )?;
+    }
+    Ok(stamps)
 }
 
 /// What witnesses say of a checkpoint that covers everything selected; they are asked where that
@@ -271,6 +307,11 @@ pub(super) fn adopt(
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
     ensure_installed(&config.data)?;
+    anyhow::ensure!(
+        socket::connect(&config.data).is_none(),
+        "a server runs on {}: stop it first, then run this again",
+        config.data.display()
+    );
     let because = because.map(str::trim);
     anyhow::ensure!(
         because.is_none_or(|it| (1..=NOTE_CHARACTERS_MAX).contains(&it.chars().count())),
@@ -287,15 +328,23 @@ pub(super) fn adopt(
         Arc::new(entropy) as _,
     );
     let places = log_config(config);
-    let log = match because {
-        None => Log::adopt(&places, around, &origin, "deedtrail evidence adopt")?,
-        Some(reason) => Log::renew(&places, around, &origin, reason)?,
+    let adoption = Adoption {
+        origin,
+        reason: because.unwrap_or("deedtrail evidence adopt").to_owned(),
+        grounds: because.map_or(Grounds::Found, |_| Grounds::Said),
     };
-    // The log is locked until it is closed: nobody witnesses by the key meanwhile.
-    let had_key = witnesses::set_aside(config, &suffix)?;
+    // Before the new origin lasts: cut short in between, this is done again, and nothing vouches under
+    // the old key meanwhile. The log is locked until it is closed.
+    let mut had_key = false;
+    let log = Log::adopt(&places, around, &adoption, &mut || {
+        had_key = witnesses::set_aside(config, &suffix)
+            .map_err(|error| std::io::Error::other(format!("{error:#}")))?;
+        Ok(())
+    })?;
     console.line(format_args!("adopted: the log goes on as {}", log.origin()))?;
     log.close()?;
-    if had_key {
+    // Also where it was put aside by a run that was cut short.
+    if had_key || !config.witness.logs.is_empty() {
         console.say(
             "the key by which this installation witnesses other logs was put aside, since it may have \
              vouched for more than is remembered here: give their operators the new one, which \

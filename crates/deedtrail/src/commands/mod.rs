@@ -90,6 +90,8 @@ pub(crate) enum Ended {
     Found,
     /// Records were taken, and every one waits in quarantine.
     NothingUnderstood,
+    /// What was asked for cannot be begun; it was told.
+    Mistyped,
 }
 
 /// Runs the command line of this process.
@@ -137,7 +139,8 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
         Command::Source(command) => source::run(command, &load()?, console)?,
         Command::Rule(command) if !command.is_on_data() => rule::run(command, &load()?, console)?,
         Command::Evidence(EvidenceCommand::Verify { file, trusted }) => {
-            evidence::verify::run(file, trusted, console)?
+            let folder = std::env::current_dir().context("the current folder")?;
+            evidence::verify::run((&folder, file), trusted, console)?
         }
         Command::Evidence(EvidenceCommand::Verifier) => evidence::verifier(console)?,
         Command::Evidence(EvidenceCommand::Adopt { because }) => {
@@ -155,6 +158,7 @@ fn exit_code(ended: Ended) -> u8 {
         Ended::Done => 0,
         Ended::Found => 1,
         Ended::NothingUnderstood => 3,
+        Ended::Mistyped => 2,
     }
 }
 
@@ -230,6 +234,9 @@ fn on_instance(
         command,
         Command::Doctor | Command::Backup { .. } | Command::Evidence(EvidenceCommand::Check)
     ) {
+        if let Some(says) = instance.derives() {
+            console.say(says)?;
+        }
         instance.settle()?;
     }
     let mut context = Context {

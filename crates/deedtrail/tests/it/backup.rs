@@ -124,3 +124,24 @@ fn a_backup_beside_a_running_server_is_whole_and_restores_what_it_held() {
     assert!(both[0].contains("\"duplicates\":1"), "{both:?}");
     assert!(both[1].contains("\"duplicates\":0"), "{both:?}");
 }
+
+#[test]
+fn the_first_read_after_a_restore_says_that_it_derives_first() {
+    let folder = Folder::new();
+    let records: Vec<String> = (0..1_100)
+        .map(|n| cloudtrail(&format!("e-{n}"), "CreateAccessKey"))
+        .collect();
+    let file = folder.write("a.ndjson", records.join("\n"));
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", file.to_str().unwrap()]);
+    let talk = |arguments: &[&str]| {
+        let output = folder.run(arguments);
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(!talk(&["finding", "list"]).contains("derived"));
+    // What a backup leaves out.
+    std::fs::remove_dir_all(folder.path("data/archive")).unwrap();
+    let said = talk(&["finding", "list"]);
+    assert!(said.contains("entries of the log wait"), "{said}");
+    assert!(!talk(&["finding", "list"]).contains("derived"));
+}

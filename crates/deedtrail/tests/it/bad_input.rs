@@ -436,4 +436,31 @@ fn a_bundle_of_another_log_is_told_by_its_key() {
     assert_eq!(stranger.status.code(), Some(1));
     let said = String::from_utf8(stranger.stdout).unwrap();
     assert!(said.contains("signed by another key"), "{said}");
+    mistyped_is_told_apart_by_both_verifiers(folder, bundle, key);
+}
+
+/// What cannot be begun ends with 2, what does not hold with 1.
+fn mistyped_is_told_apart_by_both_verifiers(folder: &Folder, bundle: &str, key: &str) {
+    let program = folder.write("verify.py", folder.ok(&["evidence", "verifier"]));
+    let mangled = key.replace('+', "-");
+    for (arguments, ours, expected) in [
+        (vec![bundle, "--key", &mangled], "no key", 2),
+        (vec![bundle, "--witness", "nonsense"], "--witness", 2),
+        (vec![bundle, "--quorum", "1"], "--witness", 2),
+        (vec!["nowhere.zip"], "cannot read", 2),
+        (vec![program.to_str().unwrap()], "NOT VALID", 1),
+    ] {
+        let said = folder.run(&[&["evidence", "verify"], &arguments[..]].concat());
+        let text = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+        assert_eq!(said.status.code(), Some(expected), "{arguments:?}: {text}");
+        assert!(text.contains(ours), "{arguments:?}: {text}");
+        let mut python = std::process::Command::new("python3");
+        let said = python.arg(&program).args(&arguments).output().unwrap();
+        let text = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+        assert_eq!(said.status.code(), Some(expected), "{arguments:?}: {text}");
+    }
+    let refused = folder.run(&["evidence", "verify", bundle, "--timestamp-ca", bundle]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = folder.json(&["evidence", "verify", bundle]).remove(0);
+    assert!(said["completeness"]["sources"].is_array(), "{said}");
 }

@@ -27,6 +27,7 @@ mod scenario;
 mod server;
 mod shippers;
 mod signals;
+mod timestamp;
 mod unlabelled;
 #[cfg(test)]
 mod witness;

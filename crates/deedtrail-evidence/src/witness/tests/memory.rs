@@ -41,11 +41,7 @@ fn a_witness_that_gets_another_name_goes_on_and_one_with_another_key_says_so() {
 #[test]
 fn a_quorum_is_what_the_policy_asks_for_now() {
     let root = tempfile::tempdir().unwrap();
-    let log = Arc::new(open(&root.path().join("log")));
-    let key = log.verifier_key();
-    let [a, b, c] =
-        [1, 2, 4].map(|seed| server(&root.path().join(format!("{seed}")), seed, &[&key]));
-    let file = root.path().join("witnesses.json");
+    let (log, [a, b, c], file) = watched_by_three(root.path());
     let here = |name: &str, server: &Arc<Server>| asked_of(name, server, Here(Arc::clone(server)));
     append(&log, "one");
     let asking = client(&log, file.clone(), 1, vec![here("a", &a)]);

@@ -7,34 +7,18 @@ use std::sync::Arc;
 
 use deedtrail_core::Text;
 use deedtrail_core::id::TenantId;
+use deedtrail_core::port::Entropy;
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry};
 use deedtrail_core::port::witness::{Refusal, Witness as _};
-use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_core::time::Timestamp;
+use deedtrail_testkit::{FakeClock, SeededEntropy};
 
 use super::*;
 use crate::disk::RealDisk;
 use crate::note::{Checkpoint, Note, NoteSigner};
 use crate::{Log, LogConfig, Upkeep};
 
-#[derive(Debug)]
-struct Noon;
-
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(1_700_000_000_000_000)
-    }
-}
-
-/// Every seed its own key.
-#[derive(Debug)]
-struct Seed(u8);
-
-impl Entropy for Seed {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(self.0);
-    }
-}
+const NOON: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 fn open(root: &Path) -> Log {
     let mut config = LogConfig::new(&root.join("data"), &root.join("checkpoints"));
@@ -44,8 +28,8 @@ fn open(root: &Path) -> Log {
     Log::open(
         &config,
         Arc::new(RealDisk),
-        Arc::new(Noon),
-        Arc::new(Seed(3)),
+        Arc::new(FakeClock::at(NOON)),
+        Arc::new(SeededEntropy::new(3)),
     )
     .unwrap()
 }
@@ -55,7 +39,7 @@ fn append(log: &Log, text: &str) {
         kind: EntryKind::Tick,
         tenant: TenantId::default(),
         source: None,
-        received: Noon.now(),
+        received: NOON,
         idempotency_key: None,
         note: Text::new(text),
         parts: vec![],
@@ -64,16 +48,16 @@ fn append(log: &Log, text: &str) {
     log.seal().unwrap();
 }
 
-fn server(folder: &Path, seed: u8, logs: &[&str]) -> Arc<Server> {
+fn server(folder: &Path, seed: u64, logs: &[&str]) -> Arc<Server> {
     named_server(folder, seed, None, logs)
 }
 
-fn named_server(folder: &Path, seed: u8, name: Option<&str>, logs: &[&str]) -> Arc<Server> {
+fn named_server(folder: &Path, seed: u64, name: Option<&str>, logs: &[&str]) -> Arc<Server> {
     let logs = logs.iter().map(|key| key.parse().unwrap()).collect();
     let around = (
         Arc::new(RealDisk) as _,
-        Arc::new(Noon) as _,
-        &Seed(seed) as &dyn Entropy,
+        Arc::new(FakeClock::at(NOON)) as _,
+        &SeededEntropy::new(seed) as &dyn Entropy,
     );
     let places = (&*folder.join("seen"), &*folder.join("witness.key"));
     std::fs::create_dir_all(folder).unwrap();
@@ -145,14 +129,19 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A log, three that witness it, and the file in which is remembered what they say.
+fn watched_by_three(root: &Path) -> (Arc<Log>, [Arc<Server>; 3], PathBuf) {
+    let log = Arc::new(open(&root.join("log")));
+    let key = log.verifier_key();
+    let servers = [1, 2, 4].map(|seed| server(&root.join(format!("{seed}")), seed, &[&key]));
+    (log, servers, root.join("witnesses.json"))
+}
+
 #[test]
 fn enough_witnesses_vouch_though_one_is_away() {
     let root = tempfile::tempdir().unwrap();
-    let log = Arc::new(open(&root.path().join("log")));
+    let (log, [a, b, c], file) = watched_by_three(root.path());
     let key = log.verifier_key();
-    let [a, b, c] =
-        [1, 2, 4].map(|seed| server(&root.path().join(format!("{seed}")), seed, &[&key]));
-    let file = root.path().join("witnesses.json");
     let witnesses = || {
         vec![
             asked_of("a", &a, Here(Arc::clone(&a))),

@@ -1,5 +1,6 @@
-//! A log in memory that others append to as well, and that tells how large appends were.
+//! A log in memory that is not alone, or of which some entries cannot be read.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,23 +12,45 @@ use deedtrail_core::port::log::{
 use deedtrail_core::time::Timestamp;
 use deedtrail_testkit::FakeLog;
 
-/// After every append somebody else's entry follows.
 #[derive(Debug)]
-pub(crate) struct WatchedLog {
-    pub(crate) inner: Arc<FakeLog>,
-    /// Records and bytes of each append.
-    pub(crate) appends: Mutex<Vec<(usize, usize)>>,
+pub(crate) struct OddLog {
+    inner: Arc<FakeLog>,
+    /// Cannot be read.
+    damaged: Option<RangeInclusive<Sequence>>,
+    /// Records and bytes of each append; then somebody else's entry follows every one.
+    pub(crate) appends: Option<Mutex<Vec<(usize, usize)>>>,
 }
 
-impl EvidenceLog for WatchedLog {
+impl OddLog {
+    pub(crate) fn damaged(inner: &Arc<FakeLog>, damaged: RangeInclusive<Sequence>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            damaged: Some(damaged),
+            appends: None,
+        })
+    }
+
+    pub(crate) fn watched(inner: &Arc<FakeLog>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            damaged: None,
+            appends: Some(Mutex::default()),
+        })
+    }
+}
+
+impl EvidenceLog for OddLog {
     fn origin(&self) -> &str {
         self.inner.origin()
     }
 
     fn append(&self, entries: Vec<NewEntry>) -> Result<Appended, AppendError> {
+        let Some(appends) = &self.appends else {
+            return self.inner.append(entries);
+        };
         let parts = entries.iter().flat_map(|entry| &entry.parts);
         let size = (entries.len(), parts.map(|part| part.bytes.len()).sum());
-        self.appends.lock().unwrap().push(size);
+        appends.lock().unwrap().push(size);
         let appended = self.inner.append(entries)?;
         self.inner.append(vec![NewEntry {
             kind: EntryKind::Tick,
@@ -50,7 +73,21 @@ impl EvidenceLog for WatchedLog {
     }
 
     fn read(&self, from: Sequence, bytes_max: usize) -> Result<Vec<StoredEntry>, ReadError> {
-        self.inner.read(from, bytes_max)
+        let mut entries = self.inner.read(from, bytes_max)?;
+        let Some(damaged) = &self.damaged else {
+            return Ok(entries);
+        };
+        if damaged.contains(&from) {
+            return Err(ReadError::Damaged {
+                first: *damaged.start(),
+                last: *damaged.end(),
+                reason: "a checksum".to_owned(),
+            });
+        }
+        if from < *damaged.start() {
+            entries.retain(|entry| entry.sequence < *damaged.start());
+        }
+        Ok(entries)
     }
 
     fn wait_past(&self, sequence: Sequence, timeout: Duration) -> Sequence {
