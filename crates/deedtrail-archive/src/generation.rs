@@ -17,6 +17,7 @@ use deltalake::{DeltaTable, DeltaTableBuilder, ensure_table_uri};
 
 use crate::column::{INDEXED_COLUMNS, PARTITION_COLUMNS, schema};
 use crate::engine::EngineError;
+use crate::needle::Needles;
 
 /// Commits between two checkpoints of the Delta log.
 const CHECKPOINT_COMMITS: u64 = 50;
@@ -81,6 +82,11 @@ impl Generation {
         &self.folder
     }
 
+    /// The indexes of its files.
+    pub(crate) fn needles(&self) -> Needles {
+        Needles::of(&self.folder)
+    }
+
     pub(crate) fn log_store(&self) -> LogStoreRef {
         Arc::clone(&self.log_store)
     }
@@ -130,7 +136,7 @@ impl Generation {
         let mut table = table_at(&self.folder)?;
         table.load().await?;
         table.vacuum().with_mode(VacuumMode::Full).await?;
-        Ok(())
+        self.needles().clean()
     }
 
     /// The folder goes when nobody uses this generation any more.
