@@ -57,6 +57,10 @@ pub(crate) enum EngineError {
     },
     #[error("a task of the archive ended early")]
     Stopped,
+    #[error(
+        "a later version wrote the table: its column `{column}` is not known here, or not of that type; use that version"
+    )]
+    LaterTable { column: String },
     #[error("no rebuild was started")]
     NoRebuild,
     #[error(
@@ -137,8 +141,7 @@ impl Engine {
     /// put aside (sorting, grouping) goes to disk then, as far as all queries together may.
     pub(crate) fn limited(&self, bytes_max: usize) -> Result<Arc<RuntimeEnv>, EngineError> {
         let pool = FairSpillPool::new(bytes_max);
-        let pool: Arc<dyn MemoryPool> =
-            Arc::new(TrackConsumersPool::new(pool, NonZeroUsize::MIN));
+        let pool: Arc<dyn MemoryPool> = Arc::new(TrackConsumersPool::new(pool, NonZeroUsize::MIN));
         let builder = RuntimeEnvBuilder::from_runtime_env(&self.environment).with_memory_pool(pool);
         Ok(builder.build_arc()?)
     }

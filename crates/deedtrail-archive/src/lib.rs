@@ -9,6 +9,7 @@ mod archive;
 mod column;
 mod compact;
 mod engine;
+mod evolve;
 mod generation;
 mod hot;
 mod needle;

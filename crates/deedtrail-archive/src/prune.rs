@@ -8,7 +8,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::prelude::{Expr, col, lit};
+use datafusion::prelude::{Expr, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::archive::{Cutoffs, Leaving};
@@ -40,7 +40,11 @@ pub(crate) fn due(cutoffs: &Cutoffs) -> Option<Expr> {
         let of_source = col("source").eq(lit(source.as_str()));
         Some(of_source.and(before((*day)?)))
     });
-    let names: Vec<Expr> = cutoffs.sources.keys().map(|name| lit(name.as_str())).collect();
+    let names: Vec<Expr> = cutoffs
+        .sources
+        .keys()
+        .map(|name| lit(name.as_str()))
+        .collect();
     let others = cutoffs.others.map(|day| match names.as_slice() {
         [] => before(day),
         _ => col("source").in_list(names.clone(), true).and(before(day)),
@@ -76,8 +80,9 @@ pub(crate) async fn plan(
         .collect();
     let mut files = Vec::new();
     let mut leaving: BTreeMap<(TenantId, SourceName), u64> = BTreeMap::new();
+    let context = view.session_over_files(environment);
     for mut file in candidates {
-        for (tenant, source, events) in count_due(view, &file.path, &due, &environment).await? {
+        for (tenant, source, events) in count_due(view, &context, &file.path, &due).await? {
             file.due += events;
             *leaving.entry((tenant, source)).or_default() += events;
         }
@@ -85,12 +90,14 @@ pub(crate) async fn plan(
             files.push(file);
         }
     }
-    let leaving = leaving.into_iter().map(|((tenant, source), events)| Leaving {
-        before_day: cutoffs.of(&source).unwrap_or_default(),
-        tenant,
-        source,
-        events,
-    });
+    let leaving = leaving
+        .into_iter()
+        .map(|((tenant, source), events)| Leaving {
+            before_day: cutoffs.of(&source).unwrap_or_default(),
+            tenant,
+            source,
+            events,
+        });
     Ok((files, leaving.collect()))
 }
 
@@ -104,11 +111,10 @@ fn first_day(file: &LogicalFileView) -> Option<i64> {
 /// Rows of a file that are due, by tenant and source.
 async fn count_due(
     view: &View,
+    context: &SessionContext,
     path: &str,
     due: &Expr,
-    environment: &Arc<RuntimeEnv>,
 ) -> Result<Vec<(TenantId, SourceName, u64)>, EngineError> {
-    let context = view.session_over_files(Arc::clone(environment));
     let scan = view.scan()?.with_file_paths([path]);
     let frame = context.read_table(Arc::new(scan))?.filter(due.clone())?;
     let counts = frame.aggregate(

@@ -79,12 +79,14 @@ impl Archive for FakeArchive {
             *leaving.entry(whose).or_default() += 1;
         }
         let removed = leaving.values().sum();
-        let leaving = leaving.into_iter().map(|((tenant, source), events)| Leaving {
-            before_day: cutoffs.of(&source).unwrap_or_default(),
-            tenant,
-            source,
-            events,
-        });
+        let leaving = leaving
+            .into_iter()
+            .map(|((tenant, source), events)| Leaving {
+                before_day: cutoffs.of(&source).unwrap_or_default(),
+                tenant,
+                source,
+                events,
+            });
         let leaving: Vec<Leaving> = leaving.collect();
         if leaving.is_empty() || !announce(&leaving) {
             return Ok(0);

@@ -37,7 +37,7 @@ const SPILL_BYTES_MAX: u64 = 2 << 30;
 /// The archive cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the archive at {folder} cannot be opened: {reason}; `deedtrail rebuild` makes it anew from the log"
+    "the archive at {folder} cannot be opened: {reason}. Where nothing else helps, remove that folder: the next start makes it anew from the log"
 )]
 pub struct OpenError {
     folder: String,
@@ -95,11 +95,7 @@ impl DeltaArchive {
         })
     }
 
-    fn open_at(
-        folder: &Path,
-        log_origin: &str,
-        spill_bytes_max: u64,
-    ) -> Result<Self, EngineError> {
+    fn open_at(folder: &Path, log_origin: &str, spill_bytes_max: u64) -> Result<Self, EngineError> {
         std::fs::create_dir_all(folder).map_err(|source| file_error(folder, source))?;
         let folder = folder
             .canonicalize()
@@ -187,7 +183,9 @@ impl DeltaArchive {
                 .engine
                 .run(async move { writer::write_files(&table, &log_store, &batches).await })??;
             let needles = generation.needles();
-            files.iter().for_each(|file| needles.add(&file.path, file.size));
+            files
+                .iter()
+                .for_each(|file| needles.add(&file.path, file.size));
             files
         };
 
@@ -273,7 +271,8 @@ impl Archive for DeltaArchive {
 
     fn compact(&self) -> Result<(), ArchiveError> {
         let mut cleaned = held(&self.compacting);
-        self.keep_up(&mut cleaned).map_err(|error| self.failed(error))
+        self.keep_up(&mut cleaned)
+            .map_err(|error| self.failed(error))
     }
 
     fn prune(

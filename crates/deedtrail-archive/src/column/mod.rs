@@ -217,7 +217,10 @@ mod tests {
         }
         for name in NEEDLE_COLUMNS {
             let column = columns().iter().find(|column| column.name == name);
-            assert!(matches!(column.unwrap().kind, Kind::Id | Kind::Text), "{name}");
+            assert!(
+                matches!(column.unwrap().kind, Kind::Id | Kind::Text),
+                "{name}"
+            );
         }
     }
 

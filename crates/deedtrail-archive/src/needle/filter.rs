@@ -178,7 +178,9 @@ impl Filter {
         let number = entry.first + u64::from(block_of(hash, entry.blocks));
         let at = HEADER_BYTES as u64 + number * BLOCK_BYTES as u64;
         let mut block = [0; BLOCK_BYTES];
-        self.file.read_exact_at(&mut block, at).map_err(unreadable)?;
+        self.file
+            .read_exact_at(&mut block, at)
+            .map_err(unreadable)?;
         let (bits, sum) = block.split_at(BLOCK_SUM_AT);
         if sum != block_sum(number, bits).to_le_bytes() {
             return Err(Unusable::Damaged("the check sum of a block is wrong"));
@@ -269,7 +271,10 @@ mod tests {
         });
         let found = strangers.count();
         assert!(found < 600, "{found} of 100,000 strangers are found");
-        assert!(!filter.may_hold(columns[2].column, 7).unwrap(), "it has no value");
+        assert!(
+            !filter.may_hold(columns[2].column, 7).unwrap(),
+            "it has no value"
+        );
         assert!(filter.may_hold(column_of("unknown"), 7).unwrap());
     }
 
@@ -296,11 +301,17 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&path, flipped).unwrap();
             let found = finds_all(&path);
-            assert!(matches!(found, Err(Unusable::Damaged(_))), "bit {bit}: {found:?}");
+            assert!(
+                matches!(found, Err(Unusable::Damaged(_))),
+                "bit {bit}: {found:?}"
+            );
         }
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
-            assert!(matches!(finds_all(&path), Err(Unusable::Damaged(_))), "{length}");
+            assert!(
+                matches!(finds_all(&path), Err(Unusable::Damaged(_))),
+                "{length}"
+            );
         }
     }
 
@@ -309,8 +320,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = written(folder.path(), &[values("a", 1)]);
         for other in [
-            DataFile { bytes: 1_001, ..DATA },
-            DataFile { name: "part-2.parquet", ..DATA },
+            DataFile {
+                bytes: 1_001,
+                ..DATA
+            },
+            DataFile {
+                name: "part-2.parquet",
+                ..DATA
+            },
         ] {
             let error = Filter::open(&path, other).unwrap_err();
             assert_eq!(error.to_string(), "it is of another data file");

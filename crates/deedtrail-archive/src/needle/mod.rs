@@ -159,7 +159,9 @@ fn values_of(path: &Path) -> Result<Vec<Values>, EngineError> {
         // A file of before the column was there has no value of it.
         if metadata.schema().column_with_name(name).is_some() {
             let mask = ProjectionMask::columns(metadata.parquet_schema(), [*name]);
-            let file = file.try_clone().map_err(|source| file_error(path, source))?;
+            let file = file
+                .try_clone()
+                .map_err(|source| file_error(path, source))?;
             let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
                 .with_projection(mask)
                 .with_batch_size(BATCH_ROWS)

@@ -13,7 +13,10 @@ const VALUES_MAX: usize = 256;
 /// A condition that a row has to fulfil, as far as the index can tell.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    Value { column: u64, hash: u64 },
+    Value {
+        column: u64,
+        hash: u64,
+    },
     /// All of them hold.
     All(Vec<Wanted>),
     /// One of them holds; of none, no row does.
