@@ -30,10 +30,10 @@ const SPILL_RESERVE_SHARE: usize = 8;
 /// Most that it keeps back, bytes.
 const SPILL_RESERVE_BYTES_MAX: usize = 10 << 20;
 /// Below this a query computes in one partition: two would have half of too little each, bytes.
-const PARTITIONED_BYTES_MIN: usize = 32 << 20;
+const PARTITIONED_BYTES_MIN: usize = 128 << 20;
 /// Memory of a query for which it takes one more row at a time, bytes: a merge holds a batch of
 /// rows of everything that was put aside.
-const BATCH_ROW_BYTES: usize = 4 << 10;
+const BATCH_ROW_BYTES: usize = 32 << 10;
 /// Fewest and most rows that are computed at a time.
 const BATCH_ROWS: std::ops::RangeInclusive<usize> = 64..=8192;
 /// Stack of a worker, bytes: planning a deeply nested query recurses.
@@ -219,7 +219,38 @@ pub(crate) fn session(environment: Arc<RuntimeEnv>) -> SessionContext {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::physical_plan::{ExecutionPlan, collect};
+
     use super::*;
+
+    /// How often the parts of a plan put something aside.
+    fn spills(plan: &dyn ExecutionPlan) -> usize {
+        let own = plan.metrics().and_then(|metrics| metrics.spill_count());
+        let below = plan.children().into_iter();
+        own.unwrap_or(0) + below.map(|part| spills(part.as_ref())).sum::<usize>()
+    }
+
+    #[test]
+    fn little_memory_makes_a_query_put_aside_and_much_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::start(folder.path(), 1 << 30).unwrap();
+        let sort = "SELECT md5(CAST(value AS TEXT)) AS h FROM range(0, 200000) ORDER BY h";
+        let ask = |bytes_max: usize| {
+            let context = session(engine.limited(bytes_max).unwrap());
+            let asked = async move {
+                let frame = context.sql(sort).await?;
+                let plan = frame.create_physical_plan().await?;
+                let batches = collect(Arc::clone(&plan), context.task_ctx()).await?;
+                let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
+                Ok::<_, DataFusionError>((rows, spills(plan.as_ref())))
+            };
+            engine.run(asked).unwrap().unwrap()
+        };
+        let (rows, aside) = ask(2 << 20);
+        assert_eq!(rows, 200_000);
+        assert!(aside > 1, "{aside}");
+        assert_eq!(ask(1 << 30), (200_000, 0));
+    }
 
     #[test]
     fn a_query_that_never_yields_ends_in_time_and_keeps_nobody_else_waiting() {

@@ -77,10 +77,7 @@ impl Instance {
         let log = open_log(config, &clock, &entropy)?;
         let witnesses = witnesses::open(config, &log)?;
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
-        let retention = config.retention.read()?;
-        let spill_bytes_max = config.query_spill_mib << 20;
-        let archive =
-            DeltaArchive::open_with(&data.join("archive"), ARCHIVE_WRITER, spill_bytes_max)?;
+        let archive = open_archive(config)?;
         let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
         let event_key = event_key(data, entropy.as_ref())?;
         let ports = Ports {
@@ -118,10 +115,9 @@ impl Instance {
         };
         let fingerprints = [loaded.fingerprint, sequences.fingerprint, said.fingerprint];
         record_what_is_in_force(&app, &detection, fingerprints)?;
-        record_retention(&app, &retention)?;
+        let retention = retention_in_force(&app, config)?;
         let pipeline = Pipeline::open(ports, detection, event_key)?.fed_by(&app.handover);
-        let pipeline = pipeline.keeping(retention);
-        let worker = Worker::start(pipeline, &app.processing)?;
+        let worker = Worker::start(pipeline.keeping(retention), &app.processing)?;
         Ok(Self {
             config: config.clone(),
             app,
@@ -304,15 +300,24 @@ pub(crate) fn event_key(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u
     }
 }
 
-/// By which setting events leave the archive is an entry of the log, once there is one.
-fn record_retention(app: &App, retention: &Retention) -> anyhow::Result<()> {
+fn open_archive(config: &Config) -> anyhow::Result<DeltaArchive> {
+    let folder = config.data.join("archive");
+    let spill_bytes_max = config.query_spill_mib << 20;
+    let archive = DeltaArchive::open_with(&folder, ARCHIVE_WRITER, spill_bytes_max);
+    Ok(archive?)
+}
+
+/// How long events stay in the archive. By which setting they leave is an entry of the log, once
+/// there is one.
+fn retention_in_force(app: &App, config: &Config) -> anyhow::Result<Retention> {
+    let retention = config.retention.read()?;
     let name = format!("configuration.{}", configuration::RETENTION);
     let was_set = app.ports.store.setting(&name)?.is_some();
     if app.ports.log.damage().is_none() && (was_set || !retention.is_endless()) {
-        let content = serde_json::to_vec(retention)?;
+        let content = serde_json::to_vec(&retention)?;
         app.record_configuration(&Principal::local(), configuration::RETENTION, content)?;
     }
-    Ok(())
+    Ok(retention)
 }
 
 /// Detection is a function of the log: the rules and mappings in force are entries of it.

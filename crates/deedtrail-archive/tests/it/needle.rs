@@ -228,3 +228,60 @@ fn an_index_goes_with_its_file() {
     assert!(!orphan.try_exists().unwrap());
     assert_eq!(indexes(&folder).len(), files(&generation(&folder)).len());
 }
+
+/// The next number of a fixed sequence, below `limit` (Knuth's MMIX generator).
+fn next(state: &mut u64, limit: u64) -> u64 {
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) % limit
+}
+
+/// A condition of up to three parts over few values, some of which no file has.
+fn condition(state: &mut u64) -> String {
+    let part = |state: &mut u64| {
+        let value = next(state, 9);
+        match next(state, 6) {
+            0 => format!("src_ip = '192.0.2.{value}'"),
+            1 => format!(
+                "src_ip IN ('192.0.2.{value}', '192.0.2.{}')",
+                next(state, 9)
+            ),
+            2 => format!("target_ref = 'arn:aws:s3:::bucket-{value}'"),
+            3 => format!("target_ref <> 'arn:aws:s3:::bucket-{value}'"),
+            4 => format!("NOT (src_ip = '192.0.2.{value}')"),
+            _ => format!("log_seq % 9 = {value}"),
+        }
+    };
+    let mut text = part(state);
+    for _ in 0..next(state, 3) {
+        let both = ["AND", "OR"][usize::from(next(state, 2) == 1)];
+        text = format!("({text}) {both} {}", part(state));
+    }
+    text
+}
+
+#[test]
+fn answers_with_and_without_an_index_are_the_same() {
+    let (folder, archive) = archive();
+    let mut state = 7;
+    for file in 0..6_u64 {
+        let rows = (0..ROWS).map(|n| {
+            let mut event = row(next(&mut state, 7), file * ROWS + n);
+            let target = format!("arn:aws:s3:::bucket-{}", next(&mut state, 7));
+            event.mapped.target_ref = (n % 5 > 0).then(|| target.as_str().into());
+            event
+        });
+        archive.add(rows.collect(), (file + 1) * ROWS).unwrap();
+        archive.commit().unwrap();
+    }
+    let conditions: Vec<String> = (0..60).map(|_| condition(&mut state)).collect();
+    let ask_all = || -> Vec<String> {
+        let answers = conditions.iter().map(|one| asked(&archive, one).unwrap());
+        answers.collect()
+    };
+    let indexed = ask_all();
+    std::fs::remove_dir_all(generation(&folder).join("_needles")).unwrap();
+    assert_eq!(indexed, ask_all());
+    assert!(indexed.iter().any(|answer| answer.len() > 50));
+}
