@@ -39,14 +39,16 @@ fn main() -> Result<(), Failure> {
     archive.commit()?;
     let narrow = narrow_rows(&archive)?;
     drop(archive);
-    let first = folder.join("first");
-    copy(&made.path().join("events-000001"), &first)?;
+    let first = made.path().join("events-000001");
     // The first version made no index.
     std::fs::remove_dir_all(first.join("_needles"))?;
+    copy(&first, &folder.join("first"), made.path())?;
+    let made_narrow = made.path().join("narrow");
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(write(&folder.join("narrow"), narrow))
+        .block_on(write(&made_narrow, narrow))?;
+    Ok(copy(&made_narrow, &folder.join("narrow"), made.path())?)
 }
 
 fn event(sequence: u64) -> Result<Event, Failure> {
@@ -123,14 +125,21 @@ async fn write(folder: &Path, rows: Vec<RecordBatch>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Copies a folder with everything in it.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+/// Copies a folder with everything in it; logs then name `/archive` as the place they were made in.
+fn copy(from: &Path, to: &Path, made_in: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
+            copy(&entry.path(), &target, made_in)?;
+        } else if target
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            let text = std::fs::read_to_string(entry.path())?;
+            let place = made_in.to_string_lossy();
+            std::fs::write(target, text.replace(place.as_ref(), "/archive"))?;
         } else {
             std::fs::copy(entry.path(), target)?;
         }
