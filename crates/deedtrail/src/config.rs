@@ -87,7 +87,8 @@ pub(crate) struct Config {
     /// Deliveries processed at the same time; further ones are answered 429 with Retry-After.
     #[schemars(range(min = 1, max = 65_536))]
     pub(crate) ingest_concurrency: usize,
-    /// How long events stay in the archive.
+    /// How long events stay in the archive, where pages and queries see them: by their own time, in
+    /// whole UTC days. The evidence log keeps their records.
     pub(crate) retention: RetentionConfig,
     /// What is said of targets.
     pub(crate) targets: TargetsConfig,

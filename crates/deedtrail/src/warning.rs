@@ -69,7 +69,7 @@ fn unknown_sources(config: &Config) -> Vec<Warning> {
         let error = known_source(name, known()).err()?;
         Some(Warning {
             setting: format!("retention.sources.\"{name}\""),
-            text: format!("{error}; no event leaves by it that comes in under another name"),
+            text: format!("{error}; it is in force for events of that name alone"),
         })
     };
     names.keys().filter_map(warning).collect()
