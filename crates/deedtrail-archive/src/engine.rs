@@ -30,10 +30,10 @@ const SPILL_RESERVE_SHARE: usize = 8;
 /// Most that it keeps back, bytes.
 const SPILL_RESERVE_BYTES_MAX: usize = 10 << 20;
 /// Below this a query computes in one partition: two would have half of too little each, bytes.
-const PARTITIONED_BYTES_MIN: usize = 128 << 20;
+const PARTITIONED_BYTES_MIN: usize = 256 << 20;
 /// Memory of a query for which it takes one more row at a time, bytes: a merge holds a batch of
 /// rows of everything that was put aside.
-const BATCH_ROW_BYTES: usize = 32 << 10;
+const BATCH_ROW_BYTES: usize = 64 << 10;
 /// Fewest and most rows that are computed at a time.
 const BATCH_ROWS: std::ops::RangeInclusive<usize> = 64..=8192;
 /// Stack of a worker, bytes: planning a deeply nested query recurses.
