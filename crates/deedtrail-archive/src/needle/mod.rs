@@ -94,16 +94,19 @@ impl Needles {
     /// Removes the indexes of data files that are gone.
     pub(crate) fn clean(&self) -> Result<(), EngineError> {
         let folder = self.generation.join(FOLDER);
-        let Ok(indexes) = std::fs::read_dir(&folder) else {
-            return Ok(());
-        };
+        // In this order: an index that is made meanwhile is of a file that is there already.
+        let mut indexes = BTreeSet::new();
+        match names_below(&folder, &mut indexes) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            found => found.map_err(|source| file_error(&folder, source))?,
+        }
         let mut data_files = BTreeSet::new();
         names_below(&self.generation, &mut data_files)
             .map_err(|source| file_error(&self.generation, source))?;
-        for index in indexes {
-            let path = index.map_err(|source| file_error(&folder, source))?.path();
-            let of = path.file_stem().and_then(|stem| stem.to_str());
-            if of.is_none_or(|name| !data_files.contains(name)) {
+        for name in indexes {
+            let of = name.rsplit_once('.').map(|(of, _)| of);
+            if of.is_none_or(|of| !data_files.contains(of)) {
+                let path = folder.join(name);
                 std::fs::remove_file(&path).map_err(|source| file_error(&path, source))?;
             }
         }
@@ -181,7 +184,7 @@ fn values_of(path: &Path) -> Result<Vec<Values>, EngineError> {
     NEEDLE_COLUMNS.iter().map(of_column).collect()
 }
 
-/// Names of the Parquet files in the partitions below a folder.
+/// Names of the files in a folder and below it, hidden folders left out.
 fn names_below(folder: &Path, names: &mut BTreeSet<String>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
