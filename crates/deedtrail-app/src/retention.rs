@@ -2,7 +2,6 @@
 //! no longer seen by queries, and is proved as before.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use deedtrail_core::Text;
 use deedtrail_core::custody::Act;
@@ -148,18 +147,15 @@ fn of_all(retention: &Retention, leaving: &[Leaving]) -> String {
 }
 
 fn in_words<'a>(retention: &Retention, leaving: impl Iterator<Item = &'a Leaving>) -> String {
-    let mut text = String::new();
-    for one in leaving {
+    let parts = leaving.map(|one| {
         let Leaving { source, events, .. } = one;
         let before = Timestamp::from_micros(one.before_day.saturating_mul(Timestamp::DAY_US));
         let before = before.to_string();
         let day = before.split('T').next().unwrap_or_default();
         let setting = retention.setting(source);
-        let gap = if text.is_empty() { "" } else { "; " };
-        // Writing to a string does not fail.
-        let _ = write!(text, "{gap}{events} of {source} before {day} ({setting})");
-    }
-    text
+        format!("{events} of {source} before {day} ({setting})")
+    });
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
