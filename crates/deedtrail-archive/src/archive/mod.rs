@@ -183,9 +183,9 @@ impl DeltaArchive {
                 .engine
                 .run(async move { writer::write_files(&table, &log_store, &batches).await })??;
             let needles = generation.needles();
-            files
-                .iter()
-                .for_each(|file| needles.add(&file.path, file.size));
+            for file in &files {
+                needles.add(&file.path, file.size);
+            }
             files
         };
 
