@@ -36,6 +36,8 @@ pub const MAPPINGS: &str = "mappings";
 pub const TARGETS: &str = "target rules";
 /// Note of an entry that holds the thresholds of detection in force, as JSON.
 pub const DETECTION: &str = "detection settings";
+/// Note of an entry that says how long events stay in the archive, as JSON.
+pub const RETENTION: &str = "retention";
 
 /// Note of a tick that has no time of its own: records were taken in, and no server runs.
 pub const REST: &str = "at rest";

@@ -28,6 +28,7 @@ mod named;
 pub mod pipeline;
 pub mod provenance;
 pub mod quarantine;
+pub mod retention;
 pub mod rule_coverage;
 pub mod rule_score;
 pub mod rule_test;

@@ -17,7 +17,7 @@ use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::UnionExec;
-use datafusion::prelude::col;
+use datafusion::prelude::{Expr, col};
 use deedtrail_core::time::Timestamp;
 use deltalake::datafile::writer::DeltaWriter;
 use deltalake::kernel::{Action, LogicalFileView};
@@ -177,7 +177,8 @@ pub(crate) async fn rewrite(
     let rows: i64 = group.files.iter().map(|file| file.rows).sum();
     let by_day = rows >= DAY_ROWS_MIN.saturating_mul(last - first + 1);
 
-    let mut merged = merge(view, &group, environment).await?;
+    let paths = group.files.iter().map(|file| file.path.as_str());
+    let mut merged = merge(view, paths, None, environment).await?;
     let mut writers: BTreeMap<i32, DeltaWriter> = BTreeMap::new();
     while let Some(batch) = merged.next().await {
         for (day, rows) in split(&batch?, by_day)? {
@@ -199,18 +200,23 @@ pub(crate) async fn rewrite(
     Ok(actions)
 }
 
-/// The rows of the group's files in one sorted stream; each file is sorted already.
-async fn merge(
+/// The rows of some files, those that `keep` lets through, in one sorted stream; each file is
+/// sorted already.
+pub(crate) async fn merge(
     view: &View,
-    group: &Group,
+    files: impl Iterator<Item = &str>,
+    keep: Option<Expr>,
     environment: Arc<RuntimeEnv>,
 ) -> Result<SendableRecordBatchStream, EngineError> {
     let context = view.session_over_files(environment);
     let names: Vec<_> = columns().iter().map(|column| col(column.name)).collect();
     let mut inputs = Vec::new();
-    for file in &group.files {
-        let scan = view.scan()?.with_file_paths([file.path.as_str()]);
-        let frame = context.read_table(Arc::new(scan))?.select(names.clone())?;
+    for path in files {
+        let scan = view.scan()?.with_file_paths([path]);
+        let mut frame = context.read_table(Arc::new(scan))?.select(names.clone())?;
+        if let Some(keep) = &keep {
+            frame = frame.filter(keep.clone())?;
+        }
         inputs.push(frame.create_physical_plan().await?);
     }
     let options = SortOptions {

@@ -1,6 +1,8 @@
 //! The archive's own runtime, the shared caches, and one error for everything below the port.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -8,7 +10,9 @@ use std::time::Duration;
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{
+    FairSpillPool, MemoryLimit, MemoryPool, TrackConsumersPool,
+};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -19,6 +23,19 @@ use tokio::runtime::Runtime;
 const WORKERS: usize = 2;
 /// Threads of the runtime for SQL.
 const QUERY_WORKERS: usize = 2;
+/// Folder of the archive where queries put aside what does not fit into their memory.
+const SPILL_FOLDER: &str = "spill";
+/// A sort keeps this share of a query's memory back for merging what it put aside.
+const SPILL_RESERVE_SHARE: usize = 8;
+/// Most that it keeps back, bytes.
+const SPILL_RESERVE_BYTES_MAX: usize = 10 << 20;
+/// Below this a query computes in one partition: two would have half of too little each, bytes.
+const PARTITIONED_BYTES_MIN: usize = 256 << 20;
+/// Memory of a query for which it takes one more row at a time, bytes: a merge holds a batch of
+/// rows of everything that was put aside.
+const BATCH_ROW_BYTES: usize = 64 << 10;
+/// Fewest and most rows that are computed at a time.
+const BATCH_ROWS: std::ops::RangeInclusive<usize> = 64..=8192;
 /// Stack of a worker, bytes: planning a deeply nested query recurses.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -29,6 +46,8 @@ pub(crate) enum EngineError {
     Table(#[from] DeltaTableError),
     #[error("the columns: {0}")]
     Columns(#[from] ArrowError),
+    #[error("a file of events: {0}")]
+    Parquet(#[from] deltalake::parquet::errors::ParquetError),
     #[error("the query engine: {0}")]
     Query(#[from] DataFusionError),
     #[error("{path}: {source}")]
@@ -38,6 +57,10 @@ pub(crate) enum EngineError {
     },
     #[error("a task of the archive ended early")]
     Stopped,
+    #[error(
+        "a later version wrote the table: its column `{column}` is not known here, or not of that type; use that version"
+    )]
+    LaterTable { column: String },
     #[error("no rebuild was started")]
     NoRebuild,
     #[error(
@@ -57,8 +80,11 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn start() -> Result<Self, EngineError> {
-        let environment = RuntimeEnvBuilder::new().with_disk_manager_builder(no_spilling());
+    /// Starts it for the archive in `folder`. Below it all queries together may put aside
+    /// `spill_bytes_max` bytes.
+    pub(crate) fn start(folder: &Path, spill_bytes_max: u64) -> Result<Self, EngineError> {
+        let spilling = spilling(&folder.join(SPILL_FOLDER), spill_bytes_max)?;
+        let environment = RuntimeEnvBuilder::new().with_disk_manager_builder(spilling);
         Ok(Self {
             runtime: Some(runtime("archive", WORKERS)?),
             queries: Some(runtime("archive-query", QUERY_WORKERS)?),
@@ -106,18 +132,16 @@ impl Engine {
         }
     }
 
-    /// Caches and object stores shared by all queries; memory unlimited, no spilling to disk.
+    /// Caches and object stores shared by all queries; memory unlimited.
     pub(crate) fn environment(&self) -> Arc<RuntimeEnv> {
         Arc::clone(&self.environment)
     }
 
-    /// As [`Engine::environment`], but one query may use `bytes_max` bytes.
+    /// As [`Engine::environment`], but one query may use `bytes_max` bytes of memory. What can be
+    /// put aside (sorting, grouping) goes to disk then, as far as all queries together may.
     pub(crate) fn limited(&self, bytes_max: usize) -> Result<Arc<RuntimeEnv>, EngineError> {
-        let top = std::num::NonZeroUsize::MIN;
-        let pool: Arc<dyn MemoryPool> = Arc::new(TrackConsumersPool::new(
-            GreedyMemoryPool::new(bytes_max),
-            top,
-        ));
+        let pool = FairSpillPool::new(bytes_max);
+        let pool: Arc<dyn MemoryPool> = Arc::new(TrackConsumersPool::new(pool, NonZeroUsize::MIN));
         let builder = RuntimeEnvBuilder::from_runtime_env(&self.environment).with_memory_pool(pool);
         Ok(builder.build_arc()?)
     }
@@ -147,14 +171,38 @@ fn runtime(name: &str, workers: usize) -> Result<Runtime, EngineError> {
         })
 }
 
-fn no_spilling() -> DiskManagerBuilder {
-    DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled)
+/// A folder that only its owner reads, without what a process that was killed left in it.
+fn spilling(folder: &Path, bytes_max: u64) -> Result<DiskManagerBuilder, EngineError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let failed = |source| EngineError::File {
+        path: folder.display().to_string(),
+        source,
+    };
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.mode(0o700).create(folder).map_err(failed)?;
+    Ok(DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![folder.to_owned()]))
+        .with_max_temp_directory_size(bytes_max))
 }
 
-/// A session over `environment` that knows no table yet.
+/// A session over `environment` that knows no table yet. How it computes follows the memory it
+/// may use.
 pub(crate) fn session(environment: Arc<RuntimeEnv>) -> SessionContext {
+    let bytes_max = match environment.memory_pool.memory_limit() {
+        MemoryLimit::Finite(bytes) => bytes,
+        MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
+    };
+    let is_small = bytes_max < PARTITIONED_BYTES_MIN;
+    let batch_rows = bytes_max / BATCH_ROW_BYTES;
+    let reserve = (bytes_max / SPILL_RESERVE_SHARE).min(SPILL_RESERVE_BYTES_MAX);
     let mut config = SessionConfig::new()
-        .with_target_partitions(WORKERS)
+        .with_target_partitions(if is_small { 1 } else { WORKERS })
+        .with_batch_size(batch_rows.clamp(*BATCH_ROWS.start(), *BATCH_ROWS.end()))
+        .with_sort_spill_reservation_bytes(reserve)
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(true);
     let options = config.options_mut();
@@ -171,11 +219,43 @@ pub(crate) fn session(environment: Arc<RuntimeEnv>) -> SessionContext {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::physical_plan::{ExecutionPlan, collect};
+
     use super::*;
+
+    /// How often the parts of a plan put something aside.
+    fn spills(plan: &dyn ExecutionPlan) -> usize {
+        let own = plan.metrics().and_then(|metrics| metrics.spill_count());
+        let below = plan.children().into_iter();
+        own.unwrap_or(0) + below.map(|part| spills(part.as_ref())).sum::<usize>()
+    }
+
+    #[test]
+    fn little_memory_makes_a_query_put_aside_and_much_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::start(folder.path(), 1 << 30).unwrap();
+        let sort = "SELECT md5(CAST(value AS TEXT)) AS h FROM range(0, 200000) ORDER BY h";
+        let ask = |bytes_max: usize| {
+            let context = session(engine.limited(bytes_max).unwrap());
+            let asked = async move {
+                let frame = context.sql(sort).await?;
+                let plan = frame.create_physical_plan().await?;
+                let batches = collect(Arc::clone(&plan), context.task_ctx()).await?;
+                let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
+                Ok::<_, DataFusionError>((rows, spills(plan.as_ref())))
+            };
+            engine.run(asked).unwrap().unwrap()
+        };
+        let (rows, aside) = ask(2 << 20);
+        assert_eq!(rows, 200_000);
+        assert!(aside > 1, "{aside}");
+        assert_eq!(ask(1 << 30), (200_000, 0));
+    }
 
     #[test]
     fn a_query_that_never_yields_ends_in_time_and_keeps_nobody_else_waiting() {
-        let engine = Engine::start().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::start(folder.path(), 1 << 20).unwrap();
         let limit = Duration::from_millis(20);
         let endless = |_| {
             let (hold, held) = std::sync::mpsc::channel::<()>();

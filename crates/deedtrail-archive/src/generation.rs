@@ -17,6 +17,8 @@ use deltalake::{DeltaTable, DeltaTableBuilder, ensure_table_uri};
 
 use crate::column::{INDEXED_COLUMNS, PARTITION_COLUMNS, schema};
 use crate::engine::EngineError;
+use crate::evolve::evolved;
+use crate::needle::Needles;
 
 /// Commits between two checkpoints of the Delta log.
 const CHECKPOINT_COMMITS: u64 = 50;
@@ -57,10 +59,14 @@ impl Generation {
         Self::over(folder, &table)
     }
 
-    /// Opens the table in `folder`.
+    /// Opens the table in `folder`; one of an earlier version gets the columns it lacks.
     pub(crate) async fn open(folder: PathBuf) -> Result<(Self, DeltaTableState), EngineError> {
         let mut table = table_at(&folder)?;
         table.load().await?;
+        let (table, is_evolved) = evolved(table).await?;
+        if is_evolved {
+            sync_commit(&folder, table.snapshot()?.version())?;
+        }
         Self::over(folder, &table)
     }
 
@@ -79,6 +85,11 @@ impl Generation {
 
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The indexes of its files.
+    pub(crate) fn needles(&self) -> Needles {
+        Needles::of(&self.folder)
     }
 
     pub(crate) fn log_store(&self) -> LogStoreRef {
@@ -119,8 +130,7 @@ impl Generation {
             .with_actions(actions)
             .build(Some(base), self.log_store(), operation)
             .await?;
-        let log = self.folder.join("_delta_log");
-        sync_all([log.join(format!("{:020}.json", done.version())), log])?;
+        sync_commit(&self.folder, done.version())?;
         Ok(done.snapshot())
     }
 
@@ -130,7 +140,7 @@ impl Generation {
         let mut table = table_at(&self.folder)?;
         table.load().await?;
         table.vacuum().with_mode(VacuumMode::Full).await?;
-        Ok(())
+        self.needles().clean()
     }
 
     /// The folder goes when nobody uses this generation any more.
@@ -152,6 +162,12 @@ impl Drop for Generation {
 fn table_at(folder: &Path) -> Result<DeltaTable, EngineError> {
     let location = ensure_table_uri(folder.to_string_lossy())?;
     Ok(DeltaTableBuilder::from_url(location)?.build()?)
+}
+
+/// Flushes a commit of the table in `folder` to disk.
+fn sync_commit(folder: &Path, version: u64) -> Result<(), EngineError> {
+    let log = folder.join("_delta_log");
+    sync_all([log.join(format!("{version:020}.json")), log])
 }
 
 /// Flushes files and folders to disk.

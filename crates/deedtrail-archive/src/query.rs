@@ -1,6 +1,6 @@
 //! Read-only SQL over the table `events`.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::time::Instant;
 
 use datafusion::arrow::array::RecordBatch;
@@ -32,6 +32,9 @@ const REFUSED_FUNCTIONS: [&str; 9] = [
     "rpad",
     "input_file_name",
 ];
+
+/// What the engine's error says when queries put more aside than they may.
+const SPILL_LIMIT_TEXT: &str = "used disk space during the spilling process";
 
 /// A query ended early: told as the port tells it, or a failure below the port.
 #[derive(Debug)]
@@ -134,6 +137,10 @@ async fn plan(
 
 /// An error while rows are read, as the port tells it.
 fn told(error: DataFusionError, budget: QueryBudget) -> QueryError {
+    if is_spill_full(&error) {
+        let memory_bytes = budget.memory_bytes_max;
+        return ArchiveError::OverSpill { memory_bytes }.into();
+    }
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) => ArchiveError::OverMemory {
             limit_bytes: budget.memory_bytes_max,
@@ -146,4 +153,21 @@ fn told(error: DataFusionError, budget: QueryBudget) -> QueryError {
         | DataFusionError::Internal(_) => EngineError::Query(error).into(),
         _ => bad(&error).into(),
     }
+}
+
+/// Whether what was put aside reached its limit, which the engine tells by its text only, or the
+/// disk is full: a query writes nothing else.
+fn is_spill_full(error: &DataFusionError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(one) = cause {
+        let io = one.downcast_ref::<std::io::Error>();
+        let is_full = |io: &std::io::Error| {
+            matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+        };
+        if io.is_some_and(is_full) {
+            return true;
+        }
+        cause = one.source();
+    }
+    error.to_string().contains(SPILL_LIMIT_TEXT)
 }

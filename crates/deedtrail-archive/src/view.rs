@@ -16,6 +16,7 @@ use crate::column::{columns, schema};
 use crate::engine::{EngineError, session};
 use crate::generation::Generation;
 use crate::hot::Hot;
+use crate::needle::IndexedScan;
 
 /// Columns of `events` that are computed when asked for: what most questions are about, under
 /// the shortest names.
@@ -96,7 +97,11 @@ impl View {
     }
 
     fn stored(&self) -> Result<Arc<dyn TableProvider>, EngineError> {
-        Ok(Arc::new(self.scan()?))
+        Ok(Arc::new(IndexedScan {
+            scan: self.scan()?,
+            table: self.table.clone(),
+            needles: self.generation.needles(),
+        }))
     }
 
     /// The files of the pinned version, read with the column types of the table.

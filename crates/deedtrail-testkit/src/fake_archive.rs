@@ -8,8 +8,8 @@ use std::time::Duration;
 use deedtrail_core::event::Event;
 use deedtrail_core::id::{AliasUid, TenantId};
 use deedtrail_core::port::archive::{
-    ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, EventFilter, OutputFormat,
-    QueryBudget, QueryCost,
+    ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, Cutoffs, EventFilter,
+    Leaving, OutputFormat, QueryBudget, QueryCost,
 };
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::time::Timestamp;
@@ -65,6 +65,34 @@ impl Archive for FakeArchive {
 
     fn compact(&self) -> Result<(), ArchiveError> {
         Ok(())
+    }
+
+    fn prune(
+        &self,
+        cutoffs: &Cutoffs,
+        announce: &mut dyn FnMut(&[Leaving]) -> bool,
+    ) -> Result<u64, ArchiveError> {
+        let mut state = self.state();
+        let mut leaving: BTreeMap<_, u64> = BTreeMap::new();
+        for event in state.events.iter().filter(|event| cutoffs.is_due(event)) {
+            let whose = (event.tenant.clone(), event.source.clone());
+            *leaving.entry(whose).or_default() += 1;
+        }
+        let removed = leaving.values().sum();
+        let leaving = leaving
+            .into_iter()
+            .map(|((tenant, source), events)| Leaving {
+                before_day: cutoffs.of(&source).unwrap_or_default(),
+                tenant,
+                source,
+                events,
+            });
+        let leaving: Vec<Leaving> = leaving.collect();
+        if leaving.is_empty() || !announce(&leaving) {
+            return Ok(0);
+        }
+        state.events.retain(|event| !cutoffs.is_due(event));
+        Ok(removed)
     }
 
     fn start_rebuild(&self) -> Result<(), ArchiveError> {

@@ -3,6 +3,7 @@
 mod mistake;
 mod pull;
 mod range;
+mod retention;
 mod signal;
 mod target;
 mod timestamp;
@@ -20,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use pull::{BucketConfig, BucketLayout, FolderConfig, NatsConfig};
+pub(crate) use retention::RetentionConfig;
 pub(crate) use signal::{SignalConfig, SignalDelivery};
 pub(crate) use target::{TargetRuleConfig, TargetsConfig};
 pub(crate) use timestamp::TimestampConfig;
@@ -76,6 +78,10 @@ pub(crate) struct Config {
     /// Memory a single query may use, MiB.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub(crate) query_memory_mib: usize,
+    /// Disk space that all queries together may use for what does not fit into their memory, MiB; it
+    /// lies in `archive/spill` of the data folder and is empty while no query runs.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub(crate) query_spill_mib: u64,
     /// Time a single query may take, seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub(crate) query_timeout_s: u64,
@@ -85,6 +91,9 @@ pub(crate) struct Config {
     /// Deliveries processed at the same time; further ones are answered 429 with Retry-After.
     #[schemars(range(min = 1, max = 65_536))]
     pub(crate) ingest_concurrency: usize,
+    /// How long events stay in the archive, where pages and queries see them: by their own time, in
+    /// whole UTC days. The evidence log keeps their records.
+    pub(crate) retention: RetentionConfig,
     /// What is said of targets.
     pub(crate) targets: TargetsConfig,
     /// Thresholds of the code detectors.
@@ -176,9 +185,11 @@ impl Default for Config {
             timestamps: BTreeMap::new(),
             checkpoints: user_folder("XDG_STATE_HOME", ".local/state").join("checkpoints"),
             query_memory_mib: 512,
+            query_spill_mib: 2048,
             query_timeout_s: 30,
             segment_mib: 64,
             ingest_concurrency: 64,
+            retention: RetentionConfig::default(),
             targets: TargetsConfig::default(),
             detection: Settings::default(),
         }

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use deedtrail_app::access::Principal;
 use deedtrail_app::pipeline::{Detection, Pipeline, Worker};
+use deedtrail_app::retention::Retention;
 use deedtrail_app::{App, Ports, configuration, signal, webhook};
 use deedtrail_archive::{DeltaArchive, ParquetTables};
 use deedtrail_core::id::SourceName;
@@ -82,7 +83,7 @@ impl Instance {
         let witnesses = witnesses::open(config, &log)?;
         let timestamps = timestamps::open(config, &log, &entropy)?;
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
-        let archive = DeltaArchive::open(&data.join("archive"), ARCHIVE_WRITER)?;
+        let archive = open_archive(config)?;
         let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
         let event_key = event_key(data, entropy.as_ref())?;
         let ports = Ports {
@@ -120,7 +121,9 @@ impl Instance {
         };
         let fingerprints = [loaded.fingerprint, sequences.fingerprint, said.fingerprint];
         record_what_is_in_force(&app, &detection, fingerprints)?;
+        let retention = retention_in_force(&app, config)?;
         let pipeline = Pipeline::open(ports, detection, event_key)?.fed_by(&app.handover);
+        let pipeline = pipeline.keeping(retention);
         Ok(Self {
             config: config.clone(),
             worker: Worker::start(pipeline, &app.processing)?,
@@ -316,6 +319,26 @@ pub(crate) fn event_key(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u
         }
         Err(error) => Err(error).with_context(context),
     }
+}
+
+fn open_archive(config: &Config) -> anyhow::Result<DeltaArchive> {
+    let folder = config.data.join("archive");
+    let spill_bytes_max = config.query_spill_mib << 20;
+    let archive = DeltaArchive::open_with(&folder, ARCHIVE_WRITER, spill_bytes_max);
+    Ok(archive?)
+}
+
+/// How long events stay in the archive. By which setting they leave is an entry of the log, once
+/// there is one.
+fn retention_in_force(app: &App, config: &Config) -> anyhow::Result<Retention> {
+    let retention = config.retention.read()?;
+    let name = format!("configuration.{}", configuration::RETENTION);
+    let was_set = app.ports.store.setting(&name)?.is_some();
+    if app.ports.log.damage().is_none() && (was_set || !retention.is_endless()) {
+        let content = serde_json::to_vec(&retention)?;
+        app.record_configuration(&Principal::local(), configuration::RETENTION, content)?;
+    }
+    Ok(retention)
 }
 
 /// Detection is a function of the log: the rules and mappings in force are entries of it.

@@ -5,9 +5,11 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_core::time::Timestamp;
 
 use crate::config::Config;
+use crate::instance::{known_source, registry};
 use crate::tls;
 
 /// Most files of a folder that are tried.
@@ -43,7 +45,34 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<Warning> {
         patterns.filter_map(move |pattern| one(setting.clone(), without_files(pattern)))
     });
     let alone = [listen, checkpoints, certificate].into_iter().flatten();
-    alone.chain(secrets).chain(folders).collect()
+    let retention = unknown_sources(config).into_iter();
+    alone
+        .chain(secrets)
+        .chain(folders)
+        .chain(retention)
+        .collect()
+}
+
+/// Names below `retention.sources` that no source has. They are in force all the same: events of
+/// a source that is no longer installed are of that name.
+fn unknown_sources(config: &Config) -> Vec<Warning> {
+    let names = &config.retention.sources;
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let Ok(registry) = registry(config) else {
+        // The start stops with that.
+        return Vec::new();
+    };
+    let known = || registry.sources().into_iter().map(|source| source.name);
+    let warning = |name: &String| {
+        let error = known_source(name, known()).err()?;
+        Some(Warning {
+            setting: format!("retention.sources.\"{name}\""),
+            text: format!("{error}; it is in force for events of that name alone"),
+        })
+    };
+    names.keys().filter_map(warning).collect()
 }
 
 fn plain(config: &Config) -> Option<String> {

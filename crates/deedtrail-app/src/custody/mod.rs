@@ -56,7 +56,12 @@ pub(crate) fn entry(principal: &Principal, deed: &Deed<'_>, now: Timestamp) -> N
     entry_by((&principal.tenant, &principal.name), deed, now)
 }
 
-fn entry_by((tenant, who): (&TenantId, &Text), deed: &Deed<'_>, now: Timestamp) -> NewEntry {
+/// The same of something that no principal does.
+pub(crate) fn entry_by(
+    (tenant, who): (&TenantId, &Text),
+    deed: &Deed<'_>,
+    now: Timestamp,
+) -> NewEntry {
     let Deed { what, on, .. } = deed;
     let text = format!("{who} {what}: {on}");
     let about = deed.about.iter().take(SUBJECTS_MAX);

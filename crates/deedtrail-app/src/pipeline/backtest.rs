@@ -20,6 +20,7 @@ use super::health::Health;
 use super::snapshot::State;
 use super::{Detection, Pipeline, PipelineError, facts_by_name};
 use crate::Ports;
+use crate::retention::Retention;
 
 /// Findings shown in full; the others are counted.
 pub const BACKTEST_EXAMPLES_MAX: usize = 5;
@@ -318,6 +319,8 @@ impl Pipeline {
             committing: Beside::new("archive-commit"),
             compacting: Beside::new("archive-compact"),
             uncompacted: 0,
+            retention: Retention::default(),
+            retained_on: i64::MIN,
             committed_at: ports.clock.now(),
             stored: Sequence::MAX,
             state: State::new(&detection),

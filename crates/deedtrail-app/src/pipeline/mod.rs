@@ -39,6 +39,7 @@ use deedtrail_detect::{Detector, RuleSet, Settings};
 
 use crate::Ports;
 use crate::custody;
+use crate::retention::{self, Retention, RetentionError};
 use crate::target::Targets;
 use ahead::{Ahead, Mapped};
 use batch::Batch;
@@ -93,6 +94,8 @@ pub enum PipelineError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    #[error("events that are due stay in the archive: {0}")]
+    Retention(#[from] RetentionError),
     #[error("the state cannot be written: {0}")]
     State(serde_json::Error),
 }
@@ -116,6 +119,9 @@ pub struct Pipeline {
     compacting: Beside,
     /// Commits since the last compaction.
     uncompacted: u64,
+    retention: Retention,
+    /// UTC day on which retention was last seen to.
+    retained_on: i64,
     /// Results of entries below this are in the store.
     stored: Sequence,
     hot_rows: u64,
@@ -145,6 +151,8 @@ impl Pipeline {
             committing: Beside::new("archive-commit"),
             compacting: Beside::new("archive-compact"),
             uncompacted: 0,
+            retention: Retention::default(),
+            retained_on: i64::MIN,
             committed_at: ports.clock.now(),
             stored: ports.store.processed()?,
             state,
@@ -167,10 +175,18 @@ impl Pipeline {
         self
     }
 
+    /// Lets events leave the archive, and not come in, when they are older than `retention` says.
+    #[must_use]
+    pub fn keeping(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
     /// The consumer as after a restart: what an error left half done is done again.
     fn reopened(&mut self) -> Result<Self, PipelineError> {
         self.committing.finish()?;
         let fresh = Self::open(self.ports.clone(), self.detection.clone(), self.event_key)?;
+        let fresh = fresh.keeping(self.retention.clone());
         Ok(fresh.fed_by(&self.handover))
     }
 
@@ -230,8 +246,10 @@ impl Pipeline {
         for mapped in entries {
             batch.take(mapped)?;
         }
-        let (rows, progress) = batch.finish(through);
+        let (mut rows, progress) = batch.finish(through);
         self.save(progress, through)?;
+        let cutoffs = self.retention.cutoffs(self.ports.clock.now());
+        rows.retain(|row| !cutoffs.is_due(row));
         self.hot_rows += rows.len() as u64;
         self.hot_text_bytes += rows
             .iter()
@@ -257,7 +275,8 @@ impl Pipeline {
             self.uncompacted += 1;
         }
         let caught_up = self.position >= self.ports.log.end();
-        if self.uncompacted >= if caught_up { 1 } else { COMPACT_COMMITS } {
+        let worth = if caught_up { 1 } else { COMPACT_COMMITS };
+        if self.uncompacted >= worth || (caught_up && self.is_retention_due()) {
             self.compact();
         }
         let age = self.ports.clock.now().micros_since(self.committed_at);
@@ -270,6 +289,12 @@ impl Pipeline {
             self.commit(taken.transpose()?)?;
         }
         Ok(())
+    }
+
+    /// Whether a day began on which events may be due to leave.
+    fn is_retention_due(&self) -> bool {
+        let today = self.ports.clock.now().utc_day();
+        !self.retention.is_endless() && self.retained_on != today
     }
 
     fn is_snapshot_due(&self, position: Sequence) -> bool {
@@ -327,15 +352,19 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Starts compacting what became small files, unless that is under way. Rows are complete
-    /// without it: an error is told and the next commit starts it again.
+    /// Starts compacting what became small files and removing what is due, unless that is under
+    /// way. Rows are complete without it: an error is told and the next commit starts it again.
     fn compact(&mut self) {
         if self.compacting.is_running() {
             return;
         }
         self.uncompacted = 0;
-        let ports = self.ports.clone();
-        let work = move || Ok(ports.archive.compact()?);
+        self.retained_on = self.ports.clock.now().utc_day();
+        let (ports, retention) = (self.ports.clone(), self.retention.clone());
+        let work = move || {
+            retention::apply(&ports, &retention)?;
+            Ok(ports.archive.compact()?)
+        };
         if let Err(error) = self.compacting.start(work) {
             tracing::error!(%error, "small files of the archive are left as they are");
         }

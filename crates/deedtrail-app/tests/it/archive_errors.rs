@@ -11,8 +11,8 @@ use deedtrail_app::{App, Ports};
 use deedtrail_core::event::Event;
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::archive::{
-    ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, EventFilter, OutputFormat,
-    QueryBudget, QueryCost,
+    ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, Cutoffs, EventFilter,
+    Leaving, OutputFormat, QueryBudget, QueryCost,
 };
 use deedtrail_core::port::log::{EvidenceLog as _, Sequence};
 use deedtrail_core::port::mapper::Encoding;
@@ -58,6 +58,14 @@ impl Archive for Failing {
     fn compact(&self) -> Result<(), ArchiveError> {
         fail_while_any(&self.compactions)?;
         self.inner.compact()
+    }
+
+    fn prune(
+        &self,
+        cutoffs: &Cutoffs,
+        announce: &mut dyn FnMut(&[Leaving]) -> bool,
+    ) -> Result<u64, ArchiveError> {
+        self.inner.prune(cutoffs, announce)
     }
 
     fn start_rebuild(&self) -> Result<(), ArchiveError> {

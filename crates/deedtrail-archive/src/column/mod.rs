@@ -33,6 +33,28 @@ pub(crate) const BLOOM_COLUMNS: [&str; 8] = [
     "src_ip",
     "link_uid",
 ];
+/// Columns of text whose values each file's index knows, so that a look-up opens only the files that
+/// hold the value: the ids of [`BLOOM_COLUMNS`], who acted, and the names analysts paste.
+pub(crate) const NEEDLE_COLUMNS: [&str; 18] = [
+    "actor_alias_uid",
+    "event_uid",
+    "session_uid",
+    "target_uid",
+    "target_alias_uid",
+    "on_behalf_of_uid",
+    "credential_uid",
+    "src_ip",
+    "link_uid",
+    "device_uid",
+    "message_uid",
+    "source_uid",
+    "actor_ref",
+    "actor_name",
+    "target_ref",
+    "target_name",
+    "client_fingerprint",
+    "trace_uid",
+];
 
 /// How a column is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,8 +211,16 @@ mod tests {
     fn names_are_unique_and_named_sets_exist() {
         let names: BTreeSet<&str> = columns().iter().map(|column| column.name).collect();
         assert_eq!(names.len(), columns().len());
-        for name in PARTITION_COLUMNS.iter().chain(&BLOOM_COLUMNS) {
+        let searched = BLOOM_COLUMNS.iter().chain(&NEEDLE_COLUMNS);
+        for name in PARTITION_COLUMNS.iter().chain(searched) {
             assert!(names.contains(name), "{name}");
+        }
+        for name in NEEDLE_COLUMNS {
+            let column = columns().iter().find(|column| column.name == name);
+            assert!(
+                matches!(column.unwrap().kind, Kind::Id | Kind::Text),
+                "{name}"
+            );
         }
     }
 

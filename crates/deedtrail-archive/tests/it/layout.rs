@@ -13,7 +13,7 @@ use deltalake::parquet::record::RowAccessor as _;
 use crate::fixture::{archive, counts, events, open};
 
 /// All Parquet files of the table, oldest path first.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -5,9 +5,13 @@
 mod fixture;
 mod foreign;
 mod layout;
+mod needle;
+mod prune;
 mod query;
 mod rebuild;
 mod reference;
+mod spill;
 mod storing;
 mod tables;
 mod timeline;
+mod versions;

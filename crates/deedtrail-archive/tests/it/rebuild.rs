@@ -35,7 +35,7 @@ fn queries_see_the_live_generation_until_the_swap() {
 
     archive.finish_rebuild().unwrap();
     assert_eq!((archive.covered(), counts(&archive)), (15, (15, 15)));
-    assert_eq!(generations(&folder), ["events", "events-000002"]);
+    assert_eq!(generations(&folder), ["events", "events-000002", "spill"]);
     drop(archive);
     assert_eq!(counts(&open(&folder)), (15, 15));
 }
@@ -52,7 +52,7 @@ fn an_unfinished_rebuild_is_forgotten() {
     drop(archive);
     let archive = open(&folder);
     assert_eq!((archive.covered(), counts(&archive)), (10, (10, 10)));
-    assert_eq!(generations(&folder), ["events", "events-000001"]);
+    assert_eq!(generations(&folder), ["events", "events-000001", "spill"]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The archive: canonical events in an open table format, plus the rows not yet flushed.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
 use crate::event::Event;
-use crate::id::{AliasUid, EventUid, TenantId};
+use crate::id::{AliasUid, EventUid, SourceName, TenantId};
 use crate::port::log::Sequence;
 use crate::time::Timestamp;
 
@@ -28,6 +29,38 @@ pub struct EventFilter {
     pub to: Option<Timestamp>,
     /// Case-insensitive substring of operation, actor, target or source IP.
     pub text: Option<String>,
+}
+
+/// Which events leave the archive: those whose UTC day of `time_effective` is before the first day
+/// that stays, days since the epoch. `None`: all stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cutoffs {
+    pub sources: BTreeMap<SourceName, Option<i64>>,
+    /// Of sources that are not named.
+    pub others: Option<i64>,
+}
+
+impl Cutoffs {
+    /// First day that stays of a source's events.
+    pub fn of(&self, source: &SourceName) -> Option<i64> {
+        self.sources.get(source).copied().unwrap_or(self.others)
+    }
+
+    /// Whether an event is to leave, or not to come in.
+    pub fn is_due(&self, event: &Event) -> bool {
+        let day = event.time_effective.utc_day();
+        self.of(&event.source).is_some_and(|first| day < first)
+    }
+}
+
+/// Events of a tenant and source that are about to leave the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    pub tenant: TenantId,
+    pub source: SourceName,
+    /// They are of days before this one, days since the epoch.
+    pub before_day: i64,
+    pub events: u64,
 }
 
 /// Where a page of a list starts: after this (time, uid), newest first.
@@ -98,9 +131,13 @@ pub enum ArchiveError {
     #[error("the query is not understood: {0}")]
     BadQuery(String),
     #[error(
-        "the query needs more than {limit_bytes} bytes of memory; narrow the time range, select fewer columns or raise --memory"
+        "the query needs more than {limit_bytes} bytes of memory, and what it does cannot be put aside on disk; narrow the time range, select fewer columns or raise --memory (`query_memory_mib`)"
     )]
     OverMemory { limit_bytes: usize },
+    #[error(
+        "what queries put aside on disk because it does not fit into {memory_bytes} bytes of memory reaches its limit, or the disk is full; narrow the time range, select fewer columns, raise --memory or the setting `query_spill_mib`"
+    )]
+    OverSpill { memory_bytes: usize },
     #[error("the query ran longer than {limit_s} s; narrow the time range or raise --timeout")]
     OverTime { limit_s: u64 },
     #[error(
@@ -136,8 +173,17 @@ pub trait Archive: Send + Sync + std::fmt::Debug {
     fn add(&self, events: Vec<Event>, through: Sequence) -> Result<(), ArchiveError>;
     /// Commits all hot rows and the position they cover in one transaction. No-op without news.
     fn commit(&self) -> Result<(), ArchiveError>;
-    /// Rewrites small files into large sorted ones; never blocks `commit`.
+    /// Rewrites small files into large sorted ones, keeps their indexes whole and removes what
+    /// nothing refers to; never blocks `commit`.
     fn compact(&self) -> Result<(), ArchiveError>;
+    /// Removes the stored events that are due, in whole rows. `announce` hears first what leaves;
+    /// when it says no, nothing does. Returns how many left; after an error some may have, and the
+    /// same call removes the rest.
+    fn prune(
+        &self,
+        cutoffs: &Cutoffs,
+        announce: &mut dyn FnMut(&[Leaving]) -> bool,
+    ) -> Result<u64, ArchiveError>;
     /// Starts an empty table generation next to the live one; the next `commit`s fill it until
     /// `finish_rebuild` swaps it in. Queries keep seeing the live one.
     fn start_rebuild(&self) -> Result<(), ArchiveError>;

@@ -79,7 +79,9 @@ impl EntitlementSection {
         match app.entitlement_use(principal, file, (None, None)) {
             Ok(told) => Ok(Self::of(&told, file, app.ports.clock.now())),
             Err(ReadingError::Archive(
-                error @ (ArchiveError::OverTime { .. } | ArchiveError::OverMemory { .. }),
+                error @ (ArchiveError::OverTime { .. }
+                | ArchiveError::OverMemory { .. }
+                | ArchiveError::OverSpill { .. }),
             )) => Ok(Self::without(&format!("It cannot be told here: {error}."))),
             Err(error) => Err(error.into()),
         }

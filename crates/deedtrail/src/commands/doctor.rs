@@ -46,6 +46,7 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     checks.extend(witnesses(context));
     checks.extend(timestamps(context));
     checks.push(processing(context)?);
+    checks.push(retention(context)?);
     checks.push(rules(context.app()));
     checks.push(sequences(context.app()));
     checks.extend(settings(context));
@@ -209,6 +210,28 @@ fn processing(context: &Context<'_>) -> anyhow::Result<Check> {
         }
         None => Check::new("processing", true, detail),
     })
+}
+
+/// How long events stay in the archive, and what left it last.
+fn retention(context: &Context<'_>) -> anyhow::Result<Check> {
+    let retention = context.instance.config.retention.read()?;
+    let stays = |days: u32| match days {
+        0 => "for ever".to_owned(),
+        days => counted(days as usize, "day"),
+    };
+    let others = stays(retention.days.unwrap_or(0));
+    let sources = retention.sources.iter();
+    let sources = sources.map(|(source, days)| format!(", those of {source} {}", stays(*days)));
+    let sources: String = sources.collect();
+    let left = match deedtrail_app::retention::last(&context.app().ports)? {
+        Some(left) => format!(
+            "; last at {}: {} events left, {}",
+            left.at, left.events, left.of
+        ),
+        None => String::new(),
+    };
+    let detail = format!("events stay in the archive {others}{sources}{left}");
+    Ok(Check::new("retention", true, detail))
 }
 
 fn rules(app: &App) -> Check {

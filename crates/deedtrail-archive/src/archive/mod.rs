@@ -1,16 +1,19 @@
 //! [`DeltaArchive`]: the port's operations over generations, hot rows and the query engine.
 
+mod folder;
+mod upkeep;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use deedtrail_core::event::Event;
 use deedtrail_core::id::TenantId;
 use deedtrail_core::port::archive::{
-    ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, EventFilter, OutputFormat,
-    QueryBudget, QueryCost,
+    ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, Cutoffs, EventFilter,
+    Leaving, OutputFormat, QueryBudget, QueryCost,
 };
 use deedtrail_core::port::log::Sequence;
 use deltalake::kernel::{Action, Transaction};
@@ -19,21 +22,22 @@ use deltalake::table::state::DeltaTableState;
 
 use crate::column::PARTITION_COLUMNS;
 use crate::engine::{Engine, EngineError};
-use crate::generation::{Generation, file_error, sync_all};
+use crate::generation::{Generation, file_error};
 use crate::hot::Hot;
 use crate::view::View;
-use crate::{compact, query, rows, timeline, writer};
+use crate::{query, rows, timeline, writer};
+use folder::{free_folder, point_to, remove_others};
 
 /// Name of the link to the live generation. Engines that read Delta tables open this path.
 const LIVE_LINK: &str = "events";
 
-/// How often files that nothing refers to are looked for: that reads the table and lists them all.
-const CLEAN_EVERY: Duration = Duration::from_hours(1);
+/// Bytes that all queries together may put aside on disk, unless [`DeltaArchive::open_with`] is told.
+const SPILL_BYTES_MAX: u64 = 2 << 30;
 
 /// The archive cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the archive at {folder} cannot be opened: {reason}; `deedtrail rebuild` makes it anew from the log"
+    "the archive at {folder} cannot be opened: {reason}. Where nothing else helps, remove that folder: the next start makes it anew from the log"
 )]
 pub struct OpenError {
     folder: String,
@@ -76,18 +80,27 @@ impl DeltaArchive {
     ///
     /// A rebuild that did not finish is forgotten; the live table is as it was.
     pub fn open(folder: &Path, log_origin: &str) -> Result<Self, OpenError> {
-        Self::open_at(folder, log_origin).map_err(|error| OpenError {
+        Self::open_with(folder, log_origin, SPILL_BYTES_MAX)
+    }
+
+    /// As [`Self::open`]; all queries together may put `spill_bytes_max` bytes aside on disk.
+    pub fn open_with(
+        folder: &Path,
+        log_origin: &str,
+        spill_bytes_max: u64,
+    ) -> Result<Self, OpenError> {
+        Self::open_at(folder, log_origin, spill_bytes_max).map_err(|error| OpenError {
             folder: folder.display().to_string(),
             reason: error.to_string(),
         })
     }
 
-    fn open_at(folder: &Path, log_origin: &str) -> Result<Self, EngineError> {
+    fn open_at(folder: &Path, log_origin: &str, spill_bytes_max: u64) -> Result<Self, EngineError> {
         std::fs::create_dir_all(folder).map_err(|source| file_error(folder, source))?;
         let folder = folder
             .canonicalize()
             .map_err(|source| file_error(folder, source))?;
-        let engine = Engine::start()?;
+        let engine = Engine::start(&folder, spill_bytes_max)?;
         let live = match std::fs::read_link(folder.join(LIVE_LINK)) {
             Ok(name) => engine.run(load(folder.join(name), log_origin.to_owned()))??,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -166,8 +179,14 @@ impl DeltaArchive {
             Vec::new()
         } else {
             let (table, log_store) = (view.table, generation.log_store());
-            self.engine
-                .run(async move { writer::write_files(&table, &log_store, &batches).await })??
+            let files = self
+                .engine
+                .run(async move { writer::write_files(&table, &log_store, &batches).await })??;
+            let needles = generation.needles();
+            for file in &files {
+                needles.add(&file.path, file.size);
+            }
+            files
         };
 
         let publishing = held(&self.publishing);
@@ -215,36 +234,6 @@ impl DeltaArchive {
         expect_position(stored, view.covered)
     }
 
-    /// Rewrites one set of small files of the live generation; false when there is none.
-    fn compact_once(&self) -> Result<bool, EngineError> {
-        let view = self.live();
-        let Some(group) = compact::next_group(&view.table) else {
-            return Ok(false);
-        };
-        let environment = self.engine.environment();
-        let generation = Arc::clone(&view.generation);
-        let actions = self
-            .engine
-            .run(async move { compact::rewrite(&view, group, environment).await })??;
-
-        let _publishing = held(&self.publishing);
-        let live = self.live();
-        if live.generation.folder() != generation.folder() {
-            return Ok(false);
-        }
-        let origin = self.origin.clone();
-        let table = self.engine.run(async move {
-            let covered = live.covered;
-            let (base, stored) = newest(live, origin).await?;
-            expect_position(stored, covered)?;
-            generation
-                .commit(&base, actions, compact::operation(), None)
-                .await
-        })??;
-        self.with_state(|state| state.live.table = table);
-        Ok(true)
-    }
-
     /// Makes the filled generation the live one; the former live one goes with its last reader.
     fn swap(&self) -> Result<(), EngineError> {
         self.store()?;
@@ -282,17 +271,18 @@ impl Archive for DeltaArchive {
 
     fn compact(&self) -> Result<(), ArchiveError> {
         let mut cleaned = held(&self.compacting);
-        while self.compact_once().map_err(|error| self.failed(error))? {}
-        if cleaned.is_some_and(|at| at.elapsed() < CLEAN_EVERY) {
-            return Ok(());
-        }
-        let generation = self.live().generation;
-        self.engine
-            .run(async move { generation.clean().await })
-            .and_then(|cleaned| cleaned)
-            .map_err(|error| self.failed(error))?;
-        *cleaned = Some(Instant::now());
-        Ok(())
+        self.keep_up(&mut cleaned)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn prune(
+        &self,
+        cutoffs: &Cutoffs,
+        announce: &mut dyn FnMut(&[Leaving]) -> bool,
+    ) -> Result<u64, ArchiveError> {
+        let _upkeep = held(&self.compacting);
+        self.remove_due(cutoffs, announce)
+            .map_err(|error| self.failed(error))
     }
 
     fn start_rebuild(&self) -> Result<(), ArchiveError> {
@@ -438,61 +428,4 @@ async fn load(folder: PathBuf, origin: String) -> Result<View, EngineError> {
         covered,
         hot: Hot::after(covered),
     })
-}
-
-/// The folder of the next generation: one past the highest there is.
-fn free_folder(folder: &Path) -> Result<PathBuf, EngineError> {
-    let numbers = generations(folder)?;
-    let next = numbers
-        .iter()
-        .filter_map(|path| number_of(path))
-        .max()
-        .map_or(1, |n| n + 1);
-    Ok(folder.join(format!("{LIVE_LINK}-{next:06}")))
-}
-
-fn number_of(generation: &Path) -> Option<u64> {
-    generation
-        .file_name()?
-        .to_str()?
-        .strip_prefix("events-")?
-        .parse()
-        .ok()
-}
-
-/// Folders of all generations in `folder`.
-fn generations(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
-    let entries = std::fs::read_dir(folder).map_err(|source| file_error(folder, source))?;
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-    let paths = paths
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| file_error(folder, source))?;
-    Ok(paths
-        .into_iter()
-        .filter(|path| number_of(path).is_some())
-        .collect())
-}
-
-/// Makes `events` link to `generation`, atomically and durably.
-fn point_to(folder: &Path, generation: &Path) -> Result<(), EngineError> {
-    let fresh = folder.join(format!("{LIVE_LINK}.new"));
-    let name = generation.strip_prefix(folder).unwrap_or(generation);
-    match std::fs::remove_file(&fresh) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(file_error(&fresh, error));
-        }
-        _ => {}
-    }
-    std::os::unix::fs::symlink(name, &fresh)
-        .and_then(|()| std::fs::rename(&fresh, folder.join(LIVE_LINK)))
-        .map_err(|source| file_error(&fresh, source))?;
-    sync_all([folder.to_path_buf()])
-}
-
-/// Removes what a rebuild that did not finish, or whose end was cut short, left behind.
-fn remove_others(folder: &Path, live: &Path) -> Result<(), EngineError> {
-    for other in generations(folder)?.iter().filter(|path| *path != live) {
-        std::fs::remove_dir_all(other).map_err(|source| file_error(other, source))?;
-    }
-    Ok(())
 }
