@@ -51,6 +51,13 @@ impl Shared {
         )
     }
 
+    /// Whether two marks of a place are of times near enough; of all else the sessions tell.
+    fn is_near(&self, mine: &Mark, other: &Mark) -> bool {
+        // Marks of places are left once in each stretch of time.
+        let within_us = self.within_us.saturating_add(PLACE_US);
+        !self.is_place() || mine.times.reach(&other.times, -within_us, within_us)
+    }
+
     /// Whether both were in one place.
     fn is_place(&self) -> bool {
         matches!(self.by, JoinBy::IdentityNetwork | JoinBy::EmailNetwork)
@@ -65,6 +72,16 @@ pub(super) struct Joined {
     confidence: u8,
     /// This one leads to the other.
     leads: bool,
+}
+
+impl Tracked {
+    /// Whether a join to a session with this mark would tell something new, and has room.
+    fn may_join(&self, other: &Mark, thing: &Shared) -> bool {
+        let mut joined = self.joined.iter();
+        let known = joined.find(|it| it.other == other.session && it.by == thing.by);
+        let room = self.joined.len() < JOINS_MAX;
+        known.map_or(room, |known| known.confidence < thing.confidence)
+    }
 }
 
 impl Sessions {
@@ -88,12 +105,17 @@ impl Sessions {
             by_network(seen, &mut shared);
         }
         for thing in shared {
-            let (mine, others) = self.marks.leave(
+            let (mine, mut others) = self.marks.leave(
                 thing.key,
                 (uid, thing.end),
                 event.time_effective,
                 thing.within_us,
             );
+            let Some(own) = self.tracked.get(&uid) else {
+                continue;
+            };
+            // Most are joined already, or were there at another time: no look at them is needed.
+            others.retain(|other| thing.is_near(&mine, other) && own.may_join(other, &thing));
             // Of a person's many sessions the newest led here; of all else everything belongs
             // together.
             let one = thing.by == JoinBy::Delegation;
@@ -228,12 +250,8 @@ fn near((from, a): (&Mark, &Tracked), (to, b): (&Mark, &Tracked), thing: &Shared
         Times::of(first.min(session.started), last.max(session.last))
     };
     let within_us = thing.within_us;
-    if thing.is_place() {
-        // Marks of places are left once in each stretch of time.
-        let within_us = within_us.saturating_add(PLACE_US);
-        return from.times.reach(&to.times, -within_us, within_us);
-    }
     match thing.by {
+        _ if thing.is_place() => thing.is_near(from, to),
         // Nothing leads to what was there before, but for clocks that differ.
         JoinBy::Queue => from.times.reach(&to.times, -CLOCKS_US_MAX, within_us),
         _ if thing.leads() => {

@@ -114,18 +114,18 @@ impl Marks {
         }
         let old = self.old.get(&key).map(Vec::as_slice).unwrap_or_default();
         let young = self.young.entry(key).or_default();
-        let own = |known: &&Mark| known.session == session && known.end == end;
-        if !young.iter().any(|known| own(&known)) {
+        let own = |known: &Mark| known.session == session && known.end == end;
+        if !young.iter().any(own) {
             if young.len() >= MARKS_PER_KEY_MAX {
                 young.remove(0);
             } else {
                 self.count += 1;
             }
-            let times = old.iter().find(own).map(|known| known.times);
+            let times = old.iter().find(|known| own(known));
             young.push(Mark {
                 session,
                 end,
-                times: times.unwrap_or_default(),
+                times: times.map(|known| known.times).unwrap_or_default(),
             });
         }
         let mut mine = Mark {
@@ -133,15 +133,24 @@ impl Marks {
             end,
             times: Times::of(at, at),
         };
-        if let Some(known) = young.iter_mut().find(|known| own(&&**known)) {
+        if let Some(known) = young.iter_mut().rfind(|known| own(known)) {
             known.times.note(at, bridged_us);
             mine = *known;
         }
-        let mut others: Vec<Mark> = Vec::new();
-        for known in young.iter().rev().chain(old.iter().rev()) {
-            let again = |other: &Mark| other.session == known.session && other.end == known.end;
-            let room = others.len() < MARKS_PER_KEY_MAX;
-            if known.session != session && room && !others.iter().any(again) {
+        // A generation holds one mark of a session and end; the same one may be in both.
+        let of_others = |known: &&Mark| known.session != session;
+        let mut others = Vec::with_capacity(young.len());
+        others.extend(young.iter().rev().filter(of_others).copied());
+        let again = |known: &Mark, newer: &[Mark]| {
+            let mut newer = newer.iter();
+            newer.any(|newer| newer.session == known.session && newer.end == known.end)
+        };
+        let newer = others.len();
+        for known in old.iter().rev().filter(of_others) {
+            if others.len() >= MARKS_PER_KEY_MAX {
+                break;
+            }
+            if !again(known, &others[..newer]) {
                 others.push(*known);
             }
         }

@@ -41,7 +41,8 @@ pub(crate) const BLIND: &str = "code/blind-session";
 /// What is known about sessions that may still go on; part of the detector's state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sessions {
-    tracked: BTreeMap<SessionUid, Tracked>,
+    /// Boxed, so that a look-up passes over ids that lie together.
+    tracked: BTreeMap<SessionUid, Box<Tracked>>,
     /// Sessions known by their pauses, by hash of actor, credential and client.
     spans: BTreeMap<u64, Vec<Span>>,
     /// When a tick has to look at which session again; one entry each.
@@ -119,7 +120,7 @@ impl Sessions {
     /// further part of it.
     fn end_part(&mut self, uid: SessionUid, at: Timestamp, changed: &mut Changed) {
         let rested =
-            |tracked: &&mut Tracked| at.micros_since(tracked.session.last) >= LATENESS_US_MAX;
+            |tracked: &&mut Box<Tracked>| at.micros_since(tracked.session.last) >= LATENESS_US_MAX;
         if let Some(tracked) = self.tracked.get_mut(&uid).filter(rested) {
             tracked.session.ended = Some(tracked.session.last);
             changed.touched.insert(uid);
@@ -131,7 +132,7 @@ impl Sessions {
         if self.tracked.len() >= TRACKED_SESSIONS_MAX {
             self.make_room(changed);
         }
-        let tracked = Tracked::new(uid, seen);
+        let tracked = Box::new(Tracked::new(uid, seen));
         self.due.insert((tracked.due, uid));
         self.tracked.insert(uid, tracked);
     }
