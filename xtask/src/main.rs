@@ -87,7 +87,7 @@ enum Command {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
-    /// Live whole lives of a log on a simulated machine, each drawn from a seed
+    /// Live whole lives of a log, or of the pipeline above it, on a simulated machine, each drawn from a seed
     Sim {
         #[arg(long, default_value_t = 10_000)]
         seeds: u64,
@@ -97,6 +97,9 @@ enum Command {
         /// Programs of which each step is cut off by a power cut
         #[arg(long, default_value_t = 20)]
         sweeps: u64,
+        /// Lives of the whole pipeline above the log instead
+        #[arg(long)]
+        pipeline: bool,
     },
     /// Open every page of a demo in a real browser
     EndToEnd {
@@ -156,11 +159,19 @@ fn main() -> ExitCode {
             seeds,
             seed,
             sweeps,
-        } => Ok(sim::run(&sim::Plan {
-            seeds,
-            first: seed,
-            sweeps,
-        })),
+            pipeline,
+        } => {
+            let lived = if pipeline {
+                sim::pipeline::run
+            } else {
+                sim::run
+            };
+            Ok(lived(&sim::Plan {
+                seeds,
+                first: seed,
+                sweeps,
+            }))
+        }
         Command::EndToEnd {
             screenshots,
             binary,

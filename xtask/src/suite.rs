@@ -12,6 +12,12 @@ const LIVES: sim::Plan = sim::Plan {
     first: 1,
     sweeps: 4,
 };
+/// Lives of the pipeline of one run of the suite.
+const PIPELINE_LIVES: sim::Plan = sim::Plan {
+    seeds: 200,
+    first: 1,
+    sweeps: 0,
+};
 /// Damage of one run of the suite.
 const DAMAGE: sim::damage::Amount = sim::damage::Amount {
     bytes: 64 << 10,
@@ -44,6 +50,9 @@ pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
     parts.add("lints", || Ok(Tally::one(passes("cargo", &clippy)?)));
     parts.add("tests", unit_tests);
     parts.add("simulated lives", || Ok(sim::run(&LIVES)));
+    parts.add("simulated pipeline", || {
+        Ok(sim::pipeline::run(&PIPELINE_LIVES))
+    });
     parts.add("damage", || Ok(sim::damage::run(DAMAGE)));
     let binary = process::binary(None)?;
     parts.add("faults", || Ok(faults::run(&binary, FAULTS)));
