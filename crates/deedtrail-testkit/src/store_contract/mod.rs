@@ -23,7 +23,7 @@ type Rule = fn(&dyn Store) -> Outcome;
 
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 30] = [
+    let rules: [(&str, Rule); 31] = [
         ("an empty store is empty", progress::an_empty_store_is_empty),
         (
             "progress comes back as it was",
@@ -69,6 +69,10 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         ("charters are kept", charter::versions_are_kept),
         ("exceptions are kept", exception::exceptions_are_kept),
         ("behaviour is replaced", behaviour::behaviour_is_replaced),
+        (
+            "behaviour goes with a merge",
+            behaviour::behaviour_goes_with_a_merge,
+        ),
         ("baselines are kept", behaviour::baselines_are_kept),
         ("tokens", access::tokens),
         ("sign-in and sessions", access::sign_in_and_sessions),
