@@ -11,6 +11,7 @@ mod process;
 mod promise;
 mod public_rules;
 mod recognition;
+mod schedules;
 mod server;
 mod sim;
 mod suite;
@@ -101,6 +102,14 @@ enum Command {
         #[arg(long)]
         pipeline: bool,
     },
+    /// Run the log's threads in many orders, each drawn from a seed
+    Schedules {
+        #[arg(long, default_value_t = 10_000)]
+        count: u64,
+        /// The first order's seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Open every page of a demo in a real browser
     EndToEnd {
         /// Folder for screenshots
@@ -171,6 +180,9 @@ fn main() -> ExitCode {
                 first: seed,
                 sweeps,
             }))
+        }
+        Command::Schedules { count, seed } => {
+            schedules::run(schedules::Plan { count, first: seed })
         }
         Command::EndToEnd {
             screenshots,
