@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use process::Tally;
 
 #[derive(Debug, Parser)]
 #[command(name = "xtask")]
@@ -135,7 +136,17 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Args::parse().command {
+    match run(Args::parse().command) {
+        Ok(tally) => tally.conclude(),
+        Err(error) => {
+            process::say(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Tally> {
+    match command {
         Command::Test { no_install } => suite::run(no_install),
         Command::Crash {
             cycles,
@@ -201,12 +212,5 @@ fn main() -> ExitCode {
                 conformance::run(&binary, &folder)
             }
         }),
-    };
-    match result {
-        Ok(tally) => tally.conclude(),
-        Err(error) => {
-            process::say(format_args!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
     }
 }

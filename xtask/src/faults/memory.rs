@@ -12,7 +12,7 @@ const MEMORY_MIB: [u64; 8] = [96, 128, 160, 192, 256, 320, 448, 640];
 const SHORT_MIB: [u64; 2] = [160, 320];
 const CLIENTS: u64 = 4;
 /// Deliveries of 3 MiB of each client.
-const DELIVERIES: u64 = 12;
+const DELIVERIES: u64 = 4;
 const RECORDS: u64 = 50;
 const PADDING_BYTES: usize = 60_000;
 

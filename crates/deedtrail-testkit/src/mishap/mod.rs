@@ -25,6 +25,14 @@ pub enum Mishap {
     DieAfter,
 }
 
+/// What becomes of a call.
+enum Fate {
+    Works,
+    Struck(Mishap),
+    /// The process is dead.
+    Fails,
+}
+
 /// Counts the calls that one thread makes through the ports of one process, and strikes one of
 /// them. After death every call fails, whichever thread makes it.
 #[derive(Debug)]
@@ -83,34 +91,33 @@ impl Mishaps {
 
     /// Carries a call out; `None` when it fails.
     pub fn call<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
-        let mishap = self.next()?;
-        match mishap {
-            None => Some(work()),
-            Some(Mishap::FailBefore | Mishap::DieBefore) => None,
-            Some(Mishap::FailAfter | Mishap::DieAfter) => {
+        match self.next() {
+            Fate::Works => Some(work()),
+            Fate::Fails | Fate::Struck(Mishap::FailBefore | Mishap::DieBefore) => None,
+            Fate::Struck(Mishap::FailAfter | Mishap::DieAfter) => {
                 work();
                 None
             }
         }
     }
 
-    /// Counts a call and tells what befalls it; `None` after death.
-    fn next(&self) -> Option<Option<Mishap>> {
+    /// Counts a call and tells what befalls it.
+    fn next(&self) -> Fate {
         let mut state = self.state();
         if state.is_dead {
-            return None;
+            return Fate::Fails;
         }
         if std::thread::current().id() != self.owner {
-            return Some(None);
+            return Fate::Works;
         }
         state.calls += 1;
         let calls = state.calls;
         let Some((_, mishap)) = state.due.take_if(|(at, _)| *at <= calls) else {
-            return Some(None);
+            return Fate::Works;
         };
         state.is_dead = matches!(mishap, Mishap::DieBefore | Mishap::DieAfter);
         state.struck = Some(mishap);
-        Some(Some(mishap))
+        Fate::Struck(mishap)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -47,7 +47,7 @@ impl FaultyStore {
 
 impl Store for FaultyStore {
     fn processed(&self) -> Stored<Sequence> {
-        self.call(|store| store.processed())
+        self.call(Store::processed)
     }
 
     fn save(&self, progress: Progress) -> Stored<()> {
@@ -55,7 +55,7 @@ impl Store for FaultyStore {
     }
 
     fn forget_derived(&self) -> Stored<()> {
-        self.call(|store| store.forget_derived())
+        self.call(Store::forget_derived)
     }
 
     fn identities(&self, filter: &IdentityFilter) -> Stored<Vec<Identity>> {
@@ -79,7 +79,7 @@ impl Store for FaultyStore {
     }
 
     fn aliases(&self) -> Stored<Vec<AliasRecord>> {
-        self.call(|store| store.aliases())
+        self.call(Store::aliases)
     }
 
     fn aliases_of(&self, id: IdentityId) -> Stored<Vec<AliasRecord>> {
@@ -95,7 +95,7 @@ impl Store for FaultyStore {
     }
 
     fn credentials(&self) -> Stored<Vec<CredentialRecord>> {
-        self.call(|store| store.credentials())
+        self.call(Store::credentials)
     }
 
     fn credentials_of(&self, id: IdentityId) -> Stored<Vec<CredentialRecord>> {
@@ -103,7 +103,7 @@ impl Store for FaultyStore {
     }
 
     fn merges(&self) -> Stored<Vec<Merge>> {
-        self.call(|store| store.merges())
+        self.call(Store::merges)
     }
 
     fn entitlements(&self, tenant: &TenantId, import: &ImportName) -> Stored<Vec<Entitlement>> {
@@ -194,7 +194,7 @@ impl Store for FaultyStore {
     }
 
     fn source_health(&self) -> Stored<Vec<SourceHealth>> {
-        self.call(|store| store.source_health())
+        self.call(Store::source_health)
     }
 
     fn quarantined(&self, filter: &QuarantineFilter, limit: usize) -> Stored<Vec<Quarantined>> {
@@ -252,7 +252,7 @@ impl Store for FaultyStore {
     }
 
     fn tokens(&self) -> Stored<Vec<TokenRecord>> {
-        self.call(|store| store.tokens())
+        self.call(Store::tokens)
     }
 
     fn token_by_hash(&self, hash: &str) -> Stored<Option<TokenRecord>> {
@@ -304,7 +304,7 @@ impl Store for FaultyStore {
     }
 
     fn stored_bytes(&self) -> Stored<u64> {
-        self.call(|store| store.stored_bytes())
+        self.call(Store::stored_bytes)
     }
 
     fn setting(&self, name: &str) -> Stored<Option<String>> {

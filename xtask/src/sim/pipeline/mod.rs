@@ -3,6 +3,7 @@
 //! two calls. In the end everything derived must be what a run without mishaps makes of that log.
 
 mod derived;
+mod ending;
 mod log;
 mod records;
 mod said;

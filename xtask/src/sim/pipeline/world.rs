@@ -33,7 +33,7 @@ const STARTS_MAX: u32 = 30;
 /// Turns after which a pipeline that still finds something to do counts as broken.
 const TURNS_MAX: u32 = 100_000;
 /// Key of event ids.
-const EVENT_KEY: [u8; 32] = [7; 32];
+pub(super) const EVENT_KEY: [u8; 32] = [7; 32];
 /// 2026-03-02T12:00:00Z, about when the fixtures happen, µs since 1970.
 const BEGINNING_US: i64 = 1_772_452_800_000_000;
 
@@ -48,26 +48,26 @@ pub(super) struct Sent {
 pub(super) struct Process {
     app: App,
     pub(super) log: Arc<SimulatedLog>,
-    pipeline: SteppedPipeline,
+    pub(super) pipeline: SteppedPipeline,
 }
 
 /// A simulated server.
 pub(super) struct World {
     pub(super) dice: fastrand::Rng,
     pub(super) material: &'static Material,
-    disk: SimulatedDisk,
+    pub(super) disk: SimulatedDisk,
     pub(super) clock: Arc<FakeClock>,
     config: LogConfig,
     pub(super) store: Arc<MemoryStore>,
-    archive: Arc<FakeArchive>,
-    mishaps: Arc<Mishaps>,
+    pub(super) archive: Arc<FakeArchive>,
+    pub(super) mishaps: Arc<Mishaps>,
     pub(super) process: Option<Process>,
     pace: Pace,
     missing: Option<Safeguard>,
     /// What comes in from now on.
-    coming: VecDeque<Line>,
+    pub(super) coming: VecDeque<Line>,
     /// What was acknowledged.
-    acknowledged: Vec<Sent>,
+    pub(super) acknowledged: Vec<Sent>,
     /// Right sources of records that were sent under a wrong one.
     pub(super) misnamed: BTreeMap<Vec<u8>, SourceName>,
     /// Mishaps that somebody noticed.
@@ -160,7 +160,7 @@ impl World {
         })
     }
 
-    fn ports(&self, log: &Arc<SimulatedLog>) -> Ports {
+    pub(super) fn ports(&self, log: &Arc<SimulatedLog>) -> Ports {
         Ports {
             log: Arc::clone(log) as _,
             mapper: Arc::clone(&self.material.registry) as _,
@@ -178,7 +178,7 @@ impl World {
         }
     }
 
-    fn detection(&self) -> Detection {
+    pub(super) fn detection(&self) -> Detection {
         Detection {
             rules: Arc::clone(&self.material.rules),
             settings: Settings::default(),
@@ -215,7 +215,7 @@ impl World {
     }
 
     /// Starts the process when there is none, perhaps with mishaps on the way.
-    fn start(&mut self) -> Held {
+    pub(super) fn start(&mut self) -> Held {
         for attempt in 0..STARTS_MAX {
             if self.is_down() {
                 self.end_process();
@@ -324,7 +324,7 @@ impl World {
     }
 
     /// The next lines come in, until they are acknowledged.
-    fn deliver(&mut self) -> Held {
+    pub(super) fn deliver(&mut self) -> Held {
         let Some(first) = self.coming.pop_front() else {
             return Ok(());
         };
@@ -369,7 +369,7 @@ impl World {
     }
 
     /// How many of its records are new; `None` when it was not acknowledged.
-    fn send(&mut self, sent: &Sent) -> Result<Option<u64>, Broken> {
+    pub(super) fn send(&mut self, sent: &Sent) -> Result<Option<u64>, Broken> {
         let Some(process) = &self.process else {
             return Ok(None);
         };
@@ -447,7 +447,7 @@ impl World {
         Err(Broken("does not go on".to_owned()))
     }
 
-    fn catch_up(&mut self) -> Held {
+    pub(super) fn catch_up(&mut self) -> Held {
         for _ in 0..TURNS_MAX {
             if !self.turned()? {
                 return Ok(());
@@ -480,90 +480,6 @@ impl World {
         closed.or_else(|error| self.excused("not everything is stored", &error))?;
         self.note("stopped");
         self.end_process();
-        Ok(())
-    }
-
-    /// All the rest comes in, everything is sent once more, and all is processed.
-    pub(super) fn finish(&mut self) -> Held {
-        while !self.coming.is_empty() {
-            self.start()?;
-            self.deliver()?;
-        }
-        self.start()?;
-        // What was armed and did not strike is not due any more.
-        self.mishaps.calm();
-        self.disk.calm();
-        for sent in self.acknowledged.clone() {
-            let new = self.send(&sent)?;
-            ensure(new == Some(0), || {
-                format!("what was acknowledged is new once more: {new:?} of {sent:?}")
-            })?;
-        }
-        self.catch_up()?;
-        let Some(process) = &mut self.process else {
-            return Err(Broken("it does not run in the end".to_owned()));
-        };
-        let closed = process.pipeline.close();
-        let closed = closed.map_err(|error| Broken(format!("the last stop: {error}")));
-        let (end, covered) = (process.log.end(), self.archive.covered());
-        closed?;
-        ensure(covered == end, || {
-            format!("the archive covers {covered} of {end}")
-        })
-    }
-
-    /// The same log once more, by a pipeline that nothing befalls.
-    pub(super) fn calmly(&mut self) -> Result<(Arc<MemoryStore>, Arc<FakeArchive>), Broken> {
-        let Some(process) = &self.process else {
-            return Err(Broken("it does not run in the end".to_owned()));
-        };
-        let (store, archive) = (Arc::new(MemoryStore::default()), Arc::default());
-        let ports = Ports {
-            store: Arc::clone(&store) as _,
-            archive: Arc::clone(&archive) as _,
-            ..self.ports(&process.log)
-        };
-        let pace = Pace {
-            beside: Where::Stepped(0),
-            ..Pace::default()
-        };
-        let run = || {
-            let (detection, handover) = (self.detection(), Arc::default());
-            let mut calm = SteppedPipeline::open(ports, detection, EVENT_KEY, &handover, pace)?;
-            while calm.turn()? {}
-            calm.close()
-        };
-        run().map_err(|error: PipelineError| Broken(format!("a calm run: {error}")))?;
-        Ok((store, archive))
-    }
-
-    pub(super) fn archive(&self) -> &FakeArchive {
-        &self.archive
-    }
-
-    /// No record is in the log twice.
-    pub(super) fn each_once(&self) -> Held {
-        let Some(process) = &self.process else {
-            return Ok(());
-        };
-        let entries = process.log.read(0, usize::MAX);
-        let entries = entries.map_err(|error| Broken(format!("the log: {error}")))?;
-        let mut known = BTreeMap::new();
-        for stored in entries {
-            let (kind, source) = (stored.entry.kind, stored.entry.source.clone());
-            let Some(source) =
-                source.filter(|_| kind != deedtrail_core::port::log::EntryKind::Remap)
-            else {
-                continue;
-            };
-            let key = (source, stored.bytes().into_owned());
-            if let Some(first) = known.insert(key, stored.sequence) {
-                return Err(Broken(format!(
-                    "entries {first} and {} are the same record",
-                    stored.sequence
-                )));
-            }
-        }
         Ok(())
     }
 }
