@@ -11,6 +11,7 @@ mod process;
 mod promise;
 mod public_rules;
 mod recognition;
+mod schedules;
 mod server;
 mod sim;
 mod suite;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use process::Tally;
 
 #[derive(Debug, Parser)]
 #[command(name = "xtask")]
@@ -87,7 +89,7 @@ enum Command {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
-    /// Live whole lives of a log on a simulated machine, each drawn from a seed
+    /// Live whole lives of a log, or of the pipeline above it, on a simulated machine, each drawn from a seed
     Sim {
         #[arg(long, default_value_t = 10_000)]
         seeds: u64,
@@ -97,6 +99,17 @@ enum Command {
         /// Programs of which each step is cut off by a power cut
         #[arg(long, default_value_t = 20)]
         sweeps: u64,
+        /// Lives of the whole pipeline above the log instead
+        #[arg(long)]
+        pipeline: bool,
+    },
+    /// Run the log's threads in many orders, each drawn from a seed
+    Schedules {
+        #[arg(long, default_value_t = 10_000)]
+        count: u64,
+        /// The first order's seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Open every page of a demo in a real browser
     EndToEnd {
@@ -123,7 +136,17 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Args::parse().command {
+    match run(Args::parse().command) {
+        Ok(tally) => tally.conclude(),
+        Err(error) => {
+            process::say(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Tally> {
+    match command {
         Command::Test { no_install } => suite::run(no_install),
         Command::Crash {
             cycles,
@@ -156,11 +179,22 @@ fn main() -> ExitCode {
             seeds,
             seed,
             sweeps,
-        } => Ok(sim::run(&sim::Plan {
-            seeds,
-            first: seed,
-            sweeps,
-        })),
+            pipeline,
+        } => {
+            let lived = if pipeline {
+                sim::pipeline::run
+            } else {
+                sim::run
+            };
+            Ok(lived(&sim::Plan {
+                seeds,
+                first: seed,
+                sweeps,
+            }))
+        }
+        Command::Schedules { count, seed } => {
+            schedules::run(schedules::Plan { count, first: seed })
+        }
         Command::EndToEnd {
             screenshots,
             binary,
@@ -178,12 +212,5 @@ fn main() -> ExitCode {
                 conformance::run(&binary, &folder)
             }
         }),
-    };
-    match result {
-        Ok(tally) => tally.conclude(),
-        Err(error) => {
-            process::say(format_args!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
     }
 }

@@ -89,6 +89,11 @@ pub(crate) fn root() -> PathBuf {
         .unwrap_or_default()
 }
 
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// A command that runs in the checkout, without what cargo told this process about itself: some
 /// build scripts look at it, and would build their crates anew.
 fn command(program: &str) -> Command {

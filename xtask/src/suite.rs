@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all of it, in the order in which mistakes are cheapest to find.
 
 use crate::process::{self, Parts, Tally, passes, prints, say};
-use crate::{crash, end_to_end, faults, packages, sim, tidy};
+use crate::{crash, end_to_end, faults, packages, schedules, sim, tidy};
 
 /// Kill cycles of one run of the suite; `cargo xtask crash` does more.
 const CRASH_CYCLES: u32 = 50;
@@ -11,6 +11,17 @@ const LIVES: sim::Plan = sim::Plan {
     seeds: 3_000,
     first: 1,
     sweeps: 4,
+};
+/// Lives of the pipeline of one run of the suite.
+const PIPELINE_LIVES: sim::Plan = sim::Plan {
+    seeds: 200,
+    first: 1,
+    sweeps: 0,
+};
+/// Orders of the log's threads of one run of the suite.
+const ORDERS: schedules::Plan = schedules::Plan {
+    count: 2_000,
+    first: 1,
 };
 /// Damage of one run of the suite.
 const DAMAGE: sim::damage::Amount = sim::damage::Amount {
@@ -44,6 +55,10 @@ pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
     parts.add("lints", || Ok(Tally::one(passes("cargo", &clippy)?)));
     parts.add("tests", unit_tests);
     parts.add("simulated lives", || Ok(sim::run(&LIVES)));
+    parts.add("simulated pipeline", || {
+        Ok(sim::pipeline::run(&PIPELINE_LIVES))
+    });
+    parts.add("schedules", || schedules::run(ORDERS));
     parts.add("damage", || Ok(sim::damage::run(DAMAGE)));
     let binary = process::binary(None)?;
     parts.add("faults", || Ok(faults::run(&binary, FAULTS)));

@@ -2,13 +2,13 @@
 //! header followed by blocks of records.
 
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::limits::{BLOCK_BYTES, BLOCK_BYTES_MAX};
 use crate::merkle::{self, Hash};
 use crate::record::{self, RecordError};
+use crate::sync::{Mutex, OnceLock};
 
 /// First bytes of a header, with the version of its layout as the last.
 const HEADER_MAGIC: [u8; 4] = *b"DTB\x01";

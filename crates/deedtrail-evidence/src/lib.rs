@@ -27,13 +27,14 @@ mod segments;
 mod shared;
 #[cfg(feature = "simulation")]
 pub mod stepped;
+mod sync;
 pub mod timestamp;
 mod tree;
 mod watermark;
 pub mod witness;
 mod writer;
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use batch::{BatchHeader, HEADER_BYTES as BATCH_HEADER_BYTES};
 pub use check::Checked;

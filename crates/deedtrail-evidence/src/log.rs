@@ -1,8 +1,5 @@
 //! The log as its callers see it.
 
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -27,6 +24,9 @@ use crate::queue::{Append, Committed, Refusal, Request, WRITER_GONE};
 use crate::receipt;
 use crate::record::{self, RecordError};
 use crate::shared::{SealError, Shared};
+use crate::sync::mpsc::{Receiver, sync_channel};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Arc, Mutex};
 use crate::writer::Writer;
 use crate::{locked, read_locked};
 
@@ -124,7 +124,7 @@ impl Log {
     }
 
     fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
         let thread = thread.map_err(|source| OpenError::Io {
             operation: format!("start the thread {name}"),
             source,

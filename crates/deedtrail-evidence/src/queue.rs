@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::mpsc::SyncSender;
-use std::sync::{Condvar, Mutex, PoisonError};
 
 use deedtrail_core::limits::{BATCH_RECORDS_MAX, REQUEST_BYTES_MAX};
 use deedtrail_core::port::log::{AppendError, NewEntry, Outcome, Sequence};
@@ -13,6 +11,8 @@ use crate::limits::{COMMIT_BYTES, QUEUE_APPENDS_MAX, QUEUE_BYTES_MAX};
 use crate::locked;
 use crate::merkle::Hash;
 use crate::record;
+use crate::sync::mpsc::SyncSender;
+use crate::sync::{Condvar, Mutex, PoisonError};
 
 /// Appends of at least this many bytes are compressed by their caller, smaller ones together by
 /// the writer.

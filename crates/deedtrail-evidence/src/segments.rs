@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
 
 use deedtrail_core::port::log::{ReadError, Sequence};
 
 use crate::batch::{self, Batch, BatchHeader};
 use crate::disk::{Access, Disk, DiskFile, replace_file};
 use crate::segment::{self, Check, FrameAt, Scan, SegmentHeader, Walk};
+use crate::sync::{Arc, Mutex, RwLock};
 use crate::{locked, read_locked, write_locked};
 pub(crate) use damage::Damage;
 use damage::{classify, is_same};

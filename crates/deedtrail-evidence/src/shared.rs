@@ -2,8 +2,6 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use deedtrail_core::port::Clock;
@@ -16,6 +14,8 @@ use crate::index::IndexStore;
 use crate::note::{Checkpoint, NoteSigner};
 use crate::queue::{Queue, Refusal};
 use crate::segments::Segments;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use crate::tree::Tree;
 use crate::{locked, read_locked, write_locked};
 

@@ -1,14 +1,13 @@
 //! A log that commits when its caller says so: the production writer without its thread, so that a
 //! simulation decides which appends meet in one commit. For tests.
 
-use std::sync::Arc;
-
 use deedtrail_core::port::log::{AppendError, Appended, NewEntry};
 use deedtrail_core::port::{Clock, Entropy};
 
 use crate::disk::Disk;
 use crate::log::Answers;
 use crate::open::{self, OpenError, Surroundings};
+use crate::sync::Arc;
 use crate::writer::Writer;
 use crate::{Log, LogConfig};
 

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use deedtrail_core::port::log::ReadError;
 
 use crate::disk::{Access, Disk, read_file};
 use crate::merkle::{self, Hash, Head, Nodes};
+use crate::sync::Arc;
 
 /// Hashes of a full tile.
 const TILE_WIDTH: usize = 256;

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use deedtrail_core::port::log::Sequence;
 
 use crate::disk::{Access, Disk, DiskFile};
+use crate::sync::Arc;
 
 const MAGIC: [u8; 4] = *b"DTW\x01";
 const SLOT_BYTES: usize = 32;

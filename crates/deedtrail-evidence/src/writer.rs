@@ -1,7 +1,6 @@
 //! The one writer: takes what waits, writes it as one batch, syncs, then answers everyone.
 
 use std::io;
-use std::sync::Arc;
 
 use deedtrail_core::port::log::{Outcome, Sequence};
 
@@ -14,6 +13,7 @@ use crate::record;
 use crate::segment::{self, FrameAt, FrameHeader, SegmentHeader};
 use crate::segments::{OpenSegment, Tail, is_disk_full};
 use crate::shared::Shared;
+use crate::sync::{Arc, thread};
 use crate::watermark::Watermark;
 use crate::write_locked;
 
@@ -97,7 +97,7 @@ struct Panicking(Arc<Shared>);
 
 impl Drop for Panicking {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             self.0.queue.abandon();
         }
     }

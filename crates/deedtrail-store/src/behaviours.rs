@@ -10,8 +10,8 @@ use crate::columns::{from_json, json, row_limit};
 use crate::findings::FAMILY;
 
 pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Result<()> {
-    // What was learned of the one merged is known of the other.
-    for merge in progress.merges.iter().filter(|it| it.undone.is_none()) {
+    // What was learned of the one merged is known of the other, and stays there when that is undone.
+    for merge in &progress.merges {
         let sql = "DELETE FROM behaviours WHERE identity = ?1";
         tx.prepare_cached(sql)?.execute([merge.merged.to_bytes()])?;
     }

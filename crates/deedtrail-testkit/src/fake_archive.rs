@@ -29,6 +29,25 @@ struct State {
 }
 
 impl FakeArchive {
+    /// An archive whose table covers the log below `covered` with these events.
+    pub fn holding(events: Vec<Event>, covered: Sequence) -> Self {
+        Self {
+            state: Mutex::new(State {
+                events,
+                through: covered,
+                covered,
+                version: 0,
+            }),
+        }
+    }
+
+    /// The events of the table, those that are only hot left out.
+    pub fn stored(&self) -> Vec<Event> {
+        let state = self.state();
+        let stored = state.events.iter().filter(|it| is_below(it, state.covered));
+        stored.cloned().collect()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -48,7 +67,7 @@ impl Archive for FakeArchive {
     fn add(&self, events: Vec<Event>, through: Sequence) -> Result<(), ArchiveError> {
         let mut state = self.state();
         let before = state.through;
-        let is_fresh = |event: &Event| event.log_seq.max(event.derived_at) >= before;
+        let is_fresh = |event: &Event| !is_below(event, before);
         state.events.extend(events.into_iter().filter(is_fresh));
         state.through = before.max(through);
         Ok(())
@@ -196,6 +215,11 @@ impl Archive for FakeArchive {
             hot_rows: state.events.len() as u64 - rows,
         }
     }
+}
+
+/// Whether an event came of an entry below `position`.
+fn is_below(event: &Event, position: Sequence) -> bool {
+    event.log_seq.max(event.derived_at) < position
 }
 
 /// What the aliases named in `sql` did between the two instants it names, counted by everything it

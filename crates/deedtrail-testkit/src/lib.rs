@@ -7,6 +7,7 @@ mod fake_log;
 mod fake_mapper;
 mod fake_tables;
 mod memory_store;
+pub mod mishap;
 pub mod python;
 pub mod sample;
 pub mod store_contract;

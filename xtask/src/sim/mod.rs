@@ -8,6 +8,7 @@ pub(crate) mod damage;
 mod doubles;
 mod harm;
 mod model;
+pub(crate) mod pipeline;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,8 @@ const CONTROL_SEEDS: u64 = 400;
 const REPEATED_ONE_IN: u64 = 50;
 /// Failing seeds that are told.
 const TOLD_MAX: usize = 5;
+/// Figures of a life.
+const FIGURES: usize = 5;
 
 /// What a negative control takes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,18 +68,34 @@ pub(crate) struct Plan {
 struct Life {
     held: Held,
     digest: u64,
-    steps: u64,
+    /// What is counted of it; the steps of its disk come first.
+    figures: [u64; FIGURES],
+}
+
+impl Life {
+    /// One that did not begin.
+    fn broken(why: &str) -> Self {
+        Self {
+            held: Err(Broken(why.to_owned())),
+            digest: 0,
+            figures: [0; FIGURES],
+        }
+    }
+
+    fn of(world: &World, held: Held) -> Self {
+        Self {
+            held,
+            digest: world.digest,
+            figures: [world.disk.steps(), 0, 0, 0, 0],
+        }
+    }
 }
 
 fn live(seed: u64, missing: Option<Safeguard>, says: bool) -> Life {
     let mut world = World::new(seed, missing);
     world.says = says;
     let held = program(&mut world);
-    Life {
-        held,
-        digest: world.digest,
-        steps: world.disk.steps(),
-    }
+    Life::of(&world, held)
 }
 
 fn program(world: &mut World) -> Held {
@@ -91,11 +110,11 @@ pub(crate) fn run(plan: &Plan) -> Tally {
     let mut tally = Tally::default();
     if plan.seeds == 1 {
         let life = live(plan.first, None, true);
-        say(told(plan.first, &life.held));
+        say(told(plan.first, &life.held, "sim"));
         return Tally::one(life.held.is_ok());
     }
     let begun = Instant::now();
-    let (steps, failed) = many(plan);
+    let ([steps, ..], failed) = many(plan, &|seed| live(seed, None, false));
     say(format_args!(
         "sim: {} seeds from {}, {steps} steps of the disk, {} failed, {:.0} s",
         plan.seeds,
@@ -104,12 +123,17 @@ pub(crate) fn run(plan: &Plan) -> Tally {
         begun.elapsed().as_secs_f64()
     ));
     for (seed, held) in failed.iter().take(TOLD_MAX) {
-        say(told(*seed, held));
+        say(told(*seed, held, "sim"));
     }
     tally.add(Tally::one(failed.is_empty()));
     tally.add(sweep(plan.sweeps));
-    for safeguard in SAFEGUARDS {
-        tally.add(control(safeguard));
+    for missing in SAFEGUARDS {
+        let lives = |seed| live(seed, Some(missing), false);
+        tally.add(control(
+            &format!("sim without {missing:?}"),
+            CONTROL_SEEDS,
+            &lives,
+        ));
     }
     tally
 }
@@ -128,7 +152,7 @@ fn sweep(programs: u64) -> Tally {
                     if seed > programs {
                         break;
                     }
-                    let all = cut(seed, None).steps;
+                    let [all, ..] = cut(seed, None).figures;
                     for step in 1..=all {
                         states.fetch_add(1, Ordering::Relaxed);
                         if let Err(Broken(why)) = cut(seed, Some(step)).held {
@@ -159,26 +183,22 @@ fn cut(seed: u64, step: Option<u64>) -> Life {
         world.disk.crash_at(step);
     }
     let held = program(&mut world);
-    Life {
-        held,
-        digest: world.digest,
-        steps: world.disk.steps(),
-    }
+    Life::of(&world, held)
 }
 
-fn told(seed: u64, held: &Held) -> String {
+fn told(seed: u64, held: &Held, command: &str) -> String {
     match held {
         Ok(()) => format!("seed {seed}: everything held"),
         Err(Broken(why)) => {
-            format!("seed {seed}: {why} (again: cargo xtask sim --seeds 1 --seed {seed})")
+            format!("seed {seed}: {why} (again: cargo xtask {command} --seeds 1 --seed {seed})")
         }
     }
 }
 
-/// Lives all seeds; steps of all disks, and the seeds that failed.
-fn many(plan: &Plan) -> (u64, Vec<(u64, Held)>) {
-    let (next, steps) = (AtomicU64::new(0), AtomicU64::new(0));
-    let failed = Mutex::new(Vec::new());
+/// Lives all seeds; the sums of their figures, and the seeds that failed.
+fn many(plan: &Plan, live: &(dyn Fn(u64) -> Life + Sync)) -> ([u64; FIGURES], Vec<(u64, Held)>) {
+    let next = AtomicU64::new(0);
+    let outcome = Mutex::new(([0; FIGURES], Vec::new()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -189,38 +209,37 @@ fn many(plan: &Plan) -> (u64, Vec<(u64, Held)>) {
                         break;
                     }
                     let seed = plan.first + at;
-                    let life = live(seed, None, false);
-                    steps.fetch_add(life.steps, Ordering::Relaxed);
+                    let life = live(seed);
                     let mut held = life.held;
-                    if at % REPEATED_ONE_IN == 0 && live(seed, None, false).digest != life.digest {
+                    if at % REPEATED_ONE_IN == 0 && live(seed).digest != life.digest {
                         held = Err(Broken("is not the same the second time".to_owned()));
                     }
+                    let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+                    for (sum, figure) in outcome.0.iter_mut().zip(life.figures) {
+                        *sum += figure;
+                    }
                     if held.is_err() {
-                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                        failed.push((seed, held));
+                        outcome.1.push((seed, held));
                     }
                 }
             });
         }
     });
-    let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let outcome = outcome.into_inner();
+    let (figures, mut failed) = outcome.unwrap_or_else(PoisonError::into_inner);
     failed.sort_by_key(|(seed, _)| *seed);
-    (steps.into_inner(), failed)
+    (figures, failed)
 }
 
-/// Without a safeguard, some seed must fail.
-fn control(missing: Safeguard) -> Tally {
-    let found = (1..=CONTROL_SEEDS).find_map(|seed| {
-        let life = live(seed, Some(missing), false);
-        life.held.err().map(|Broken(why)| (seed, why))
+/// Without a safeguard, one of so many seeds must fail.
+fn control(what: &str, seeds: u64, live: &dyn Fn(u64) -> Life) -> Tally {
+    let found = (1..=seeds).find_map(|seed| {
+        let Broken(why) = live(seed).held.err()?;
+        Some((seed, why))
     });
     match &found {
-        Some((seed, why)) => say(format_args!(
-            "sim without {missing:?}: seed {seed} notices: {why}"
-        )),
-        None => say(format_args!(
-            "sim without {missing:?}: nothing in {CONTROL_SEEDS} seeds notices"
-        )),
+        Some((seed, why)) => say(format_args!("{what}: seed {seed} notices: {why}")),
+        None => say(format_args!("{what}: nothing in {seeds} seeds notices")),
     }
     Tally::one(found.is_some())
 }

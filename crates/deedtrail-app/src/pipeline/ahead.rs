@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{EntryKind, ReadError, Sequence, StoredEntry};
 
+use super::STEP_TEXT_BYTES_MAX;
 use super::handover::Handover;
-use super::{STEP_BYTES_MAX, STEP_TEXT_BYTES_MAX};
 use crate::Ports;
 
 /// An entry with what its source's mapping makes of it.
@@ -34,10 +34,15 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Reads up to [`STEP_BYTES_MAX`] from `from` on and maps what intake did not hand over, or
+    /// Reads up to `bytes_max` from `from` on and maps what intake did not hand over, or
     /// less of it when its events hold more than [`STEP_TEXT_BYTES_MAX`].
-    pub(super) fn read(ports: &Ports, handover: &Handover, from: Sequence) -> Self {
-        let entries = ports.log.read(from, STEP_BYTES_MAX);
+    pub(super) fn read(
+        ports: &Ports,
+        handover: &Handover,
+        from: Sequence,
+        bytes_max: usize,
+    ) -> Self {
+        let entries = ports.log.read(from, bytes_max);
         let last = entries.as_ref().ok().and_then(|entries| entries.last());
         let mut known = last.map_or_else(BTreeMap::new, |last| handover.take(last.sequence + 1));
         let mut text_bytes = 0;

@@ -13,10 +13,10 @@ use deedtrail_core::port::log::{ReadError, Sequence};
 use deedtrail_core::time::Timestamp;
 use serde::Serialize;
 
-use super::ahead::Ahead;
 use super::batch::Batch;
 use super::commit::Beside;
 use super::health::Health;
+use super::pace::Pace;
 use super::snapshot::State;
 use super::{Detection, Pipeline, PipelineError, facts_by_name};
 use crate::Ports;
@@ -312,12 +312,13 @@ impl Pipeline {
             matches: BTreeMap::new(),
             report: Backtest::default(),
         };
+        let pace = Pace::default();
         Self {
             health: Health::default(),
             sources: facts_by_name(&ports),
             ahead: None,
-            committing: Beside::new("archive-commit"),
-            compacting: Beside::new("archive-compact"),
+            committing: Beside::new("archive-commit", pace.beside),
+            compacting: Beside::new("archive-compact", pace.beside),
             uncompacted: 0,
             retention: Retention::default(),
             retained_on: i64::MIN,
@@ -327,6 +328,7 @@ impl Pipeline {
             detection,
             handover: Arc::default(),
             event_key,
+            pace,
             position: 0,
             hot_rows: 0,
             hot_text_bytes: 0,
@@ -345,7 +347,7 @@ impl Pipeline {
 
     /// One step of a trial; false at the end of the log.
     fn trial_step(&mut self) -> Result<bool, PipelineError> {
-        let entries = match Ahead::read(&self.ports, &self.handover, self.position).entries {
+        let entries = match self.read_from(self.position).entries {
             Err(ReadError::Damaged { last, .. }) => {
                 let first = self.position;
                 if let Some(trial) = &mut self.trial {

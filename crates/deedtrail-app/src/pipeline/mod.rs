@@ -13,7 +13,10 @@ mod decided;
 mod fields;
 mod handover;
 mod health;
+mod pace;
 mod snapshot;
+#[cfg(feature = "simulation")]
+pub mod stepped;
 mod worker;
 
 pub use backtest::{
@@ -45,14 +48,11 @@ use ahead::{Ahead, Mapped};
 use batch::Batch;
 use commit::Beside;
 use health::Health;
+use pace::Pace;
 use snapshot::{Snapshot, State};
 
-/// Bytes of the log taken in one step.
-const STEP_BYTES_MAX: usize = 4 << 20;
 /// Text in the events of one step, bytes; the record that reaches it is the step's last.
 const STEP_TEXT_BYTES_MAX: usize = 64 << 20;
-/// Hot rows after which the archive is committed.
-const COMMIT_ROWS: u64 = 150_000;
 /// Text in hot rows after which the archive is committed, bytes.
 const COMMIT_TEXT_BYTES: usize = 128 << 20;
 /// So many times either limit hot, and the pipeline waits for the commit under way.
@@ -60,10 +60,6 @@ const COMMITS_BEHIND_MAX: u64 = 2;
 /// Commits after which small files are compacted although the pipeline is behind; when it has
 /// caught up, every commit is followed by it.
 const COMPACT_COMMITS: u64 = 8;
-/// Longest time a row stays hot only, µs.
-const COMMIT_AGE_US: i64 = 30 * Timestamp::SECOND_US;
-/// Entries after which the state is snapshotted.
-const SNAPSHOT_ENTRIES: u64 = 200_000;
 /// Setting of the store while a rebuild is under way.
 const REBUILDING: &str = "rebuilding";
 
@@ -108,6 +104,7 @@ pub struct Pipeline {
     handover: Arc<Handover>,
     /// Key of event ids; never leaves the data folder.
     event_key: [u8; 32],
+    pace: Pace,
     state: State,
     health: Health,
     sources: BTreeMap<SourceName, Arc<SourceFacts>>,
@@ -139,6 +136,15 @@ impl Pipeline {
         detection: Detection,
         event_key: [u8; 32],
     ) -> Result<Self, PipelineError> {
+        Self::at_pace(ports, detection, event_key, Pace::default())
+    }
+
+    fn at_pace(
+        ports: Ports,
+        detection: Detection,
+        event_key: [u8; 32],
+        pace: Pace,
+    ) -> Result<Self, PipelineError> {
         let (position, state) = State::load(&ports, &detection)?;
         // What is due stays due: a full disk must not keep the log from being read.
         if let Err(error) = custody::derive_due(&ports) {
@@ -148,8 +154,8 @@ impl Pipeline {
             health: Health::load(ports.store.as_ref())?,
             sources: facts_by_name(&ports),
             ahead: None,
-            committing: Beside::new("archive-commit"),
-            compacting: Beside::new("archive-compact"),
+            committing: Beside::new("archive-commit", pace.beside),
+            compacting: Beside::new("archive-compact", pace.beside),
             uncompacted: 0,
             retention: Retention::default(),
             retained_on: i64::MIN,
@@ -159,6 +165,7 @@ impl Pipeline {
             detection,
             handover: Arc::default(),
             event_key,
+            pace,
             position,
             hot_rows: 0,
             hot_text_bytes: 0,
@@ -185,7 +192,8 @@ impl Pipeline {
     /// The consumer as after a restart: what an error left half done is done again.
     fn reopened(&mut self) -> Result<Self, PipelineError> {
         self.committing.finish()?;
-        let fresh = Self::open(self.ports.clone(), self.detection.clone(), self.event_key)?;
+        let (ports, detection) = (self.ports.clone(), self.detection.clone());
+        let fresh = Self::at_pace(ports, detection, self.event_key, self.pace.clone())?;
         let fresh = fresh.keeping(self.retention.clone());
         Ok(fresh.fed_by(&self.handover))
     }
@@ -200,7 +208,7 @@ impl Pipeline {
         self.state.detector.awaits_tick()
     }
 
-    /// Processes up to [`STEP_BYTES_MAX`] of the log; false at its end. What comes next is read and
+    /// Processes a piece of the log; false at its end. What comes next is read and
     /// mapped meanwhile.
     pub fn step(&mut self) -> Result<bool, PipelineError> {
         let ahead = match self
@@ -209,7 +217,7 @@ impl Pipeline {
             .filter(|ahead| ahead.from == self.position)
         {
             Some(ahead) => ahead,
-            None => Ahead::read(&self.ports, &self.handover, self.position),
+            None => self.read_from(self.position),
         };
         let entries = match ahead.entries {
             // The healthy rest is served; the log itself says what is damaged.
@@ -229,8 +237,9 @@ impl Pipeline {
         };
         let through = last.entry.sequence + 1;
         let (ports, handover) = (self.ports.clone(), Arc::clone(&self.handover));
+        let bytes_max = self.pace.step_bytes_max;
         let (done, ahead) = std::thread::scope(|scope| {
-            let read = || Ahead::read(&ports, &handover, through);
+            let read = || Ahead::read(&ports, &handover, through, bytes_max);
             let next = (ports.log.end() > through).then(|| scope.spawn(read));
             let done = self.process(entries, through);
             (done, next.and_then(|next| next.join().ok()))
@@ -239,6 +248,11 @@ impl Pipeline {
         self.ahead = ahead.filter(Ahead::has_entries);
         self.commit_when_due()?;
         Ok(true)
+    }
+
+    fn read_from(&self, position: Sequence) -> Ahead {
+        let bytes_max = self.pace.step_bytes_max;
+        Ahead::read(&self.ports, &self.handover, position, bytes_max)
     }
 
     fn process(&mut self, entries: Vec<Mapped>, through: Sequence) -> Result<(), PipelineError> {
@@ -280,10 +294,10 @@ impl Pipeline {
             self.compact();
         }
         let age = self.ports.clock.now().micros_since(self.committed_at);
-        let full =
-            (self.hot_rows / COMMIT_ROWS).max((self.hot_text_bytes / COMMIT_TEXT_BYTES) as u64);
+        let full = (self.hot_rows / self.pace.commit_rows)
+            .max((self.hot_text_bytes / COMMIT_TEXT_BYTES) as u64);
         let snapshot = self.is_snapshot_due(self.position);
-        let is_due = full > 0 || snapshot || (self.hot_rows > 0 && age >= COMMIT_AGE_US);
+        let is_due = full > 0 || snapshot || (self.hot_rows > 0 && age >= self.pace.commit_age_us);
         if is_due && (!self.committing.is_running() || full >= COMMITS_BEHIND_MAX) {
             let taken = snapshot.then(|| self.state.snapshot(self.position));
             self.commit(taken.transpose()?)?;
@@ -298,7 +312,7 @@ impl Pipeline {
     }
 
     fn is_snapshot_due(&self, position: Sequence) -> bool {
-        position.saturating_sub(self.snapshot_at) >= SNAPSHOT_ENTRIES
+        position.saturating_sub(self.snapshot_at) >= self.pace.snapshot_entries
     }
 
     /// Stores what is known of the behaviour of those who acted: when there is nothing else to do,

@@ -8,7 +8,8 @@ pub mod simulated;
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+
+use crate::sync::Arc;
 
 pub use real::RealDisk;
 

@@ -4,11 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 
 use super::{Access, Disk, DiskFile, DiskLock};
+use crate::sync::Arc;
 
 /// Files of the operating system (Linux: `fallocate`, `fdatasync`, `flock`).
 #[derive(Clone, Copy, Debug, Default)]

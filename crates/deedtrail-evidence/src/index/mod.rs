@@ -9,7 +9,6 @@ mod run;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
 
 use deedtrail_core::port::log::Sequence;
 use hashbrown::HashMap;
@@ -17,6 +16,7 @@ use hashbrown::hash_map::Entry;
 
 use crate::disk::Disk;
 use crate::locked;
+use crate::sync::{Arc, Condvar, Mutex};
 use run::{Cover, Run};
 
 /// Runs of one size class that are merged into one of the next.
@@ -192,6 +192,8 @@ impl IndexStore {
 
     /// Wakes the upkeep thread.
     pub(crate) fn wake(&self) {
+        // It looks at what it waits for under this lock: between its look and its wait nobody gets here.
+        drop(locked(&self.view));
         self.changed.notify_all();
     }
 
@@ -202,7 +204,7 @@ impl IndexStore {
             view = self
                 .changed
                 .wait(view)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+                .unwrap_or_else(crate::sync::PoisonError::into_inner);
         }
     }
 

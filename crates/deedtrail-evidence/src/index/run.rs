@@ -2,9 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::disk::{Access, Disk, DiskFile};
+use crate::sync::Arc;
 
 use super::{Hit, Row};
 

@@ -5,8 +5,6 @@ mod recovery;
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 use deedtrail_core::port::log::{ReadError, Sequence};
 use deedtrail_core::port::{Clock, Entropy};
@@ -20,6 +18,8 @@ use crate::note::{NoteError, NoteSigner};
 use crate::queue::{Queue, Refusal};
 use crate::segments::{Segments, is_disk_full};
 use crate::shared::{Progress, Shared};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, Condvar, Mutex, RwLock};
 use crate::watermark::Watermark;
 use crate::writer::Writer;
 

@@ -1,7 +1,5 @@
 //! Where a log ends, and its tree.
 
-use std::sync::Arc;
-
 use deedtrail_core::port::log::{ReadError, Sequence};
 
 use crate::config::LogConfig;
@@ -11,6 +9,7 @@ use crate::note::{Checkpoint, NoteSigner};
 use crate::record;
 use crate::segment::Check;
 use crate::segments::{Damage, OpenSegment, Segments, Tail};
+use crate::sync::Arc;
 use crate::tree::Tree;
 use crate::writer::{End, Writer};
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use deedtrail_core::port::log::{EvidenceLog as _, ReadError};
 use deedtrail_core::port::witness::Witnesses;
@@ -14,6 +13,7 @@ use super::request::AddCheckpoint;
 use crate::disk::{Access, Disk, read_file, replace_file};
 use crate::merkle::Head;
 use crate::note::{Checkpoint, NOTE_BYTES_MAX, Note, NoteError, parse_decimal};
+use crate::sync::{Arc, Mutex};
 use crate::{Log, locked};
 
 /// Most characters of a witness's own words that are kept.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use deedtrail_core::port::witness::{Refusal, Witness};
 use deedtrail_core::port::{Clock, Entropy};
@@ -16,6 +15,7 @@ use crate::identity::signing_seed;
 use crate::locked;
 use crate::merkle::{self, Head};
 use crate::note::{Checkpoint, Note, NoteError, VerifierKey};
+use crate::sync::{Arc, Mutex};
 
 /// Why there is no witness.
 #[derive(Debug, thiserror::Error)]

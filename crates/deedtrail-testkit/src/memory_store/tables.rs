@@ -61,7 +61,7 @@ pub(super) struct Derived {
 
 impl Derived {
     fn save_behaviour(&mut self, progress: &Progress) {
-        for merge in progress.merges.iter().filter(|it| it.undone.is_none()) {
+        for merge in &progress.merges {
             let merged = merge.merged;
             self.behaviours
                 .retain(|(_, identity), _| *identity != merged);

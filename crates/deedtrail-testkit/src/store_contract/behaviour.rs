@@ -6,9 +6,10 @@ use deedtrail_core::behaviour::{
 };
 use deedtrail_core::charter::Signed;
 use deedtrail_core::id::{FindingId, IdentityId, TenantId};
+use deedtrail_core::identity::Merge;
 use deedtrail_core::port::store::{BehaviourOrder, Progress, Store};
 
-use super::{Outcome, second};
+use super::{Outcome, identity, second};
 
 fn known(number: u8, score: f64, ready: bool) -> IdentityBehaviour {
     let weeks = [0.1, 0.2, score];
@@ -112,6 +113,41 @@ pub(super) fn behaviour_is_replaced(store: &dyn Store) -> Outcome {
     store.forget_derived()?;
     assert_eq!(store.behaviour(&tenant, first.identity)?, None);
     assert_eq!(store.forecast(&tenant)?, None);
+    Ok(())
+}
+
+/// What was learned of the one merged is told of the other, also when the merge was undone in the
+/// same batch: otherwise it would matter where the log was cut into batches.
+pub(super) fn behaviour_goes_with_a_merge(store: &dyn Store) -> Outcome {
+    let tenant = TenantId::default();
+    let [kept, merged] = ["kept", "merged"].map(|name| identity(name, 1));
+    let ids = [kept.0.id, merged.0.id];
+    let of = |id| IdentityBehaviour {
+        identity: id,
+        ..known(1, 0.1, true)
+    };
+    store.save(Progress {
+        through: 1,
+        identities: vec![kept.0, merged.0],
+        aliases: vec![kept.1, merged.1],
+        behaviours: ids.map(of).to_vec(),
+        ..Progress::default()
+    })?;
+    store.save(Progress {
+        through: 2,
+        merges: vec![Merge {
+            kept: ids[0],
+            merged: ids[1],
+            reason: "one person".into(),
+            at: second(5),
+            aliases: vec![],
+            credentials: vec![],
+            undone: Some(second(6)),
+        }],
+        ..Progress::default()
+    })?;
+    assert_eq!(store.behaviour(&tenant, ids[0])?, Some(of(ids[0])));
+    assert_eq!(store.behaviour(&tenant, ids[1])?, None);
     Ok(())
 }
 

@@ -21,71 +21,77 @@ use deedtrail_core::time::Timestamp;
 type Outcome = Result<(), StoreError>;
 type Rule = fn(&dyn Store) -> Outcome;
 
+/// Each with its name.
+const RULES: [(&str, Rule); 31] = [
+    ("an empty store is empty", progress::an_empty_store_is_empty),
+    (
+        "progress comes back as it was",
+        progress::progress_comes_back,
+    ),
+    ("custody comes back", custody::custody_comes_back),
+    ("views are found by who", custody::views_are_found_by_who),
+    (
+        "a refused batch leaves nothing",
+        progress::a_refused_batch_leaves_nothing,
+    ),
+    ("declared facts stay", people::declared_facts_stay),
+    ("identities are filtered", people::identities_are_filtered),
+    (
+        "merges are followed and undone",
+        people::merges_are_followed,
+    ),
+    ("findings keep decisions", finding::findings_keep_decisions),
+    (
+        "decided findings open again",
+        finding::decided_findings_open_again,
+    ),
+    (
+        "findings are summed up by rule",
+        finding::findings_are_summed_up_by_rule,
+    ),
+    ("findings are filtered", finding::findings_are_filtered),
+    ("findings are counted", finding::findings_are_counted),
+    (
+        "departures are summed up",
+        finding::departures_are_summed_up,
+    ),
+    (
+        "a rebuild keeps what people did",
+        progress::a_rebuild_keeps_what_people_did,
+    ),
+    (
+        "imports of entitlements replace each other",
+        entitlement::imports_replace_each_other,
+    ),
+    ("quarantine is released", progress::quarantine_is_released),
+    ("quarantine is dismissed", progress::quarantine_is_dismissed),
+    ("charters are kept", charter::versions_are_kept),
+    ("exceptions are kept", exception::exceptions_are_kept),
+    ("behaviour is replaced", behaviour::behaviour_is_replaced),
+    (
+        "behaviour goes with a merge",
+        behaviour::behaviour_goes_with_a_merge,
+    ),
+    ("baselines are kept", behaviour::baselines_are_kept),
+    ("tokens", access::tokens),
+    ("sign-in and sessions", access::sign_in_and_sessions),
+    ("sessions are filtered", session::sessions_are_filtered),
+    ("sessions go on", session::sessions_go_on_and_have_parts),
+    (
+        "joins are found from both ends",
+        session::joins_are_found_from_both_ends,
+    ),
+    (
+        "blind sessions",
+        session::blind_sessions_are_one_per_identity_and_system,
+    ),
+    ("ids within a range", session::ids_within_a_range),
+    ("hostile text", progress::hostile_text),
+];
+
 /// Runs every rule over stores made by `make`; panics at the first one broken.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let rules: [(&str, Rule); 30] = [
-        ("an empty store is empty", progress::an_empty_store_is_empty),
-        (
-            "progress comes back as it was",
-            progress::progress_comes_back,
-        ),
-        ("custody comes back", custody::custody_comes_back),
-        ("views are found by who", custody::views_are_found_by_who),
-        (
-            "a refused batch leaves nothing",
-            progress::a_refused_batch_leaves_nothing,
-        ),
-        ("declared facts stay", people::declared_facts_stay),
-        ("identities are filtered", people::identities_are_filtered),
-        (
-            "merges are followed and undone",
-            people::merges_are_followed,
-        ),
-        ("findings keep decisions", finding::findings_keep_decisions),
-        (
-            "decided findings open again",
-            finding::decided_findings_open_again,
-        ),
-        (
-            "findings are summed up by rule",
-            finding::findings_are_summed_up_by_rule,
-        ),
-        ("findings are filtered", finding::findings_are_filtered),
-        ("findings are counted", finding::findings_are_counted),
-        (
-            "departures are summed up",
-            finding::departures_are_summed_up,
-        ),
-        (
-            "a rebuild keeps what people did",
-            progress::a_rebuild_keeps_what_people_did,
-        ),
-        (
-            "imports of entitlements replace each other",
-            entitlement::imports_replace_each_other,
-        ),
-        ("quarantine is released", progress::quarantine_is_released),
-        ("quarantine is dismissed", progress::quarantine_is_dismissed),
-        ("charters are kept", charter::versions_are_kept),
-        ("exceptions are kept", exception::exceptions_are_kept),
-        ("behaviour is replaced", behaviour::behaviour_is_replaced),
-        ("baselines are kept", behaviour::baselines_are_kept),
-        ("tokens", access::tokens),
-        ("sign-in and sessions", access::sign_in_and_sessions),
-        ("sessions are filtered", session::sessions_are_filtered),
-        ("sessions go on", session::sessions_go_on_and_have_parts),
-        (
-            "joins are found from both ends",
-            session::joins_are_found_from_both_ends,
-        ),
-        (
-            "blind sessions",
-            session::blind_sessions_are_one_per_identity_and_system,
-        ),
-        ("ids within a range", session::ids_within_a_range),
-        ("hostile text", progress::hostile_text),
-    ];
-    for (name, rule) in rules {
+    for (name, rule) in RULES {
         let store = make();
         let outcome = rule(store.as_ref());
         assert!(outcome.is_ok(), "{name}: {outcome:?}");

@@ -2,13 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::{
     Change, Content, NameChange, SimulatedDisk, SimulatedFile, SimulatedLock, State, Syncing,
 };
 use crate::disk::{Access, Disk, DiskFile, DiskLock};
 use crate::locked;
+use crate::sync::Arc;
 
 impl DiskFile for SimulatedFile {
     fn length(&self) -> io::Result<u64> {

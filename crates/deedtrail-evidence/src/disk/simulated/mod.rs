@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use super::DiskLock;
 use crate::locked;
+use crate::sync::{Arc, Mutex};
 
 /// Bytes that survive or are lost together.
 const SECTOR_BYTES: usize = 512;
