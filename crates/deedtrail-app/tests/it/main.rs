@@ -26,6 +26,7 @@ mod pipeline;
 mod provenance;
 #[cfg(test)]
 mod quarantine;
+mod reload;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]

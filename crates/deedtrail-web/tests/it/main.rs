@@ -32,6 +32,7 @@ mod page;
 mod profile;
 #[cfg(test)]
 mod reference;
+mod rules;
 #[cfg(test)]
 mod signal;
 #[cfg(test)]
