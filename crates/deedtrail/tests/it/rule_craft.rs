@@ -277,7 +277,7 @@ fn a_server_takes_rules_up_at_once_and_a_restart_judges_as_it_did() {
     let rule = "rules/own/made/rule.yml";
     let server = folder.serve();
     make_key(&folder, "e-1");
-    assert_eq!(of_rule(&folder)[0]["title"], "Key by ANA");
+    assert_eq!(of_rule(&folder)[0]["title"], "Key by ana");
     let changed = RULE.replace("Key by", "A new key by");
     let changed = changed.replace("level: high", "level: critical");
     folder.write(rule, &changed);
