@@ -66,7 +66,8 @@ struct RulePage {
     chrome: Chrome,
     name: Shown,
     value: String,
-    explained: Shown,
+    /// `None` for a charter, and for what is in force no longer.
+    explained: Option<Shown>,
     exceptions: Vec<ExceptionRow>,
     from: String,
     to: String,
@@ -253,12 +254,17 @@ fn load(app: &App, principal: &Principal, name: &str) -> Result<RulePage, Proble
         Some(id) => in_force.sequences.text_of(id),
         None => in_force.rules.explain(name, &app.ports.mapper.sources()),
     };
-    let explained = explained.ok_or_else(|| {
-        Problem::not_found(format!(
-            "No rule in force is called `{}`. The list of rules names them all.",
+    // What found something stays a page, also when it is a charter or in force no longer.
+    let has_found = || -> Result<bool, Problem> {
+        let scores = app.rule_scores(principal)?;
+        Ok(scores.iter().any(|score| score.rule == name))
+    };
+    if explained.is_none() && !has_found()? {
+        return Err(Problem::not_found(format!(
+            "No rule is called `{}`. The list of rules names them all.",
             crate::api::shortened(name)
-        ))
-    })?;
+        )));
+    }
     let filed = in_force.rules.find(name);
     let filed = filed.map_or_else(|| name.to_owned(), |rule| rule.name.to_string());
     let now = app.ports.clock.now();
@@ -267,7 +273,7 @@ fn load(app: &App, principal: &Principal, name: &str) -> Result<RulePage, Proble
         chrome: Chrome::load(app, principal, Section::Findings)?,
         name: Shown::new(&filed),
         value: filed,
-        explained: Shown::long(&explained),
+        explained: explained.as_deref().map(Shown::long),
         exceptions: exceptions
             .iter()
             .map(|one| ExceptionRow::new(one, now))
