@@ -24,10 +24,9 @@ pub const QUARANTINE_SETTLED: &str = "quarantine settled";
 pub const REPEATS: &str = "records sent again";
 /// Note of an entry that holds what an analyst says of a session that departed: [`Feedback`].
 pub const FEEDBACK: &str = "behaviour feedback";
-/// Note of an entry that names the rules in force; its part lists them with their hashes.
-pub const RULES: &str = "rules";
-/// Note of an entry that names the unsafe sequences in force; its part lists them with their hashes.
-pub const SEQUENCES: &str = "unsafe sequences";
+/// Note of an entry that puts rules and unsafe sequences in force: their digest, and those of one's own
+/// with their text.
+pub const RULE_SET: &str = "rule set";
 /// Note of an entry that names the mappings in force; its part lists them with their versions.
 pub const MAPPINGS: &str = "mappings";
 

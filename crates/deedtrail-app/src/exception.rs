@@ -1,14 +1,15 @@
 //! Exceptions to rules: making, listing and ending them. Every change is an entry of the log and
 //! takes effect where it stands there.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use deedtrail_core::Text;
 use deedtrail_core::charter::Signed;
 use deedtrail_core::exception::{
-    ExceptionCondition, ExceptionEffect, ExceptionStatus, RuleException,
+    ExceptionCondition, ExceptionEffect, ExceptionStatus, HeldBack, RuleException,
 };
-use deedtrail_core::id::TenantId;
+use deedtrail_core::id::{IdentityId, TenantId};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::log::AppendError;
 use deedtrail_core::port::store::{Scope, StoreError};
@@ -26,6 +27,8 @@ use crate::timeline::ReadingError;
 pub const RULE_EXCEPTION: &str = "rule exception";
 /// How long a change waits to be carried out, so that whoever looks next sees it.
 const SETTLED_WITHIN: Duration = Duration::from_millis(500);
+/// Matches held back that a list of exceptions names of each.
+const LISTED_NEWEST_MAX: usize = 3;
 /// Longest name of an owner, characters.
 const OWNER_CHARACTERS_MAX: usize = 200;
 /// Longest time an exception can be made for, days: whoever needs it longer looks at it again.
@@ -95,10 +98,48 @@ pub struct ExceptionDraft<'a> {
     pub expires: Timestamp,
 }
 
+/// What one exception held back.
+#[derive(Clone, Debug)]
+pub struct HeldBackBy {
+    pub exception: RuleException,
+    /// The newest first.
+    pub matches: Vec<HeldBackMatch>,
+}
+
+/// A match that was held back, with the name of whose deed it was.
+#[derive(Clone, Debug)]
+pub struct HeldBackMatch {
+    pub identity: String,
+    pub held: HeldBack,
+}
+
+/// What one exception held back of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldBackOf {
+    /// Number of the exception.
+    pub number: u32,
+    pub rule: Text,
+    /// Among the newest that are kept of the exception.
+    pub matches: u64,
+    /// Time of the event of the newest.
+    pub last: Timestamp,
+}
+
+/// An exception that can be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    pub(crate) rule: Text,
+    pub(crate) conditions: Vec<ExceptionCondition>,
+    pub(crate) owner: Text,
+    pub(crate) reason: Text,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum ExceptionError {
     #[error(transparent)]
     Denied(#[from] Denied),
+    #[error(transparent)]
+    Reading(#[from] ReadingError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -146,8 +187,12 @@ impl App {
     ) -> Result<Vec<RuleException>, ExceptionError> {
         principal.require(Scope::Read)?;
         let mut all = self.ports.store.exceptions(&principal.tenant)?;
+        // A list of exceptions is no list of what they held back.
+        for exception in &mut all {
+            exception.effect.newest.truncate(LISTED_NEWEST_MAX);
+        }
         if let Some(rule) = rule {
-            let named = self.rules.find(rule).map(|rule| rule.name.clone());
+            let named = self.rules().find(rule).map(|rule| rule.name.clone());
             let name = named.unwrap_or_else(|| Text::new(rule));
             all.retain(|it| it.rule == name);
             if all.is_empty() {
@@ -155,6 +200,54 @@ impl App {
             }
         }
         Ok(all)
+    }
+
+    /// What an exception held back, the newest first; older than the newest
+    /// [`deedtrail_core::exception::HELD_BACK_MAX`] are only counted.
+    pub fn held_back(
+        &self,
+        principal: &Principal,
+        number: u32,
+    ) -> Result<HeldBackBy, ExceptionError> {
+        principal.require(Scope::Read)?;
+        let known = self.ports.store.exceptions(&principal.tenant)?;
+        let exception = known.into_iter().find(|it| it.number == number);
+        let exception = exception.ok_or(ExceptionError::Unknown(number))?;
+        let held = exception.effect.newest.iter();
+        let ids: BTreeSet<IdentityId> = held.clone().map(|held| held.identity).collect();
+        let names = self.identity_names(&principal.reading(), ids)?;
+        let matches = held.map(|held| HeldBackMatch {
+            identity: names
+                .get(&held.identity)
+                .map_or_else(|| held.identity.to_string(), |it| it.name.to_string()),
+            held: held.clone(),
+        });
+        Ok(HeldBackBy {
+            matches: matches.collect(),
+            exception,
+        })
+    }
+
+    /// How many of the matches that are kept exceptions held back of an identity, by exception.
+    pub fn held_back_of(
+        &self,
+        principal: &Principal,
+        identity: IdentityId,
+    ) -> Result<Vec<HeldBackOf>, ReadingError> {
+        principal.require(Scope::Read)?;
+        let known = self.ports.store.exceptions(&principal.tenant)?;
+        let of = known.into_iter().filter_map(|exception| {
+            let newest = &exception.effect.newest;
+            let mut its = newest.iter().filter(|held| held.identity == identity);
+            let last = its.next()?.at;
+            Some(HeldBackOf {
+                number: exception.number,
+                matches: its.count() as u64 + 1,
+                last,
+                rule: exception.rule,
+            })
+        });
+        Ok(of.collect())
     }
 
     /// Exceptions in force to what a finding names as its rule, the newest first.
@@ -178,20 +271,13 @@ impl App {
         draft: &ExceptionDraft<'_>,
     ) -> Result<Option<RuleException>, ExceptionError> {
         principal.require(Scope::Write)?;
-        let rule = self.excepted_rule(draft.rule)?;
-        check_conditions(&draft.conditions)?;
-        let owner = said(draft.owner, OWNER_CHARACTERS_MAX).ok_or(ExceptionError::Owner)?;
-        let reason = said(draft.reason, NOTE_CHARACTERS_MAX).ok_or(ExceptionError::Reason)?;
+        let Checked {
+            rule,
+            conditions,
+            owner,
+            reason,
+        } = self.checked_exception(draft)?;
         let (now, expires) = (self.ports.clock.now(), draft.expires);
-        if expires <= now {
-            return Err(ExceptionError::Past { expires });
-        }
-        if expires.micros_since(now) > EXCEPTION_DAYS_MAX * Timestamp::DAY_US {
-            return Err(ExceptionError::TooLong { expires });
-        }
-        let mut conditions = draft.conditions.clone();
-        conditions.sort();
-        conditions.dedup();
         let known = self.ports.store.exceptions(&principal.tenant)?;
         let in_force = known
             .iter()
@@ -218,6 +304,33 @@ impl App {
         let known = self.ports.store.exceptions(&principal.tenant)?;
         let mut new = known.into_iter().filter(|it| Some(it.number) > before);
         Ok(new.find(|it| it.rule == rule && it.conditions == conditions))
+    }
+
+    /// A draft whose every part can be taken.
+    pub(crate) fn checked_exception(
+        &self,
+        draft: &ExceptionDraft<'_>,
+    ) -> Result<Checked, ExceptionError> {
+        let rule = self.excepted_rule(draft.rule)?;
+        check_conditions(&draft.conditions)?;
+        let owner = said(draft.owner, OWNER_CHARACTERS_MAX).ok_or(ExceptionError::Owner)?;
+        let reason = said(draft.reason, NOTE_CHARACTERS_MAX).ok_or(ExceptionError::Reason)?;
+        let (now, expires) = (self.ports.clock.now(), draft.expires);
+        if expires <= now {
+            return Err(ExceptionError::Past { expires });
+        }
+        if expires.micros_since(now) > EXCEPTION_DAYS_MAX * Timestamp::DAY_US {
+            return Err(ExceptionError::TooLong { expires });
+        }
+        let mut conditions = draft.conditions.clone();
+        conditions.sort();
+        conditions.dedup();
+        Ok(Checked {
+            rule,
+            conditions,
+            owner,
+            reason,
+        })
     }
 
     /// Ends an exception: from the next event on its rule tells everything again. `None` while the
@@ -247,9 +360,14 @@ impl App {
         Ok(Some(one()?).filter(|it| it.ended.is_some()))
     }
 
+    /// Whether exceptions to a rule can be made, by the name that its findings have.
+    pub fn takes_exceptions(&self, name: &str) -> bool {
+        self.excepted_rule(name).is_ok()
+    }
+
     /// The name under which matches of a rule are filed, if exceptions to it can be made.
     fn excepted_rule(&self, name: &str) -> Result<Text, ExceptionError> {
-        if let Some(rule) = self.rules.find(name) {
+        if let Some(rule) = self.rules().find(name) {
             return Ok(rule.name.clone());
         }
         let told = ["charter/", "sequence/"];
@@ -259,7 +377,8 @@ impl App {
         } else if is_detector || told.iter().any(|prefix| name.starts_with(prefix)) {
             Err(ExceptionError::NotByEvent(name.to_owned()))
         } else {
-            let rules = self.rules.findings().map(|rule| rule.name.as_str());
+            let rules = self.rules();
+            let rules = rules.findings().map(|rule| rule.name.as_str());
             let detectors = detector::DETECTORS.iter().map(|one| one.id);
             let near = field::nearest(name, rules.chain(detectors));
             Err(ExceptionError::UnknownRule {

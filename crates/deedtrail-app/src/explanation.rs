@@ -126,11 +126,12 @@ impl App {
 
     /// An unsafe sequence, and where it is written.
     fn raising(&self, id: &str) -> String {
-        let Some(form) = self.sequences.form(id) else {
+        let sequences = self.sequences();
+        let Some(form) = sequences.form(id) else {
             return format!("the unsafe sequence `{id}`, which is no longer in force");
         };
         let title = form.title.trim();
-        if self.sequences.is_own(id) {
+        if sequences.is_own(id) {
             format!("the unsafe sequence `{id}` of the folder that `sequences` names: {title}")
         } else {
             format!("the unsafe sequence `{id}` (docs/reference/unsafe-sequences.md): {title}")

@@ -77,12 +77,13 @@ impl App {
         let Some(id) = raising_sequence(&briefing.finding.draft.rule) else {
             return briefing;
         };
-        let Some(form) = self.sequences.form(id) else {
+        let sequences = self.sequences();
+        let Some(form) = sequences.form(id) else {
             return briefing;
         };
         briefing.meaning = Some(Text::from(form.meaning.trim()));
         let references = form.references.iter();
-        if self.sequences.is_own(id) && !form.references.is_empty() {
+        if sequences.is_own(id) && !form.references.is_empty() {
             briefing.mapped_ref = references.map(Text::from).collect();
         }
         briefing

@@ -29,8 +29,10 @@ pub mod pipeline;
 pub mod provenance;
 pub mod quarantine;
 pub mod retention;
+pub mod rule_backtest;
 pub mod rule_coverage;
 pub mod rule_score;
+pub mod rule_set;
 pub mod rule_test;
 pub mod rule_try;
 pub mod saas_readiness;
@@ -82,14 +84,14 @@ pub struct App {
     pub processing: Arc<pipeline::Processing>,
     /// Records that intake has mapped, for the pipeline.
     pub handover: Arc<pipeline::Handover>,
-    /// Rules in force.
-    pub rules: Arc<deedtrail_detect::RuleSet>,
-    /// Rules that are not in force because of a mistake: file, line, what is wrong.
-    pub rules_left_out: Vec<String>,
-    /// Unsafe sequences in force.
-    pub sequences: Arc<deedtrail_charter::Library>,
-    /// What is wrong with files of unsafe sequences, one line each.
-    pub sequences_left_out: Vec<String>,
+    /// Rules and unsafe sequences in force.
+    pub current: rule_set::Current,
+    /// Rules of the product, to which one's own are added.
+    pub book: Arc<rule_set::RuleBook>,
+    /// Where those of one's own are; `None` where nobody read a configuration.
+    pub own_rules: Option<Arc<dyn rule_set::RuleFolders>>,
+    /// What rules are tried over history with; `None` where there is none.
+    pub trials: Option<rule_backtest::Trials>,
     /// Webhooks that are awaited, by name.
     pub webhooks: BTreeMap<String, webhook::Webhook>,
     /// Streams of signals, by name.
@@ -119,10 +121,10 @@ impl App {
             detection: deedtrail_detect::Settings::default(),
             processing: Arc::default(),
             handover: Arc::default(),
-            rules: Arc::default(),
-            rules_left_out: Vec::new(),
-            sequences: deedtrail_charter::Library::shipped(),
-            sequences_left_out: Vec::new(),
+            current: rule_set::Current::default(),
+            book: Arc::default(),
+            own_rules: None,
+            trials: None,
             webhooks: BTreeMap::new(),
             signals: BTreeMap::new(),
             listeners: BTreeMap::new(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Text;
 use crate::charter::Signed;
-use crate::id::{EventUid, TenantId};
+use crate::id::{EventUid, IdentityId, TenantId};
 use crate::time::Timestamp;
 
 /// One condition of an exception.
@@ -25,6 +25,23 @@ impl fmt::Display for ExceptionCondition {
     }
 }
 
+/// Matches that an exception held back of which more is kept than their number; older ones are only
+/// counted.
+pub const HELD_BACK_MAX: usize = 100;
+
+/// A match that an exception held back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// Whose deed it was; the rule is that of the exception.
+    pub identity: IdentityId,
+    /// Time of the event.
+    pub at: Timestamp,
+    /// The event that matched, or completed the match.
+    pub event: EventUid,
+    /// What the finding would have said.
+    pub title: String,
+}
+
 /// What an exception has done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExceptionEffect {
@@ -35,6 +52,9 @@ pub struct ExceptionEffect {
     pub last: Option<Timestamp>,
     /// The event of the match that was held back last.
     pub last_event: Option<EventUid>,
+    /// The newest of these in the order of the log, the newest first: at most [`HELD_BACK_MAX`].
+    #[serde(default)]
+    pub newest: Vec<HeldBack>,
 }
 
 /// Whether an exception has an effect.
@@ -98,13 +118,26 @@ impl RuleException {
         }
     }
 
-    /// Its conditions as they are typed.
+    /// Its conditions in words: `actor=a or actor=b, and resource=c`.
     pub fn covers(&self) -> String {
         if self.conditions.is_empty() {
             return "every match".to_owned();
         }
-        let typed: Vec<String> = self.conditions.iter().map(ToString::to_string).collect();
-        typed.join(" ")
+        let mut by_field: Vec<(&Text, String)> = Vec::new();
+        for condition in &self.conditions {
+            match by_field
+                .iter_mut()
+                .find(|(field, _)| **field == condition.field)
+            {
+                Some((_, words)) => {
+                    words.push_str(" or ");
+                    words.push_str(&condition.to_string());
+                }
+                None => by_field.push((&condition.field, condition.to_string())),
+            }
+        }
+        let words: Vec<String> = by_field.into_iter().map(|(_, words)| words).collect();
+        words.join(", and ")
     }
 }
 
@@ -141,5 +174,15 @@ mod tests {
             pattern: "ci-*".into(),
         });
         assert_eq!(exception.covers(), "actor=ci-*");
+        for (field, pattern) in [("resource", "scratch"), ("actor", "bot")] {
+            exception.conditions.push(ExceptionCondition {
+                field: field.into(),
+                pattern: pattern.into(),
+            });
+        }
+        assert_eq!(
+            exception.covers(),
+            "actor=ci-* or actor=bot, and resource=scratch"
+        );
     }
 }

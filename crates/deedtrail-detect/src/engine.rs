@@ -1,12 +1,12 @@
 //! The detector: profiles, code detectors and rules over one log, as a value that can be saved.
 
+mod asked;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use deedtrail_charter::{Compiled, Library, Problem, Version};
-use deedtrail_core::charter::Signed;
 use deedtrail_core::event::{Event, Provenance, TimeQuality};
-use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::health::Watched;
 use deedtrail_core::id::{CredentialUid, IdentityId, SessionUid, SourceName, TenantId};
@@ -18,10 +18,11 @@ use serde::{Deserialize, Serialize};
 use crate::behaviour::{self, BehaviourChanges, Departed, Disposition};
 use crate::conduct::{Conduct, Declarations};
 use crate::detector::{Context, DETECTORS, Rotations, Runs, draft, settle_secret_reads};
-use crate::exception::Exceptions;
+use crate::exception::{Compiled as CompiledExceptions, ExceptionMeasure, Exceptions};
 use crate::field::View;
 use crate::fill::FieldFill;
 use crate::limits::{CREDENTIALS_MAX, PROFILES_MAX, SNAPSHOT_BYTES_MAX};
+use crate::measured::Measured;
 use crate::profile::{self, CredentialProfile, Facts, Profile};
 use crate::rule::{CorrelationState, RuleSet, SourceRules};
 use crate::session::{Changed, Seen, SessionChanges, Sessions};
@@ -29,7 +30,7 @@ use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.11\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.12\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,8 +68,12 @@ pub struct Detector {
     changed: Changed,
     /// Who acted since that was taken.
     acted: BTreeSet<IdentityId>,
+    /// Conditions of exceptions, compiled; derived, not part of the state.
+    conditions: CompiledExceptions,
     /// How often fields are filled, where somebody asked.
     fill: Option<Box<FieldFill>>,
+    /// What exceptions would hold back, where somebody asked.
+    measure: Option<Box<ExceptionMeasure>>,
 }
 
 /// Why a snapshot cannot be used; rebuild the state by replaying the log.
@@ -90,7 +95,9 @@ impl Detector {
             state: State::default(),
             changed: Changed::default(),
             acted: BTreeSet::new(),
+            conditions: CompiledExceptions::default(),
             fill: None,
+            measure: None,
         }
     }
 
@@ -199,11 +206,7 @@ impl Detector {
         let facts = Facts::of(observation, profile, credential.as_deref());
         let mut credential = credential;
         if let Some(credential) = &mut credential {
-            let window_us = self
-                .settings
-                .burst_seconds
-                .saturating_mul(Timestamp::SECOND_US);
-            credential.learn(event, &facts.keys, window_us);
+            credential.learn(event, &facts.keys, burst_us(&self.settings));
         }
         let actor = observation.identity;
         let read_only = actor.is_some_and(|actor| actor.declared.read_only);
@@ -232,13 +235,13 @@ impl Detector {
             facts: &facts,
         };
         let rules = SourceRules::chosen(&mut self.by_source, &self.rules, observation);
-        drafts.append(&mut rules.observe(&view, &mut self.state.correlations));
+        let matched = rules.observe(&view, &mut self.state.correlations);
+        let mut measured = Measured::new(&mut self.fill, &mut self.measure);
+        measured.rules(&view, &self.rules, &matched);
+        drafts.extend(matched.into_iter().map(|(_, draft)| draft));
         drafts.extend(told);
-        match &mut self.fill {
-            // Where rules are measured, exceptions hide nothing.
-            Some(fill) => fill.note(&view, &self.rules),
-            None => self.state.exceptions.hold_back(&view, &mut drafts),
-        }
+        let known = (&mut self.state.exceptions, &mut self.conditions);
+        measured.hold_back(known, &view, &mut drafts);
         let days_of_action = profile.days_of(event.mapped.action);
         profile.learn(event, &facts.keys);
         if let Some(credential) = credential {
@@ -374,9 +377,10 @@ impl Detector {
         Ok(detector)
     }
 
-    /// Goes on with other rules, e.g. after a change of the rules folder. Windows of rules that
-    /// stay are kept.
+    /// Goes on with other rules, e.g. after a change of the rules folder. Windows of correlations
+    /// that say what they said are kept; those that changed begin anew, those that left are forgotten.
     pub fn replace_rules(&mut self, rules: Arc<RuleSet>) {
+        self.state.correlations.keep(&rules.correlation_keys());
         self.rules = rules;
         self.by_source.clear();
     }
@@ -431,35 +435,15 @@ impl Detector {
         self.declarations = self.state.conduct.declarations(library);
     }
 
-    /// Puts an exception to a rule in force from the next event on; false when there is no room for it.
-    pub fn except(&mut self, exception: RuleException) -> bool {
-        self.state.exceptions.make(exception)
-    }
-
-    /// Ends an exception; false when there is none of that number, or it has ended.
-    pub fn end_exception(&mut self, tenant: &TenantId, number: u32, ended: Signed) -> bool {
-        self.state.exceptions.end(tenant, number, ended)
-    }
-
-    /// Exceptions that are new, or held something back, since this was last called.
-    pub fn take_exceptions(&mut self) -> Vec<RuleException> {
-        self.state.exceptions.take()
-    }
-
-    /// Counts from here on how often events fill the fields that rules name.
-    pub fn count_fields(&mut self, fill: FieldFill) {
-        self.fill = Some(Box::new(fill));
-    }
-
-    /// What was counted since; nothing is counted any more.
-    pub fn take_fields(&mut self) -> Option<FieldFill> {
-        self.fill.take().map(|fill| *fill)
-    }
-
     /// What is known about an identity.
     pub fn profile(&self, identity: IdentityId) -> Option<&Profile> {
         self.state.profiles.get(&identity)
     }
+}
+
+/// Longest burst that is told, µs.
+const fn burst_us(settings: &Settings) -> i64 {
+    settings.burst_seconds.saturating_mul(Timestamp::SECOND_US)
 }
 
 /// What the detectors that look at single events say.

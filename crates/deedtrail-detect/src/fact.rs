@@ -143,6 +143,15 @@ pub fn span(micros: i64) -> String {
     }
 }
 
+/// `a`, `a or b`, `a, b or c`.
+pub fn or(items: &[&str]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [all @ .., last] => format!("{} or {last}", all.join(", ")),
+    }
+}
+
 /// `count` with its noun: `1 sign-in`, `6 sign-ins`.
 pub fn counted(count: usize, noun: &str) -> String {
     if count == 1 {

@@ -37,6 +37,8 @@ pub struct FieldFill {
     within: Range<Timestamp>,
     canonical: BTreeMap<(SourceName, Text, EventKind), Filled>,
     vendor: BTreeMap<SourceName, FilledRecords>,
+    /// Matches by the place of the rule in its set: a file may hold several.
+    matches: BTreeMap<usize, u64>,
     /// Events of kinds beyond [`FILL_KINDS_MAX`].
     beyond: u64,
 }
@@ -65,6 +67,7 @@ impl FieldFill {
             within,
             canonical: BTreeMap::new(),
             vendor: BTreeMap::new(),
+            matches: BTreeMap::new(),
             beyond: 0,
         }
     }
@@ -108,6 +111,20 @@ impl FieldFill {
                 *count += u64::from(record.get(name).is_some_and(is_something));
             }
         }
+    }
+
+    /// Takes note of the rules that one event matched, by their places.
+    pub(crate) fn matched(&mut self, view: &View<'_>, places: impl Iterator<Item = usize>) {
+        if self.within.contains(&view.observation.event.time_effective) {
+            for place in places {
+                *self.matches.entry(place).or_default() += 1;
+            }
+        }
+    }
+
+    /// Matches of the rule at that place of the set, repeats among them.
+    pub fn matches(&self, place: usize) -> u64 {
+        self.matches.get(&place).copied().unwrap_or(0)
     }
 
     /// Events that were not told apart: of more kinds than are kept.

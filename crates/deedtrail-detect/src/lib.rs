@@ -19,6 +19,7 @@ pub mod fact;
 pub mod field;
 pub mod fill;
 pub mod limits;
+mod measured;
 pub mod profile;
 pub mod rule;
 pub mod session;

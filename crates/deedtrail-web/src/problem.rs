@@ -10,6 +10,8 @@ use deedtrail_app::entitlement::EntitlementRefusal;
 use deedtrail_app::exception::ExceptionError;
 use deedtrail_app::intake::IngestError;
 use deedtrail_app::quarantine::QuarantineError;
+use deedtrail_app::rule_backtest::BacktestError;
+use deedtrail_app::rule_set::ReloadError;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_app::webhook::WebhookError;
 use deedtrail_core::port::log::{AppendError, ReadError};
@@ -240,7 +242,17 @@ impl From<ExceptionError> for Problem {
             ExceptionError::UnknownRule { .. } | ExceptionError::Unknown(_) => {
                 Self::not_found(detail)
             }
-            ExceptionError::Double(_) | ExceptionError::Full | ExceptionError::Over(..) => {
+            ExceptionError::Reading(error) => error.into(),
+            ExceptionError::Double(_) => {
+                Self::new(StatusCode::CONFLICT, "in-force", "In force already", detail)
+            }
+            ExceptionError::Full => Self::new(
+                StatusCode::CONFLICT,
+                "full",
+                "Too many are in force",
+                detail,
+            ),
+            ExceptionError::Over(..) => {
                 Self::new(StatusCode::CONFLICT, "decided", "Decided already", detail)
             }
             ExceptionError::Condition(_)
@@ -249,6 +261,51 @@ impl From<ExceptionError> for Problem {
             | ExceptionError::Reason
             | ExceptionError::Past { .. }
             | ExceptionError::TooLong { .. } => Self::invalid(detail),
+        }
+    }
+}
+
+impl From<ReloadError> for Problem {
+    fn from(error: ReloadError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReloadError::Denied(denied) => denied.into(),
+            ReloadError::Store(error) => error.into(),
+            ReloadError::Append(error) => append_problem(&error),
+            ReloadError::Folder(_) | ReloadError::Nowhere => Self::new(
+                StatusCode::CONFLICT,
+                "not-read",
+                "The rules cannot be read",
+                detail,
+            ),
+        }
+    }
+}
+
+impl From<BacktestError> for Problem {
+    fn from(error: BacktestError) -> Self {
+        let detail = error.to_string();
+        match error {
+            BacktestError::Denied(denied) => denied.into(),
+            BacktestError::Store(error) => error.into(),
+            BacktestError::Exception(error) => error.into(),
+            BacktestError::Pipeline(error) => failed(&error),
+            BacktestError::Unknown { .. } => Self::not_found(detail),
+            BacktestError::Long => Self::too_large(detail),
+            BacktestError::ByOthers(_)
+            | BacktestError::Mistakes(_)
+            | BacktestError::Empty
+            | BacktestError::Range { .. } => Self::invalid(detail),
+            BacktestError::Busy => {
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                Self::new(status, "busy", "Busy", detail).retry_after(10)
+            }
+            BacktestError::Nowhere => Self::new(
+                StatusCode::CONFLICT,
+                "no-history",
+                "There is no history",
+                detail,
+            ),
         }
     }
 }

@@ -10,6 +10,8 @@ use anyhow::Context as _;
 use deedtrail_app::access::Principal;
 use deedtrail_app::pipeline::{Detection, Pipeline, Worker};
 use deedtrail_app::retention::Retention;
+use deedtrail_app::rule_backtest::Trials;
+use deedtrail_app::rule_set::{FoldersRead, InForce, RuleBook};
 use deedtrail_app::{App, Ports, configuration, signal, webhook};
 use deedtrail_archive::{DeltaArchive, ParquetTables};
 use deedtrail_core::id::SourceName;
@@ -24,7 +26,6 @@ use deedtrail_store::SqliteStore;
 use crate::config::{Config, FILE_NAME};
 use crate::listeners;
 use crate::rules;
-use crate::sequences;
 use crate::signals;
 use crate::system::{SystemClock, SystemEntropy};
 use crate::targets;
@@ -70,12 +71,8 @@ impl Instance {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let mapper = Arc::new(registry(config)?);
-        let loaded = rules::load(config.rules.as_deref())?;
-        let sequences = sequences::load(config.sequences.as_deref())?;
-        let of_rules = loaded.problems.iter().map(rules::describe);
-        for problem in of_rules.chain(sequences.problems.iter().cloned()) {
-            tracing::warn!("{problem}");
-        }
+        let folders = rules::Folders::of(config);
+        let read = folders.all()?;
         let names: Vec<SourceName> = mapper.sources().into_iter().map(|one| one.name).collect();
         let webhooks = webhooks::load(config, &names)?;
         let signals = signals::load(config)?;
@@ -95,13 +92,12 @@ impl Instance {
             clock,
             entropy,
         };
-        let rules_left_out = loaded.left_out();
-        let rules = Arc::new(loaded.rules);
+        let said = targets::load(config)?;
+        let targets = Arc::new(said.targets);
         let app = Arc::new(App {
-            rules: Arc::clone(&rules),
-            rules_left_out,
-            sequences: Arc::clone(&sequences.library),
-            sequences_left_out: sequences.problems,
+            book: Arc::new(RuleBook::new(rules::built_in())),
+            own_rules: Some(Arc::new(folders)),
+            trials: Some(Trials::new(Arc::clone(&targets), event_key)),
             detection: config.detection.clone(),
             webhooks,
             signals,
@@ -112,15 +108,14 @@ impl Instance {
             ..App::new(ports.clone())
         });
         begin_pushed_feeds(&app, config);
-        let said = targets::load(config)?;
+        let in_force = record_what_is_in_force(&app, &read, said.fingerprint)?;
         let detection = Detection {
-            rules,
+            rules: Arc::clone(&in_force.rules),
             settings: config.detection.clone(),
-            targets: Arc::new(said.targets),
-            sequences: sequences.library,
+            targets,
+            sequences: Arc::clone(&in_force.sequences),
+            book: Arc::clone(&app.book),
         };
-        let fingerprints = [loaded.fingerprint, sequences.fingerprint, said.fingerprint];
-        record_what_is_in_force(&app, &detection, fingerprints)?;
         let retention = retention_in_force(&app, config)?;
         let pipeline = Pipeline::open(ports, detection, event_key)?.fed_by(&app.handover);
         let pipeline = pipeline.keeping(retention);
@@ -344,9 +339,9 @@ fn retention_in_force(app: &App, config: &Config) -> anyhow::Result<Retention> {
 /// Detection is a function of the log: the rules and mappings in force are entries of it.
 fn record_what_is_in_force(
     app: &App,
-    detection: &Detection,
-    [rules, sequences, targets]: [String; 3],
-) -> anyhow::Result<()> {
+    read: &FoldersRead,
+    targets: String,
+) -> anyhow::Result<Arc<InForce>> {
     let local = Principal::local();
     let mappings: Vec<String> = app
         .ports
@@ -355,21 +350,23 @@ fn record_what_is_in_force(
         .iter()
         .map(|source| format!("{} {}\n", source.name, source.mapping_version))
         .collect();
-    if app.ports.log.damage().is_none() {
-        app.record_configuration(
-            &local,
-            configuration::MAPPINGS,
-            mappings.concat().into_bytes(),
-        )?;
-        for (note, fingerprint) in [
-            (configuration::RULES, rules),
-            (configuration::SEQUENCES, sequences),
-            (configuration::TARGETS, targets),
+    let settings = serde_json::to_vec(&app.detection)?;
+    let in_force = if app.ports.log.damage().is_none() {
+        for (note, content) in [
+            (configuration::MAPPINGS, mappings.concat().into_bytes()),
+            (configuration::TARGETS, targets.into_bytes()),
+            (configuration::DETECTION, settings),
         ] {
-            app.record_configuration(&local, note, fingerprint.into_bytes())?;
+            app.record_configuration(&local, note, content)?;
         }
-        let settings = serde_json::to_vec(&detection.settings)?;
-        app.record_configuration(&local, configuration::DETECTION, settings)?;
+        app.take_up_rules(&local, read)?.in_force
+    } else {
+        app.show_rules(read)
+    };
+    let problems = in_force.rules_left_out.iter();
+    let problems = problems.chain(&in_force.sequences_left_out);
+    for problem in problems.chain(&in_force.warnings) {
+        tracing::warn!("{problem}");
     }
-    Ok(())
+    Ok(in_force)
 }

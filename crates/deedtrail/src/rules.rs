@@ -1,22 +1,24 @@
 //! Rules in force: those of this build and those of the operator's folder.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use deedtrail_app::rule_set::{FileText, FoldersRead, RuleFolders};
 use deedtrail_app::rule_test::RuleFolder;
 use deedtrail_detect::limits::RULE_BYTES_MAX;
 use deedtrail_detect::{ProblemSeverity, RuleFile, RuleProblem, RuleSet};
 use include_dir::{Dir, include_dir};
 
+use crate::config::Config;
+use crate::output::causes;
+use crate::sequences;
+
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../rules");
 
-/// Rules with the hash of each file they came from.
+/// Rules as folders hold them, for commands that need no data folder.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) rules: RuleSet,
-    /// `path hash`, one file per line.
-    pub(crate) fingerprint: String,
     /// What is wrong with rule files. A rule with an error is left out, so that a bad file stops
     /// neither intake nor the other rules.
     pub(crate) problems: Vec<RuleProblem>,
@@ -27,7 +29,54 @@ impl Loaded {
     pub(crate) fn left_out(&self) -> Vec<String> {
         let errors = self.problems.iter();
         let errors = errors.filter(|problem| problem.severity == ProblemSeverity::Error);
-        errors.map(describe).collect()
+        errors.map(ToString::to_string).collect()
+    }
+}
+
+/// The folders that the configuration names.
+#[derive(Debug)]
+pub(crate) struct Folders {
+    pub(crate) rules: Option<PathBuf>,
+    pub(crate) sequences: Option<PathBuf>,
+}
+
+impl Folders {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            rules: config.rules.clone(),
+            sequences: config.sequences.clone(),
+        }
+    }
+
+    /// Reads both; fails when a folder itself cannot be read.
+    pub(crate) fn all(&self) -> anyhow::Result<FoldersRead> {
+        let mut read = FoldersRead::default();
+        if let Some(folder) = &self.rules {
+            let (files, problems) = read_folder(folder).context("`rules`")?;
+            read.own.rules = files.into_iter().map(text_of).collect();
+            read.rules_unread = problems.iter().map(ToString::to_string).collect();
+            read.rules_at = folder.display().to_string();
+        }
+        if let Some(folder) = &self.sequences {
+            let (files, unread) = sequences::read(folder)?;
+            read.own.sequences = files.into_iter().map(text_of).collect();
+            read.sequences_unread = unread;
+            read.sequences_at = folder.display().to_string();
+        }
+        Ok(read.within_limit())
+    }
+}
+
+impl RuleFolders for Folders {
+    fn read(&self) -> Result<FoldersRead, String> {
+        self.all().map_err(|error| causes(&error))
+    }
+}
+
+fn text_of(file: RuleFile) -> FileText {
+    FileText {
+        path: file.path,
+        text: file.text,
     }
 }
 
@@ -45,16 +94,7 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
         }
         problem
     }));
-    let mut fingerprint = String::new();
-    for file in &files {
-        let hash = blake3::hash(file.text.as_bytes()).to_hex();
-        writeln!(fingerprint, "{} {hash}", file.path)?;
-    }
-    Ok(Loaded {
-        rules,
-        fingerprint,
-        problems,
-    })
+    Ok(Loaded { rules, problems })
 }
 
 /// The rules of `folder` alone. The folder of one rule gives it the name it has below its rules.
@@ -69,23 +109,7 @@ pub(crate) fn load_only(folder: &Path) -> anyhow::Result<Loaded> {
     }
     let (rules, found) = RuleSet::load(&files);
     problems.extend(found);
-    Ok(Loaded {
-        rules,
-        fingerprint: String::new(),
-        problems,
-    })
-}
-
-/// One line: where, what, and what was probably meant.
-pub(crate) fn describe(problem: &RuleProblem) -> String {
-    let suggestion = problem.suggestion.as_deref();
-    let suggestion = suggestion
-        .map(|text| format!("; {text}"))
-        .unwrap_or_default();
-    format!(
-        "{}:{}: {}{suggestion}",
-        problem.path, problem.line, problem.message
-    )
+    Ok(Loaded { rules, problems })
 }
 
 /// The rules of this build, by path below `rules`.

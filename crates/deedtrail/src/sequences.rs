@@ -1,52 +1,43 @@
 //! Unsafe sequences in force: those of this build and those of the operator's folder.
 
-use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use deedtrail_charter::Library;
 use deedtrail_charter::limits::TEXT_BYTES_MAX;
+use deedtrail_detect::RuleFile;
 
 use crate::rules::{read_file, yaml_files};
 
-/// Sequences, and what is wrong with files of some.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) library: Arc<Library>,
-    /// `id hash`, one sequence per line.
-    pub(crate) fingerprint: String,
-    /// One line each. A sequence with a mistake is left out, and no other.
-    pub(crate) problems: Vec<String>,
+/// What is wrong with the sequences of `folder`, one line each; fails when the folder itself cannot be
+/// read.
+pub(crate) fn mistakes(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let (files, mut mistakes) = read(folder)?;
+    let files: Vec<(String, String)> = files
+        .into_iter()
+        .map(|file| (folder.join(file.path).display().to_string(), file.text))
+        .collect();
+    let texts = files.iter();
+    let texts = texts.map(|(path, text)| (path.as_str(), text.as_str()));
+    let (_, found) = Library::with(texts);
+    mistakes.extend(found.iter().map(ToString::to_string));
+    Ok(mistakes)
 }
 
-/// The sequences of this build and of `folder`; fails when the folder itself cannot be read.
-pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
-    let mut paths = match folder {
-        Some(folder) => yaml_files(folder).context("`sequences`")?,
-        None => Vec::new(),
-    };
+/// The files below a folder by path, and what is wrong with those that cannot be read.
+pub(crate) fn read(folder: &Path) -> anyhow::Result<(Vec<RuleFile>, Vec<String>)> {
+    let mut paths = yaml_files(folder).context("`sequences`")?;
     paths.sort();
-    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    let (mut files, mut unread) = (Vec::new(), Vec::new());
     for path in paths {
-        let shown = path.display().to_string();
         match read_file(&path, TEXT_BYTES_MAX) {
-            Ok(text) => files.push((shown, text)),
-            Err(error) => problems.push(format!("{shown}: {error}")),
+            Ok(text) => {
+                let path = path.strip_prefix(folder).unwrap_or(&path);
+                let path = path.to_string_lossy().into_owned();
+                files.push(RuleFile { path, text });
+            }
+            Err(error) => unread.push(format!("{}: {error}", path.display())),
         }
     }
-    let files = files.iter();
-    let texts = files.map(|(path, text)| (path.as_str(), text.as_str()));
-    let (library, found) = Library::with(texts);
-    problems.extend(found.iter().map(ToString::to_string));
-    let mut fingerprint = String::new();
-    for form in library.forms() {
-        let hash = blake3::hash(&serde_json::to_vec(form)?).to_hex();
-        writeln!(fingerprint, "{} {hash}", form.id)?;
-    }
-    Ok(Loaded {
-        library: Arc::new(library),
-        fingerprint,
-        problems,
-    })
+    Ok((files, unread))
 }

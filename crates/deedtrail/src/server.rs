@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use deedtrail_app::access::Principal;
+use deedtrail_app::rule_set::Reloaded;
 use deedtrail_web::{Transport, WebConfig};
 use tokio::sync::watch;
 
@@ -62,7 +64,7 @@ pub(crate) fn serve_instance(
 async fn run(instance: &Arc<Instance>, console: &mut Console) -> anyhow::Result<()> {
     let config = &instance.config;
     let (sender, ended) = watch::channel(false);
-    let telling = tell(sender)?;
+    let telling = tell(sender, Arc::clone(instance), console.terminal)?;
     let certificate = config.tls.as_ref().map(Certificate::load).transpose()?;
     if let Some(certificate) = &certificate {
         instance.certificate.get_or_init(|| Arc::clone(certificate));
@@ -195,23 +197,48 @@ async fn write_views(instance: Arc<Instance>) {
     }
 }
 
-/// Tells `ended` of Ctrl-C, SIGTERM and SIGHUP, and never ends itself. They are caught from the call
-/// on, before anybody is told that the server is there. What may change while it runs is read again
-/// by itself, so that there is nothing for SIGHUP to do but to end in order.
-fn tell(ended: watch::Sender<bool>) -> anyhow::Result<impl Future<Output = ()>> {
+/// Tells `ended` of Ctrl-C and SIGTERM, and never ends itself. They are caught from the call on, before
+/// anybody is told that the server is there. On SIGHUP rules are read again; in a terminal it says that
+/// the terminal is gone, and the server ends in order.
+fn tell(
+    ended: watch::Sender<bool>,
+    instance: Arc<Instance>,
+    in_terminal: bool,
+) -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupted = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
     let mut terminated = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
     let mut hung_up = signal(SignalKind::hangup()).context("SIGHUP cannot be watched")?;
     Ok(async move {
+        let hang_ups = async {
+            while hung_up.recv().await.is_some() && !in_terminal {
+                reload(Arc::clone(&instance)).await;
+            }
+        };
         tokio::select! {
-            _ = hung_up.recv() => {}
+            () = hang_ups => {}
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
         }
         ended.send_replace(true);
         std::future::pending::<()>().await;
     })
+}
+
+/// Reads the rules again, and says in the server's log what came of it.
+async fn reload(instance: Arc<Instance>) {
+    let reloading = move || instance.app.reload_rules(&Principal::local());
+    match tokio::task::spawn_blocking(reloading).await {
+        Ok(Ok(Reloaded { changed, in_force })) => {
+            tracing::info!(changed, digest = in_force.digest, "rules were read again");
+            let left_out = in_force.rules_left_out.iter();
+            for problem in left_out.chain(&in_force.sequences_left_out) {
+                tracing::warn!("{problem}");
+            }
+        }
+        Ok(Err(error)) => tracing::error!(%error, "rules were not read again"),
+        Err(error) => tracing::error!(%error, "rules were not read again"),
+    }
 }
 
 /// Ends once `ended` says so.

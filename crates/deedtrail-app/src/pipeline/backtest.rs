@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use deedtrail_core::Text;
 use deedtrail_core::event::Event;
+use deedtrail_core::exception::{HeldBack, RuleException};
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::id::{FindingId, IdentityId};
 use deedtrail_core::port::log::{ReadError, Sequence};
 use deedtrail_core::time::Timestamp;
+use deedtrail_detect::exception::{ExceptionMeasure, MeasuredException};
 use serde::Serialize;
 
 use super::batch::Batch;
@@ -46,6 +48,8 @@ pub struct BacktestPlan {
     pub within: Range<Timestamp>,
     /// Findings that are told apart, e.g. [`BACKTEST_FINDINGS_MAX`].
     pub findings_max: usize,
+    /// Exceptions that are measured on the way.
+    pub exceptions: Vec<RuleException>,
 }
 
 /// One finding a rule would have made.
@@ -73,9 +77,29 @@ pub struct DamagedRange {
     pub last: Sequence,
 }
 
+/// What an exception does to the matches of a backtest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExceptionInTrial {
+    pub number: u32,
+    pub rule: Text,
+    /// Its conditions in words.
+    pub covers: String,
+    /// Matches that it held back, as it was in force when they came: they are in no figure.
+    pub held_back: u64,
+    /// Matches that it would hold back, had it been in force throughout: held back ones among them.
+    pub would_hold_back: u64,
+    /// The newest of these.
+    pub newest: Vec<HeldBack>,
+}
+
 /// What rules would have found.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Backtest {
+    /// The whole log was read. Otherwise it was given up before its end: figures tell of what was
+    /// read.
+    pub complete: bool,
+    /// Exceptions that cover a match, and those that were asked about.
+    pub exceptions: Vec<ExceptionInTrial>,
     /// Entries of the log that were left out because they are damaged.
     pub damaged_entries: u64,
     /// Where they are, at most [`BACKTEST_DAMAGE_MAX`].
@@ -120,8 +144,6 @@ pub(super) struct Trial {
     /// The first findings by time, with all that is told of them.
     examples: BTreeMap<(Timestamp, FindingId), BacktestExample>,
     actors: BTreeSet<IdentityId>,
-    /// Matches by rule, repeats among them.
-    matches: BTreeMap<Text, u64>,
     report: Backtest,
 }
 
@@ -158,7 +180,6 @@ impl Trial {
         for draft in drafts {
             let asked = self.plan.rules.is_empty() || self.plan.rules.contains(&draft.rule);
             if asked && self.plan.within.contains(&draft.at) {
-                *self.matches.entry(draft.rule.clone()).or_default() += 1;
                 self.note(&draft);
             }
         }
@@ -188,11 +209,6 @@ impl Trial {
                 self.examples.pop_last();
             }
         }
-    }
-
-    /// Matches of a rule, repeats among them.
-    pub(super) fn matches(&self, rule: &str) -> u64 {
-        self.matches.get(rule).copied().unwrap_or(0)
     }
 
     /// Events within the range, and entries that could not be read.
@@ -281,18 +297,44 @@ fn most(names: impl Iterator<Item = String>) -> Vec<Counted> {
     counted
 }
 
-/// Reads the whole log with `detection` and tells what it would have found. Neither store nor
-/// archive is written, and what is in force goes on undisturbed.
+/// Reads the log with `detection` and tells what it would have found, the whole of it unless
+/// `goes_on` says no between two steps. Neither store nor archive is written, and what is in force goes
+/// on undisturbed.
 pub fn backtest(
     ports: Ports,
     detection: Detection,
     event_key: [u8; 32],
     plan: BacktestPlan,
+    goes_on: &mut dyn FnMut() -> bool,
 ) -> Result<Backtest, PipelineError> {
+    let measure = ExceptionMeasure::new(plan.exceptions.clone(), plan.within.clone());
     let mut pipeline = Pipeline::on_trial(ports, detection, event_key, plan);
-    pipeline.try_all()?;
-    let trial = pipeline.trial.take();
-    Ok(trial.map_or_else(Backtest::default, |trial| trial.report(&pipeline.state)))
+    pipeline.state.detector.measure_exceptions(measure);
+    let complete = pipeline.try_all(goes_on)?;
+    let measured = pipeline.state.detector.take_measured();
+    let Some(trial) = pipeline.trial.take() else {
+        return Ok(Backtest::default());
+    };
+    Ok(Backtest {
+        complete,
+        exceptions: measured.into_iter().map(in_trial).collect(),
+        ..trial.report(&pipeline.state)
+    })
+}
+
+fn in_trial(measured: MeasuredException) -> ExceptionInTrial {
+    let MeasuredException {
+        exception,
+        held_back,
+    } = measured;
+    ExceptionInTrial {
+        number: exception.number,
+        covers: exception.covers(),
+        rule: exception.rule,
+        held_back,
+        would_hold_back: exception.effect.held_back,
+        newest: exception.effect.newest,
+    }
 }
 
 impl Pipeline {
@@ -309,7 +351,6 @@ impl Pipeline {
             findings: BTreeMap::new(),
             examples: BTreeMap::new(),
             actors: BTreeSet::new(),
-            matches: BTreeMap::new(),
             report: Backtest::default(),
         };
         let pace = Pace::default();
@@ -338,11 +379,18 @@ impl Pipeline {
         }
     }
 
-    /// Reads the log as far as it went when this began.
-    pub(super) fn try_all(&mut self) -> Result<(), PipelineError> {
+    /// Reads the log as far as it went when this began; false when it was given up before.
+    pub(super) fn try_all(
+        &mut self,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<bool, PipelineError> {
         let end = self.ports.log.end();
-        while self.position < end && self.trial_step()? {}
-        Ok(())
+        while self.position < end && self.trial_step()? {
+            if self.position < end && !goes_on() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// One step of a trial; false at the end of the log.

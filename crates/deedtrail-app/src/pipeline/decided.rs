@@ -18,6 +18,7 @@ use crate::entitlement;
 use crate::exception::{ExceptionChange, RULE_EXCEPTION};
 use crate::identity::{IDENTITY_MERGE, parse_import};
 use crate::quarantine::{QUARANTINE_DECISION, QuarantineDecision, Verdict};
+use crate::rule_set;
 
 impl Batch<'_> {
     pub(super) fn configuration(&mut self, entry: &StoredEntry) -> Result<(), PipelineError> {
@@ -56,6 +57,8 @@ impl Batch<'_> {
             self.withdraw(entry);
         } else if entry.entry.note == CHARTER {
             self.charter(entry);
+        } else if entry.entry.note == configuration::RULE_SET {
+            self.take_up_rules(entry);
         } else if entry.entry.note == RULE_EXCEPTION {
             let detector = &mut self.pipeline.state.detector;
             ExceptionChange::apply(&entry.bytes(), &entry.entry.tenant, at, detector);
@@ -70,6 +73,20 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Goes on with the rules and sequences of an entry. In a trial those count that are tried.
+    fn take_up_rules(&mut self, entry: &StoredEntry) {
+        if self.pipeline.trial.is_some() {
+            return;
+        }
+        if let Some(own) = rule_set::taken_down(entry) {
+            let compiled = self.pipeline.detection.book.compile(&own);
+            let state = &mut self.pipeline.state;
+            state.detector.replace_rules(compiled.rules);
+            state.detector.replace_library(compiled.sequences);
+            state.rules_of = Some(entry.sequence);
+        }
     }
 
     /// Takes what was learned of identities along that turned out to be one. What an entry merges is

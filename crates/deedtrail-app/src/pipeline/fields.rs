@@ -54,31 +54,29 @@ pub fn field_coverage(
     plan: BacktestPlan,
 ) -> Result<FieldCoverage, PipelineError> {
     let sources = ports.mapper.sources();
-    let (rules, asked) = (Arc::clone(&detection.rules), plan.rules.clone());
+    let (rules, asked_for) = (Arc::clone(&detection.rules), plan.rules.clone());
     let fill = FieldFill::new(plan.within.clone());
     let mut pipeline = Pipeline::on_trial(ports, detection, event_key, plan);
     pipeline.state.detector.count_fields(fill);
-    pipeline.try_all()?;
+    pipeline.try_all(&mut || true)?;
     let fill = pipeline.state.detector.take_fields();
     let (Some(trial), Some(fill)) = (pipeline.trial.take(), fill) else {
         return Ok(FieldCoverage::default());
     };
-    let asked = rules
-        .rules()
-        .iter()
-        .filter(|rule| asked.is_empty() || asked.contains(&rule.name));
-    let fields = asked.filter_map(|rule| {
+    let asked = rules.rules().iter().enumerate();
+    let asked = asked.filter(|(_, rule)| asked_for.is_empty() || asked_for.contains(&rule.name));
+    let fields = asked.filter_map(|(place, rule)| {
         let served = sources.iter().filter(|source| rule.is_served_by(source));
         let served: BTreeSet<SourceName> = served.map(|source| source.name.clone()).collect();
-        let fill = fill.of(rule, &served)?;
-        let never = fill.fields.iter().filter(|field| field.filled == 0);
+        let filled = fill.of(rule, &served)?;
+        let never = filled.fields.iter().filter(|field| field.filled == 0);
         let never = never.map(|field| field.name.clone());
         Some(RuleFields {
             rule: rule.name.clone(),
             title: rule.title.clone(),
-            never_filled: never.filter(|_| fill.events > 0).collect(),
-            matches: rule.is_alone().then(|| trial.matches(&rule.name)),
-            fill,
+            never_filled: never.filter(|_| filled.events > 0).collect(),
+            matches: rule.is_alone().then(|| fill.matches(place)),
+            fill: filled,
         })
     });
     let mut fields: Vec<RuleFields> = fields.collect();

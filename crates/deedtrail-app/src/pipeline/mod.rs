@@ -21,7 +21,8 @@ mod worker;
 
 pub use backtest::{
     BACKTEST_DAMAGE_MAX, BACKTEST_EXAMPLES_MAX, BACKTEST_FINDINGS_MAX, BACKTEST_IDENTITIES_MAX,
-    BACKTEST_LISTED_MAX, Backtest, BacktestExample, BacktestPlan, Counted, DamagedRange, backtest,
+    BACKTEST_LISTED_MAX, Backtest, BacktestExample, BacktestPlan, Counted, DamagedRange,
+    ExceptionInTrial, backtest,
 };
 pub use fields::{FieldCoverage, RuleFields, field_coverage};
 pub use handover::Handover;
@@ -43,6 +44,7 @@ use deedtrail_detect::{Detector, RuleSet, Settings};
 use crate::Ports;
 use crate::custody;
 use crate::retention::{self, Retention, RetentionError};
+use crate::rule_set::RuleBook;
 use crate::target::Targets;
 use ahead::{Ahead, Mapped};
 use batch::Batch;
@@ -72,6 +74,8 @@ pub struct Detection {
     pub targets: Arc<Targets>,
     /// Unsafe sequences in force.
     pub sequences: Arc<Library>,
+    /// What entries of the log that change rules and sequences are compiled with.
+    pub book: Arc<RuleBook>,
 }
 
 impl Detection {

@@ -6,20 +6,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use deedtrail_charter::Library;
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{Store, StoreError};
-use deedtrail_detect::Detector;
+use deedtrail_detect::{Detector, RuleSet};
 
 use super::{Detection, PipelineError};
 use crate::Ports;
 use crate::charter::Book;
 use crate::entitlement::InForce;
 use crate::identity::Resolver;
+use crate::rule_set;
 
 /// Name in the store.
 const NAME: &str = "pipeline";
 /// First bytes, with the version of the layout as the last.
-const HEADER: &[u8; 4] = b"DTP\x04";
+const HEADER: &[u8; 4] = b"DTP\x05";
 
 /// A function of the log below a position, of the rules and of the settings.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(super) struct State {
     pub(super) set_aside: BTreeSet<Sequence>,
     /// Entries in quarantine that somebody dismissed.
     pub(super) dismissed: BTreeSet<Sequence>,
+    /// The entry that put the rules in force; without one they are those of the start.
+    pub(super) rules_of: Option<Sequence>,
 }
 
 /// A state in the form it is stored in.
@@ -60,6 +64,7 @@ impl State {
             entitled: InForce::default(),
             set_aside: BTreeSet::new(),
             dismissed: BTreeSet::new(),
+            rules_of: None,
         }
     }
 
@@ -70,7 +75,10 @@ impl State {
         let resolver = self.resolver.to_bytes().map_err(PipelineError::State)?;
         let charters = self.charters.to_bytes().map_err(PipelineError::State)?;
         let entitled = self.entitled.to_bytes();
-        for section in [&set_aside, &dismissed, &resolver, &charters, &entitled] {
+        let rules_of = listed(&self.rules_of.into_iter().collect());
+        for section in [
+            &set_aside, &dismissed, &rules_of, &resolver, &charters, &entitled,
+        ] {
             bytes.extend((section.len() as u64).to_be_bytes());
             bytes.extend_from_slice(section);
         }
@@ -104,13 +112,15 @@ impl State {
         let body = bytes.strip_prefix(HEADER).ok_or("another format")?;
         let (set_aside, rest) = section(body).ok_or("cut off")?;
         let (dismissed, rest) = section(rest).ok_or("cut off")?;
+        let (rules_of, rest) = section(rest).ok_or("cut off")?;
         let (resolver, rest) = section(rest).ok_or("cut off")?;
         let (charters, rest) = section(rest).ok_or("cut off")?;
         let (entitled, detector) = section(rest).ok_or("cut off")?;
-        let rules = Arc::clone(&detection.rules);
+        let rules_of = unlisted(rules_of).first().copied();
+        let (rules, sequences) = in_force(rules_of, detection, ports)?;
         let restored = Detector::restore(rules, detection.settings.clone(), detector);
         let mut detector = restored.map_err(|error| error.to_string())?;
-        detector.replace_library(Arc::clone(&detection.sequences));
+        detector.replace_library(sequences);
         let resolver = Resolver::from_bytes(resolver).map_err(|error| error.to_string())?;
         let log = ports.log.as_ref();
         let entitled = InForce::from_bytes(entitled, log, &resolver);
@@ -121,8 +131,27 @@ impl State {
             charters: Book::from_bytes(charters).map_err(|error| error.to_string())?,
             set_aside: unlisted(set_aside),
             dismissed: unlisted(dismissed),
+            rules_of,
         })
     }
+}
+
+/// The rules and sequences that an entry of the log put in force; without one those of the start.
+fn in_force(
+    entry: Option<Sequence>,
+    detection: &Detection,
+    ports: &Ports,
+) -> Result<(Arc<RuleSet>, Arc<Library>), String> {
+    let Some(sequence) = entry else {
+        let sequences = Arc::clone(&detection.sequences);
+        return Ok((Arc::clone(&detection.rules), sequences));
+    };
+    let read = ports.log.read(sequence, 1);
+    let entry = read.map_err(|error| error.to_string())?.into_iter().next();
+    let own = entry.as_ref().and_then(rule_set::taken_down);
+    let own = own.ok_or("the entry with the rules in force is damaged")?;
+    let compiled = detection.book.compile(&own);
+    Ok((compiled.rules, compiled.sequences))
 }
 
 fn listed(sequences: &BTreeSet<Sequence>) -> Vec<u8> {

@@ -96,7 +96,8 @@ impl App {
         let reports = self.sources(principal)?;
         let mut standings: BTreeMap<Text, RuleStanding> = BTreeMap::new();
         // A file may hold several rules, of which some only count for another: they are one here.
-        for rule in self.rules.rules() {
+        let in_force = self.in_force();
+        for rule in in_force.rules.rules() {
             let seen = reports.iter().filter(|report| looks_at(rule, report));
             let standing = standings
                 .entry(rule.name.clone())
@@ -113,7 +114,7 @@ impl App {
             one.techniques = techniques_of(&[], detector.findings);
             standings.insert(one.rule.clone(), one);
         }
-        for form in self.sequences.forms() {
+        for form in in_force.sequences.forms() {
             let mut one = standing(&format!("sequence/{}", form.id), form.title.trim());
             one.look_at(reports.iter());
             let named: Vec<Text> = form.references.iter().map(Text::from).collect();

@@ -125,6 +125,7 @@ fn failing(sample: &Sample, commits: i64, compactions: i64) -> (App, Pipeline) {
         rules: built_in(),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
     let pipeline = Pipeline::open(ports.clone(), detection, [7; 32]).unwrap();

@@ -28,6 +28,7 @@ fn pipeline(sample: &Sample) -> Pipeline {
         rules: built_in(),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
     let mut pipeline = Pipeline::open(ports(sample), detection, [7; 32]).unwrap();

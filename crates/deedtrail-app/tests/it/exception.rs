@@ -8,6 +8,7 @@ use deedtrail_app::access::Principal;
 use deedtrail_app::exception::{ExceptionDraft, ExceptionError};
 use deedtrail_app::intake::Delivery;
 use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::rule_set::{Current, InForce};
 use deedtrail_core::exception::{ExceptionCondition, ExceptionStatus, RuleException};
 use deedtrail_core::finding::Finding;
 use deedtrail_core::id::{SourceName, TenantId};
@@ -57,6 +58,7 @@ fn open(sample: &Sample) -> Pipeline {
         rules: rules(),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
     Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
@@ -88,7 +90,7 @@ impl Server {
         let sample = Sample::empty();
         Self {
             app: App {
-                rules: rules(),
+                current: Current::new(InForce::of(rules())),
                 ..App::new(ports(&sample))
             },
             pipeline: open(&sample),

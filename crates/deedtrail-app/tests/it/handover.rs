@@ -89,6 +89,7 @@ fn take_in(fed: bool) -> (usize, Vec<Event>) {
         rules: built_in(),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
     let mut pipeline = Pipeline::open(ports, detection, [7; 32]).unwrap();

@@ -33,6 +33,7 @@ pub(crate) fn pipeline(sample: &Sample) -> Pipeline {
         rules: built_in(),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
     Pipeline::open(ports(sample), detection, [7; 32]).unwrap()

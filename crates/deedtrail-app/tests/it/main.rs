@@ -27,6 +27,8 @@ mod provenance;
 #[cfg(test)]
 mod quarantine;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod retention;
 #[cfg(test)]
 mod rules;

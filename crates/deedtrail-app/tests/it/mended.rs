@@ -67,6 +67,7 @@ impl Server {
             rules: Arc::new(RuleSet::default()),
             settings: Settings::default(),
             targets: Arc::default(),
+            book: Arc::default(),
             sequences: deedtrail_charter::Library::shipped(),
         };
         let mut pipeline = Pipeline::open(self.ports(), detection, [7; 32]).unwrap();

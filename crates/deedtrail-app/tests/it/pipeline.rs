@@ -247,9 +247,10 @@ fn backtested(sample: &Sample, plan: BacktestPlan) -> Backtest {
         rules: built_in(),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
-    backtest(ports(sample), detection, [7; 32], plan).unwrap()
+    backtest(ports(sample), detection, [7; 32], plan, &mut || true).unwrap()
 }
 
 #[test]
@@ -266,6 +267,7 @@ fn a_backtest_finds_what_was_found_live_and_changes_nothing() {
         rules: BTreeSet::new(),
         within: Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX),
         findings_max: BACKTEST_FINDINGS_MAX,
+        exceptions: Vec::new(),
     };
     let report = backtested(&sample, all.clone());
     assert_eq!(report.findings, live.1.len() as u64);
@@ -302,6 +304,7 @@ fn everything() -> BacktestPlan {
         rules: BTreeSet::new(),
         within: Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX),
         findings_max: BACKTEST_FINDINGS_MAX,
+        exceptions: Vec::new(),
     }
 }
 
@@ -322,6 +325,7 @@ fn a_backtest_counts_calendar_days_and_says_when_its_memory_is_full() {
     assert!(whole.examples.is_sorted_by_key(|one| one.at));
     let bounded = BacktestPlan {
         findings_max: 1,
+        exceptions: Vec::new(),
         ..everything()
     };
     let bounded = backtested(&sample, bounded);
@@ -341,6 +345,7 @@ fn fields_are_counted_over_the_events_a_rule_looks_at() {
         rules: built_in(),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
     let report = field_coverage(ports(&sample), detection, [7; 32], everything()).unwrap();
@@ -386,9 +391,10 @@ fn a_backtest_tells_what_it_could_not_read() {
         rules: built_in(),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
-    let report = backtest(ports, detection, [7; 32], everything()).unwrap();
+    let report = backtest(ports, detection, [7; 32], everything(), &mut || true).unwrap();
     assert_eq!((report.events, report.damaged_entries), (2, 2));
     assert_eq!(report.damaged, [DamagedRange { first: 1, last: 2 }]);
 }

@@ -24,6 +24,7 @@ fn pipeline(ports: &Ports, days: Option<u32>) -> Pipeline {
         rules: built_in(),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
     let retention = Retention {

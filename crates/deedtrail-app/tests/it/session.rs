@@ -134,6 +134,7 @@ fn taken<'a>(
         rules: Arc::new(RuleSet::default()),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
     let mut pipeline = Pipeline::open(ports(&sample), detection, [7; 32]).unwrap();

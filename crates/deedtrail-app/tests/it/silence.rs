@@ -26,6 +26,7 @@ fn open(sample: &Sample) -> Pipeline {
         rules: Arc::new(RuleSet::default()),
         settings: Settings::default(),
         targets: Arc::default(),
+        book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
     Pipeline::open(ports(sample), detection, [7; 32]).unwrap()

@@ -90,7 +90,8 @@ fn a_look_up_opens_only_the_files_that_hold_the_value() {
     let session = SessionUid::derive(&[&3_u64.to_be_bytes()]);
     let target = ReferenceUid::derive(&[&3_u64.to_be_bytes()]);
     let event = EventUid::derive(&[&65_u64.to_be_bytes()]);
-    let all: String = (60..80).map(|n| format!("{n} ")).collect();
+    let all: Vec<String> = (60..80).map(|n| format!("{n} ")).collect();
+    let all = all.concat();
     for (condition, rows) in [
         ("src_ip = '192.0.2.3'".to_owned(), all.as_str()),
         (
@@ -184,7 +185,9 @@ fn a_missing_or_damaged_index_costs_time_and_no_answer() {
         &|n| change(&paths[n], Vec::clear),
         &|n| change(&paths[n], |bytes| bytes[512..].fill(0)),
         &|n| change(&paths[n], |bytes| bytes[..512].fill(255)),
-        &|n| drop(std::fs::copy(&paths[(n + 1) % 3], &paths[n]).unwrap()),
+        &|n| {
+            std::fs::copy(&paths[(n + 1) % 3], &paths[n]).unwrap();
+        },
     ];
     for damage in damage {
         for (n, whole) in whole.iter().enumerate() {

@@ -161,8 +161,8 @@ fn a_table_of_a_later_version_is_refused_and_left_alone() {
         let ordinal = fields.iter_mut().find(|field| field["name"] == "ordinal");
         ordinal.unwrap()["type"] = "string".into();
     };
-    let changes: [(&str, &dyn Fn(&mut serde_json::Value)); 2] =
-        [("quantum_state", &added), ("ordinal", &changed)];
+    type Change = fn(&mut serde_json::Value);
+    let changes: [(&str, Change); 2] = [("quantum_state", added), ("ordinal", changed)];
     for (column, change) in changes {
         let folder = copied("first");
         of_the_future(&folder, change);

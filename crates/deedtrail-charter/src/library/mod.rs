@@ -163,6 +163,11 @@ impl Library {
         self.forms().find(|form| form.id == id)
     }
 
+    /// That in words and steps, for people (Markdown).
+    pub fn text_of(&self, id: &str) -> Option<String> {
+        self.form(id).map(page::text_of)
+    }
+
     /// Whether the sequence of that id is an operator's own: of another id than ours, or in place of
     /// one of ours.
     pub fn is_own(&self, id: &str) -> bool {

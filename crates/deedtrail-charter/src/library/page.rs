@@ -16,7 +16,7 @@ unless its file names another; the finding lists every step, its event, and what
 permitted.
 
 They are part of the program. Files of your own are read from the folder that the setting `sequences` names
-([configuration](configuration.md)), at the start; one with the id of a shipped sequence takes its place. One
+([configuration](configuration.md)), at the start and on `deedtrail rule reload`; one with the id of a shipped sequence takes its place. One
 with a mistake is left out, which `deedtrail config check`, `deedtrail doctor` and the log of the server say.
 A finding of one means what its `meaning` says; one of your own answers to the controls in its `references`,
 where it names any, and else to those of its type.
@@ -73,6 +73,13 @@ pub fn sequence_schema() -> String {
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// One sequence as the page has it, for whoever asks for it alone.
+pub(super) fn text_of(form: &UnsafeSequence) -> String {
+    let mut text = String::new();
+    sequence(&mut text, form);
+    text.trim_start().to_owned()
 }
 
 fn push(page: &mut String, text: std::fmt::Arguments<'_>) {

@@ -124,7 +124,7 @@ pub struct CorrelationState {
     groups: BTreeMap<GroupKey, Group>,
 }
 
-/// Correlation (a hash of its name), tenant, and the values it groups by.
+/// Correlation (a hash of its name and of what it says), tenant, and the values it groups by.
 pub(super) type GroupKey = (u64, TenantId, Vec<Option<String>>);
 
 impl CorrelationState {
@@ -175,6 +175,12 @@ impl CorrelationState {
         for key in stalest {
             self.groups.remove(&key);
         }
+    }
+
+    /// Drops the groups of every correlation but these.
+    pub(crate) fn keep(&mut self, correlations: &BTreeSet<u64>) {
+        let is_kept = |key: &GroupKey| correlations.contains(&key.0);
+        self.groups.retain(|key, _| is_kept(key));
     }
 
     /// Drops groups whose newest match no window can reach any more.

@@ -20,6 +20,8 @@ struct Loader {
     problems: Vec<RuleProblem>,
     /// Id or name of a rule -> its place.
     places: BTreeMap<String, usize>,
+    /// What each rule is made of, in the order of the set: a hash of its file and of those it counts.
+    definitions: Vec<u64>,
     /// Correlations and filters wait until every rule is there.
     correlations: Vec<(usize, ParsedCorrelation)>,
     filters: Vec<(usize, ParsedFilter)>,
@@ -31,6 +33,7 @@ pub(super) fn load(files: &[RuleFile]) -> (RuleSet, Vec<RuleProblem>) {
         compiler: Compiler::default(),
         problems: Vec::new(),
         places: BTreeMap::new(),
+        definitions: Vec::new(),
         correlations: Vec::new(),
         filters: Vec::new(),
     };
@@ -40,9 +43,12 @@ pub(super) fn load(files: &[RuleFile]) -> (RuleSet, Vec<RuleProblem>) {
         loader.file(files, file);
     }
     loader.correlations(files);
-    for (file, filter) in std::mem::take(&mut loader.filters) {
-        loader.filter(&files[file], &filter);
+    let filters = std::mem::take(&mut loader.filters);
+    for (file, filter) in &filters {
+        loader.filter(&files[*file], filter);
     }
+    let texts = filters.iter().map(|(file, _)| files[*file].text.as_str());
+    loader.count_anew_with(&texts.collect::<Vec<_>>());
     loader.set.matchers = loader.compiler.finish();
     loader
         .problems
@@ -97,6 +103,7 @@ impl Loader {
         rule.fields = parsed.fields;
         self.name(file, header, place);
         self.set.rules.push(rule);
+        self.definitions.push(key(&[&file.text]));
     }
 
     /// Whether every field exists among the canonical ones.
@@ -190,6 +197,12 @@ impl Loader {
         }
         let mut rule = described(file, &parsed.header, block);
         let own = parsed.header.id.as_deref().unwrap_or(&parsed.header.title);
+        let counted = inputs
+            .iter()
+            .map(|input| self.definitions[*input].to_string())
+            .collect::<Vec<_>>();
+        // A correlation that says something else than before counts anew.
+        let definition = key(&[&rule.name, own, &file.text, &counted.join(" ")]);
         rule.fields = parsed
             .group_by
             .iter()
@@ -197,7 +210,7 @@ impl Loader {
             .cloned()
             .collect();
         rule.correlation = Some(Correlation {
-            key: key(&[&rule.name, own]),
+            key: definition,
             inputs,
             group_by: parsed.group_by,
             aliases: parsed.aliases,
@@ -212,6 +225,20 @@ impl Loader {
         });
         self.name(file, &parsed.header, place);
         self.set.rules.push(rule);
+        self.definitions.push(definition);
+    }
+
+    /// Which rules a filter narrows is the engine's: with other filters every correlation counts
+    /// anew.
+    fn count_anew_with(&mut self, filters: &[&str]) {
+        if filters.is_empty() {
+            return;
+        }
+        let filters = key(filters).to_string();
+        let rules = self.set.rules.iter_mut();
+        for correlation in rules.filter_map(|rule| rule.correlation.as_mut()) {
+            correlation.key = key(&[&correlation.key.to_string(), &filters]);
+        }
     }
 
     fn is_canonical(&self, place: usize) -> bool {

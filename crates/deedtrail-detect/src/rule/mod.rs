@@ -14,6 +14,7 @@ mod run;
 mod sigma;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use deedtrail_core::Text;
@@ -58,6 +59,17 @@ pub struct RuleProblem {
     pub suggestion: Option<String>,
 }
 
+/// One line: where, what, and what was probably meant.
+impl fmt::Display for RuleProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.path, self.line, self.message)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, "; {suggestion}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// One rule that was loaded.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -86,7 +98,7 @@ pub struct Rule {
 /// What a correlation needs at run time.
 #[derive(Clone, Debug)]
 struct Correlation {
-    /// Hash of its name: key of its groups.
+    /// Hash of its name and of what it says, with the rules it counts: key of its groups.
     key: u64,
     window: Window,
     /// Places of the inputs among the rules, in order.
@@ -176,6 +188,13 @@ impl RuleSet {
 
     fn serves(&self, rule: usize, source: &SourceFacts) -> bool {
         self.rules[rule].is_served_by(source)
+    }
+
+    /// The keys of its correlations.
+    pub(crate) fn correlation_keys(&self) -> BTreeSet<u64> {
+        let correlations = self.rules.iter();
+        let correlations = correlations.filter_map(|rule| rule.correlation.as_ref());
+        correlations.map(|correlation| correlation.key).collect()
     }
 
     pub(crate) fn window_us(&self, key: u64) -> Option<i64> {

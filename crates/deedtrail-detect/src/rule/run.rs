@@ -70,12 +70,12 @@ impl SourceRules {
             .or_insert_with(|| rules.for_source(source))
     }
 
-    /// What the rules say about one event.
+    /// What the rules say about one event, each with the place of its rule in the set.
     pub(crate) fn observe(
         &self,
         view: &View<'_>,
         state: &mut CorrelationState,
-    ) -> Vec<FindingDraft> {
+    ) -> Vec<(usize, FindingDraft)> {
         let mut drafts = Vec::new();
         let mut evaluate = |matching: &Matching, subject| {
             let set = &self.set;
@@ -116,7 +116,7 @@ struct Run<'r> {
     subject: Subject<'r>,
     view: &'r View<'r>,
     state: &'r mut CorrelationState,
-    drafts: &'r mut Vec<FindingDraft>,
+    drafts: &'r mut Vec<(usize, FindingDraft)>,
 }
 
 impl Run<'_> {
@@ -128,7 +128,7 @@ impl Run<'_> {
                 continue;
             }
             if rule.alone {
-                self.drafts.push(words(rule, self.view, &[]));
+                self.drafts.push((place, words(rule, self.view, &[])));
             }
             self.count(place, 0);
         }
@@ -148,7 +148,8 @@ impl Run<'_> {
                 continue;
             };
             if rule.alone {
-                self.drafts.push(correlated(rule, &fired, self.view));
+                self.drafts
+                    .push((*above, correlated(rule, &fired, self.view)));
             }
             self.count(*above, depth + 1);
         }

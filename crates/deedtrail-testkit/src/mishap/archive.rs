@@ -6,8 +6,8 @@ use std::sync::Arc;
 use deedtrail_core::event::Event;
 use deedtrail_core::id::TenantId;
 use deedtrail_core::port::archive::{
-    ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, EventFilter, OutputFormat,
-    QueryBudget, QueryCost,
+    ActionCount, Archive, ArchiveError, ArchiveFigures, Bucket, Cursor, Cutoffs, EventFilter,
+    Leaving, OutputFormat, QueryBudget, QueryCost,
 };
 use deedtrail_core::port::log::Sequence;
 
@@ -50,6 +50,14 @@ impl Archive for FaultyArchive {
 
     fn compact(&self) -> Archived<()> {
         self.call(FakeArchive::compact)
+    }
+
+    fn prune(
+        &self,
+        cutoffs: &Cutoffs,
+        announce: &mut dyn FnMut(&[Leaving]) -> bool,
+    ) -> Archived<u64> {
+        self.call(|archive| archive.prune(cutoffs, announce))
     }
 
     fn start_rebuild(&self) -> Archived<()> {

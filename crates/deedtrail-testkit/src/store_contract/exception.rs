@@ -52,6 +52,7 @@ pub(super) fn exceptions_are_kept(store: &dyn Store) -> Outcome {
             first: Some(second(2)),
             last: Some(second(9)),
             last_event: None,
+            newest: Vec::new(),
         },
         ..first
     };

@@ -5,8 +5,9 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::exception::ExceptionDraft;
-use deedtrail_core::exception::{ExceptionCondition, ExceptionStatus, RuleException};
+use deedtrail_app::exception::{ExceptionDraft, HeldBackBy};
+use deedtrail_core::Text;
+use deedtrail_core::exception::{ExceptionCondition, ExceptionStatus, HeldBack, RuleException};
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,24 @@ use crate::state::Shared;
 pub(super) struct List {
     /// The newest first.
     exceptions: Vec<Shown>,
+    next_cursor: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct HeldMatches {
+    number: u32,
+    rule: Text,
+    /// All of them; only the newest are told.
+    held_back: u64,
+    /// The newest first.
+    matches: Vec<HeldShown>,
+}
+
+#[derive(Debug, Serialize)]
+struct HeldShown {
+    identity_name: String,
+    #[serde(flatten)]
+    held: HeldBack,
 }
 
 /// An exception with its status now.
@@ -45,6 +64,8 @@ pub(super) struct Over {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ListAsked {
     rule: Option<String>,
+    cursor: Option<u32>,
+    limit: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,13 +93,21 @@ pub(super) async fn list(
     Extension(principal): Extension<Principal>,
     Asked(asked): Asked<ListAsked>,
 ) -> Answer<List> {
-    let rule = asked.rule.filter(|rule| !rule.is_empty());
+    let rule = asked.rule.clone().filter(|rule| !rule.is_empty());
     let read = move |app: &App| {
         let now = app.ports.clock.now();
         let exceptions = app.rule_exceptions(&principal, rule.as_deref())?;
-        let exceptions = exceptions.into_iter().map(|it| Shown::new(it, now));
+        let is_later = |it: &RuleException| asked.cursor.is_none_or(|last| it.number < last);
+        let mut exceptions = exceptions.into_iter().filter(is_later);
+        let shown: Vec<Shown> = exceptions
+            .by_ref()
+            .take(ask::limit(asked.limit))
+            .map(|it| Shown::new(it, now))
+            .collect();
+        let last = shown.last().map(|it| it.exception.number);
         Ok::<_, Problem>(List {
-            exceptions: exceptions.collect(),
+            next_cursor: last.filter(|_| exceptions.next().is_some()),
+            exceptions: shown,
         })
     };
     shared.attempt(read).await.map(Json)
@@ -111,15 +140,42 @@ pub(super) async fn make(
     shared.attempt(make).await.map(Json)
 }
 
+/// The number in an address.
+pub(crate) fn number(text: &str) -> Result<u32, Problem> {
+    text.parse().map_err(|_| {
+        let text = ask::shortened(text);
+        Problem::bad_request(format!("`{text}` is no number of an exception"))
+    })
+}
+
+pub(super) async fn held(
+    State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
+    Path(wanted): Path<String>,
+) -> Answer<HeldMatches> {
+    let wanted = number(&wanted)?;
+    let read = move |app: &App| {
+        let HeldBackBy { exception, matches } = app.held_back(&principal, wanted)?;
+        let matches = matches.into_iter().map(|one| HeldShown {
+            identity_name: one.identity,
+            held: one.held,
+        });
+        Ok::<_, Problem>(HeldMatches {
+            number: exception.number,
+            rule: exception.rule,
+            held_back: exception.effect.held_back,
+            matches: matches.collect(),
+        })
+    };
+    shared.attempt(read).await.map(Json)
+}
+
 pub(super) async fn end(
     State(shared): State<Shared>,
     Extension(principal): Extension<Principal>,
-    Path(number): Path<String>,
+    Path(wanted): Path<String>,
 ) -> Answer<Over> {
-    let number: u32 = number.parse().map_err(|_| {
-        let number = ask::shortened(&number);
-        Problem::bad_request(format!("`{number}` is no number of an exception"))
-    })?;
+    let number = number(&wanted)?;
     let end = move |app: &App| {
         let ended = app.end_exception(&principal, number)?;
         let now = app.ports.clock.now();

@@ -85,7 +85,7 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Result<Json<Readiness
         log_end: figures.log_end,
         processed: figures.processed,
         archived: figures.archived,
-        rules_left_out: shared.app.rules_left_out.len(),
+        rules_left_out: shared.app.in_force().rules_left_out.len(),
     }))
 }
 

@@ -14,6 +14,7 @@ mod ingest;
 mod insider_risk;
 mod metrics;
 mod quarantine;
+mod rules;
 mod sessions;
 mod sources;
 mod table;
@@ -21,7 +22,9 @@ mod today;
 mod witness;
 
 pub(crate) use ask::{Asked, cursor, id, next_cursor, shortened, time};
+pub(crate) use exceptions::number;
 pub(crate) use health::ReportGate;
+pub(crate) use rules::Waiting;
 
 use axum::Json;
 
@@ -39,6 +42,7 @@ pub(crate) fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
         table::behaviour::ENDPOINTS,
         table::witness::ENDPOINTS,
         table::excepted::ENDPOINTS,
+        table::ruled::ENDPOINTS,
     ];
     parts.into_iter().flatten()
 }

@@ -6,6 +6,7 @@ mod delivered;
 mod entitled;
 pub(super) mod excepted;
 mod risk;
+pub(super) mod ruled;
 mod session;
 mod waiting;
 pub(super) mod witness;

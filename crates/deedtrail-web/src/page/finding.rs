@@ -8,6 +8,7 @@ use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::activity::Window;
 use deedtrail_app::findings::{Conclusion, DISPOSITIONS, FindingFile};
+use deedtrail_core::Text;
 use deedtrail_core::control;
 use deedtrail_core::exception::RuleException;
 use deedtrail_core::finding::{Briefing, FindingStatus, Hypothesis};
@@ -17,6 +18,7 @@ use deedtrail_core::port::store::Scope;
 use deedtrail_core::time::Timestamp;
 use serde::Deserialize;
 
+use super::rules::rule_address;
 use super::{Chrome, Failure, Section, filters, show};
 use crate::api::{Asked, id};
 use crate::problem::Problem;
@@ -68,7 +70,12 @@ struct FindingPage {
     kind_title: Shown,
     meaning: Option<Shown>,
     rule: Shown,
+    rule_href: String,
     exceptions: Vec<ExceptionView>,
+    /// What an exception may be about; empty where none can be made.
+    offered: Vec<(String, Shown)>,
+    /// Value of the field for its rule.
+    rule_value: String,
     who: Option<Chip>,
     owner: Option<Shown>,
     /// Address of the session it is about, while that is kept.
@@ -191,6 +198,7 @@ fn load(
         &file,
         Parts {
             briefing: app.briefing(file.finding.clone()),
+            offered: offered(app, &file),
             exceptions: app.exceptions_to(principal, &file.finding.draft.rule)?,
             session: session.map(|session| format!("/sessions/{}", session.uid)),
             may_decide: principal.require(Scope::Write).is_ok(),
@@ -208,6 +216,7 @@ fn load(
 struct Parts {
     briefing: Briefing,
     exceptions: Vec<RuleException>,
+    offered: Vec<(String, Shown)>,
     session: Option<String>,
     may_decide: bool,
     chrome: Chrome,
@@ -251,7 +260,10 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         kind_title: Shown::new(file.kind.map_or(&draft.kind, |kind| kind.title)),
         meaning: briefing.meaning.as_deref().map(Shown::new),
         rule: Shown::new(&draft.rule),
+        rule_href: rule_address(&draft.rule),
         exceptions: parts.exceptions.iter().map(exception).collect(),
+        offered: parts.offered,
+        rule_value: draft.rule.to_string(),
         who: identity.map(Chip::of),
         session: parts.session,
         owner: declared.and_then(|d| d.owner.as_deref()).map(Shown::new),
@@ -292,6 +304,33 @@ fn view(file: &FindingFile, parts: Parts) -> FindingPage {
         panel: parts.panel,
         checkpoint: parts.checkpoint,
     }
+}
+
+/// Conditions of an exception that the newest event of a finding fits.
+fn offered(app: &App, file: &FindingFile) -> Vec<(String, Shown)> {
+    let Some(event) = file.events.last() else {
+        return Vec::new();
+    };
+    if !app.takes_exceptions(&file.finding.draft.rule) {
+        return Vec::new();
+    }
+    let mapped = &event.mapped;
+    let actor = file.identity.as_ref().map(|it| it.identity.name.clone());
+    let given = [
+        ("actor", actor.or_else(|| mapped.actor_name.clone())),
+        ("resource", mapped.target_name.clone()),
+        ("source", Some(Text::new(event.source.as_str()))),
+        ("system", Some(mapped.system.clone())),
+        ("operation", Some(mapped.operation.clone())),
+        ("src_ip", mapped.src_ip.clone()),
+        ("credential_ref", mapped.credential_ref.clone()),
+    ];
+    let given = given.into_iter().filter_map(|(name, value)| {
+        let value = value.filter(|value| !value.is_empty())?;
+        let condition = format!("{name}={value}");
+        Some((condition.clone(), Shown::cut(&condition, 120)))
+    });
+    given.collect()
 }
 
 fn exception(exception: &RuleException) -> ExceptionView {

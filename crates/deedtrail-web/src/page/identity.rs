@@ -64,6 +64,15 @@ struct CredentialRow {
     state: String,
 }
 
+/// What an exception held back of the identity.
+#[derive(Debug)]
+struct HeldBackRow {
+    number: u32,
+    rule: Shown,
+    matches: String,
+    last: Moment,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct IdentityAsked {
@@ -98,6 +107,7 @@ struct IdentityPage {
     rows: Vec<Row>,
     panel: Option<EventPanel>,
     on_event: Vec<FindingRow>,
+    held_back: Vec<HeldBackRow>,
     text: String,
     from: String,
     to: String,
@@ -170,6 +180,7 @@ fn load(
         credentials: credentials(&file, now),
         credentials_more: file.credentials.len().saturating_sub(REFERENCES_MAX),
         on_event: on_event.map(|f| FindingRow::new(f, &names, now)).collect(),
+        held_back: held_back(app, principal, &file)?,
         findings: findings
             .iter()
             .map(|f| FindingRow::new(f, &names, now))
@@ -189,6 +200,21 @@ fn load(
         to: asked.to,
         address,
     })
+}
+
+fn held_back(
+    app: &App,
+    principal: &Principal,
+    file: &IdentityFile,
+) -> Result<Vec<HeldBackRow>, Problem> {
+    let held = app.held_back_of(principal, file.identity.id)?;
+    let rows = held.iter().map(|one| HeldBackRow {
+        number: one.number,
+        rule: Shown::new(&one.rule),
+        matches: grouped(one.matches),
+        last: Moment::new(one.last),
+    });
+    Ok(rows.collect())
 }
 
 fn rests_on(finding: &Finding, selected: Option<EventUid>) -> bool {

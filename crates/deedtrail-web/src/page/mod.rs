@@ -1,5 +1,6 @@
 //! Pages: every one is a view model made from a use case, and a template.
 
+mod backtest_view;
 mod baseline;
 mod behaviour;
 mod blind;
@@ -7,6 +8,7 @@ mod charter;
 mod charters;
 mod coverage;
 mod entitlement;
+mod exceptions;
 pub(crate) mod failure;
 mod filters;
 mod finding;
@@ -18,6 +20,7 @@ mod identity;
 mod insider_risk;
 mod quarantine;
 mod quarantine_list;
+mod rules;
 mod session;
 mod session_join;
 mod session_view;

@@ -4,8 +4,9 @@ use axum::routing::{get, post};
 use deedtrail_core::port::store::Scope;
 
 use super::{
-    baseline, behaviour, blind, charter, charters, coverage, finding, findings, grades, identities,
-    identity, insider_risk, quarantine, quarantine_list, session, sessions, source, sources, today,
+    baseline, behaviour, blind, charter, charters, coverage, exceptions, finding, findings, grades,
+    identities, identity, insider_risk, quarantine, quarantine_list, rules, session, sessions,
+    source, sources, today,
 };
 use crate::asset;
 use crate::endpoint::{Endpoint, Face, Needs};
@@ -45,6 +46,64 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         needs: Needs::Scope(Scope::Write),
         route: || post(finding::decide),
         ..PAGE
+    },
+    Endpoint {
+        path: "/rules",
+        route: || get(rules::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/rules/reload",
+        needs: Needs::Scope(Scope::Admin),
+        route: || post(rules::reload),
+        ..DECISION
+    },
+    Endpoint {
+        path: "/rule",
+        route: || get(rules::one),
+        ..PAGE
+    },
+    Endpoint {
+        method: "POST",
+        path: "/rule",
+        route: || post(rules::try_one),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/rules/draft",
+        route: || get(rules::draft),
+        ..PAGE
+    },
+    Endpoint {
+        method: "POST",
+        path: "/rules/draft",
+        route: || post(rules::try_draft),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/exceptions",
+        route: || get(exceptions::page),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/exceptions",
+        route: || post(exceptions::make),
+        ..DECISION
+    },
+    Endpoint {
+        path: "/exceptions/preview",
+        route: || post(exceptions::preview),
+        ..DECISION
+    },
+    Endpoint {
+        path: "/exceptions/{number}",
+        route: || get(exceptions::one),
+        ..PAGE
+    },
+    Endpoint {
+        path: "/exceptions/{number}/end",
+        route: || post(exceptions::end),
+        ..DECISION
     },
     Endpoint {
         path: "/identities",

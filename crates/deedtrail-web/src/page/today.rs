@@ -105,6 +105,7 @@ fn load(app: &App, principal: &Principal, here: Here) -> Result<TodayPage, Readi
         .filter_map(|source| source.health.as_ref());
     let quarantined: u64 = healths.clone().map(|health| health.quarantined).sum();
     let records: u64 = healths.map(|health| health.records).sum();
+    let in_force = app.in_force();
     Ok(TodayPage {
         chrome: Chrome::load(app, principal, Section::Today)?,
         here: here.0,
@@ -128,13 +129,13 @@ fn load(app: &App, principal: &Principal, here: Here) -> Result<TodayPage, Readi
         benchmark: BENCHMARK,
         local: local(today.non_human),
         local_days: SHARE_DAYS,
-        rules_left_out: app
+        rules_left_out: in_force
             .rules_left_out
             .iter()
             .take(MISTAKES_MAX)
             .map(|mistake| Shown::new(mistake))
             .collect(),
-        rules_left_out_more: app.rules_left_out.len().saturating_sub(MISTAKES_MAX),
+        rules_left_out_more: in_force.rules_left_out.len().saturating_sub(MISTAKES_MAX),
         empty: delivering == 0,
     })
 }

@@ -33,6 +33,8 @@ mod profile;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod signal;
 #[cfg(test)]
 mod slow;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use deedtrail_app::App;
+use deedtrail_app::rule_set::{Current, InForce};
 use deedtrail_core::visible::is_deceptive;
 use deedtrail_testkit::sample::Sample;
 use deedtrail_web::{Transport, WebConfig};
@@ -205,7 +206,10 @@ async fn today_shows_the_worst_first() {
 async fn today_shows_which_rules_a_mistake_keeps_out() {
     let caller = Caller::new(Sample::story());
     let app = Arc::new(App {
-        rules_left_out: (1..=7).map(|n| format!("r{n}.yml:1: <b>wrong")).collect(),
+        current: Current::new(InForce {
+            rules_left_out: (1..=7).map(|n| format!("r{n}.yml:1: <b>wrong")).collect(),
+            ..InForce::default()
+        }),
         ..App::new(caller.app.ports.clone())
     });
     let before = page(&caller, "/").await.text().to_owned();

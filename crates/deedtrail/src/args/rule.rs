@@ -38,12 +38,20 @@ pub(crate) enum RuleCommand {
     Exceptions {
         /// Only those to this rule or code detector
         rule: Option<String>,
+        /// List the newest matches that the exception of this number held back
+        #[arg(long, value_name = "NUMBER", conflicts_with = "rule")]
+        held: Option<u32>,
     },
     /// End an exception before its day: the rule tells everything again
     EndException {
         /// Its number in the list
         number: u32,
     },
+    /// Read the folders of rules and unsafe sequences again; a running server takes them up at once
+    ///
+    /// What is new holds from an entry of the evidence log on. What has a mistake is left out and told
+    /// (exit code 1). The same on SIGHUP to a server without a terminal.
+    Reload,
     /// Say which techniques the rules cover, and whether their sources deliver
     Coverage(Coverage),
     /// Say of each rule how it does: matches, findings, how they were decided, and what to tune
@@ -63,6 +71,7 @@ impl RuleCommand {
             | Self::Except(_)
             | Self::Exceptions { .. }
             | Self::EndException { .. }
+            | Self::Reload
             | Self::Coverage(_)
             | Self::Scorecard { .. } => true,
         }

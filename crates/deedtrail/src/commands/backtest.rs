@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use deedtrail_app::pipeline::{
-    self, BACKTEST_FINDINGS_MAX, Backtest, BacktestPlan, Counted, Detection,
+    self, BACKTEST_FINDINGS_MAX, Backtest, BacktestPlan, Counted, Detection, ExceptionInTrial,
 };
+use deedtrail_app::rule_backtest::rule_named;
 use deedtrail_core::Text;
+use deedtrail_core::exception::{ExceptionStatus, RuleException};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::RuleSet;
-use deedtrail_detect::detector::DETECTORS;
-use deedtrail_detect::field::nearest;
 
 use super::timeline::in_order;
 use super::{Context, Ended};
@@ -23,24 +23,26 @@ use crate::rules::{self, Loaded};
 use crate::targets;
 
 pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted) -> anyhow::Result<Ended> {
-    let config = &context.instance.config;
     let (rules, names) = match &wanted.folder {
         Some(folder) => {
             let folder = context.folder.join(folder);
             let found = folder.canonicalize();
             of_folder(&found.with_context(|| format!("{}", folder.display()))?)?
         }
-        None => in_force(config.rules.as_deref(), wanted.rule.as_deref())?,
+        None => in_force(context, wanted.rule.as_deref())?,
     };
     let (detection, key) = detection(context, rules)?;
     let app = Arc::clone(&context.instance.app);
-    let plan = plan(names, &wanted.range)?;
+    let plan = BacktestPlan {
+        exceptions: exceptions(context, &names)?,
+        ..plan(names, &wanted.range)?
+    };
     context.console.say(format_args!(
         "reading {} log entries once more; nothing is changed …",
         app.ports.log.end()
     ))?;
     let began = app.ports.clock.now();
-    let report = pipeline::backtest(app.ports.clone(), detection, key, plan)?;
+    let report = pipeline::backtest(app.ports.clone(), detection, key, plan, &mut || true)?;
     let took_ms = app.ports.clock.now().micros_since(began) / 1000;
     if context.console.json {
         let mut value = serde_json::to_value(&report)?;
@@ -55,18 +57,30 @@ pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted) -> anyhow::Result<
 /// Detection as it is in force, with other rules, and the key of event ids.
 pub(super) fn detection(
     context: &Context<'_>,
-    rules: RuleSet,
+    rules: Arc<RuleSet>,
 ) -> anyhow::Result<(Detection, [u8; 32])> {
     let config = &context.instance.config;
     let app = &context.instance.app;
     let detection = Detection {
-        rules: Arc::new(rules),
+        rules,
         settings: config.detection.clone(),
         targets: Arc::new(targets::load(config)?.targets),
-        sequences: Arc::clone(&app.sequences),
+        sequences: app.sequences(),
+        book: Arc::clone(&app.book),
     };
     let key = event_key(&config.data, app.ports.entropy.as_ref())?;
     Ok((detection, key))
+}
+
+/// Exceptions in force to these rules, or all.
+fn exceptions(context: &Context<'_>, names: &BTreeSet<Text>) -> anyhow::Result<Vec<RuleException>> {
+    let now = context.app().ports.clock.now();
+    let mut exceptions = context.app().rule_exceptions(&context.principal, None)?;
+    exceptions.retain(|it| {
+        let is_asked = names.is_empty() || names.contains(&it.rule);
+        is_asked && it.status(now) == ExceptionStatus::InForce
+    });
+    Ok(exceptions)
 }
 
 /// What counts, if the range is one.
@@ -81,56 +95,31 @@ pub(super) fn plan(rules: BTreeSet<Text>, range: &Range) -> anyhow::Result<Backt
         rules,
         within: from.unwrap_or(first)..to.unwrap_or(last),
         findings_max: BACKTEST_FINDINGS_MAX,
+        exceptions: Vec::new(),
     })
 }
 
 /// The rules in force, and the names of those whose findings count.
 pub(super) fn in_force(
-    folder: Option<&Path>,
+    context: &Context<'_>,
     wanted: Option<&str>,
-) -> anyhow::Result<(RuleSet, BTreeSet<Text>)> {
-    let Loaded { rules, .. } = rules::load(folder)?;
+) -> anyhow::Result<(Arc<RuleSet>, BTreeSet<Text>)> {
+    let in_force = context.app().in_force();
     let names = match wanted {
         None => BTreeSet::new(),
-        Some(wanted) => BTreeSet::from([named(&rules, wanted)?]),
+        Some(wanted) => BTreeSet::from([rule_named(&in_force.rules, &in_force.sequences, wanted)?]),
     };
-    Ok((rules, names))
-}
-
-/// The name that findings of a rule or code detector have.
-fn named(rules: &RuleSet, wanted: &str) -> anyhow::Result<Text> {
-    if let Some(rule) = rules.find(wanted) {
-        return Ok(rule.name.clone());
-    }
-    let of_others = ["code/charter", "code/unsafe-sequence"];
-    anyhow::ensure!(
-        !of_others.contains(&wanted),
-        "what `{wanted}` finds is filed under each charter and sequence; `deedtrail charter check` \
-         runs a charter over history"
-    );
-    let code = DETECTORS.iter().map(|detector| detector.id);
-    if code.clone().any(|id| id == wanted) {
-        return Ok(Text::new(wanted));
-    }
-    let known = rules.findings().map(|rule| rule.name.as_str());
-    let near = nearest(wanted, known.chain(code));
-    let near = near.map(|name| format!("; did you mean `{name}`?"));
-    anyhow::bail!(
-        "no rule is called `{wanted}`{}; see `deedtrail rule list`",
-        near.unwrap_or_default()
-    )
+    Ok((Arc::clone(&in_force.rules), names))
 }
 
 /// The rules of a folder alone, before they are enabled; a mistake among them is an error.
-fn of_folder(folder: &Path) -> anyhow::Result<(RuleSet, BTreeSet<Text>)> {
-    let Loaded {
-        rules, problems, ..
-    } = rules::load_only(folder)?;
-    let wrong: Vec<String> = problems.iter().map(rules::describe).collect();
+fn of_folder(folder: &Path) -> anyhow::Result<(Arc<RuleSet>, BTreeSet<Text>)> {
+    let Loaded { rules, problems } = rules::load_only(folder)?;
+    let wrong: Vec<String> = problems.iter().map(ToString::to_string).collect();
     anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     let names: BTreeSet<Text> = rules.findings().map(|rule| rule.name.clone()).collect();
     anyhow::ensure!(!names.is_empty(), "no rule in {}", folder.display());
-    Ok((rules, names))
+    Ok((Arc::new(rules), names))
 }
 
 fn tell(context: &mut Context<'_>, report: &Backtest, took_ms: i64) -> anyhow::Result<()> {
@@ -152,6 +141,7 @@ fn tell(context: &mut Context<'_>, report: &Backtest, took_ms: i64) -> anyhow::R
         report.share_touched * 100.0,
     ))?;
     limits(console, report)?;
+    held_back(console, &report.exceptions)?;
     if report.findings == 0 {
         return Ok(());
     }
@@ -174,6 +164,29 @@ fn tell(context: &mut Context<'_>, report: &Backtest, took_ms: i64) -> anyhow::R
         console.line(format_args!("{}  {}", example.at, example.title))?;
         console.line(format_args!("    events {}", example.events.join(" ")))?;
     }
+    Ok(())
+}
+
+/// Exceptions in force, and what they do to the matches.
+fn held_back(console: &mut Console, exceptions: &[ExceptionInTrial]) -> anyhow::Result<()> {
+    if exceptions.is_empty() {
+        return Ok(());
+    }
+    console.section("Exceptions in force (matches held back are in no figure)")?;
+    let rows: Vec<Vec<String>> = exceptions
+        .iter()
+        .map(|one| {
+            vec![
+                one.number.to_string(),
+                one.rule.to_string(),
+                one.covers.clone(),
+                one.held_back.to_string(),
+                one.would_hold_back.to_string(),
+            ]
+        })
+        .collect();
+    let headings = ["NUMBER", "RULE", "COVERS", "HELD BACK", "WOULD HOLD BACK"];
+    console.table(&headings, &rows)?;
     Ok(())
 }
 

@@ -134,16 +134,17 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
     mistakes.extend(signals::mistakes(config).into_iter().map(error));
     mistakes.extend(witnesses::mistakes(config).into_iter().map(error));
     mistakes.extend(timestamps::mistake(config).map(error));
-    match sequences::load(config.sequences.as_deref()) {
-        Ok(loaded) => mistakes.extend(loaded.problems.into_iter().map(error)),
-        Err(problem) => mistakes.push(error(causes(&problem))),
+    match config.sequences.as_deref().map(sequences::mistakes) {
+        None => {}
+        Some(Ok(found)) => mistakes.extend(found.into_iter().map(error)),
+        Some(Err(problem)) => mistakes.push(error(causes(&problem))),
     }
     match rules::load(config.rules.as_deref()) {
         Ok(loaded) => {
             let check = |sources: &Vec<_>| loaded.rules.check_sources(sources, &BTreeMap::new());
             let without_source = sources.as_ref().map(check).unwrap_or_default();
             let problems = loaded.problems.iter().chain(&without_source);
-            mistakes.extend(problems.map(|problem| (problem.severity, rules::describe(problem))));
+            mistakes.extend(problems.map(|problem| (problem.severity, problem.to_string())));
         }
         Err(problem) => mistakes.push(error(format!("`rules`: {}", causes(&problem)))),
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use deedtrail_app::pipeline::{FieldCoverage, RuleFields, field_coverage};
 use deedtrail_app::rule_coverage::{Delivery, TechniqueCoverage, layer};
+use deedtrail_core::Text;
 use deedtrail_core::control::Framework;
 
 use super::backtest::{in_force, plan};
@@ -23,6 +24,13 @@ pub(super) fn run(context: &mut Context<'_>, wanted: &Coverage) -> anyhow::Resul
         wanted.range.from.is_none() && wanted.range.to.is_none(),
         "--from and --to are for --fields: coverage is told as of now"
     );
+    if let (Some(attack), Some(atlas)) = (&wanted.navigator, &wanted.atlas_navigator) {
+        anyhow::ensure!(
+            !is_one_file(&context.path(attack), &context.path(atlas)),
+            "--navigator and --atlas-navigator name one file, {}: each layer needs its own",
+            attack.display()
+        );
+    }
     let coverage = context.app().technique_coverage(&context.principal)?;
     let layers = [
         (Framework::MitreAttack, &wanted.navigator),
@@ -58,6 +66,15 @@ pub(super) fn run(context: &mut Context<'_>, wanted: &Coverage) -> anyhow::Resul
         count(None),
     ))?;
     Ok(Ended::Done)
+}
+
+/// Whether two paths lead to one file, which need not be there yet.
+fn is_one_file(one: &Path, other: &Path) -> bool {
+    let resolved = |path: &Path| {
+        let whole = path.canonicalize().ok();
+        whole.or_else(|| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)))
+    };
+    one == other || resolved(one).is_some_and(|path| Some(path) == resolved(other))
 }
 
 fn row(one: &TechniqueCoverage) -> Vec<String> {
@@ -103,9 +120,9 @@ fn write(
 }
 
 fn fields(context: &mut Context<'_>, wanted: &Coverage) -> anyhow::Result<Ended> {
-    let config = &context.instance.config;
-    let (rules, names) = in_force(config.rules.as_deref(), wanted.rule.as_deref())?;
-    if let Some(code) = names.iter().find(|name| name.starts_with("code/")) {
+    let (rules, names) = in_force(context, wanted.rule.as_deref())?;
+    let is_code = |name: &&Text| name.starts_with("code/") || name.starts_with("sequence/");
+    if let Some(code) = names.iter().find(is_code) {
         anyhow::bail!("{code} is no rule: it names no fields");
     }
     let (detection, key) = super::backtest::detection(context, rules)?;

@@ -235,7 +235,8 @@ fn retention(context: &Context<'_>) -> anyhow::Result<Check> {
 }
 
 fn rules(app: &App) -> Check {
-    let left_out = &app.rules_left_out;
+    let in_force = app.in_force();
+    let left_out = &in_force.rules_left_out;
     match left_out.first() {
         None => Check::new("rules", true, "every rule file is in force"),
         Some(first) => {
@@ -249,7 +250,8 @@ fn rules(app: &App) -> Check {
 }
 
 fn sequences(app: &App) -> Check {
-    let left_out = &app.sequences_left_out;
+    let in_force = app.in_force();
+    let left_out = &in_force.sequences_left_out;
     match left_out.first() {
         None => Check::new("sequences", true, "every unsafe sequence is in force"),
         Some(first) => {

@@ -2,8 +2,9 @@
 
 use anyhow::Context as _;
 use deedtrail_app::exception::ExceptionDraft;
-use deedtrail_core::exception::{ExceptionStatus, RuleException};
+use deedtrail_core::exception::{ExceptionStatus, HELD_BACK_MAX, RuleException};
 use deedtrail_core::time::Timestamp;
+use serde_json::json;
 
 use super::{Context, Ended};
 use crate::args::Except;
@@ -72,6 +73,53 @@ fn shown(exception: &RuleException, now: Timestamp) -> anyhow::Result<serde_json
     let mut value = serde_json::to_value(exception)?;
     value["status"] = exception.status(now).name().into();
     Ok(value)
+}
+
+/// What one exception held back.
+pub(super) fn held(context: &mut Context<'_>, number: u32) -> anyhow::Result<Ended> {
+    let held = context.app().held_back(&context.principal, number)?;
+    if context.console.json {
+        for one in &held.matches {
+            context.console.object(&json!({
+                "rule": held.exception.rule,
+                "identity": one.held.identity,
+                "identity_name": one.identity,
+                "at": one.held.at,
+                "event": one.held.event,
+                "title": one.held.title,
+            }))?;
+        }
+        return Ok(Ended::Done);
+    }
+    let rows: Vec<Vec<String>> = held
+        .matches
+        .iter()
+        .map(|one| {
+            vec![
+                one.held.at.to_string(),
+                one.identity.clone(),
+                one.held.title.clone(),
+                one.held.event.to_string(),
+            ]
+        })
+        .collect();
+    let exception = &held.exception;
+    context.console.say(format_args!(
+        "exception {} to {}: {} held back",
+        exception.number, exception.rule, exception.effect.held_back,
+    ))?;
+    if rows.is_empty() {
+        return Ok(Ended::Done);
+    }
+    context
+        .console
+        .table(&["TIME", "IDENTITY", "WOULD HAVE SAID", "EVENT"], &rows)?;
+    if exception.effect.held_back > rows.len() as u64 {
+        context.console.say(format_args!(
+            "the newest {HELD_BACK_MAX} are kept; older ones are only counted"
+        ))?;
+    }
+    Ok(Ended::Done)
 }
 
 pub(super) fn list(context: &mut Context<'_>, rule: Option<&str>) -> anyhow::Result<Ended> {

@@ -21,6 +21,7 @@ mod man;
 mod quarantine;
 mod query;
 mod rebuild;
+mod reload;
 mod rule;
 mod scorecard;
 mod session;
@@ -198,7 +199,11 @@ fn rule_on_data(context: &mut Context<'_>, command: &RuleCommand) -> anyhow::Res
     match command {
         RuleCommand::Backtest(wanted) => backtest::run(context, wanted),
         RuleCommand::Except(wanted) => exception::except(context, wanted),
-        RuleCommand::Exceptions { rule } => exception::list(context, rule.as_deref()),
+        RuleCommand::Exceptions {
+            held: Some(number), ..
+        } => exception::held(context, *number),
+        RuleCommand::Exceptions { rule, .. } => exception::list(context, rule.as_deref()),
+        RuleCommand::Reload => reload::run(context),
         RuleCommand::EndException { number } => exception::end(context, *number),
         RuleCommand::Coverage(wanted) => coverage::run(context, wanted),
         RuleCommand::Scorecard { tune } => scorecard::run(context, *tune),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use deedtrail_app::rule_set::{OwnRules, RuleBook};
 use deedtrail_app::rule_test::{RuleCheck, RuleFolder};
 use deedtrail_app::rule_try::{Tried, try_each};
 use deedtrail_core::id::SourceName;
@@ -17,7 +18,7 @@ use crate::args::RuleCommand;
 use crate::config::Config;
 use crate::instance::{known_source, registry};
 use crate::output::{Console, counted};
-use crate::rules::{self, Loaded};
+use crate::rules::{self, Folders, Loaded};
 
 pub(super) fn run(
     command: &RuleCommand,
@@ -30,7 +31,10 @@ pub(super) fn run(
     match command {
         RuleCommand::List => list(&loaded, console),
         RuleCommand::Explain { id } => {
-            let text = set.explain(id, &registry.sources());
+            let text = match id.strip_prefix("sequence/") {
+                Some(sequence) => explain_sequence(config, sequence)?,
+                None => set.explain(id, &registry.sources()),
+            };
             let text = text.ok_or_else(|| {
                 anyhow::anyhow!("no rule is called `{id}`; see `deedtrail rule list`")
             })?;
@@ -54,9 +58,26 @@ pub(super) fn run(
         | RuleCommand::Except(_)
         | RuleCommand::Exceptions { .. }
         | RuleCommand::EndException { .. }
+        | RuleCommand::Reload
         | RuleCommand::Coverage(_)
         | RuleCommand::Scorecard { .. } => anyhow::bail!("this command needs a data folder"),
     }
+}
+
+/// What an unsafe sequence of this build or of the operator's folder says.
+fn explain_sequence(config: &Config, id: &str) -> anyhow::Result<Option<String>> {
+    let read = Folders::of(config).all()?;
+    let compiled = RuleBook::default().compile(&OwnRules {
+        sequences: read.own.sequences,
+        ..OwnRules::default()
+    });
+    let place = if compiled.sequences.is_own(id) {
+        "\nof the folder that `sequences` names\n"
+    } else {
+        ""
+    };
+    let text = compiled.sequences.text_of(id);
+    Ok(text.map(|text| format!("{text}{place}")))
 }
 
 /// The rules in force, then those that a mistake keeps out of it.
@@ -171,7 +192,7 @@ fn test(folders: &[PathBuf], registry: &Registry, console: &mut Console) -> anyh
         };
         let (set, problems) = RuleSet::load(&[file]);
         for problem in &problems {
-            console.say(rules::describe(problem))?;
+            console.say(problem)?;
         }
         checked += 1;
         failed += usize::from(!report(&folder.check(registry, &Arc::new(set))?, console)?);

@@ -270,3 +270,40 @@ fn fields_that_nothing_fills_are_told_first() {
     let table = folder.ok(&["rule", "coverage", "--fields", "--rule", "own/approved"]);
     assert!(table.contains("action 100 %, approver!"), "{table}");
 }
+
+#[test]
+fn a_server_takes_rules_up_at_once_and_a_restart_judges_as_it_did() {
+    let folder = folder();
+    let rule = "rules/own/made/rule.yml";
+    let server = folder.serve();
+    make_key(&folder, "e-1");
+    assert_eq!(of_rule(&folder)[0]["title"], "Key by ana");
+    let changed = RULE.replace("Key by", "A new key by");
+    let changed = changed.replace("level: high", "level: critical");
+    folder.write(rule, &changed);
+    let said = folder.ok(&["rule", "reload"]);
+    assert!(said.contains("other rules are in force"), "{said}");
+    make_key(&folder, "e-2");
+    let known = of_rule(&folder);
+    assert_eq!(known[0]["severity"], "critical");
+    assert_eq!(known[0]["repeats"], 2);
+    // SIGKILL.
+    drop(server);
+    let mut server = folder.serve();
+    assert_eq!(of_rule(&folder), known, "after kill -9");
+    folder.ok(&["rebuild"]);
+    assert_eq!(of_rule(&folder), known, "after a rebuild");
+    let same = folder.json(&["rule", "reload"]).remove(0);
+    assert_eq!(same["changed"], false);
+    assert_eq!(same["since"]["by"], "local");
+
+    folder.write("rules/own/bad.yml", "title: [\n");
+    let said = folder.run(&["rule", "reload"]);
+    assert_eq!(said.status.code(), Some(1));
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        said.contains("LEFT OUT") && said.contains("bad.yml"),
+        "{said}"
+    );
+    server.stop_by("-TERM");
+}

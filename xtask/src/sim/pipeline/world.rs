@@ -183,6 +183,7 @@ impl World {
             rules: Arc::clone(&self.material.rules),
             settings: Settings::default(),
             targets: Arc::default(),
+            book: Arc::default(),
             sequences: deedtrail_charter::Library::shipped(),
         }
     }
@@ -344,7 +345,8 @@ impl World {
             }
         }
         if self.chance(16) {
-            body.push_str(&format!("\nnot json {}", self.coming.len()));
+            body.push_str("\nnot json ");
+            body.push_str(&self.coming.len().to_string());
         }
         let named = self.name_of(&source, &body);
         let sent = Sent {
