@@ -3,6 +3,11 @@
 //! Without `--cfg deedtrail_schedules` the threads are the machine's, and each program runs once in
 //! whatever order comes.
 
+#![expect(
+    clippy::panic,
+    reason = "a panic is how the scheduler hears that an order failed"
+)]
+
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

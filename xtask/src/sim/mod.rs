@@ -211,7 +211,7 @@ fn many(plan: &Plan, live: &(dyn Fn(u64) -> Life + Sync)) -> ([u64; FIGURES], Ve
                     let seed = plan.first + at;
                     let life = live(seed);
                     let mut held = life.held;
-                    if at % REPEATED_ONE_IN == 0 && live(seed).digest != life.digest {
+                    if at.is_multiple_of(REPEATED_ONE_IN) && live(seed).digest != life.digest {
                         held = Err(Broken("is not the same the second time".to_owned()));
                     }
                     let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);

@@ -344,7 +344,8 @@ impl World {
             }
         }
         if self.chance(16) {
-            body.push_str(&format!("\nnot json {}", self.coming.len()));
+            body.push_str("\nnot json ");
+            body.push_str(&self.coming.len().to_string());
         }
         let named = self.name_of(&source, &body);
         let sent = Sent {
