@@ -219,6 +219,7 @@ pub(crate) fn session(environment: Arc<RuntimeEnv>) -> SessionContext {
 
 #[cfg(test)]
 mod tests {
+    use datafusion::arrow::array::RecordBatch;
     use datafusion::physical_plan::{ExecutionPlan, collect};
 
     use super::*;
@@ -241,7 +242,7 @@ mod tests {
                 let frame = context.sql(sort).await?;
                 let plan = frame.create_physical_plan().await?;
                 let batches = collect(Arc::clone(&plan), context.task_ctx()).await?;
-                let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
+                let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
                 Ok::<_, DataFusionError>((rows, spills(plan.as_ref())))
             };
             engine.run(asked).unwrap().unwrap()

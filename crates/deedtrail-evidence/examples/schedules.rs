@@ -2,7 +2,6 @@
 //!
 //! Without `--cfg deedtrail_schedules` the threads are the machine's, and each program runs once in
 //! whatever order comes.
-#![expect(clippy::panic, reason = "a schedule that breaks a promise ends in one")]
 
 #![expect(
     clippy::panic,

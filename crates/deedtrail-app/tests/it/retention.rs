@@ -101,7 +101,7 @@ fn events_leave_once_a_day_with_a_note_and_a_rebuild_brings_none_back() {
     let first = Timestamp::from_micros((today - 30) * Timestamp::DAY_US).to_string();
     let of = format!(
         "1 of google_workspace.admin before {} (retention.days = 30)",
-        &first[..10]
+        first.get(..10).unwrap()
     );
     let text = format!("retention removed events from the archive: {of}");
     assert_eq!(noted(&sample), [text.as_str()]);

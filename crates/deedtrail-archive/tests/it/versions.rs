@@ -148,6 +148,9 @@ fn of_the_future(folder: &TempDir, change: impl FnOnce(&mut serde_json::Value)) 
     std::fs::write(log.join("00000000000000000002.json"), next).unwrap();
 }
 
+/// Changes the schema that a table says it has.
+type Change = fn(&mut serde_json::Value);
+
 #[test]
 fn a_table_of_a_later_version_is_refused_and_left_alone() {
     let added = |schema: &mut serde_json::Value| {
@@ -161,7 +164,6 @@ fn a_table_of_a_later_version_is_refused_and_left_alone() {
         let ordinal = fields.iter_mut().find(|field| field["name"] == "ordinal");
         ordinal.unwrap()["type"] = "string".into();
     };
-    type Change = fn(&mut serde_json::Value);
     let changes: [(&str, Change); 2] = [("quantum_state", added), ("ordinal", changed)];
     for (column, change) in changes {
         let folder = copied("first");
