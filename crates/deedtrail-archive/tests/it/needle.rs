@@ -79,6 +79,23 @@ fn show(paths: &[PathBuf]) {
     }
 }
 
+/// What is asked of one user and of one event, while only the third file is there.
+fn of_one_user(archive: &DeltaArchive, event: EventUid) {
+    let of_user = EventFilter {
+        aliases: vec![alias_uid("user3@example.com")],
+        ..EventFilter::default()
+    };
+    assert_eq!(archive.events(&of_user, None, 100).unwrap().len(), 20);
+    let counted = archive.histogram(&of_user, 3_600_000_000).unwrap();
+    assert_eq!(counted.iter().map(|bucket| bucket.count).sum::<u64>(), 20);
+    assert_eq!(archive.actions(&of_user).unwrap()[0].count, 20);
+    let by_id = EventFilter {
+        uids: vec![event],
+        ..EventFilter::default()
+    };
+    assert_eq!(archive.events(&by_id, None, 1).unwrap()[0].log_seq, 65);
+}
+
 #[test]
 fn a_look_up_opens_only_the_files_that_hold_the_value() {
     let (folder, archive) = filled(5);
@@ -133,19 +150,7 @@ fn a_look_up_opens_only_the_files_that_hold_the_value() {
         asked(&archive, condition).expect_err(condition);
     }
 
-    let of_user = EventFilter {
-        aliases: vec![alias_uid("user3@example.com")],
-        ..EventFilter::default()
-    };
-    assert_eq!(archive.events(&of_user, None, 100).unwrap().len(), 20);
-    let counted = archive.histogram(&of_user, 3_600_000_000).unwrap();
-    assert_eq!(counted.iter().map(|bucket| bucket.count).sum::<u64>(), 20);
-    assert_eq!(archive.actions(&of_user).unwrap()[0].count, 20);
-    let by_id = EventFilter {
-        uids: vec![event],
-        ..EventFilter::default()
-    };
-    assert_eq!(archive.events(&by_id, None, 1).unwrap()[0].log_seq, 65);
+    of_one_user(&archive, event);
     show(&others);
     assert_eq!(
         csv(&archive, "SELECT sum(log_seq) AS s FROM events"),
