@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use deedtrail_core::port::Entropy;
 use deedtrail_core::port::log::EvidenceLog as _;
@@ -15,6 +14,7 @@ use super::store::{Stamp, Store};
 use super::token::{Authorities, Token, TokenError};
 use crate::disk::Disk;
 use crate::note::Checkpoint;
+use crate::sync::{Arc, Mutex};
 use crate::{Log, locked};
 
 /// Most authorities that are asked.
