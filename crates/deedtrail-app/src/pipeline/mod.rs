@@ -13,6 +13,10 @@ mod decided;
 mod fields;
 mod handover;
 mod health;
+#[cfg_attr(
+    not(feature = "simulation"),
+    expect(unreachable_pub, reason = "only the simulation sets the pace")
+)]
 mod pace;
 mod snapshot;
 #[cfg(feature = "simulation")]
