@@ -6,17 +6,14 @@ use std::sync::Arc;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::charter::{CharterError, OfFindings};
-use deedtrail_app::intake::Delivery;
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_core::charter::CharterStatus;
 use deedtrail_core::finding::Finding;
-use deedtrail_core::id::{SourceName, TenantId};
-use deedtrail_core::port::mapper::Encoding;
+use deedtrail_core::id::TenantId;
 use deedtrail_core::port::store::{FindingFilter, Scope, Store as _};
-use deedtrail_detect::{RuleSet, Settings};
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{delete_object, pipeline_with, ports};
 
 const CHARTER: &str = "charter: ana
 identities: \"aws.arn:arn:aws:iam::111122223333:user/ana\"
@@ -32,23 +29,12 @@ struct Server {
     pipeline: Pipeline,
 }
 
-fn open(sample: &Sample) -> Pipeline {
-    let detection = Detection {
-        rules: Arc::new(RuleSet::default()),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
-    Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
-}
-
 impl Server {
     fn new() -> Self {
         let sample = Sample::empty();
         Self {
             app: App::new(ports(&sample)),
-            pipeline: open(&sample),
+            pipeline: pipeline_with(&sample, Arc::default()),
             sample,
         }
     }
@@ -73,34 +59,7 @@ impl Server {
 
     /// Ana deletes something at that minute of 2026-03-02.
     fn delete(&mut self, minute: u32) {
-        let body = serde_json::json!({
-            "eventVersion": "1.08",
-            "userIdentity": {
-                "type": "IAMUser",
-                "arn": "arn:aws:iam::111122223333:user/ana",
-                "accountId": "111122223333",
-                "principalId": "AIDAEXAMPLE",
-                "userName": "ana",
-            },
-            "eventTime": format!("2026-03-02T10:{minute:02}:00Z"),
-            "eventSource": "s3.amazonaws.com",
-            "eventName": "DeleteObject",
-            "awsRegion": "eu-central-1",
-            "sourceIPAddress": "192.0.2.1",
-            "requestParameters": { "bucketName": "reports", "key": "a.csv" },
-            "eventID": format!("event-{minute}"),
-            "readOnly": false,
-            "eventType": "AwsApiCall",
-            "managementEvent": false,
-            "recipientAccountId": "111122223333",
-        });
-        let body = body.to_string();
-        let delivery = Delivery {
-            source: Some(&SourceName::new("aws.cloudtrail").unwrap()),
-            encoding: Encoding::Identity,
-            body: body.as_bytes(),
-        };
-        self.app.ingest(&Principal::local(), delivery).unwrap();
+        delete_object(&self.app, "ana", "reports", minute);
         self.go_on();
     }
 
@@ -123,13 +82,13 @@ fn a_charter_binds_from_its_approval_to_its_retirement() {
     let departures = server.departures();
     assert_eq!(departures.len(), 1);
     assert_eq!(departures[0].repeats, 1);
-    server.pipeline = open(&server.sample);
+    server.pipeline = pipeline_with(&server.sample, Arc::default());
     server.delete(2);
     assert_eq!(server.departures()[0].repeats, 2, "it survives a restart");
     assert!(server.pipeline.rebuild(&mut |_| true).unwrap());
     assert_eq!(server.departures()[0].repeats, 2, "and a rebuild");
     server.pipeline.close().unwrap();
-    server.pipeline = open(&server.sample);
+    server.pipeline = pipeline_with(&server.sample, Arc::default());
     let local = Principal::local();
     server.app.retire_charter(&local, "ana", None).unwrap();
     server.go_on();

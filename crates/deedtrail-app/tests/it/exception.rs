@@ -6,20 +6,18 @@ use std::sync::Arc;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::exception::{ExceptionDraft, ExceptionError};
-use deedtrail_app::intake::Delivery;
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_app::rule_set::{Current, InForce};
 use deedtrail_core::exception::{ExceptionCondition, ExceptionStatus, RuleException};
 use deedtrail_core::finding::Finding;
-use deedtrail_core::id::{SourceName, TenantId};
+use deedtrail_core::id::TenantId;
 use deedtrail_core::port::log::EvidenceLog as _;
-use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{FindingFilter, Scope, Store as _};
 use deedtrail_core::time::Timestamp;
-use deedtrail_detect::{RuleFile, RuleSet, Settings};
+use deedtrail_detect::{RuleFile, RuleSet};
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{delete_object, pipeline_with, ports};
 
 const RULE: &str = "title: Deleted
 id: 5f1c2a53-19b1-4ce5-a1a8-0f2f0f4a7d10
@@ -53,17 +51,6 @@ fn rules() -> Arc<RuleSet> {
     Arc::new(rules)
 }
 
-fn open(sample: &Sample) -> Pipeline {
-    let detection = Detection {
-        rules: rules(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
-    Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
-}
-
 fn when(field: &str, pattern: &str) -> Vec<ExceptionCondition> {
     vec![ExceptionCondition {
         field: field.into(),
@@ -93,7 +80,7 @@ impl Server {
                 current: Current::new(InForce::of(rules())),
                 ..App::new(ports(&sample))
             },
-            pipeline: open(&sample),
+            pipeline: pipeline_with(&sample, rules()),
             sample,
         }
     }
@@ -118,34 +105,7 @@ impl Server {
 
     /// `who` deletes an object of `bucket` at that minute of 2026-03-02.
     fn delete(&mut self, who: &str, bucket: &str, minute: u32) {
-        let body = serde_json::json!({
-            "eventVersion": "1.08",
-            "userIdentity": {
-                "type": "IAMUser",
-                "arn": format!("arn:aws:iam::111122223333:user/{who}"),
-                "accountId": "111122223333",
-                "principalId": format!("AIDA{who}"),
-                "userName": who,
-            },
-            "eventTime": format!("2026-03-02T10:{minute:02}:00Z"),
-            "eventSource": "s3.amazonaws.com",
-            "eventName": "DeleteObject",
-            "awsRegion": "eu-central-1",
-            "sourceIPAddress": "192.0.2.1",
-            "requestParameters": { "bucketName": bucket, "key": "a.csv" },
-            "eventID": format!("event-{who}-{minute}"),
-            "readOnly": false,
-            "eventType": "AwsApiCall",
-            "managementEvent": false,
-            "recipientAccountId": "111122223333",
-        });
-        let body = body.to_string();
-        let delivery = Delivery {
-            source: Some(&SourceName::new("aws.cloudtrail").unwrap()),
-            encoding: Encoding::Identity,
-            body: body.as_bytes(),
-        };
-        self.app.ingest(&Principal::local(), delivery).unwrap();
+        delete_object(&self.app, who, bucket, minute);
         self.go_on();
     }
 
@@ -163,7 +123,7 @@ impl Server {
     }
 
     fn restart(&mut self) {
-        self.pipeline = open(&self.sample);
+        self.pipeline = pipeline_with(&self.sample, rules());
         self.go_on();
     }
 }

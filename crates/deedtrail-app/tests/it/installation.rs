@@ -2,9 +2,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use deedtrail_app::Ports;
+use deedtrail_app::access::Principal;
+use deedtrail_app::intake::Delivery;
 use deedtrail_app::pipeline::{Detection, Pipeline};
-use deedtrail_detect::Settings;
+use deedtrail_app::{App, Ports};
+use deedtrail_core::id::SourceName;
+use deedtrail_core::port::mapper::Encoding;
+use deedtrail_detect::{RuleSet, Settings};
 use deedtrail_sources::Registry;
 use deedtrail_testkit::FakeTables;
 use deedtrail_testkit::sample::Sample;
@@ -29,12 +33,49 @@ pub(crate) fn ports(sample: &Sample) -> Ports {
 
 /// The pipeline over them, with what we ship.
 pub(crate) fn pipeline(sample: &Sample) -> Pipeline {
+    pipeline_with(sample, built_in())
+}
+
+/// The same with these rules.
+pub(crate) fn pipeline_with(sample: &Sample, rules: Arc<RuleSet>) -> Pipeline {
     let detection = Detection {
-        rules: built_in(),
+        rules,
         settings: Settings::default(),
         targets: Arc::default(),
         book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
     };
     Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
+}
+
+/// Takes in that `who` deletes an object of `bucket` at that minute of 2026-03-02.
+pub(crate) fn delete_object(app: &App, who: &str, bucket: &str, minute: u32) {
+    let body = serde_json::json!({
+        "eventVersion": "1.08",
+        "userIdentity": {
+            "type": "IAMUser",
+            "arn": format!("arn:aws:iam::111122223333:user/{who}"),
+            "accountId": "111122223333",
+            "principalId": format!("AIDA{who}"),
+            "userName": who,
+        },
+        "eventTime": format!("2026-03-02T10:{minute:02}:00Z"),
+        "eventSource": "s3.amazonaws.com",
+        "eventName": "DeleteObject",
+        "awsRegion": "eu-central-1",
+        "sourceIPAddress": "192.0.2.1",
+        "requestParameters": { "bucketName": bucket, "key": "a.csv" },
+        "eventID": format!("event-{who}-{minute}"),
+        "readOnly": false,
+        "eventType": "AwsApiCall",
+        "managementEvent": false,
+        "recipientAccountId": "111122223333",
+    });
+    let body = body.to_string();
+    let delivery = Delivery {
+        source: Some(&SourceName::new("aws.cloudtrail").unwrap()),
+        encoding: Encoding::Identity,
+        body: body.as_bytes(),
+    };
+    app.ingest(&Principal::local(), delivery).unwrap();
 }

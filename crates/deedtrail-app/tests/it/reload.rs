@@ -5,20 +5,18 @@ use std::sync::{Arc, Mutex};
 
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
-use deedtrail_app::intake::Delivery;
 use deedtrail_app::pipeline::{Detection, Pipeline};
 use deedtrail_app::rule_set::{
     FileText, FoldersRead, OwnRules, ReloadError, Reloaded, RuleFolders,
 };
 use deedtrail_core::finding::Finding;
-use deedtrail_core::id::{SourceName, TenantId};
+use deedtrail_core::id::TenantId;
 use deedtrail_core::port::log::EvidenceLog as _;
-use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{FindingFilter, Scope, Store as _};
 use deedtrail_detect::Settings;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{delete_object, ports};
 
 /// A single rule, and a correlation over the same.
 fn single(title: &str) -> String {
@@ -130,34 +128,7 @@ impl Server {
     }
 
     fn delete(&mut self, minute: u32) {
-        let body = serde_json::json!({
-            "eventVersion": "1.08",
-            "userIdentity": {
-                "type": "IAMUser",
-                "arn": "arn:aws:iam::111122223333:user/ana",
-                "accountId": "111122223333",
-                "principalId": "AIDAana",
-                "userName": "ana",
-            },
-            "eventTime": format!("2026-03-02T10:{minute:02}:00Z"),
-            "eventSource": "s3.amazonaws.com",
-            "eventName": "DeleteObject",
-            "awsRegion": "eu-central-1",
-            "sourceIPAddress": "192.0.2.1",
-            "requestParameters": { "bucketName": format!("b{minute}"), "key": "a.csv" },
-            "eventID": format!("event-{minute}"),
-            "readOnly": false,
-            "eventType": "AwsApiCall",
-            "managementEvent": false,
-            "recipientAccountId": "111122223333",
-        });
-        let body = body.to_string();
-        let delivery = Delivery {
-            source: Some(&SourceName::new("aws.cloudtrail").unwrap()),
-            encoding: Encoding::Identity,
-            body: body.as_bytes(),
-        };
-        self.app.ingest(&Principal::local(), delivery).unwrap();
+        delete_object(&self.app, "ana", &format!("b{minute}"), minute);
         self.go_on();
     }
 
