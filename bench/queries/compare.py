@@ -49,14 +49,21 @@ def peers(files, work):
     folder = work / "clickhouse"
     is_there = folder.exists()
     house = chdb.session.Session(str(folder))
-    source = "file('{" + ",".join(files) + "}', Parquet)"
+    # ClickHouse's patterns do not take a list of paths: the files are linked into one folder.
+    links = work / "files"
+    links.mkdir(exist_ok=True)
+    for number, file in enumerate(files):
+        link = links / f"{number}.parquet"
+        link.unlink(missing_ok=True)
+        link.hardlink_to(file)
+    source = f"file('{links}/*.parquet', Parquet)"
     house.query("CREATE DATABASE IF NOT EXISTS bench ENGINE = Atomic")
     house.query("DROP VIEW IF EXISTS bench.parquet")
     house.query(f"CREATE VIEW bench.parquet AS SELECT * FROM {source}")
     if not is_there:
         house.query(
             "CREATE TABLE bench.events ENGINE = MergeTree ORDER BY (ifNull(actor_alias_uid, ''), time_effective) "
-            f"SETTINGS index_granularity = 8192 AS SELECT * FROM {source}"
+            f"SETTINGS index_granularity = 8192, allow_nullable_key = 1 AS SELECT * FROM {source}"
         )
         house.query("OPTIMIZE TABLE bench.events FINAL")
     size = house.query(
@@ -114,7 +121,7 @@ def questions(server, duck, house):
         tail = f"WHERE {where} ORDER BY time_effective DESC, event_uid DESC LIMIT {limit}"
         return {
             "ours": ours,
-            "DuckDB": lambda: len(duck.execute(f"SELECT * FROM events {tail}").fetch_arrow_table()),
+            "DuckDB": lambda: len(duck.execute(f"SELECT * FROM events {tail}").to_arrow_table()),
             "ClickHouse, Parquet": lambda: house.query(f"SELECT * FROM bench.parquet {tail}", "Arrow"),
             "MergeTree": lambda: house.query(f"SELECT * FROM bench.events {tail}", "Arrow"),
         }
