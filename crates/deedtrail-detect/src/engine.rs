@@ -24,7 +24,7 @@ use crate::fill::FieldFill;
 use crate::limits::{CREDENTIALS_MAX, PROFILES_MAX, SNAPSHOT_BYTES_MAX};
 use crate::measured::Measured;
 use crate::profile::{self, CredentialProfile, Facts, Profile};
-use crate::rule::{CorrelationState, RuleSet, SourceRules};
+use crate::rule::{ChosenRules, CorrelationState, RuleSet};
 use crate::session::{Changed, Seen, SessionChanges, Sessions};
 use crate::source::Sources;
 use crate::{Observation, Settings};
@@ -59,8 +59,8 @@ struct State {
 pub struct Detector {
     rules: Arc<RuleSet>,
     settings: Settings,
-    /// Rules chosen per source; derived, not part of the state.
-    by_source: BTreeMap<SourceName, SourceRules>,
+    /// Rules by what they are evaluated on; derived, not part of the state.
+    chosen: ChosenRules,
     /// Charters in force, compiled, and the library of unsafe sequences; likewise.
     declarations: Declarations,
     state: State,
@@ -90,7 +90,7 @@ impl Detector {
         Self {
             rules,
             settings,
-            by_source: BTreeMap::new(),
+            chosen: ChosenRules::default(),
             declarations: Declarations::default(),
             state: State::default(),
             changed: Changed::default(),
@@ -234,8 +234,8 @@ impl Detector {
             observation: *observation,
             facts: &facts,
         };
-        let rules = SourceRules::chosen(&mut self.by_source, &self.rules, observation);
-        let matched = rules.observe(&view, &mut self.state.correlations);
+        let correlations = &mut self.state.correlations;
+        let matched = self.chosen.observe(&self.rules, &view, correlations);
         let mut measured = Measured::new(&mut self.fill, &mut self.measure);
         measured.rules(&view, &self.rules, &matched);
         drafts.extend(matched.into_iter().map(|(_, draft)| draft));
@@ -382,7 +382,7 @@ impl Detector {
     pub fn replace_rules(&mut self, rules: Arc<RuleSet>) {
         self.state.correlations.keep(&rules.correlation_keys());
         self.rules = rules;
-        self.by_source.clear();
+        self.chosen = ChosenRules::default();
     }
 
     /// Takes what an analyst says of a session that departed; `None` takes it back. Whether it

@@ -12,6 +12,8 @@ use deedtrail_core::Text;
 use crate::Observation;
 use crate::profile::Facts;
 
+pub(crate) use of_actor::actor_kind;
+
 /// Every field: those of the event, then those of the actor, each sorted by name.
 pub static FIELDS: &[Field] = &joined::<{ of_event::FIELDS.len() + of_actor::FIELDS.len() }>();
 

@@ -20,6 +20,7 @@ use super::commit::Beside;
 use super::health::Health;
 use super::pace::Pace;
 use super::snapshot::State;
+use super::writing::Writing;
 use super::{Detection, Pipeline, PipelineError, facts_by_name};
 use crate::Ports;
 use crate::retention::Retention;
@@ -358,12 +359,14 @@ impl Pipeline {
             health: Health::default(),
             sources: facts_by_name(&ports),
             ahead: None,
+            writing: Writing::new(pace.beside, 0),
             committing: Beside::new("archive-commit", pace.beside),
             compacting: Beside::new("archive-compact", pace.beside),
             uncompacted: 0,
             retention: Retention::default(),
             retained_on: i64::MIN,
             committed_at: ports.clock.now(),
+            told_at: ports.clock.now(),
             stored: Sequence::MAX,
             state: State::new(&detection),
             detection,
@@ -415,8 +418,9 @@ impl Pipeline {
             batch.take(mapped)?;
         }
         batch.finish(through);
-        // What a step tells of behaviour is for the store.
+        // What a step tells of behaviour and sessions is for the store.
         self.state.detector.take_behaviour();
+        self.state.detector.take_sessions();
         self.position = through;
         Ok(true)
     }

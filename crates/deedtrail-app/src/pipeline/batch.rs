@@ -69,8 +69,8 @@ impl<'p> Batch<'p> {
         }
     }
 
-    /// Rows and progress of the step.
-    pub(super) fn finish(mut self, through: Sequence) -> (Vec<Event>, Progress) {
+    /// Rows and progress of the step, and whether what sessions became is in it.
+    pub(super) fn finish(mut self, through: Sequence) -> (Vec<Event>, Progress, bool) {
         let changes = self.pipeline.state.resolver.take_changes();
         self.progress.through = through;
         self.progress.identities = changes.identities;
@@ -79,12 +79,17 @@ impl<'p> Batch<'p> {
         self.progress.merges = changes.merges;
         self.progress.declared = changes.declared;
         self.progress.findings = self.findings.into_values().collect();
-        let sessions = self.pipeline.state.detector.take_sessions();
-        self.progress.sessions = sessions.sessions;
-        self.progress.session_joins = sessions.joins;
         self.progress.exceptions = self.pipeline.state.detector.take_exceptions();
-        self.progress.blind_sessions = sessions.blind;
-        if through > self.pipeline.stored {
+        let is_news = through > self.pipeline.stored;
+        let tells = is_news && self.pipeline.tells(through);
+        if tells {
+            self.pipeline.told_at = self.pipeline.ports.clock.now();
+            let sessions = self.pipeline.state.detector.take_sessions();
+            self.progress.sessions = sessions.sessions;
+            self.progress.session_joins = sessions.joins;
+            self.progress.blind_sessions = sessions.blind;
+        }
+        if is_news {
             if self.pipeline.is_snapshot_due(through) {
                 let known = self.pipeline.state.detector.take_behaviour();
                 self.progress.behaviours = known.identities;
@@ -93,7 +98,7 @@ impl<'p> Batch<'p> {
             let (health, state) = (&mut self.pipeline.health, &self.pipeline.state);
             self.progress.sources = health.take_changed(&state.detector, self.ticked);
         }
-        (self.rows, self.progress)
+        (self.rows, self.progress, tells)
     }
 
     /// Whether the entry's results are not in the store yet.
@@ -221,7 +226,10 @@ impl<'p> Batch<'p> {
             let id = draft.id();
             let known = match self.findings.remove(&id) {
                 Some(finding) => Some(finding),
-                None => self.pipeline.ports.store.finding(id)?,
+                None => match self.pipeline.writing.finding(id) {
+                    Some(finding) => Some(finding.clone()),
+                    None => self.pipeline.ports.store.finding(id)?,
+                },
             };
             let finding = match known {
                 Some(mut finding) => {

@@ -22,6 +22,7 @@ mod snapshot;
 #[cfg(feature = "simulation")]
 pub mod stepped;
 mod worker;
+mod writing;
 
 pub use backtest::{
     BACKTEST_DAMAGE_MAX, BACKTEST_EXAMPLES_MAX, BACKTEST_FINDINGS_MAX, BACKTEST_IDENTITIES_MAX,
@@ -56,6 +57,7 @@ use commit::Beside;
 use health::Health;
 use pace::Pace;
 use snapshot::{Snapshot, State};
+use writing::{Writing, Written};
 
 /// Text in the events of one step, bytes; the record that reaches it is the step's last.
 const STEP_TEXT_BYTES_MAX: usize = 64 << 20;
@@ -120,6 +122,7 @@ pub struct Pipeline {
     position: Sequence,
     /// What was read and mapped from there on while the step before was processed.
     ahead: Option<Ahead>,
+    writing: Writing,
     committing: Beside,
     compacting: Beside,
     /// Commits since the last compaction.
@@ -127,8 +130,10 @@ pub struct Pipeline {
     retention: Retention,
     /// UTC day on which retention was last seen to.
     retained_on: i64,
-    /// Results of entries below this are in the store.
+    /// Results of entries below this are in the store, or on their way there.
     stored: Sequence,
+    /// When sessions were last handed to the store.
+    told_at: Timestamp,
     hot_rows: u64,
     hot_text_bytes: usize,
     committed_at: Timestamp,
@@ -162,12 +167,14 @@ impl Pipeline {
             health: Health::load(ports.store.as_ref())?,
             sources: facts_by_name(&ports),
             ahead: None,
+            writing: Writing::new(pace.beside, position),
             committing: Beside::new("archive-commit", pace.beside),
             compacting: Beside::new("archive-compact", pace.beside),
             uncompacted: 0,
             retention: Retention::default(),
             retained_on: i64::MIN,
             committed_at: ports.clock.now(),
+            told_at: ports.clock.now(),
             stored: ports.store.processed()?,
             state,
             detection,
@@ -199,6 +206,9 @@ impl Pipeline {
 
     /// The consumer as after a restart: what an error left half done is done again.
     fn reopened(&mut self) -> Result<Self, PipelineError> {
+        if let Err(error) = self.writing.finish() {
+            tracing::warn!(%error, "the results of the last step are made again");
+        }
         self.committing.finish()?;
         let (ports, detection) = (self.ports.clone(), self.detection.clone());
         let fresh = Self::at_pace(ports, detection, self.event_key, self.pace.clone())?;
@@ -206,9 +216,9 @@ impl Pipeline {
         Ok(fresh.fed_by(&self.handover))
     }
 
-    /// Next sequence to read.
+    /// Everything below is processed, and its results can be read.
     pub fn position(&self) -> Sequence {
-        self.position
+        self.writing.told()
     }
 
     /// Whether something was processed that may wait for a tick.
@@ -216,8 +226,8 @@ impl Pipeline {
         self.state.detector.awaits_tick()
     }
 
-    /// Processes a piece of the log; false at its end. What comes next is read and
-    /// mapped meanwhile.
+    /// Processes a piece of the log; false at its end. What comes next is read and mapped meanwhile,
+    /// and what came of the piece before is stored.
     pub fn step(&mut self) -> Result<bool, PipelineError> {
         let ahead = match self
             .ahead
@@ -254,6 +264,9 @@ impl Pipeline {
         });
         done?;
         self.ahead = ahead.filter(Ahead::has_entries);
+        if self.ahead.is_none() {
+            self.writing.finish()?;
+        }
         self.commit_when_due()?;
         Ok(true)
     }
@@ -268,8 +281,7 @@ impl Pipeline {
         for mapped in entries {
             batch.take(mapped)?;
         }
-        let (mut rows, progress) = batch.finish(through);
-        self.save(progress, through)?;
+        let (mut rows, progress, tells) = batch.finish(through);
         let cutoffs = self.retention.cutoffs(self.ports.clock.now());
         rows.retain(|row| !cutoffs.is_due(row));
         self.hot_rows += rows.len() as u64;
@@ -277,17 +289,25 @@ impl Pipeline {
             .iter()
             .map(|row| text_bytes(&row.mapped))
             .sum::<usize>();
-        self.ports.archive.add(rows, through)?;
+        let step = Written {
+            progress: (through > self.stored).then_some(progress),
+            rows,
+            through,
+            tells,
+        };
+        self.writing.start(&self.ports, step)?;
+        self.stored = self.stored.max(through);
         self.position = through;
         Ok(())
     }
 
-    fn save(&mut self, progress: Progress, through: Sequence) -> Result<(), PipelineError> {
-        if through > self.stored {
-            self.ports.store.save(progress)?;
-            self.stored = through;
-        }
-        Ok(())
+    /// Whether what sessions became is handed to the store with what came before `through`: at the
+    /// end of the log, else now and then, and before a snapshot, which forgets what changed.
+    fn tells(&self, through: Sequence) -> bool {
+        let age = self.ports.clock.now().micros_since(self.told_at);
+        through >= self.ports.log.end()
+            || age >= self.pace.tell_age_us
+            || self.is_snapshot_due(through)
     }
 
     /// Commits the archive when enough rows, or old enough rows, are hot only, and the state when
@@ -323,25 +343,31 @@ impl Pipeline {
         position.saturating_sub(self.snapshot_at) >= self.pace.snapshot_entries
     }
 
-    /// Stores what is known of the behaviour of those who acted: when there is nothing else to do,
-    /// and before a snapshot, which forgets who acted.
-    fn tell_behaviour(&mut self) -> Result<(), PipelineError> {
+    /// Stores what sessions became and what is known of the behaviour of those who acted: when there
+    /// is nothing else to do, and before a snapshot, which forgets both.
+    fn tell(&mut self) -> Result<(), PipelineError> {
+        self.writing.finish()?;
         let known = self.state.detector.take_behaviour();
-        if !known.identities.is_empty() {
+        let sessions = self.state.detector.take_sessions();
+        if !known.identities.is_empty() || !sessions.is_empty() {
             self.stored = self.stored.max(self.position);
             self.ports.store.save(Progress {
                 through: self.stored,
                 behaviours: known.identities,
                 forecasts: known.forecasts,
+                sessions: sessions.sessions,
+                session_joins: sessions.joins,
+                blind_sessions: sessions.blind,
                 ..Progress::default()
             })?;
         }
+        self.writing.settled(self.position);
         Ok(())
     }
 
     /// Called when the log has no news.
     pub fn rest(&mut self) -> Result<(), PipelineError> {
-        self.tell_behaviour()?;
+        self.tell()?;
         self.commit_when_due()
     }
 
@@ -351,6 +377,7 @@ impl Pipeline {
         if snapshot.is_some() {
             self.snapshot_at = self.position;
         }
+        self.writing.finish()?;
         let ports = self.ports.clone();
         self.committing.start(move || {
             ports.archive.commit()?;
@@ -367,7 +394,7 @@ impl Pipeline {
 
     /// Commits and snapshots everything, and waits for both.
     fn settle(&mut self) -> Result<(), PipelineError> {
-        self.tell_behaviour()?;
+        self.tell()?;
         let snapshot = self.state.snapshot(self.position)?;
         self.commit(Some(snapshot))?;
         self.committing.finish()?;
@@ -425,6 +452,7 @@ impl Pipeline {
         &mut self,
         goes_on: &mut dyn FnMut(Sequence) -> bool,
     ) -> Result<bool, PipelineError> {
+        self.writing.finish()?;
         self.committing.finish()?;
         self.ahead = None;
         let since = self.ports.clock.now().to_string();
@@ -434,8 +462,9 @@ impl Pipeline {
         self.state = State::new(&self.detection);
         self.health = Health::default();
         (self.position, self.stored, self.snapshot_at) = (0, 0, 0);
+        self.writing.settled(0);
         while self.step()? {
-            if !goes_on(self.position) {
+            if !goes_on(self.position()) {
                 return Ok(false);
             }
         }

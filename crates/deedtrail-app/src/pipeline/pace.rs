@@ -11,6 +11,8 @@ pub struct Pace {
     pub commit_rows: u64,
     /// Longest time a row stays hot only, µs.
     pub commit_age_us: i64,
+    /// Longest time that what sessions became is kept from the store while the log has more, µs.
+    pub tell_age_us: i64,
     /// Entries after which the state is snapshotted.
     pub snapshot_entries: u64,
     /// Where the archive is committed and compacted.
@@ -23,6 +25,7 @@ impl Default for Pace {
             step_bytes_max: 4 << 20,
             commit_rows: 150_000,
             commit_age_us: 30 * Timestamp::SECOND_US,
+            tell_age_us: Timestamp::SECOND_US,
             snapshot_entries: 200_000,
             beside: Where::Thread,
         }

@@ -242,6 +242,7 @@ fn turns(
             processing.reach(pipeline);
         } else {
             pipeline.rest()?;
+            processing.reach(pipeline);
             pipeline.wait(WAIT);
         }
     }

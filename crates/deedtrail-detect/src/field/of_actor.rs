@@ -7,7 +7,7 @@ use deedtrail_core::identity::IdentityStatus;
 use deedtrail_core::time::Timestamp;
 
 use super::of_event::list_labels;
-use super::{Field, FieldType, boolean, field, integer, list, maybe, text};
+use super::{Field, FieldType, View, boolean, field, integer, list, maybe, text};
 
 pub(super) const FIELDS: &[Field] = &[
     field(
@@ -26,16 +26,7 @@ pub(super) const FIELDS: &[Field] = &[
         "actor_kind",
         FieldType::Text,
         "Kind of the actor: the identity's where it is known, else the record's.",
-        |v| {
-            text(
-                v.observation
-                    .identity
-                    .map_or(v.observation.event.mapped.actor_kind, |i| {
-                        known_kind(i.kind, v.observation.event.mapped.actor_kind)
-                    })
-                    .name(),
-            )
-        },
+        |v| text(actor_kind(v).name()),
     ),
     field(
         "after_failed_change_minutes",
@@ -305,6 +296,13 @@ pub(super) const FIELDS: &[Field] = &[
         },
     ),
 ];
+
+/// Kind of the actor: the identity's where it is known, else the record's.
+pub(crate) fn actor_kind(view: &View<'_>) -> ActorKind {
+    let record = view.observation.event.mapped.actor_kind;
+    let identity = view.observation.identity;
+    identity.map_or(record, |identity| known_kind(identity.kind, record))
+}
 
 fn known_kind(identity: ActorKind, record: ActorKind) -> ActorKind {
     if identity == ActorKind::Unknown {

@@ -15,7 +15,6 @@ mod sigma;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
 use deedtrail_core::Text;
 use deedtrail_core::finding::Severity;
@@ -27,7 +26,7 @@ use block::Block;
 pub use correlation::CorrelationState;
 use correlation::Window;
 pub(crate) use record::Record;
-pub(crate) use run::SourceRules;
+pub(crate) use run::ChosenRules;
 
 /// Product of rules that see canonical fields.
 pub const CANONICAL_PRODUCT: &str = "deedtrail";
@@ -170,11 +169,6 @@ impl RuleSet {
         known_fields: &BTreeMap<String, BTreeSet<String>>,
     ) -> Vec<RuleProblem> {
         load::check_sources(self, sources, known_fields)
-    }
-
-    /// The rules that apply to one source, indexed.
-    pub(crate) fn for_source(self: &Arc<Self>, source: &SourceFacts) -> SourceRules {
-        SourceRules::new(self, source)
     }
 
     /// Names that rules on the vendor's own fields of a source look for, each once.

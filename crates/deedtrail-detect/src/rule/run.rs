@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use deedtrail_core::action::Action;
+use deedtrail_core::event::ActorKind;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::SourceFacts;
@@ -16,69 +17,50 @@ use super::{Rule, RuleSet, Subject};
 use crate::detector::draft;
 use crate::field::View;
 use crate::limits::{CORRELATION_DEPTH_MAX, DRAFT_EVENTS_MAX};
-use crate::{Observation, fact, profile};
+use crate::{fact, field, profile};
 
 /// Words of titles that say by themselves that it was in vain.
 const IN_VAIN: [&str; 6] = ["denied", "fail", "refus", "tried", "attempt", "blocked"];
 
-/// The rules that apply to one source.
+/// Rules chosen for what they are evaluated on; derived, not part of the state.
+#[derive(Debug, Default)]
+pub(crate) struct ChosenRules {
+    /// Rules on canonical fields that may match events of an action by a kind of actor.
+    canonical: BTreeMap<(Action, ActorKind), Matching>,
+    /// Rules on vendor names, by source.
+    vendor: BTreeMap<SourceName, VendorRules>,
+}
+
+/// The rules on vendor names that apply to one source.
 #[derive(Debug)]
-pub(crate) struct SourceRules {
-    set: Arc<RuleSet>,
-    canonical: Matching,
-    vendor: Matching,
+struct VendorRules {
+    matching: Matching,
     /// Version of the source they were chosen for.
     mapping_version: String,
 }
 
-impl SourceRules {
-    pub(super) fn new(set: &Arc<RuleSet>, source: &SourceFacts) -> Self {
-        let chosen = |canonical: bool| {
-            set.singles
-                .iter()
-                .enumerate()
-                .filter_map(move |(matcher, place)| {
-                    let fits = if canonical {
-                        set.rules[*place].is_canonical()
-                    } else {
-                        !set.rules[*place].is_canonical() && set.serves(*place, source)
-                    };
-                    fits.then_some(matcher)
-                })
-        };
+impl VendorRules {
+    fn new(set: &RuleSet, source: &SourceFacts) -> Self {
+        let singles = set.singles.iter().enumerate();
+        let served = singles
+            .filter(|(_, place)| !set.rules[**place].is_canonical() && set.serves(**place, source));
         Self {
-            canonical: set.matchers.select(chosen(true)),
-            vendor: set.matchers.select(chosen(false)),
+            matching: set.matchers.select(served.map(|(matcher, _)| matcher)),
             mapping_version: source.mapping_version.clone(),
-            set: Arc::clone(set),
         }
     }
+}
 
-    /// The rules for the observation's source, chosen again when its mapping changed.
-    pub(crate) fn chosen<'s>(
-        by_source: &'s mut BTreeMap<SourceName, Self>,
-        rules: &Arc<RuleSet>,
-        observation: &Observation<'_>,
-    ) -> &'s Self {
-        let source = observation.source;
-        let known = by_source.get(&source.name);
-        if known.is_none_or(|rules| rules.mapping_version != source.mapping_version) {
-            by_source.insert(source.name.clone(), rules.for_source(source));
-        }
-        by_source
-            .entry(source.name.clone())
-            .or_insert_with(|| rules.for_source(source))
-    }
-
+impl ChosenRules {
     /// What the rules say about one event, each with the place of its rule in the set.
     pub(crate) fn observe(
-        &self,
+        &mut self,
+        set: &RuleSet,
         view: &View<'_>,
         state: &mut CorrelationState,
     ) -> Vec<(usize, FindingDraft)> {
         let mut drafts = Vec::new();
         let mut evaluate = |matching: &Matching, subject| {
-            let set = &self.set;
             let mut run = Run {
                 set,
                 subject,
@@ -88,18 +70,20 @@ impl SourceRules {
             };
             run.evaluate(matching);
         };
-        if !self.canonical.is_empty() {
-            evaluate(&self.canonical, Subject::Canonical(*view));
+        let canonical = self.canonical(set, view);
+        if !canonical.is_empty() {
+            evaluate(canonical, Subject::Canonical(*view));
         }
         let observation = &view.observation;
+        let vendor = self.vendor(set, observation.source);
         // Rules on vendor names see the record, not one of its events: once is enough.
-        if !self.vendor.is_empty()
+        if !vendor.is_empty()
             && observation.event.ordinal == 0
             && let Ok(value) = sonic_rs::from_slice::<Value>(observation.record)
         {
             let aliases = &observation.source.field_aliases;
             evaluate(
-                &self.vendor,
+                vendor,
                 Subject::Vendor(Record {
                     value: &value,
                     aliases,
@@ -107,6 +91,33 @@ impl SourceRules {
             );
         }
         drafts
+    }
+
+    /// The rules on canonical fields that may match events such as this one.
+    fn canonical(&mut self, set: &RuleSet, view: &View<'_>) -> &Matching {
+        let action = view.observation.event.mapped.action;
+        let kind = field::actor_kind(view);
+        self.canonical.entry((action, kind)).or_insert_with(|| {
+            let known = [("action", action.name()), ("actor_kind", kind.name())];
+            let singles = set.singles.iter().enumerate();
+            let may_match = singles.filter(|(matcher, place)| {
+                set.rules[**place].is_canonical() && set.matchers.may_match(*matcher, &known)
+            });
+            set.matchers.select(may_match.map(|(matcher, _)| matcher))
+        })
+    }
+
+    /// The rules for a source, chosen again when its mapping changed.
+    fn vendor(&mut self, set: &RuleSet, source: &SourceFacts) -> &Matching {
+        let known = self.vendor.get(&source.name);
+        if known.is_none_or(|rules| rules.mapping_version != source.mapping_version) {
+            let chosen = VendorRules::new(set, source);
+            self.vendor.insert(source.name.clone(), chosen);
+        }
+        let chosen = self.vendor.entry(source.name.clone());
+        &chosen
+            .or_insert_with(|| VendorRules::new(set, source))
+            .matching
     }
 }
 

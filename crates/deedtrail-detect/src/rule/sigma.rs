@@ -3,6 +3,8 @@
 //! Windows over several events are ours ([`super::correlation`]), because a finding lists the
 //! events it rests on and late events must not change what a window counts.
 
+mod possible;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -273,6 +275,7 @@ const fn confidence(status: Option<Status>) -> f64 {
 #[derive(Default)]
 pub(super) struct Compiler {
     engine: Engine,
+    parsed: Vec<SigmaRule>,
 }
 
 impl Compiler {
@@ -281,6 +284,7 @@ impl Compiler {
         let mut numbered = compile_rule(&parsed.rule).map_err(|error| error.to_string())?;
         numbered.id = Some(self.engine.rule_count().to_string());
         self.engine.add_compiled_rule(numbered);
+        self.parsed.push(SigmaRule::clone(&parsed.rule));
         Ok(())
     }
 
@@ -306,6 +310,7 @@ impl Compiler {
     pub(super) fn finish(self) -> Matchers {
         Matchers {
             rules: self.engine.rules().to_vec(),
+            parsed: self.parsed,
         }
     }
 }
@@ -314,6 +319,8 @@ impl Compiler {
 #[derive(Debug, Default)]
 pub(super) struct Matchers {
     rules: Vec<CompiledRule>,
+    /// The same as written, without what filters add: those only narrow a rule.
+    parsed: Vec<SigmaRule>,
 }
 
 impl Matchers {
@@ -322,6 +329,12 @@ impl Matchers {
         let mut engine = Engine::new();
         engine.extend_compiled_rules(places.filter_map(|place| self.rules.get(place)).cloned());
         Matching { engine }
+    }
+
+    /// Whether the rule at a place may match an event with these values of fields.
+    pub(super) fn may_match(&self, place: usize, known: &[(&str, &str)]) -> bool {
+        let parsed = self.parsed.get(place);
+        parsed.is_none_or(|rule| possible::may_match(rule, known))
     }
 }
 

@@ -59,6 +59,13 @@ pub struct SessionChanges {
     pub blind: Vec<BlindSession>,
 }
 
+impl SessionChanges {
+    /// Whether nothing changed.
+    pub const fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.joins.is_empty() && self.blind.is_empty()
+    }
+}
+
 /// Notes of what changed while a step is under way.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changed {

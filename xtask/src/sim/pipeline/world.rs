@@ -87,6 +87,7 @@ impl World {
             step_bytes_max: 1 << dice.u32(6..16),
             commit_rows: dice.u64(1..40),
             commit_age_us: dice.i64(1..90) * Timestamp::SECOND_US,
+            tell_age_us: dice.i64(0..90) * Timestamp::SECOND_US,
             snapshot_entries: dice.u64(1..80),
             beside: Where::Stepped(dice.u64(..)),
         };
