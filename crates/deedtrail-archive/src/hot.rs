@@ -7,6 +7,9 @@ use deedtrail_core::port::log::Sequence;
 
 use crate::column::schema;
 
+/// Rows of a batch from which on it is joined with no other.
+const JOINED_ROWS_MAX: usize = 8_192;
+
 /// Rows after what the table covers. A clone shares the rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hot {
@@ -40,13 +43,15 @@ impl Hot {
         self.sealed.iter().chain(&self.open)
     }
 
-    /// Adds rows. Neighbours of like size are joined, so that many small additions stay few
-    /// batches and each row is copied a logarithmic number of times. After an error nothing changed.
+    /// Adds rows. Neighbours of like size are joined until they are large enough, so that many small
+    /// additions stay few batches and each row is copied a logarithmic number of times. After an error
+    /// nothing changed.
     pub(crate) fn add(&mut self, batch: RecordBatch, through: Sequence) -> Result<(), ArrowError> {
         let mut newest = batch;
         let mut kept = self.open.as_slice();
         while let [before @ .., last] = kept
             && last.num_rows() <= newest.num_rows()
+            && newest.num_rows() < JOINED_ROWS_MAX
         {
             newest = concat_batches(&schema(), [last, &newest])?;
             kept = before;

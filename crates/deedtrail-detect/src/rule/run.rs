@@ -1,10 +1,10 @@
 //! Evaluating one event: single rules first, then the correlations they count for.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use deedtrail_core::action::Action;
-use deedtrail_core::event::ActorKind;
+use deedtrail_core::event::{ActorKind, OutcomeClass};
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::SourceFacts;
@@ -22,13 +22,28 @@ use crate::{fact, field, profile};
 /// Words of titles that say by themselves that it was in vain.
 const IN_VAIN: [&str; 6] = ["denied", "fail", "refus", "tried", "attempt", "blocked"];
 
+/// Operations for which rules are chosen ahead; with one more the choice begins anew.
+const OPERATIONS_CHOSEN_MAX: usize = 8_192;
+/// Longest operation for which they are, bytes.
+const OPERATION_BYTES_MAX: usize = 120;
+
 /// Rules chosen for what they are evaluated on; derived, not part of the state.
 #[derive(Debug, Default)]
 pub(crate) struct ChosenRules {
-    /// Rules on canonical fields that may match events of an action by a kind of actor.
-    canonical: BTreeMap<(Action, ActorKind), Matching>,
+    /// Rules on canonical fields, by what they are told apart by.
+    canonical: BTreeMap<(Action, ActorKind, OutcomeClass), ByOperation>,
+    /// Operations in it.
+    operations: usize,
     /// Rules on vendor names, by source.
     vendor: BTreeMap<SourceName, VendorRules>,
+}
+
+/// Places of the rules that may match.
+#[derive(Debug, Default)]
+struct ByOperation {
+    of: HashMap<Box<str>, Vec<usize>>,
+    /// Where the operation is too strange to be looked at.
+    any: Option<Vec<usize>>,
 }
 
 /// The rules on vendor names that apply to one source.
@@ -60,7 +75,7 @@ impl ChosenRules {
         state: &mut CorrelationState,
     ) -> Vec<(usize, FindingDraft)> {
         let mut drafts = Vec::new();
-        let mut evaluate = |matching: &Matching, subject| {
+        let mut matched = |matchers: &[usize], subject| {
             let mut run = Run {
                 set,
                 subject,
@@ -68,12 +83,11 @@ impl ChosenRules {
                 state: &mut *state,
                 drafts: &mut drafts,
             };
-            run.evaluate(matching);
+            run.matched(matchers);
         };
-        let canonical = self.canonical(set, view);
-        if !canonical.is_empty() {
-            evaluate(canonical, Subject::Canonical(*view));
-        }
+        let subject = Subject::Canonical(*view);
+        let may_match = self.canonical(set, view);
+        matched(&set.matchers.matching(may_match, &subject), subject);
         let observation = &view.observation;
         let vendor = self.vendor(set, observation.source);
         // Rules on vendor names see the record, not one of its events: once is enough.
@@ -82,29 +96,51 @@ impl ChosenRules {
             && let Ok(value) = sonic_rs::from_slice::<Value>(observation.record)
         {
             let aliases = &observation.source.field_aliases;
-            evaluate(
-                vendor,
-                Subject::Vendor(Record {
-                    value: &value,
-                    aliases,
-                }),
-            );
+            let record = Record {
+                value: &value,
+                aliases,
+            };
+            let subject = Subject::Vendor(record);
+            matched(&vendor.matches(&subject), subject);
         }
         drafts
     }
 
     /// The rules on canonical fields that may match events such as this one.
-    fn canonical(&mut self, set: &RuleSet, view: &View<'_>) -> &Matching {
-        let action = view.observation.event.mapped.action;
-        let kind = field::actor_kind(view);
-        self.canonical.entry((action, kind)).or_insert_with(|| {
-            let known = [("action", action.name()), ("actor_kind", kind.name())];
+    fn canonical(&mut self, set: &RuleSet, view: &View<'_>) -> &[usize] {
+        let mapped = &view.observation.event.mapped;
+        let (action, kind) = (mapped.action, field::actor_kind(view));
+        if self.operations >= OPERATIONS_CHOSEN_MAX {
+            (self.canonical, self.operations) = Default::default();
+        }
+        let key = (action, kind, mapped.outcome);
+        let chosen = self.canonical.entry(key).or_default();
+        let choose = |operation: Option<&str>| {
+            let operation = operation.unwrap_or_default().to_ascii_lowercase();
+            let known = [
+                ("action", action.name()),
+                ("actor_kind", kind.name()),
+                ("outcome", mapped.outcome.name()),
+                ("operation", &operation),
+            ];
+            // Of an operation that is left out nothing is known.
+            let known = &known[..known.len() - usize::from(operation.is_empty())];
             let singles = set.singles.iter().enumerate();
             let may_match = singles.filter(|(matcher, place)| {
-                set.rules[**place].is_canonical() && set.matchers.may_match(*matcher, &known)
+                set.rules[**place].is_canonical() && set.matchers.may_match(*matcher, known)
             });
-            set.matchers.select(may_match.map(|(matcher, _)| matcher))
-        })
+            may_match.map(|(matcher, _)| matcher).collect::<Vec<_>>()
+        };
+        let operation = &*mapped.operation;
+        if operation.is_empty() || operation.len() > OPERATION_BYTES_MAX || !operation.is_ascii() {
+            return chosen.any.get_or_insert_with(|| choose(None));
+        }
+        if !chosen.of.contains_key(operation) {
+            let may_match = choose(Some(operation));
+            chosen.of.insert(operation.into(), may_match);
+            self.operations += 1;
+        }
+        chosen.of.get(operation).map_or(&[], Vec::as_slice)
     }
 
     /// The rules for a source, chosen again when its mapping changed.
@@ -131,9 +167,10 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    fn evaluate(&mut self, matching: &Matching) {
-        for matcher in matching.matches(&self.subject) {
-            let place = self.set.singles[matcher];
+    /// What becomes of the rules that match.
+    fn matched(&mut self, matchers: &[usize]) {
+        for matcher in matchers {
+            let place = self.set.singles[*matcher];
             let rule = &self.set.rules[place];
             if !rule.selects(self.view) {
                 continue;

@@ -12,7 +12,9 @@ use std::fmt;
 use deedtrail_core::finding::Severity;
 use deedtrail_core::port::mapper::SigmaLogsource;
 use deedtrail_core::time::Timestamp;
-use rsigma_eval::{CompiledRule, Engine, Event, EventValue, RuleFieldSet, compile_rule};
+use rsigma_eval::{
+    CompiledRule, Engine, Event, EventValue, RuleFieldSet, compile_rule, evaluate_rule,
+};
 use rsigma_parser::{
     ConditionExpr, ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType,
     FilterRule, FilterRuleTarget, Level, SelectorPattern, SigmaCollection, SigmaRule, Status,
@@ -331,7 +333,17 @@ impl Matchers {
         Matching { engine }
     }
 
-    /// Whether the rule at a place may match an event with these values of fields.
+    /// Which of the rules at those places match.
+    pub(super) fn matching(&self, places: &[usize], subject: &Subject<'_>) -> Vec<usize> {
+        let matches = |place: &&usize| {
+            let rule = self.rules.get(**place);
+            rule.is_some_and(|rule| evaluate_rule(rule, subject).is_some())
+        };
+        places.iter().filter(matches).copied().collect()
+    }
+
+    /// Whether the rule at a place may match an event with these values of fields, ASCII in lower
+    /// case.
     pub(super) fn may_match(&self, place: usize, known: &[(&str, &str)]) -> bool {
         let parsed = self.parsed.get(place);
         parsed.is_none_or(|rule| possible::may_match(rule, known))

@@ -3,11 +3,11 @@
 //! out one that would.
 
 use rsigma_parser::{
-    ConditionExpr, Detection, DetectionItem, Detections, Quantifier, SelectorPattern, SigmaRule,
-    SigmaValue,
+    ConditionExpr, Detection, DetectionItem, Detections, Modifier, Quantifier, SelectorPattern,
+    SigmaRule, SigmaValue,
 };
 
-/// Values of fields that are known, by name.
+/// Values of fields that are known, by name: ASCII, in lower case.
 pub(super) type Known<'k> = [(&'k str, &'k str)];
 
 /// Whether an event with these values may match.
@@ -45,22 +45,26 @@ fn holds(condition: &ConditionExpr, detections: &Detections, known: &Known<'_>) 
 
 fn found(detection: &Detection, known: &Known<'_>) -> Option<bool> {
     match detection {
-        Detection::AllOf(items) => all(items.iter().map(|item| equals(item, known))),
+        Detection::AllOf(items) => all(items.iter().map(|item| compares(item, known))),
         Detection::AnyOf(parts) => any(parts.iter().map(|part| found(part, known))),
         _ => None,
     }
 }
 
-fn equals(item: &DetectionItem, known: &Known<'_>) -> Option<bool> {
+fn compares(item: &DetectionItem, known: &Known<'_>) -> Option<bool> {
     let name = item.field.name.as_ref()?;
-    if !item.field.modifiers.is_empty() {
-        return None;
-    }
     let (_, value) = known.iter().find(|(field, _)| field == name)?;
+    let compare: fn(&str, &str) -> bool = match item.field.modifiers[..] {
+        [] => |value, wanted| value == wanted,
+        [Modifier::Contains] => |value, wanted| value.contains(wanted),
+        [Modifier::StartsWith] => |value, wanted| value.starts_with(wanted),
+        [Modifier::EndsWith] => |value, wanted| value.ends_with(wanted),
+        _ => return None,
+    };
     any(item.values.iter().map(|wanted| match wanted {
         SigmaValue::String(wanted) => {
             let wanted = wanted.as_plain().filter(|text| text.is_ascii())?;
-            Some(wanted.eq_ignore_ascii_case(value))
+            Some(compare(value, &wanted.to_ascii_lowercase()))
         }
         _ => None,
     }))
@@ -107,7 +111,17 @@ mod tests {
             ("  s:\n    action: read\n  condition: s", false),
             ("  s:\n    action: wr*\n  condition: s", true),
             ("  s:\n    action: re*\n  condition: s", true),
-            ("  s:\n    action|contains: ea\n  condition: s", true),
+            ("  s:\n    action|contains: RIT\n  condition: s", true),
+            ("  s:\n    action|contains: ea\n  condition: s", false),
+            ("  s:\n    action|startswith: wri\n  condition: s", true),
+            ("  s:\n    action|startswith: rit\n  condition: s", false),
+            ("  s:\n    action|endswith: ite\n  condition: s", true),
+            ("  s:\n    action|endswith: wri\n  condition: s", false),
+            (
+                "  s:\n    action|contains|all:\n      - wr\n      - x\n  condition: s",
+                true,
+            ),
+            ("  s:\n    action|re: x\n  condition: s", true),
             (
                 "  s:\n    action:\n      - read\n      - write\n  condition: s",
                 true,
