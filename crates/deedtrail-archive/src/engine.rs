@@ -29,7 +29,8 @@ const SPILL_FOLDER: &str = "spill";
 const SPILL_RESERVE_SHARE: usize = 8;
 /// Most that it keeps back, bytes.
 const SPILL_RESERVE_BYTES_MAX: usize = 10 << 20;
-/// Below this a query computes in one partition: two would have half of too little each, bytes.
+/// Below this a query computes in one partition: two would have half of too little each. From it on
+/// it does when two did not get on with their halves. Bytes.
 const PARTITIONED_BYTES_MIN: usize = 256 << 20;
 /// Memory of a query for which it takes one more row at a time, bytes: a merge holds a batch of
 /// rows of everything that was put aside.
@@ -61,6 +62,10 @@ pub(crate) enum EngineError {
         "a later version wrote the table: its column `{column}` is not known here, or not of that type; use that version"
     )]
     LaterTable { column: String },
+    #[error(
+        "rows of {path} are marked as deleted, which this program never does: another one wrote to the table; make it anew with `deedtrail rebuild`"
+    )]
+    MarkedRows { path: String },
     #[error("no rebuild was started")]
     NoRebuild,
     #[error(
@@ -189,6 +194,18 @@ fn spilling(folder: &Path, bytes_max: u64) -> Result<DiskManagerBuilder, EngineE
         .with_max_temp_directory_size(bytes_max))
 }
 
+/// Whether a query with so much memory computes in several partitions, bytes.
+pub(crate) const fn is_partitioned(bytes_max: usize) -> bool {
+    bytes_max >= PARTITIONED_BYTES_MIN
+}
+
+/// Lets what the session plans from now on compute in one partition, which has all of its memory.
+pub(crate) fn in_one_partition(context: &SessionContext) {
+    let state = context.state_ref();
+    let mut state = state.write();
+    state.config_mut().options_mut().execution.target_partitions = 1;
+}
+
 /// A session over `environment` that knows no table yet. How it computes follows the memory it
 /// may use.
 pub(crate) fn session(environment: Arc<RuntimeEnv>) -> SessionContext {
@@ -196,11 +213,15 @@ pub(crate) fn session(environment: Arc<RuntimeEnv>) -> SessionContext {
         MemoryLimit::Finite(bytes) => bytes,
         MemoryLimit::Infinite | MemoryLimit::Unknown => usize::MAX,
     };
-    let is_small = bytes_max < PARTITIONED_BYTES_MIN;
+    let partitions = if is_partitioned(bytes_max) {
+        WORKERS
+    } else {
+        1
+    };
     let batch_rows = bytes_max / BATCH_ROW_BYTES;
     let reserve = (bytes_max / SPILL_RESERVE_SHARE).min(SPILL_RESERVE_BYTES_MAX);
     let mut config = SessionConfig::new()
-        .with_target_partitions(if is_small { 1 } else { WORKERS })
+        .with_target_partitions(partitions)
         .with_batch_size(batch_rows.clamp(*BATCH_ROWS.start(), *BATCH_ROWS.end()))
         .with_sort_spill_reservation_bytes(reserve)
         .with_information_schema(false)

@@ -13,6 +13,7 @@ mod evolve;
 mod generation;
 mod hot;
 mod needle;
+mod newest;
 mod output;
 mod prune;
 mod query;

@@ -1,7 +1,7 @@
 //! Read-only SQL over the table `events`.
 
 use std::io::{ErrorKind, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
@@ -14,7 +14,7 @@ use deedtrail_core::port::archive::{ArchiveError, OutputFormat, QueryBudget, Que
 use futures::StreamExt as _;
 
 use crate::archive::to_version;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, in_one_partition, is_partitioned};
 use crate::output::Sink;
 use crate::statement::{self, bad, reason};
 use crate::view::View;
@@ -55,6 +55,18 @@ impl From<ArchiveError> for QueryError {
     }
 }
 
+/// One query while it runs.
+struct Running<'a> {
+    engine: &'a Engine,
+    view: &'a View,
+    tenant: &'a TenantId,
+    budget: QueryBudget,
+    started: Instant,
+}
+
+/// A query's rows from the first batch on; none when there is no row.
+type Begun = (SendableRecordBatchStream, Option<RecordBatch>);
+
 /// Runs one SELECT over a tenant's rows of `view` and writes its rows to `out` as they come.
 pub(crate) fn run(
     engine: &Engine,
@@ -64,44 +76,85 @@ pub(crate) fn run(
     budget: QueryBudget,
     out: &mut (dyn Write + Send),
 ) -> Result<QueryCost, QueryError> {
-    let started = Instant::now();
-    let context = view.session(tenant, engine.limited(budget.memory_bytes_max)?)?;
-    for name in REFUSED_FUNCTIONS {
-        context.deregister_udf(name);
-        context.deregister_udtf(name);
-    }
-    let rest = |started: Instant| budget.time_max.saturating_sub(started.elapsed());
-    let text = sql.to_owned();
-    let planned = engine.run_query(rest(started), async move { plan(&context, &text).await })?;
-    let mut stream = planned.ok_or_else(|| over_time(budget))??;
-
+    let running = Running {
+        engine,
+        view,
+        tenant,
+        budget,
+        started: Instant::now(),
+    };
+    let (mut stream, mut batch) = running.begin(sql)?;
     let mut sink = Sink::new(format, stream.schema(), budget.memory_bytes_max, out)?;
     let mut rows = 0;
-    loop {
-        let next = engine.run_query(rest(started), async move {
-            let batch = stream.next().await;
-            (stream, batch)
-        })?;
-        let (again, batch) = next.ok_or_else(|| over_time(budget))?;
-        stream = again;
-        let Some(batch) = batch else { break };
-        let batch: RecordBatch = batch.map_err(|error| told(error, budget))?;
-        rows += batch.num_rows();
+    while let Some(read) = batch {
+        rows += read.num_rows();
         if rows > budget.rows_max {
             return Err(ArchiveError::OverRows {
                 limit: budget.rows_max,
             }
             .into());
         }
-        sink.write(&batch)?;
+        sink.write(&read)?;
+        (stream, batch) = running.next(stream)?;
     }
     sink.finish()?;
     Ok(QueryCost {
         rows: rows as u64,
-        elapsed: started.elapsed(),
+        elapsed: running.started.elapsed(),
         version: to_version(view.table.version()),
         hot_rows: view.hot.rows() as u64,
     })
+}
+
+impl Running<'_> {
+    /// Starts the query and waits for its first rows. Where several partitions do not get on with
+    /// their shares of the memory before there is a row, it starts again in one, which has all of it.
+    fn begin(&self, sql: &str) -> Result<Begun, QueryError> {
+        let memory = self.budget.memory_bytes_max;
+        match self.begin_in(self.context()?, sql) {
+            Err(QueryError::Told(ArchiveError::OverMemory { .. })) if is_partitioned(memory) => {
+                let context = self.context()?;
+                in_one_partition(&context);
+                self.begin_in(context, sql)
+            }
+            begun => begun,
+        }
+    }
+
+    fn begin_in(&self, context: SessionContext, sql: &str) -> Result<Begun, QueryError> {
+        let text = sql.to_owned();
+        let planned = self
+            .engine
+            .run_query(self.rest(), async move { plan(&context, &text).await })?;
+        self.next(planned.ok_or_else(|| over_time(self.budget))??)
+    }
+
+    /// A session with all that a query may use, and memory of its own.
+    fn context(&self) -> Result<SessionContext, QueryError> {
+        let environment = self.engine.limited(self.budget.memory_bytes_max)?;
+        let context = self.view.session(self.tenant, environment)?;
+        for name in REFUSED_FUNCTIONS {
+            context.deregister_udf(name);
+            context.deregister_udtf(name);
+        }
+        Ok(context)
+    }
+
+    fn next(&self, mut stream: SendableRecordBatchStream) -> Result<Begun, QueryError> {
+        let next = self.engine.run_query(self.rest(), async move {
+            let batch = stream.next().await;
+            (stream, batch)
+        })?;
+        let (stream, batch) = next.ok_or_else(|| over_time(self.budget))?;
+        let batch = batch
+            .transpose()
+            .map_err(|error| told(error, self.budget))?;
+        Ok((stream, batch))
+    }
+
+    fn rest(&self) -> Duration {
+        self.budget.time_max.saturating_sub(self.started.elapsed())
+    }
 }
 
 fn over_time(budget: QueryBudget) -> ArchiveError {

@@ -1,113 +1,23 @@
-//! Timelines, histograms and action counts.
+//! Histograms and action counts.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray as _, RecordBatch};
 use datafusion::arrow::compute::{cast, concat_batches};
 use datafusion::arrow::datatypes::{DataType, Int64Type};
-use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::functions::expr_fn::{contains, lower};
 use datafusion::functions_aggregate::expr_fn::{count, max};
 use datafusion::logical_expr::cast as as_type;
 use datafusion::prelude::{DataFrame, Expr, col, lit};
 use datafusion::scalar::ScalarValue;
-use deedtrail_core::event::Event;
-use deedtrail_core::port::archive::{ActionCount, Bucket, Cursor, EventFilter};
+use deedtrail_core::port::archive::{ActionCount, Bucket, EventFilter};
 use deedtrail_core::time::Timestamp;
 
-use crate::column::columns;
+use crate::column::{ACTING_COLUMNS, ALIAS_COLUMNS};
 use crate::engine::EngineError;
-use crate::rows::to_events;
+use crate::newest::TEXT_COLUMNS;
 use crate::view::View;
-
-/// Columns that hold an alias an identity may go by: it acted, was acted for, or was acted on.
-const ALIAS_COLUMNS: [&str; 3] = ["actor_alias_uid", "on_behalf_of_uid", "target_alias_uid"];
-/// The first of them: it acted, or was acted for.
-const ACTING_COLUMNS: usize = 2;
-/// Up to this many stored rows a page is read in one go; in larger tables finding its last
-/// instant first costs less than it saves.
-const WIDE_ROWS_MAX: usize = 200_000;
-/// Columns the free-text filter looks in.
-const TEXT_COLUMNS: [&str; 6] = [
-    "operation",
-    "actor_name",
-    "actor_ref",
-    "target_name",
-    "target_ref",
-    "src_ip",
-];
-
-/// Newest first, at most `limit`, after `cursor`.
-pub(crate) async fn events(
-    view: &View,
-    environment: Arc<RuntimeEnv>,
-    filter: &EventFilter,
-    cursor: Option<Cursor>,
-    limit: usize,
-) -> Result<Vec<Event>, EngineError> {
-    let mut filter = filter.clone();
-    // Of events that are named by id there are few: reading them twice costs more than their width.
-    if filter.uids.is_empty() && view.stored_rows() > WIDE_ROWS_MAX {
-        let since = page_start(view, Arc::clone(&environment), &filter, cursor, limit).await?;
-        filter.from = filter.from.max(since);
-    }
-    page(view, environment, &filter, cursor, limit).await
-}
-
-/// As [`events`], reading all columns of every event that the filter lets through.
-async fn page(
-    view: &View,
-    environment: Arc<RuntimeEnv>,
-    filter: &EventFilter,
-    cursor: Option<Cursor>,
-    limit: usize,
-) -> Result<Vec<Event>, EngineError> {
-    let names: Vec<Expr> = columns().iter().map(|column| col(column.name)).collect();
-    let newest_first = [
-        col("time_effective").sort(false, true),
-        col("event_uid").sort(false, true),
-    ];
-    let newest = |frame: DataFrame| frame.sort(newest_first.to_vec())?.limit(0, Some(limit));
-    let part_page = |part: DataFrame| {
-        let part = match cursor {
-            Some(cursor) => after(part, cursor)?,
-            None => part,
-        };
-        newest(part.select(names.clone())?)
-    };
-    let parts = parts(view, environment, filter).await?.into_iter();
-    let pages = parts.map(part_page).collect::<Result<Vec<_>, _>>()?;
-    let batches = newest(union(pages)?)?.collect().await?;
-    let mut events = Vec::new();
-    for batch in &batches {
-        events.extend(to_events(batch)?);
-    }
-    Ok(events)
-}
-
-/// The instant of the last event of the page, so that only rows since then are read in full:
-/// finding it takes one column, reading a row takes all. `None` when the page is not full.
-async fn page_start(
-    view: &View,
-    environment: Arc<RuntimeEnv>,
-    filter: &EventFilter,
-    cursor: Option<Cursor>,
-    limit: usize,
-) -> Result<Option<Timestamp>, EngineError> {
-    let mut filter = filter.clone();
-    if let Some(cursor) = cursor {
-        // Which events of the cursor's own instant are due the uid decides; this leaves them to
-        // the page itself and looks for as many older ones.
-        let before = cursor.time_effective;
-        filter.to = Some(filter.to.map_or(before, |to| to.min(before)));
-    }
-    let times = all(view, environment, &filter, &["time_effective"]).await?;
-    let last = times.sort(vec![col("time_effective").sort(false, true)])?;
-    let last = last.limit(limit.saturating_sub(1), Some(1))?;
-    let last = integers(&collected(last).await?, 0)?;
-    Ok(last.first().map(|micros| Timestamp::from_micros(*micros)))
-}
 
 /// Counts per bucket of `bucket_us` microseconds, oldest first.
 pub(crate) async fn histogram(
@@ -271,17 +181,6 @@ fn conditions(filter: &EventFilter) -> Vec<Expr> {
     conditions
 }
 
-/// The events that come after `cursor`, newest first.
-fn after(frame: DataFrame, cursor: Cursor) -> Result<DataFrame, DataFusionError> {
-    let at = instant(cursor.time_effective);
-    let same_instant = col("time_effective").eq(at.clone());
-    let later_uid = col("event_uid").lt(lit(cursor.event_uid.to_string()));
-    let older = col("time_effective")
-        .lt(at.clone())
-        .or(same_instant.and(later_uid));
-    frame.filter(col("time_effective").lt_eq(at))?.filter(older)
-}
-
 fn instant(at: Timestamp) -> Expr {
     lit(ScalarValue::TimestampMicrosecond(
         Some(at.as_micros()),
@@ -303,60 +202,4 @@ fn integers(rows: &RecordBatch, column: usize) -> Result<Vec<i64>, EngineError> 
         .iter()
         .map(Option::unwrap_or_default)
         .collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use deedtrail_core::id::EventUid;
-    use deedtrail_core::port::archive::Archive as _;
-
-    use super::*;
-    use crate::archive::DeltaArchive;
-    use crate::rows::blank_event;
-
-    /// Forty events, five to an instant, half stored and half hot.
-    fn filled(folder: &std::path::Path) -> (DeltaArchive, Vec<Event>) {
-        let archive = DeltaArchive::open(folder, "example.com/log").unwrap();
-        let event = |number: u64| Event {
-            event_uid: EventUid::derive(&[&number.to_be_bytes()]),
-            log_seq: number,
-            time_effective: Timestamp::from_micros(i64::try_from(number / 5).unwrap()),
-            ..blank_event()
-        };
-        let mut events: Vec<Event> = (0..40).map(event).collect();
-        archive.add(events[..20].to_vec(), 20).unwrap();
-        archive.commit().unwrap();
-        archive.add(events[20..].to_vec(), 40).unwrap();
-        events.sort_by_key(|event| std::cmp::Reverse((event.time_effective, event.event_uid)));
-        (archive, events)
-    }
-
-    #[test]
-    fn a_page_found_by_its_last_instant_is_the_same_page() {
-        let folder = tempfile::tempdir().unwrap();
-        let (archive, events) = filled(folder.path());
-        for (shown, limit) in [
-            (0, 1),
-            (0, 7),
-            (3, 7),
-            (5, 5),
-            (38, 7),
-            (40, 3),
-            (0, 100),
-            (7, 0),
-        ] {
-            let cursor = events[..shown].last().map(|event| Cursor {
-                time_effective: event.time_effective,
-                event_uid: event.event_uid,
-            });
-            let found = archive.on_live(move |view, environment| async move {
-                let mut filter = EventFilter::default();
-                let start = page_start(&view, Arc::clone(&environment), &filter, cursor, limit);
-                filter.from = start.await?;
-                page(&view, environment, &filter, cursor, limit).await
-            });
-            let expected: Vec<Event> = events[shown..].iter().take(limit).cloned().collect();
-            assert_eq!(found.unwrap(), expected, "{shown} {limit}");
-        }
-    }
 }

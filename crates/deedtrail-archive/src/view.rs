@@ -45,15 +45,6 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Rows of the pinned table version.
-    pub(crate) fn stored_rows(&self) -> usize {
-        self.table
-            .log_data()
-            .iter()
-            .filter_map(|file| file.num_records())
-            .sum()
-    }
-
     /// A session with the one table `events`, which has the rows of `tenant`.
     pub(crate) fn session(
         &self,

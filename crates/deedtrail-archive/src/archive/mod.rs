@@ -25,7 +25,7 @@ use crate::engine::{Engine, EngineError};
 use crate::generation::{Generation, file_error};
 use crate::hot::Hot;
 use crate::view::View;
-use crate::{query, rows, timeline, writer};
+use crate::{newest, query, rows, timeline, writer};
 use folder::{free_folder, point_to, remove_others};
 
 /// Name of the link to the live generation. Engines that read Delta tables open this path.
@@ -312,7 +312,7 @@ impl Archive for DeltaArchive {
     ) -> Result<Vec<Event>, ArchiveError> {
         let filter = filter.clone();
         self.on_live(move |view, environment| async move {
-            timeline::events(&view, environment, &filter, cursor, limit).await
+            newest::events(&view, environment, &filter, cursor, limit).await
         })
     }
 

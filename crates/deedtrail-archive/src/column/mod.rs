@@ -56,6 +56,12 @@ pub(crate) const NEEDLE_COLUMNS: [&str; 18] = [
     "trace_uid",
 ];
 
+/// Columns that hold an alias an identity may go by: it acted, was acted for, or was acted on.
+pub(crate) const ALIAS_COLUMNS: [&str; 3] =
+    ["actor_alias_uid", "on_behalf_of_uid", "target_alias_uid"];
+/// The first of them: it acted, or was acted for.
+pub(crate) const ACTING_COLUMNS: usize = 2;
+
 /// How a column is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -167,6 +167,20 @@ impl Filter {
         Ok(Self { file, columns })
     }
 
+    /// As [`Self::may_hold`], one of several values.
+    pub(super) fn may_hold_any(
+        &self,
+        column: u64,
+        hashes: &mut dyn Iterator<Item = u64>,
+    ) -> Result<bool, Unusable> {
+        for hash in hashes {
+            if self.may_hold(column, hash)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether the data file may have a row with that value in that column; when not, it has none.
     pub(super) fn may_hold(&self, column: u64, hash: u64) -> Result<bool, Unusable> {
         let Some(entry) = self.columns.iter().find(|entry| entry.column == column) else {

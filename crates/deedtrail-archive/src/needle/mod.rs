@@ -30,7 +30,7 @@ use crate::column::NEEDLE_COLUMNS;
 use crate::engine::EngineError;
 use crate::generation::file_error;
 use filter::{DataFile, Filter, Unusable, Values, column_of, hash_of};
-use wanted::Wanted;
+use wanted::{VALUES_MAX, Wanted};
 
 /// Folder of a generation with the index of each of its files. Engines that read Delta tables take
 /// no notice of folders whose names begin with `_`.
@@ -128,16 +128,50 @@ impl Needles {
     }
 
     fn may_hold(&self, data: DataFile<'_>, wanted: &Wanted) -> bool {
+        self.ask(data, |index| wanted.may_be_in(index))
+            .unwrap_or(true)
+    }
+
+    /// Those of some columns of a data file that may have one of `values`.
+    pub(crate) fn columns_holding(
+        &self,
+        (path, bytes): (&str, i64),
+        columns: &[&'static str],
+        values: &[String],
+    ) -> Vec<&'static str> {
+        let is_known = |name: &&'static str| NEEDLE_COLUMNS.contains(name);
+        if values.len() > VALUES_MAX || !columns.iter().any(|name| is_known(name)) {
+            return columns.to_vec();
+        }
+        let held = self.ask(data_file(path, bytes), |index| {
+            let mut held = Vec::new();
+            for name in columns {
+                let column = column_of(name);
+                let mut hashes = values.iter().map(|value| hash_of(column, value));
+                if !is_known(name) || index.may_hold_any(column, &mut hashes)? {
+                    held.push(*name);
+                }
+            }
+            Ok(held)
+        });
+        held.unwrap_or_else(|| columns.to_vec())
+    }
+
+    /// What the index of a data file says; `None` when it cannot be asked, and is to be made anew.
+    fn ask<T>(
+        &self,
+        data: DataFile<'_>,
+        question: impl FnOnce(&Filter) -> Result<T, Unusable>,
+    ) -> Option<T> {
         let index = self.path(data.name);
-        let found = Filter::open(&index, data).and_then(|filter| wanted.may_be_in(&filter));
-        match found {
-            Ok(may_hold) => may_hold,
-            Err(Unusable::Missing) => true,
+        match Filter::open(&index, data).and_then(|filter| question(&filter)) {
+            Ok(answer) => Some(answer),
+            Err(Unusable::Missing) => None,
             Err(error) => {
                 tracing::warn!(index = %index.display(), %error, "an index of the archive is made anew");
                 // Where even that fails it stays damaged, and its data file is opened each time.
                 drop(std::fs::remove_file(&index));
-                true
+                None
             }
         }
     }

@@ -8,7 +8,7 @@ use super::filter::{Filter, Unusable, column_of, hash_of};
 use crate::column::NEEDLE_COLUMNS;
 
 /// Most values that a query looks up in an index; of more, the files are opened.
-const VALUES_MAX: usize = 256;
+pub(super) const VALUES_MAX: usize = 256;
 
 /// A condition that a row has to fulfil, as far as the index can tell.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod fixture;
 mod foreign;
 mod layout;
 mod needle;
+mod newest;
 mod prune;
 mod query;
 mod rebuild;

@@ -1,5 +1,6 @@
 //! Queries that need more memory than they have.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,15 +27,53 @@ fn filled(folder: &Path, spill_bytes_max: u64) -> DeltaArchive {
 }
 
 fn asked(archive: &DeltaArchive, sql: &str, mib: usize) -> Result<Vec<u8>, ArchiveError> {
+    let mut out = Vec::new();
+    ask(archive, sql, mib, &mut out)?;
+    Ok(out)
+}
+
+fn ask(
+    archive: &DeltaArchive,
+    sql: &str,
+    mib: usize,
+    out: &mut (dyn Write + Send),
+) -> Result<(), ArchiveError> {
     let budget = QueryBudget {
         memory_bytes_max: mib << 20,
         time_max: Duration::from_mins(10),
         ..QueryBudget::default()
     };
-    let mut out = Vec::new();
     let tenant = TenantId::default();
-    archive.query(&tenant, sql, OutputFormat::Csv, budget, &mut out)?;
-    Ok(out)
+    archive.query(&tenant, sql, OutputFormat::Csv, budget, out)?;
+    Ok(())
+}
+
+/// Counts lines and keeps the first text of the last one; all of them have to come in order.
+#[derive(Debug, Default)]
+struct InOrder {
+    lines: usize,
+    last: Vec<u8>,
+    line: Vec<u8>,
+}
+
+impl Write for InOrder {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend(&part[..part.len().min(40)]);
+            if part.ends_with(b"\n") {
+                self.line.truncate(32);
+                // After the names of the columns.
+                assert!(self.lines < 2 || self.last <= self.line, "{}", self.lines);
+                self.last = std::mem::take(&mut self.line);
+                self.lines += 1;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Files below the folder of what is put aside.
@@ -57,6 +96,25 @@ fn what_does_not_fit_into_memory_is_put_aside_and_the_answer_is_the_same() {
             assert!(small == large, "{mib} MiB: {sql}");
         }
     }
+    assert_eq!(left(folder.path()), 0, "nothing of a query stays");
+}
+
+/// 22^4 rows of about `width` bytes each, by a short key.
+fn wide_sort(width: usize) -> String {
+    let texts = vec!["a.event_uid || b.event_uid || c.event_uid"; width / 96].join(" || ");
+    format!(
+        "SELECT md5(a.event_uid || b.event_uid || c.event_uid || d.event_uid) AS one, {texts} AS two \
+         FROM events a, events b, events c, events d ORDER BY one"
+    )
+}
+
+#[test]
+fn a_sort_of_wide_rows_is_put_aside_where_two_partitions_run_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = filled(folder.path(), 8 << 30);
+    let mut out = InOrder::default();
+    ask(&archive, &wide_sort(1536), 256, &mut out).unwrap();
+    assert_eq!(out.lines, 234_257);
     assert_eq!(left(folder.path()), 0, "nothing of a query stays");
 }
 
