@@ -239,7 +239,9 @@ fn a_name_that_means_nobody_or_many_says_so() {
 
 #[test]
 fn a_mistyped_data_folder_is_not_made() {
-    let folder = Folder::new();
+    let folder = Folder::bare();
+    let records = folder.write("a.ndjson", cloudtrail("e-1", "ListUsers"));
+    let records = records.to_str().unwrap();
     for arguments in [
         &["finding", "list"][..],
         &["query", "SELECT 1"],
@@ -253,9 +255,12 @@ fn a_mistyped_data_folder_is_not_made() {
         &["replay"],
         &["evidence", "check"],
         &["evidence", "adopt"],
+        &["ingest", records],
+        &["ingest", "-s", "aws.cloudtrail", records],
     ] {
         let talk = refused(&folder, arguments, 1);
         assert!(talk.contains("no installation in"), "{arguments:?}: {talk}");
+        assert!(talk.contains(" init` makes one"), "{arguments:?}: {talk}");
         assert!(!there(&folder.path("data")), "{arguments:?}");
     }
     for arguments in [
@@ -268,6 +273,41 @@ fn a_mistyped_data_folder_is_not_made() {
     }
     folder.ok(&["init"]);
     folder.ok(&["finding", "list"]);
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", records]);
+}
+
+#[test]
+fn the_usual_data_folder_is_made_by_the_first_records_and_told() {
+    let folder = Folder::bare();
+    let records = folder.write("a.ndjson", cloudtrail("e-1", "ListUsers"));
+    let ingest = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_deedtrail"));
+        command
+            .env("XDG_DATA_HOME", folder.path("home"))
+            .env("XDG_STATE_HOME", folder.path("state"));
+        let output = command.arg("ingest").arg(&records).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let usual = folder.path("home/deedtrail");
+    let says = format!("there is no installation in {} yet", usual.display());
+    let said = ingest();
+    assert!(said.contains(&says), "{said}");
+    assert!(there(&usual));
+    let said = ingest();
+    assert!(!said.contains("no installation"), "{said}");
+}
+
+#[test]
+fn a_server_that_makes_a_data_folder_tells_it() {
+    for (folder, makes) in [(Folder::bare(), true), (Folder::new(), false)] {
+        let mut command = folder.command();
+        // An address that nobody has: it ends at once.
+        command.args(["serve", "--listen", "192.0.2.1:1"]);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.contains("no installation in "), makes, "{said}");
+    }
 }
 
 #[test]
