@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize as _;
 use serde_json::Value;
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue, Deserializer};
+use toml::de::{DeArray, DeString, DeTable, DeValue, Deserializer};
 
 use super::Config;
 use super::range::{OutOfRange, out_of_range};
@@ -164,6 +164,8 @@ fn said(message: &str) -> String {
 }
 
 type Table<'a> = Spanned<DeTable<'a>>;
+type Key<'a> = Spanned<DeString<'a>>;
+type Setting<'a> = Spanned<DeValue<'a>>;
 
 /// A part of the file that is right or wrong by itself: a plain setting, a table that needs all of its
 /// settings, one of several tables of a kind.
@@ -184,8 +186,8 @@ impl Part<'_> {
             let [name] = &number.path[self.path.len()..] else {
                 return Vec::new();
             };
-            self.settings(&mut |settings| settings.retain(|key, _| key.get_ref() != name));
-            taken_out.insert(name.clone());
+            let is_it = |key: &Key<'_>, _: &Setting<'_>| key.get_ref() == name;
+            taken_out.extend(self.settings(&mut |settings| without(settings, &is_it)));
         }
         let mut found = Vec::new();
         while let Err(error) = Config::deserialize(Deserializer::from(self.alone.clone())) {
@@ -220,17 +222,13 @@ impl Part<'_> {
     /// Takes the setting out that stands at a place; `false` where there is none.
     fn take_out(&mut self, at: Option<usize>, taken_out: &mut BTreeSet<String>) -> bool {
         let Some(at) = at else { return false };
-        self.settings(&mut |settings| {
-            let before = settings.len();
-            settings.retain(|key, value| {
-                let is_it = key.span().contains(&at) || value.span().contains(&at);
-                if is_it {
-                    taken_out.insert(key.get_ref().to_string());
-                }
-                !is_it
-            });
-            settings.len() < before
-        })
+        let is_it = |key: &Key<'_>, value: &Setting<'_>| {
+            key.span().contains(&at) || value.span().contains(&at)
+        };
+        let out = self.settings(&mut |settings| without(settings, &is_it));
+        let is_one = !out.is_empty();
+        taken_out.extend(out);
+        is_one
     }
 
     /// Puts a setting in with its example; `false` where it has none or is there already.
@@ -245,6 +243,21 @@ impl Part<'_> {
             settings.insert(key, value).is_none()
         })
     }
+}
+
+/// Takes settings out of a table; returns their names.
+fn without(
+    settings: &mut DeTable<'_>,
+    is_it: &impl Fn(&Key<'_>, &Setting<'_>) -> bool,
+) -> Vec<String> {
+    let (out, kept): (Vec<_>, Vec<_>) = std::mem::take(settings)
+        .into_iter()
+        .partition(|(key, value)| is_it(key, value));
+    *settings = kept.into_iter().collect();
+    let names = out
+        .into_iter()
+        .map(|(key, _)| key.into_inner().into_owned());
+    names.collect()
 }
 
 /// Does something to the table at a path, or to the last one on the way that there is.

@@ -241,8 +241,7 @@ fn settings_that_are_probably_not_meant_are_warned_of() {
         ),
     ] {
         let warned = format!(": `{setting}`: ");
-        let line = checked.lines().find(|line| line.contains(&warned));
-        let line = line.unwrap_or_default();
+        let line = checked.lines().find(|line| line.contains(&warned)).unwrap();
         assert!(
             line.starts_with("warning: /") && line.contains(".toml:") && line.contains(says),
             "{setting}: {checked}"
