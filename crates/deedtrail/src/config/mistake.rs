@@ -182,10 +182,11 @@ impl Part<'_> {
     /// it is missing, until it finds none.
     fn mistakes(mut self, numbers: &[OutOfRange], schema: &Value) -> Vec<Mistake> {
         let mut taken_out = BTreeSet::new();
-        for number in numbers.iter().filter(|it| it.path.starts_with(&self.path)) {
-            let [name] = &number.path[self.path.len()..] else {
-                return Vec::new();
+        for number in numbers {
+            let Some(rest) = number.path.strip_prefix(&*self.path) else {
+                continue;
             };
+            let [name] = rest else { return Vec::new() };
             let is_it = |key: &Key<'_>, _: &Setting<'_>| key.get_ref() == name;
             taken_out.extend(self.settings(&mut |settings| without(settings, &is_it)));
         }
