@@ -127,6 +127,7 @@ fn attacks(binary: &Path, folder: &Path) -> anyhow::Result<Tally> {
             );
             Ok(String::from_utf8(output.stdout)?)
         };
+        deedtrail(&["init"])?;
         deedtrail(&["ingest", "--source", "aws.cloudtrail", text(&file)?])?;
         let findings = deedtrail(&["--json", "finding", "list"])?;
         let titles: Vec<String> = findings

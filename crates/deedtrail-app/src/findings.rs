@@ -36,7 +36,7 @@ pub(crate) const LEARNED: [&str; 2] = ["behaviour_departure", "group_change"];
 #[derive(Clone, Copy, Debug)]
 pub struct Conclusion<'a> {
     pub status: FindingStatus,
-    /// One of [`DISPOSITIONS`].
+    /// One of [`DISPOSITIONS`]; needed to close a finding.
     pub disposition: Option<&'a str>,
     /// In the analyst's own words, at most [`NOTE_CHARACTERS_MAX`] characters.
     pub note: Option<&'a str>,
@@ -68,6 +68,20 @@ impl App {
             ..filter.clone()
         };
         Ok(self.ports.store.findings(&filter, limit)?)
+    }
+
+    /// How many there are.
+    pub fn finding_count(
+        &self,
+        principal: &Principal,
+        filter: &FindingFilter,
+    ) -> Result<u64, ReadingError> {
+        principal.require(Scope::Read)?;
+        let filter = FindingFilter {
+            tenant: principal.tenant.clone(),
+            ..filter.clone()
+        };
+        Ok(self.ports.store.finding_counts(&filter)?.iter().sum())
     }
 
     /// A finding with what its type says. One that an unsafe sequence raised means what that says of
@@ -113,7 +127,7 @@ impl App {
     }
 
     /// Records what an analyst decided; the decision itself is an entry of the evidence log, and
-    /// without the entry there is no decision.
+    /// without the entry there is no decision. What is closed says what it was.
     pub fn decide_finding(
         &self,
         principal: &Principal,
@@ -124,6 +138,9 @@ impl App {
         let (status, disposition) = (conclusion.status, conclusion.disposition);
         if let Some(unknown) = disposition.filter(|name| !DISPOSITIONS.contains(name)) {
             return Err(ReadingError::UnknownDisposition(unknown.to_owned()));
+        }
+        if status == FindingStatus::Closed && disposition.is_none() {
+            return Err(ReadingError::NoDisposition);
         }
         let note = noted(conclusion.note)?;
         let finding = self.finding_of(principal, id)?;

@@ -51,6 +51,11 @@ pub enum ReadingError {
         names: String,
     },
     #[error(
+        "nobody is called exactly `{who}`, and what is recorded of somebody takes no part of a name; \
+         did you mean {found}? Use a whole name, alias or id"
+    )]
+    PartOfName { who: String, found: String },
+    #[error(
         "there are more than {limit} events; the newest {limit} are those `--from {from}`, and \
          `--to {from}` asks for what is older"
     )]
@@ -92,6 +97,11 @@ pub enum ReadingError {
         "`{0}` is no disposition; use one of benign, coerced, intrusion, misuse, drift, control_gap"
     )]
     UnknownDisposition(String),
+    #[error(
+        "say what it was to close a finding: its disposition is benign, coerced, intrusion, misuse, \
+         drift or control_gap"
+    )]
+    NoDisposition,
     #[error(
         "nobody in the list of insider risk is called `{0}`; who has no open departure left is no longer in it"
     )]
@@ -175,6 +185,22 @@ impl App {
             return Err(ReadingError::Nobody { who, near });
         }
         self.only_identity(who, &ids)
+    }
+
+    /// As [`App::find_identity`], for what is recorded of somebody: a part of a name is not enough,
+    /// even where only one has it.
+    pub fn find_identity_called(
+        &self,
+        principal: &Principal,
+        who: &str,
+    ) -> Result<IdentityFile, ReadingError> {
+        let file = self.find_identity(principal, who)?;
+        if file.is_called(who) {
+            return Ok(file);
+        }
+        let found = self.told_apart(&file.identity)?;
+        let who = who.to_owned();
+        Err(ReadingError::PartOfName { who, found })
     }
 
     /// Names and aliases that come close, of those who acted last.

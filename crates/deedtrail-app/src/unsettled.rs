@@ -86,6 +86,25 @@ impl Unsettled {
     }
 }
 
+/// What is known of the findings of an identity that speak against learning from what it did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// The gravest first.
+    pub(crate) findings: Vec<Unsettled>,
+    /// Older findings that may be among them.
+    pub(crate) not_looked_at: u64,
+}
+
+/// That not all findings of an identity were looked at, in words; `None` where they were.
+pub fn not_looked_at_in_words(older: u64) -> Option<String> {
+    (older > 0).then(|| {
+        format!(
+            "the newest {FINDINGS_MAX} findings of it were looked at, {older} older ones were not: \
+             `deedtrail finding list` has them"
+        )
+    })
+}
+
 /// The findings in a sentence, the first by name.
 pub(crate) fn sentence(all: &[Unsettled]) -> String {
     let mut named: Vec<String> = all.iter().take(NAMED_MAX).map(Unsettled::line).collect();
@@ -97,18 +116,28 @@ pub(crate) fn sentence(all: &[Unsettled]) -> String {
 
 impl App {
     /// Findings of an identity that are open, or closed as misuse and the like, and rest on what was
-    /// done from a time on and before another; the gravest first.
+    /// done from a time on and before another; the gravest first. The newest [`FINDINGS_MAX`] are
+    /// looked at.
     pub(crate) fn unsettled(
         &self,
         (tenant, identity): (&TenantId, IdentityId),
         (from, until): (Option<Timestamp>, Option<Timestamp>),
-    ) -> Result<Vec<Unsettled>, StoreError> {
+    ) -> Result<Known, StoreError> {
         let filter = FindingFilter {
             tenant: tenant.clone(),
             identity: Some(identity),
             ..FindingFilter::default()
         };
         let findings = self.ports.store.findings(&filter, FINDINGS_MAX)?;
+        let mut not_looked_at = 0;
+        // The newest activity comes first: what follows the last may lie within that time unless that
+        // one was over before.
+        if let Some(oldest) = findings.get(FINDINGS_MAX - 1)
+            && from.is_none_or(|from| oldest.last_time >= from)
+        {
+            let total: u64 = self.ports.store.finding_counts(&filter)?.iter().sum();
+            not_looked_at = total.saturating_sub(FINDINGS_MAX as u64);
+        }
         let mut all: Vec<Unsettled> = findings
             .into_iter()
             .filter_map(|finding| Unsettled::of(finding, from, until))
@@ -117,6 +146,9 @@ impl App {
             let key = |it: &Unsettled| (std::cmp::Reverse(it.severity), it.kind.clone(), it.id);
             key(one).cmp(&key(other))
         });
-        Ok(all)
+        Ok(Known {
+            findings: all,
+            not_looked_at,
+        })
     }
 }

@@ -117,9 +117,20 @@ pub enum MapError {
     UnknownSource { source_name: String },
     #[error(
         "neither its labels ({labels}) nor its content tell one source (`deedtrail source detect FILE` \
-         names what comes close); label it with a name of `deedtrail source list`"
+         names what comes close); label it with a name of `deedtrail source list`{}",
+        lists.as_ref().map(|names| {
+            format!(
+                ". It is one object that holds lists of objects ({names}): if those are the records, send \
+                 each by itself (`jq -c '.[][]' FILE`)"
+            )
+        }).unwrap_or_default()
     )]
-    Unrecognized { labels: String },
+    Unrecognized {
+        labels: String,
+        /// Names of the lists, where it holds nothing but lists of objects.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lists: Option<String>,
+    },
     #[error("who sent it is not proven: {detail}")]
     Unproven { detail: String },
 }

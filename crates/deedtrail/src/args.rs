@@ -64,6 +64,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Take files in (NDJSON, JSON, gzip, zstd; `-` is standard input); safe to repeat
+    ///
+    /// The usual data folder is made if it is not there; another needs `deedtrail init` first, so that a
+    /// mistyped one is not made.
     Ingest(Ingest),
     /// Sources: what is understood, and trying out a mapping
     #[command(subcommand)]
@@ -288,8 +291,10 @@ pub(crate) enum FindingCommand {
     Decide {
         /// Its id, or the first 6 or more digits of it
         id: String,
+        /// How far you are with it
         #[arg(long, value_parser = statuses(), default_value = FindingStatus::Closed.name())]
         status: String,
+        /// What it was; needed to close it
         #[arg(long, value_parser = PossibleValuesParser::new(DISPOSITIONS))]
         disposition: Option<String>,
         /// Why, in your words (at most 2000 characters); kept with this decision

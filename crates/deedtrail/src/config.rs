@@ -219,16 +219,13 @@ impl Config {
 
     /// Reads the file and the environment; `data` and `file` are the command line's flags.
     pub(crate) fn load(file: Option<&Path>, data: Option<&Path>) -> anyhow::Result<Self> {
-        let mut figment = Figment::from(Serialized::defaults(Self::default()));
         let path = Self::path(file, data);
-        figment = match file {
-            Some(_) => figment.merge(Toml::file_exact(&path)),
-            None => figment.merge(Toml::file(&path)),
+        let text = match file {
+            Some(_) => Toml::file_exact(&path),
+            None => Toml::file(&path),
         };
-        figment = figment.merge(variables());
-        if let Some(folder) = data {
-            figment = figment.merge(Serialized::default("data", folder));
-        }
+        let figment = Figment::from(Serialized::defaults(Self::default())).merge(text);
+        let figment = last(figment, data);
         let values: serde_json::Value = figment.extract()?;
         let out_of_range = range::out_of_range(&values, &Self::schema());
         let extracted = match out_of_range.first() {
@@ -242,6 +239,28 @@ impl Config {
         })?;
         config.anchor(path.parent().unwrap_or(Path::new("")));
         Ok(config)
+    }
+
+    /// As [`Self::load`], without what is wrong in the file: `None` where that is nothing, or where
+    /// what is left says nothing by itself. An error is one of the environment's.
+    pub(crate) fn load_sound(
+        file: Option<&Path>,
+        data: Option<&Path>,
+    ) -> anyhow::Result<Option<Self>> {
+        let path = Self::path(file, data);
+        let Some(sound) = mistake::sound(&path) else {
+            return Ok(None);
+        };
+        let figment = Figment::from(Serialized::defaults(Self::default()));
+        let figment = last(figment.merge(Serialized::globals(sound)), data);
+        let mut config: Self = figment.extract()?;
+        config.anchor(path.parent().unwrap_or(Path::new("")));
+        Ok(Some(config))
+    }
+
+    /// A sentence that begins with the name of a setting, with the place of that in the file.
+    pub(crate) fn placed(path: &Path, sentence: String) -> String {
+        mistake::placed(path, sentence)
     }
 
     /// Lets relative paths of files start at `folder`.
@@ -304,6 +323,15 @@ impl Config {
     /// The JSON Schema of the file.
     pub(crate) fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
+    }
+}
+
+/// What wins over the file: the environment, then the command line's flag.
+fn last(figment: Figment, data: Option<&Path>) -> Figment {
+    let figment = figment.merge(variables());
+    match data {
+        Some(folder) => figment.merge(Serialized::default("data", folder)),
+        None => figment,
     }
 }
 

@@ -239,10 +239,23 @@ pub(crate) fn log_config(config: &Config) -> LogConfig {
     }
 }
 
+/// Whether there is an installation in the data folder.
+pub(crate) fn is_installed(data: &Path) -> std::io::Result<bool> {
+    Ok(data.join(VERSION_FILE).try_exists()? || data.join(FILE_NAME).try_exists()?)
+}
+
+/// What to say before a new installation is made.
+pub(crate) fn making(data: &Path) -> String {
+    format!(
+        "there is no installation in {} yet: making one",
+        data.display()
+    )
+}
+
 /// An error when nothing was ever installed in the data folder: a mistyped one is not made.
 pub(crate) fn ensure_installed(data: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(
-        data.join(VERSION_FILE).try_exists()? || data.join(FILE_NAME).try_exists()?,
+        is_installed(data)?,
         "no installation in {0}; `deedtrail --data {0} init` makes one",
         data.display()
     );

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::commands::{self, Ended};
 use crate::config::Config;
-use crate::instance::Instance;
+use crate::instance::{Instance, is_installed, making};
 use crate::listeners;
 use crate::output::Console;
 use crate::pullers;
@@ -37,6 +37,9 @@ pub(crate) fn serve(
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
     config.listen = listen.unwrap_or(config.listen);
+    if !is_installed(&config.data)? {
+        console.say(making(&config.data))?;
+    }
     let instance = Arc::new(Instance::open(&config)?);
     serve_instance(&instance, console)
 }

@@ -64,21 +64,31 @@ pub(crate) fn folder(data: &Path) -> std::path::PathBuf {
     data.join("state").join("timestamps")
 }
 
-/// What is wrong with them.
-pub(crate) fn mistake(config: &Config) -> Option<String> {
-    let error = authorities(config).err()?;
-    Some(format!("{error:#}"))
+/// What is wrong with each of them.
+pub(crate) fn mistakes(config: &Config) -> Vec<String> {
+    let too_many = too_many(config).err();
+    let wrong = each(config).filter_map(Result::err);
+    let wrong = too_many.into_iter().chain(wrong);
+    wrong.map(|error| format!("{error:#}")).collect()
 }
 
 fn authorities(config: &Config) -> anyhow::Result<Vec<Authority>> {
+    too_many(config)?;
+    each(config).collect()
+}
+
+fn too_many(config: &Config) -> anyhow::Result<()> {
     let count = config.timestamps.len();
     anyhow::ensure!(
         count <= AUTHORITIES_MAX,
         "`timestamps`: {count} authorities, at most {AUTHORITIES_MAX} are asked"
     );
+    Ok(())
+}
+
+fn each(config: &Config) -> impl Iterator<Item = anyhow::Result<Authority>> {
     let all = config.timestamps.iter();
     all.map(|(name, one)| authority(name, one).with_context(|| format!("`timestamps.{name}`")))
-        .collect()
 }
 
 fn authority(name: &str, config: &TimestampConfig) -> anyhow::Result<Authority> {

@@ -120,17 +120,25 @@ fn own_keys(config: &Config) -> Vec<[u8; 32]> {
     keys.collect()
 }
 
-/// What is wrong with them.
+/// What is wrong with each of them, and with the logs that are witnessed.
 pub(crate) fn mistakes(config: &Config) -> Vec<String> {
-    let asked = policy(config).err();
-    let witnessed = logs(config).err();
-    let wrong = asked.into_iter().chain(witnessed);
-    wrong.map(|error| format!("{error:#}")).collect()
+    let mut wrong: Vec<anyhow::Error> = each(config).filter_map(Result::err).collect();
+    if wrong.is_empty() {
+        // How many they are to be says something only of those that are right.
+        wrong.extend(policy(config).err());
+    }
+    wrong.extend(each_log(config).filter_map(Result::err));
+    let said = wrong.iter().map(|error| format!("{error:#}"));
+    said.collect()
 }
 
 fn logs(config: &Config) -> anyhow::Result<Vec<VerifierKey>> {
+    each_log(config).collect()
+}
+
+fn each_log(config: &Config) -> impl Iterator<Item = anyhow::Result<VerifierKey>> {
     let own = own_keys(config);
-    let logs = config.witness.logs.iter().map(|(name, key)| {
+    config.witness.logs.iter().map(move |(name, key)| {
         let key: anyhow::Result<VerifierKey> = key.trim().parse().map_err(Into::into);
         let key = key.and_then(|key| {
             anyhow::ensure!(
@@ -140,8 +148,14 @@ fn logs(config: &Config) -> anyhow::Result<Vec<VerifierKey>> {
             Ok(key)
         });
         key.with_context(|| format!("`witness.logs.{name}`"))
-    });
-    logs.collect()
+    })
+}
+
+fn each(config: &Config) -> impl Iterator<Item = anyhow::Result<witness::Witness>> {
+    config.witnesses.iter().map(|(name, one)| {
+        let witness = asked(name, one);
+        witness.with_context(|| format!("`witnesses.{name}`"))
+    })
 }
 
 fn policy(config: &Config) -> anyhow::Result<Option<Policy>> {
@@ -153,11 +167,7 @@ fn policy(config: &Config) -> anyhow::Result<Option<Policy>> {
         );
         return Ok(None);
     }
-    let witnesses = config.witnesses.iter().map(|(name, one)| {
-        let witness = asked(name, one);
-        witness.with_context(|| format!("`witnesses.{name}`"))
-    });
-    let witnesses = witnesses.collect::<anyhow::Result<Vec<_>>>()?;
+    let witnesses = each(config).collect::<anyhow::Result<Vec<_>>>()?;
     let quorum = config.witness.quorum.unwrap_or(witnesses.len());
     let own = own_keys(config);
     let is_own = |one: &&witness::Witness| own.contains(&one.key.key_bytes());

@@ -24,7 +24,7 @@ use deedtrail_core::time::Timestamp;
 use crate::App;
 use crate::access::{Denied, Principal};
 use crate::timeline::{IdentityFile, ReadingError};
-use crate::unsettled::Unsettled;
+use crate::unsettled::{Unsettled, not_looked_at_in_words};
 pub(crate) use book::Book;
 pub use book::{CHARTER, CharterChange};
 pub use history::HISTORY_EVENTS_MAX;
@@ -102,6 +102,8 @@ pub struct Learned {
     /// Findings that are open, or closed as misuse and the like, and rest on what was looked at; the
     /// gravest first.
     pub findings: Vec<Unsettled>,
+    /// Older findings of the identity that were not looked at.
+    pub findings_not_looked_at: u64,
     /// Their events that were not learned.
     pub left_out: usize,
 }
@@ -265,7 +267,8 @@ impl App {
         let actors = aliases.map(|uid| (uid, file.identity.clone())).collect();
         let mut history = self.history(principal, actors, (from, None))?;
         let since = from.or(history.span().map(|(first, _)| first));
-        let findings = self.unsettled((&principal.tenant, file.identity.id), (since, None))?;
+        let known = self.unsettled((&principal.tenant, file.identity.id), (since, None))?;
+        let findings = known.findings;
         let left_out = match of_findings {
             OfFindings::LeaveOut => history.leave_out(&findings),
             OfFindings::Include => 0,
@@ -274,9 +277,13 @@ impl App {
         if !findings.is_empty() {
             proposal.text = format!("{}{}", remark(&findings, left_out), proposal.text);
         }
+        if let Some(words) = not_looked_at_in_words(known.not_looked_at) {
+            proposal.text = format!("# {words}\n{}", proposal.text);
+        }
         Ok(Learned {
             proposal,
             findings,
+            findings_not_looked_at: known.not_looked_at,
             left_out,
         })
     }

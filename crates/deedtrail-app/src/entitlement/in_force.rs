@@ -26,8 +26,9 @@ const GRANTS_MAX: usize = 500_000;
 /// Kinds of deeds whose verdict is remembered; beyond it all are forgotten, which changes no verdict.
 const REMEMBERED_MAX: usize = 10_000;
 /// Most grants of an identity in one system that its events are compared with: each costs some 5 µs of
-/// an event of a new kind. Who holds more is compared in the tables of *did, may, may not* only.
-const HELD_MAX: usize = 1_000;
+/// an event of a new kind. Who holds more is compared in the tables of *did, may, may not* only, which
+/// say so.
+pub(super) const HELD_MAX: usize = 1_000;
 /// An import says nothing of what was done longer than this before it was taken in, µs.
 const BACKWARDS_US: i64 = Timestamp::DAY_US;
 

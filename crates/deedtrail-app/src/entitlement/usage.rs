@@ -3,15 +3,18 @@
 pub(super) mod compare;
 pub(super) mod coverage;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use deedtrail_core::Text;
-use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName};
+use deedtrail_core::entitlement::{Entitlement, EntitlementImport, ImportName, is_group};
 use deedtrail_core::event::{Alias, PolicyDecision};
 use deedtrail_core::id::{AliasUid, EntitlementId, EventUid, TenantId};
 use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 
+use super::in_force::HELD_MAX;
 use super::observed::observed;
 use crate::App;
 use crate::access::Principal;
@@ -37,6 +40,34 @@ pub struct EntitlementUse {
     pub may_not: Vec<MayNot>,
     /// False when it did more kinds of things than are compared; the most frequent are.
     pub complete: bool,
+    /// Systems in which it holds more grants than events are compared with as they come: no finding
+    /// tells there that it did what it may not, this does.
+    pub not_watched: Vec<Text>,
+}
+
+impl EntitlementUse {
+    /// That events are not compared as they come, in words; `None` where they are.
+    pub fn not_watched_in_words(&self) -> Option<String> {
+        (!self.not_watched.is_empty()).then(|| {
+            format!(
+                "it holds more than {HELD_MAX} grants in {}: its events there are compared with them \
+                 here only, and no finding tells what goes beyond",
+                self.not_watched.join(", ")
+            )
+        })
+    }
+}
+
+/// Systems in which somebody holds more than events are compared with, groups of its kind left out.
+fn not_watched(held: &[Entitlement]) -> Vec<Text> {
+    let mut grants: BTreeMap<&Text, usize> = BTreeMap::new();
+    for it in held {
+        if !it.grant.holders.iter().all(is_group) {
+            *grants.entry(&it.grant.system).or_default() += 1;
+        }
+    }
+    let many = grants.into_iter().filter(|(_, grants)| *grants > HELD_MAX);
+    many.map(|(system, _)| system.clone()).collect()
 }
 
 /// Events that are alike but for their targets.
@@ -234,6 +265,7 @@ impl App {
             may: compared.unused(&held, &watched),
             did: compared.did,
             may_not: compared.may_not,
+            not_watched: not_watched(&held),
             imports,
             complete,
         })

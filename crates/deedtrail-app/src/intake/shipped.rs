@@ -1,6 +1,7 @@
 //! Records of a protocol that carries those of several sources at once.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use deedtrail_core::Text;
@@ -9,6 +10,7 @@ use deedtrail_core::mapping::{MapError, MappedRecord};
 use deedtrail_core::port::log::{Outcome, Sequence};
 use deedtrail_core::port::mapper::Framed;
 use deedtrail_core::port::store::Scope;
+use serde::de::IgnoredAny;
 
 use super::wrapped::candidates;
 use super::{Arrival, IngestAnswer, IngestError, Intake, KeyMaker, Origin, QuarantineNote, Read};
@@ -17,6 +19,8 @@ use crate::access::Principal;
 
 /// Longest label shown in a quarantine reason, characters.
 const LABEL_CHARS_MAX: usize = 64;
+/// Lists of a record that a quarantine reason names.
+const LISTS_NAMED_MAX: usize = 3;
 
 /// A record with what its shipper says about it.
 #[derive(Debug)]
@@ -230,23 +234,44 @@ pub(super) fn read<'a>(
     };
     Read {
         source,
-        mapped: Err(error.unwrap_or_else(|| unrecognized(&labels))),
+        mapped: Err(error.unwrap_or_else(|| unrecognized(&labels, bytes))),
         bytes: document,
         document: None,
     }
 }
 
-fn unrecognized(labels: &[&str]) -> MapError {
-    let quoted = labels.iter().map(|label| {
-        let cut: String = label.chars().take(LABEL_CHARS_MAX).collect();
-        format!("`{cut}`")
-    });
-    let labels = quoted.collect::<Vec<_>>().join(", ");
+/// Names of the lists in a record that holds nothing but lists of objects: somebody put many records
+/// into one document.
+fn lists(record: &[u8]) -> Option<String> {
+    type Lists = BTreeMap<String, Vec<BTreeMap<String, IgnoredAny>>>;
+    let lists: Lists = serde_json::from_slice(record).ok()?;
+    if lists.values().all(Vec::is_empty) {
+        return None;
+    }
+    let mut names: Vec<String> = lists
+        .keys()
+        .take(LISTS_NAMED_MAX)
+        .map(|name| quoted(name))
+        .collect();
+    if lists.len() > LISTS_NAMED_MAX {
+        names.push(format!("and {} more", lists.len() - LISTS_NAMED_MAX));
+    }
+    Some(names.join(", "))
+}
+
+fn quoted(label: &str) -> String {
+    let cut: String = label.chars().take(LABEL_CHARS_MAX).collect();
+    format!("`{cut}`")
+}
+
+fn unrecognized(labels: &[&str], record: &[u8]) -> MapError {
+    let labels: Vec<String> = labels.iter().map(|label| quoted(label)).collect();
     MapError::Unrecognized {
         labels: if labels.is_empty() {
             "none".to_owned()
         } else {
-            labels
+            labels.join(", ")
         },
+        lists: lists(record),
     }
 }

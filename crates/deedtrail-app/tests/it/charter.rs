@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
+use deedtrail_app::behaviour::OpenFindings;
 use deedtrail_app::charter::{CharterError, OfFindings};
 use deedtrail_app::pipeline::Pipeline;
 use deedtrail_core::charter::CharterStatus;
 use deedtrail_core::finding::Finding;
-use deedtrail_core::id::TenantId;
-use deedtrail_core::port::store::{FindingFilter, Scope, Store as _};
+use deedtrail_core::id::{FindingId, TenantId};
+use deedtrail_core::port::store::{FindingFilter, Progress, Scope, Store as _};
 use deedtrail_testkit::sample::Sample;
 
 use crate::installation::{delete_object, pipeline_with, ports};
@@ -203,6 +204,67 @@ fn what_open_findings_rest_on_is_learned_only_when_asked_for() {
     let all = learn(OfFindings::Include);
     assert_eq!((all.proposal.events, all.left_out), (44, 0));
     assert_eq!(all.findings, learned.findings);
+}
+
+#[test]
+fn findings_that_were_not_looked_at_are_counted() {
+    let mut server = Server::new();
+    let local = Principal::local();
+    server.propose(CHARTER);
+    server.approve();
+    for minute in 0..40 {
+        server.delete(minute);
+    }
+    let finding = server.departures().remove(0);
+    let named = |number: u16| {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        Finding {
+            id: FindingId::from_bytes(id),
+            ..finding.clone()
+        }
+    };
+    let store = &server.sample.store;
+    let known = store.findings(&FindingFilter::default(), 9).unwrap().len();
+    let save = |numbers: std::ops::Range<u16>| {
+        let progress = Progress {
+            through: store.processed().unwrap(),
+            findings: numbers.map(named).collect(),
+            ..Progress::default()
+        };
+        store.save(progress).unwrap();
+    };
+    let learn = || {
+        let app = &server.app;
+        app.learn_charter(&local, "ana", None, OfFindings::Include)
+            .unwrap()
+    };
+    let fits = u16::try_from(1_000 - known).unwrap();
+    save(0..fits);
+    let learned = learn();
+    assert_eq!(learned.findings.len(), 1_000);
+    assert_eq!(learned.findings_not_looked_at, 0);
+    save(fits..fits + 7);
+    let learned = learn();
+    assert_eq!(
+        (learned.findings.len(), learned.findings_not_looked_at),
+        (1_000, 7)
+    );
+    let says = "the newest 1000 findings of it were looked at, 7 older ones were not";
+    assert!(
+        learned.proposal.text.contains(says),
+        "{}",
+        learned.proposal.text
+    );
+    let parsed = deedtrail_app::charter::parse("x", &learned.proposal.text);
+    assert!(parsed.is_ok(), "{parsed:?}");
+    let file = server.app.find_identity(&local, "ana").unwrap();
+    let window = (None, None);
+    let refused = server
+        .app
+        .approve_baseline(&local, &file, window, OpenFindings::Refuse)
+        .unwrap_err();
+    assert!(refused.to_string().contains(says), "{refused}");
 }
 
 #[test]

@@ -126,6 +126,39 @@ fn stored(sample: &Sample) -> Vec<Entitlement> {
 }
 
 #[test]
+fn who_holds_too_much_to_be_watched_is_told() {
+    let sample = Sample::empty();
+    let policies: Vec<_> = (0..1_001)
+        .map(|number| {
+            serde_json::json!({"PolicyName": format!("p{number}"), "PolicyDocument": {"Statement": [
+                {"Effect": "Allow", "Action": "s3:List*", "Resource": format!("arn:aws:s3:::b{number}")}]}})
+        })
+        .collect();
+    let account = |policies: &[serde_json::Value]| {
+        serde_json::json!({
+            "UserDetailList": [{"Arn": "arn:aws:iam::123456789012:user/reader", "GroupList": [],
+                                "UserPolicyList": policies}],
+            "GroupDetailList": [], "RoleDetailList": [], "Policies": [],
+        })
+        .to_string()
+    };
+    import(&sample, ImportKind::Aws, &account(&policies), false);
+    let told = used(&sample);
+    assert_eq!(
+        (told.entitlements, &told.not_watched[..]),
+        (1_001, &["aws".into()][..])
+    );
+    let words = told.not_watched_in_words().unwrap();
+    assert!(words.contains("more than 1000 grants in aws"), "{words}");
+    import(&sample, ImportKind::Aws, &account(&policies[1..]), false);
+    let told = used(&sample);
+    assert_eq!(
+        (told.entitlements, told.not_watched_in_words()),
+        (1_000, None)
+    );
+}
+
+#[test]
 fn did_may_and_may_not_come_from_one_import_and_one_feed() {
     let sample = Sample::empty();
     let report = import(

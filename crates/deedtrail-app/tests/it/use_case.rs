@@ -171,6 +171,17 @@ fn what_cannot_be_recorded_is_not_done() {
         ..closed
     };
     assert_eq!(app.decide_finding(&local, id, silent).unwrap().note, None);
+    let unsaid = Conclusion {
+        disposition: None,
+        ..silent
+    };
+    let refused = app.decide_finding(&local, id, unsaid).unwrap_err();
+    assert!(refused.to_string().contains("say what it was"), "{refused}");
+    let opened = Conclusion {
+        status: FindingStatus::Open,
+        ..unsaid
+    };
+    assert!(app.decide_finding(&local, id, opened).is_ok());
     assert_eq!(scope_name(token.record.scopes[0]), "read");
 }
 

@@ -44,7 +44,7 @@ pub(super) struct Blind {
     full: bool,
     pending: Vec<Pending>,
     rows: BTreeMap<(IdentityId, u64), BlindSession>,
-    /// When a system was last said to be blind, by hash of tenant and system.
+    /// When somebody last signed in to a system that is blind, by hash of tenant and system.
     said: BTreeMap<u64, Timestamp>,
 }
 
@@ -208,24 +208,40 @@ impl Blind {
             row.identity,
             profile::key(&[row.tenant.as_str(), &row.system]),
         );
-        let last = self.rows.get(&key).map(|known| known.last);
+        let known = self.rows.get(&key);
+        let last = known.map(|known| (known.severity, known.last));
         let row = self.note(key, row);
         changed.blind.insert(key, row.clone());
         let rests = |last: Timestamp| row.last.utc_day() - last.utc_day() < SAID_DAYS;
-        let said = self.said.insert(key.1, row.last);
-        if self.said.len() > BLIND_ROWS_MAX {
-            self.said.pop_first();
-        }
-        // Whose rights are great is told by name; of others, that there is such a system.
-        let again = match row.severity {
-            Severity::High | Severity::Critical => last.is_some_and(rests),
-            _ => said.is_some_and(rests),
+        let said = self.say_of(key.1, row.last);
+        // Whose rights are great is told by name, once they are; of others, that there is such a
+        // system.
+        let again = if weighs_much(row.severity) {
+            last.is_some_and(|(severity, last)| weighs_much(severity) && rests(last))
+        } else {
+            said.is_some_and(rests)
         };
         if again {
             return None;
         }
+        draft.severity = row.severity;
         say(&mut draft, &row);
         Some(draft)
+    }
+
+    /// Notes a sign-in into a blind system; returns the latest one before. One that comes late moves
+    /// nothing back.
+    fn say_of(&mut self, system: u64, at: Timestamp) -> Option<Timestamp> {
+        let known = self.said.get(&system).copied();
+        let latest = known.map_or(at, |known| known.max(at));
+        if known.is_none() && self.said.len() >= BLIND_ROWS_MAX {
+            let oldest = self.said.iter().min_by_key(|(system, at)| (**at, **system));
+            if let Some(oldest) = oldest.map(|(system, _)| *system) {
+                self.said.remove(&oldest);
+            }
+        }
+        self.said.insert(system, latest);
+        known
     }
 
     /// When the system last said something about work; `None` when it never did.
@@ -264,6 +280,11 @@ impl Blind {
         self.rows.insert(key, row.clone());
         row
     }
+}
+
+/// Whether rights are so great that a row is told by name.
+const fn weighs_much(severity: Severity) -> bool {
+    matches!(severity, Severity::High | Severity::Critical)
 }
 
 /// Whether an application of this lower-case name is the system a feed speaks of.

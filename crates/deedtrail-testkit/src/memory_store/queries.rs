@@ -104,6 +104,9 @@ pub(super) fn sessions(derived: &Derived, filter: &SessionFilter, limit: usize) 
     };
     let mut list: Vec<_> = derived.sessions.values().filter(shown).cloned().collect();
     list.sort_by_key(|it| (Reverse(it.last), it.uid, it.part));
+    if filter.departing {
+        list.sort_by(|one, other| other.departs_one_in().total_cmp(&one.departs_one_in()));
+    }
     list.into_iter().skip(filter.offset).take(limit).collect()
 }
 

@@ -22,7 +22,7 @@ type Outcome = Result<(), StoreError>;
 type Rule = fn(&dyn Store) -> Outcome;
 
 /// Each with its name.
-const RULES: [(&str, Rule); 31] = [
+const RULES: [(&str, Rule); 32] = [
     ("an empty store is empty", progress::an_empty_store_is_empty),
     (
         "progress comes back as it was",
@@ -76,6 +76,10 @@ const RULES: [(&str, Rule); 31] = [
     ("tokens", access::tokens),
     ("sign-in and sessions", access::sign_in_and_sessions),
     ("sessions are filtered", session::sessions_are_filtered),
+    (
+        "departing sessions are listed the most unusual first",
+        session::departing_sessions_are_listed_the_most_unusual_first,
+    ),
     ("sessions go on", session::sessions_go_on_and_have_parts),
     (
         "joins are found from both ends",

@@ -74,23 +74,59 @@ fn saved(sessions: Vec<Session>) -> Progress {
     }
 }
 
+/// It departed, of so many sessions as a share at least as unusual.
+fn departing(session: Session, shares: &[f64]) -> Session {
+    let departure = |share: &f64| SessionDeparture {
+        since: second(0),
+        at: second(5),
+        share: *share,
+        told_by: ToldBy::Session,
+        finding: None,
+        reasons: Vec::new(),
+    };
+    Session {
+        departures: shares.iter().map(departure).collect(),
+        ..session
+    }
+}
+
+pub(super) fn departing_sessions_are_listed_the_most_unusual_first(store: &dyn Store) -> Outcome {
+    store.save(batch([identity("ana", 1)]))?;
+    let all = [
+        (1, &[0.001][..]),
+        (2, &[0.01]),
+        (3, &[0.5, 0.001]),
+        (4, &[1.0]),
+        (5, &[]),
+    ];
+    let sessions =
+        all.map(|(last, shares)| departing(session(&last.to_string(), "ana", last, 80), shares));
+    store.save(saved(sessions.to_vec()))?;
+    for identity in [None, Some(identity("ana", 0).0.id)] {
+        let filter = SessionFilter {
+            departing: true,
+            identity,
+            ..SessionFilter::default()
+        };
+        let found = store.sessions(&filter, 10)?;
+        let last = found.iter().map(|it| it.last.as_micros() / 1_000_000);
+        assert_eq!(last.collect::<Vec<_>>(), [3, 1, 2, 4]);
+        let next = SessionFilter {
+            offset: 2,
+            ..filter
+        };
+        assert_eq!(store.sessions(&next, 1)?, found[2..3]);
+    }
+    Ok(())
+}
+
 pub(super) fn sessions_are_filtered(store: &dyn Store) -> Outcome {
     store.save(batch([identity("ana", 1), identity("bo", 1)]))?;
     let escalated = Session {
         verdict: SessionVerdict::Escalated,
         ..session("b", "bo", 3, 50)
     };
-    let departing = Session {
-        departures: vec![SessionDeparture {
-            since: second(0),
-            at: second(5),
-            share: 0.01,
-            told_by: ToldBy::Session,
-            finding: None,
-            reasons: Vec::new(),
-        }],
-        ..session("c", "ana", 5, 90)
-    };
+    let departing = departing(session("c", "ana", 5, 90), &[0.01]);
     let elsewhere = Session {
         tenant: TenantId::new("elsewhere").unwrap_or_default(),
         ..session("e", "ana", 9, 10)

@@ -206,7 +206,7 @@ pub(super) async fn approve(
     };
     let window = window.times()?;
     let approve = move |app: &App| {
-        let file = app.find_identity(&principal.reading(), &who)?;
+        let file = app.find_identity_called(&principal.reading(), &who)?;
         app.approve_baseline(&principal, &file, window, of_findings)
     };
     let baseline = shared.attempt(approve).await?;
@@ -238,7 +238,7 @@ pub(super) async fn withdraw(
 ) -> Answer<Withdrawn> {
     let asked: WithdrawAsked = ask::said(&body, "{\"reason\": \"…\"}")?;
     let withdraw = move |app: &App| {
-        let file = app.find_identity(&principal.reading(), &who)?;
+        let file = app.find_identity_called(&principal.reading(), &who)?;
         app.withdraw_baseline(&principal, &file, version, &asked.reason)
     };
     let baseline = shared.attempt(withdraw).await?;

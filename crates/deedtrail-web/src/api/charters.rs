@@ -54,6 +54,8 @@ pub(super) struct Learned {
     left_out: usize,
     /// The findings, the gravest first.
     findings: Vec<Unsettled>,
+    /// Older findings that were not looked at.
+    findings_not_looked_at: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -200,6 +202,7 @@ pub(super) async fn learn(
         days: learned.proposal.days,
         left_out: learned.left_out,
         findings: learned.findings,
+        findings_not_looked_at: learned.findings_not_looked_at,
     }))
 }
 

@@ -16,7 +16,7 @@ use deedtrail_core::port::store::Scope;
 use serde::Deserialize;
 
 use super::charters::SignedView;
-use super::unsettled_view::UnsettledView;
+use super::unsettled_view::UnsettledList;
 use super::{Chrome, Failure, Section, filters, show};
 use crate::api::{Asked, time};
 use crate::problem::Problem;
@@ -72,7 +72,7 @@ struct BaselinePage {
     /// The number of the approved baseline that is shown; `None`: what it does at present.
     number: Option<u32>,
     /// Those that speak against approving what is shown.
-    findings: Vec<UnsettledView>,
+    findings: UnsettledList,
     /// `None`: it did nothing that could be summarised.
     usual: Option<Usual>,
     versions: Vec<VersionRow>,
@@ -125,7 +125,7 @@ pub(super) async fn withdraw(
     Form(form): Form<WithdrawForm>,
 ) -> Result<Response, Failure> {
     let withdraw = move |app: &App| {
-        let file = app.find_identity(&principal.reading(), &who)?;
+        let file = app.find_identity_called(&principal.reading(), &who)?;
         app.withdraw_baseline(&principal, &file, form.number, &form.reason)?;
         Ok::<_, BaselineError>(file.identity.id)
     };
@@ -148,7 +148,7 @@ pub(super) async fn approve(
         time("to", window.to.as_deref())?,
     );
     let approve = move |app: &App| {
-        let file = app.find_identity(&principal.reading(), &who)?;
+        let file = app.find_identity_called(&principal.reading(), &who)?;
         app.approve_baseline(&principal, &file, window, of_findings)?;
         Ok::<_, BaselineError>(file.identity.id)
     };
@@ -164,20 +164,23 @@ fn load(
 ) -> Result<BaselinePage, Problem> {
     let file = app.find_identity(principal, who)?;
     let overview = app.baseline_overview(principal, &file)?;
-    let (mut findings, mut shown) = (Vec::new(), None);
+    let (mut findings, mut shown) = (UnsettledList::default(), None);
     if let Some(number) = number {
         shown = Some(usual(
             &app.baseline(principal, &file, number)?.baseline,
             false,
         ));
     } else if let Some(learned) = &overview.usual {
-        findings = UnsettledView::of(&learned.findings);
+        findings = UnsettledList::of(&learned.findings, learned.findings_not_looked_at);
         shown = Some(usual(&learned.baseline, learned.cut));
     }
     let sentences = overview.changes.map(|changes| {
         let shown = changes.iter().take(CHANGES_MAX);
+        let more = changes.len().saturating_sub(CHANGES_MAX);
+        let more = (more > 0).then(|| Shown::new(&format!("and {more} more")));
         shown
             .map(|change| Shown::cut(&change.sentence(), 200))
+            .chain(more)
             .collect()
     });
     let may_decide = principal.require(Scope::Write).is_ok();
@@ -223,14 +226,18 @@ fn usual(it: &Baseline, cut: bool) -> Usual {
 fn lines(counts: &BTreeMap<Text, u64>, of: u64) -> Vec<Line> {
     let mut sorted: Vec<_> = counts.iter().collect();
     sorted.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), (*name).clone()));
-    let shown = sorted.into_iter().take(LINES_MAX);
-    shown
-        .map(|(name, count)| Line {
-            name: Shown::cut(name, 100),
-            events: grouped(*count),
-            share: share(*count, of),
-        })
-        .collect()
+    let others = sorted.split_off(sorted.len().min(LINES_MAX));
+    let line = |name: &str, count| Line {
+        name: Shown::cut(name, 100),
+        events: grouped(count),
+        share: share(count, of),
+    };
+    let shown = sorted.into_iter().map(|(name, count)| line(name, *count));
+    let rest = (!others.is_empty()).then(|| {
+        let events = others.iter().map(|(_, count)| **count).sum();
+        line(&format!("{} others", others.len()), events)
+    });
+    shown.chain(rest).collect()
 }
 
 fn version_row(record: &BaselineRecord, may_decide: bool) -> VersionRow {

@@ -11,7 +11,7 @@ use deedtrail_core::charter::{CharterRecord, CharterStatus, Signed};
 use deedtrail_core::port::store::Scope;
 use serde::Deserialize;
 
-use super::unsettled_view::UnsettledView;
+use super::unsettled_view::UnsettledList;
 use super::{Chrome, Failure, Section, filters, show};
 use crate::api::Asked;
 use crate::problem::Problem;
@@ -77,7 +77,7 @@ struct ChartersPage {
     problem: Option<Shown>,
     learned: Option<String>,
     /// Those that speak against what was learned.
-    findings: Vec<UnsettledView>,
+    findings: UnsettledList,
     /// Their events that were not learned.
     left_out: usize,
 }
@@ -112,7 +112,7 @@ pub(super) async fn page(
             let who = asked.learn.trim();
             let learned = app.learn_charter(&principal, who, None, of_findings)?;
             let proposal = learned.proposal;
-            page.findings = UnsettledView::of(&learned.findings);
+            page.findings = UnsettledList::of(&learned.findings, learned.findings_not_looked_at);
             page.left_out = learned.left_out;
             page.learned = Some(format!(
                 "Proposed from {} events on {} days. Nothing is kept until you propose it.",
@@ -175,7 +175,7 @@ fn load(app: &App, principal: &Principal) -> Result<ChartersPage, Problem> {
         text: String::new(),
         problem: None,
         learned: None,
-        findings: Vec::new(),
+        findings: UnsettledList::default(),
         left_out: 0,
     })
 }

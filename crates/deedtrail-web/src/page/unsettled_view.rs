@@ -1,11 +1,11 @@
 //! Findings that speak against taking what was done for what should be done.
 
-use deedtrail_app::unsettled::Unsettled;
+use deedtrail_app::unsettled::{Unsettled, not_looked_at_in_words};
 use deedtrail_core::finding::Severity;
 
 use crate::view::Shown;
 
-/// Findings shown; the API has all.
+/// Findings shown; that there are more is said.
 const FINDINGS_MAX: usize = 20;
 
 #[derive(Debug)]
@@ -19,11 +19,33 @@ pub(super) struct UnsettledView {
     pub(super) state: Shown,
 }
 
-impl UnsettledView {
-    pub(super) fn of(all: &[Unsettled]) -> Vec<Self> {
-        all.iter().take(FINDINGS_MAX).map(Self::one).collect()
+/// Findings with what is not among them.
+#[derive(Debug, Default)]
+pub(super) struct UnsettledList {
+    pub(super) rows: Vec<UnsettledView>,
+    /// How many more there are.
+    pub(super) more: usize,
+    /// That older ones were not looked at.
+    pub(super) not_looked_at: Option<String>,
+}
+
+impl UnsettledList {
+    /// `older`: findings that were not looked at.
+    pub(super) fn of(all: &[Unsettled], older: u64) -> Self {
+        let rows = all.iter().take(FINDINGS_MAX);
+        Self {
+            rows: rows.map(UnsettledView::one).collect(),
+            more: all.len().saturating_sub(FINDINGS_MAX),
+            not_looked_at: not_looked_at_in_words(older),
+        }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.not_looked_at.is_none()
+    }
+}
+
+impl UnsettledView {
     fn one(finding: &Unsettled) -> Self {
         let state = finding.disposition.as_deref();
         Self {

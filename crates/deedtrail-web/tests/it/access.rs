@@ -233,7 +233,12 @@ async fn people_sign_in_under_their_own_name_and_scopes() {
         assert_eq!(offered, status == StatusCode::SEE_OTHER, "{person}");
         let form = "application/x-www-form-urlencoded";
         let headers = [("cookie", cookie.as_str()), ("content-type", form)];
-        let decision = with_headers("POST", &address, &headers, "status=closed");
+        let decision = with_headers(
+            "POST",
+            &address,
+            &headers,
+            "status=closed&disposition=drift",
+        );
         assert_eq!(caller.send(decision).await.status, status, "{person}");
     }
     let decided = caller.get(&format!("/v1/findings/{id}")).await.json();

@@ -9,7 +9,7 @@ use super::{Range, time};
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum SessionCommand {
-    /// List them, the latest active first
+    /// List them, the latest active first; with --departing the most unusual first
     List {
         /// Only of this identity: e-mail, ARN, login, name or id
         who: Option<String>,
@@ -19,7 +19,8 @@ pub(crate) enum SessionCommand {
         /// Only with less trust than this, of 100
         #[arg(long, value_parser = clap::value_parser!(u8).range(0..=101))]
         trust_below: Option<u8>,
-        /// Only sessions that departed from what is learned of their identity, findings or not
+        /// Only sessions that departed from what is learned of their identity, findings or not: the
+        /// most unusual first, of those the latest active
         #[arg(long)]
         departing: bool,
         /// Most sessions printed
@@ -150,7 +151,7 @@ pub(crate) enum BaselineCommand {
     },
     /// Approve what it does as its next baseline; without a time the 28 days up to its last event
     Approve {
-        /// E-mail, ARN, login, name or id
+        /// E-mail, ARN, login, name or id, whole: a part of a name is not taken
         who: String,
         #[command(flatten)]
         range: Range,
@@ -160,7 +161,7 @@ pub(crate) enum BaselineCommand {
     },
     /// Withdraw an approved baseline: nothing is compared with it any more
     Withdraw {
-        /// E-mail, ARN, login, name or id
+        /// E-mail, ARN, login, name or id, whole: a part of a name is not taken
         who: String,
         /// Number of the baseline
         number: u32,

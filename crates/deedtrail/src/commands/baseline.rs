@@ -63,7 +63,7 @@ fn show(context: &mut Context<'_>, who: &str, range: &Range) -> anyhow::Result<E
     findings(
         context,
         "findings rest on what it did in that time",
-        &learned.findings,
+        (&learned.findings, learned.findings_not_looked_at),
     )?;
     print(context, &learned.baseline)
 }
@@ -104,9 +104,8 @@ fn withdraw(
     number: u32,
     reason: &str,
 ) -> anyhow::Result<Ended> {
-    let file = context.app().find_identity(&context.principal, who)?;
-    context.say_who(who, &file)?;
     let app = context.app();
+    let file = app.find_identity_called(&context.principal, who)?;
     app.withdraw_baseline(&context.principal, &file, number, reason)?;
     context.instance.settle()?;
     let record = app.baseline(&context.principal, &file, number)?;
@@ -155,14 +154,20 @@ fn print(context: &mut Context<'_>, baseline: &Baseline) -> anyhow::Result<Ended
 fn most(lines: &BTreeMap<Text, u64>, of: u64) -> Vec<Vec<String>> {
     let mut sorted: Vec<(&Text, u64)> = lines.iter().map(|(name, count)| (name, *count)).collect();
     sorted.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), (*name).clone()));
-    let shown = sorted.into_iter().take(LINES_MAX);
-    shown
-        .map(|(name, count)| {
-            let tenths = count * 1_000 / of;
-            let share = format!("{}.{} %", tenths / 10, tenths % 10);
-            vec![count.to_string(), share, name.to_string()]
-        })
-        .collect()
+    let others = sorted.split_off(sorted.len().min(LINES_MAX));
+    let row = |name: String, count: u64| {
+        let tenths = count * 1_000 / of;
+        let share = format!("{}.{} %", tenths / 10, tenths % 10);
+        vec![count.to_string(), share, name]
+    };
+    let shown = sorted
+        .into_iter()
+        .map(|(name, count)| row(name.to_string(), count));
+    let rest = (!others.is_empty()).then(|| {
+        let events = others.iter().map(|(_, count)| count).sum();
+        row(format!("{} others; --json has all", others.len()), events)
+    });
+    shown.chain(rest).collect()
 }
 
 fn approve(
@@ -171,14 +176,18 @@ fn approve(
     range: &Range,
     of_findings: OpenFindings,
 ) -> anyhow::Result<Ended> {
-    let file = context.app().find_identity(&context.principal, who)?;
-    context.say_who(who, &file)?;
-    let window = in_order(range)?;
     let app = context.app();
+    let file = app.find_identity_called(&context.principal, who)?;
+    let window = in_order(range)?;
     let approved = app.approve_baseline(&context.principal, &file, window, of_findings);
     let record = match approved {
-        Err(BaselineError::OpenFindings { findings: open, .. }) => {
-            findings(context, "findings rest on what would be approved", &open)?;
+        Err(BaselineError::OpenFindings {
+            findings: open,
+            not_looked_at,
+            ..
+        }) => {
+            let what = "findings rest on what would be approved";
+            findings(context, what, (&open, not_looked_at))?;
             anyhow::bail!(
                 "nothing was approved: close the findings that are harmless, name another time with \
                  --from and --to, or approve all the same with --accept-open-findings"

@@ -43,6 +43,12 @@ fn list(context: &mut Context<'_>, limit: usize) -> anyhow::Result<Ended> {
         "ID", "WHO", "ACTIVE", "EVENTS", "UNUSUAL", "DANGER", "POINTS", "WHY",
     ];
     context.console.table(&headings, &rows)?;
+    if standings.len() > limit {
+        context.console.say(format_args!(
+            "the {limit} most dangerous of {}; --limit shows more",
+            standings.len()
+        ))?;
+    }
     Ok(Ended::Done)
 }
 

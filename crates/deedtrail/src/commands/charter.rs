@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use deedtrail_app::charter::{Checked, Difference, OfFindings};
-use deedtrail_app::unsettled::Unsettled;
+use deedtrail_app::unsettled::{Unsettled, not_looked_at_in_words};
 use deedtrail_core::charter::{CharterRecord, CharterStatus};
 use deedtrail_core::time::Timestamp;
 use serde_json::json;
@@ -159,7 +159,8 @@ fn learn(
         ),
         (OfFindings::Include, _) => "findings rest on what was learned".to_owned(),
     };
-    findings(context, &what, &learned.findings)?;
+    let known = (&*learned.findings, learned.findings_not_looked_at);
+    findings(context, &what, known)?;
     if context.console.json {
         context.console.object(&json!({
             "text": proposal.text,
@@ -167,6 +168,7 @@ fn learn(
             "days": proposal.days,
             "left_out": learned.left_out,
             "findings": learned.findings,
+            "findings_not_looked_at": learned.findings_not_looked_at,
         }))?;
     } else {
         context.console.lines(&proposal.text)?;
@@ -174,16 +176,20 @@ fn learn(
     Ok(Ended::Done)
 }
 
-/// Warns that findings speak against taking what was done for what should be done.
+/// Warns that findings speak against taking what was done for what should be done; `older`: those that
+/// were not looked at.
 pub(super) fn findings(
     context: &mut Context<'_>,
     what: &str,
-    findings: &[Unsettled],
+    (findings, older): (&[Unsettled], u64),
 ) -> anyhow::Result<()> {
+    let console = &mut *context.console;
+    if let Some(words) = not_looked_at_in_words(older) {
+        console.say(format_args!("warning: {words}"))?;
+    }
     if findings.is_empty() {
         return Ok(());
     }
-    let console = &mut *context.console;
     console.say(format_args!("warning: {what}:"))?;
     for finding in findings.iter().take(FINDINGS_MAX) {
         console.say(format_args!("  {}", finding.line()))?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use anyhow::Context as _;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::Clock as _;
 use deedtrail_core::port::mapper::Mapper as _;
@@ -26,17 +27,21 @@ type Mistake = (ProblemSeverity, String);
 
 pub(super) fn run(
     command: &ConfigCommand,
-    file: &Path,
-    load: impl Fn() -> anyhow::Result<Config>,
+    (file, data): (Option<&Path>, Option<&Path>),
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
+    let load = || Config::load(file, data).context("configuration");
     match command {
         ConfigCommand::Schema => {
             console.lines(&serde_json::to_string_pretty(&Config::schema())?)?;
         }
         ConfigCommand::Show if console.json => console.object(&load()?)?,
         ConfigCommand::Show => console.lines(&toml::to_string(&load()?)?)?,
-        ConfigCommand::Check => return check(file, &load(), console),
+        ConfigCommand::Check => {
+            let sound = || Config::load_sound(file, data).context("configuration");
+            let file = Config::path(file, data);
+            return check(&file, (&load(), sound), console);
+        }
     }
     Ok(Ended::Done)
 }
@@ -44,15 +49,25 @@ pub(super) fn run(
 /// Reads the file and everything it names, as a start would, and reports every mistake.
 fn check(
     file: &Path,
-    loaded: &anyhow::Result<Config>,
+    (loaded, sound): (
+        &anyhow::Result<Config>,
+        impl Fn() -> anyhow::Result<Option<Config>>,
+    ),
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
     let error = |text| (ProblemSeverity::Error, text);
     let mut mistakes: Vec<Mistake> = Config::mistakes(file).into_iter().map(error).collect();
+    let placed = |(severity, text)| (severity, Config::placed(file, text));
+    let named = |config: &Config| of_what_is_named(config).into_iter().map(placed);
     match loaded {
-        Ok(config) if mistakes.is_empty() => mistakes = of_what_is_named(config),
+        Ok(config) => mistakes.extend(named(config)),
         Err(cause) if mistakes.is_empty() => mistakes.push(error(causes(cause))),
-        _ => {}
+        // What is wrong in the file does not hide what else is.
+        Err(_) => match sound() {
+            Ok(Some(config)) => mistakes.extend(named(&config)),
+            Ok(None) => {}
+            Err(cause) => mistakes.push(error(causes(&cause))),
+        },
     }
     mistakes.sort_by_key(|(severity, _)| *severity == ProblemSeverity::Warning);
     for (severity, text) in &mistakes {
@@ -133,7 +148,7 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
     }
     mistakes.extend(signals::mistakes(config).into_iter().map(error));
     mistakes.extend(witnesses::mistakes(config).into_iter().map(error));
-    mistakes.extend(timestamps::mistake(config).map(error));
+    mistakes.extend(timestamps::mistakes(config).into_iter().map(error));
     match config.sequences.as_deref().map(sequences::mistakes) {
         None => {}
         Some(Ok(found)) => mistakes.extend(found.into_iter().map(error)),

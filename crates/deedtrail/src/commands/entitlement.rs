@@ -11,7 +11,7 @@ use deedtrail_core::Text;
 
 use super::{Context, Ended};
 use crate::args::EntitlementCommand;
-use crate::output::counted;
+use crate::output::{Console, counted};
 
 /// Rows of each table of `show`; `--json` has all.
 const ROWS_MAX: usize = 20;
@@ -156,6 +156,12 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
     if told.imports.is_empty() {
         console.say("nothing was imported yet; see `deedtrail entitlement import --help`")?;
     }
+    if !told.complete {
+        console.say("more kinds of things were done than are compared: the most frequent are")?;
+    }
+    if let Some(words) = told.not_watched_in_words() {
+        console.say(words)?;
+    }
     console.section(format_args!(
         "Used or tried without a right ({})",
         told.may_not.len()
@@ -165,12 +171,14 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
         .map(|row| deed(&row.deeds, row.words().to_owned(), &row.by))
         .collect();
     console.table(&DEED_COLUMNS, &rows)?;
+    more(console, told.may_not.len())?;
     console.section(format_args!("Used ({})", told.did.len()))?;
     let rows = told.did.iter().take(ROWS_MAX);
     let rows: Vec<Vec<String>> = rows
         .map(|row| deed(&row.deeds, row.basis.words().to_owned(), &row.by))
         .collect();
     console.table(&DEED_COLUMNS, &rows)?;
+    more(console, told.did.len())?;
     console.section(format_args!(
         "Rights not used, or in part ({})",
         told.may.len()
@@ -190,7 +198,16 @@ fn show(context: &mut Context<'_>, who: &str) -> anyhow::Result<Ended> {
     });
     let rows: Vec<Vec<String>> = rows.collect();
     console.table(&["  RIGHT", "UNUSED", "COMES BY", "SINCE", "USE"], &rows)?;
+    more(console, told.may.len())?;
     Ok(Ended::Done)
+}
+
+/// Says how many rows of a list are not printed.
+fn more(console: &mut Console, rows: usize) -> std::io::Result<()> {
+    match rows.saturating_sub(ROWS_MAX) {
+        0 => Ok(()),
+        more => console.say(format_args!("  and {more} more; --json has all")),
+    }
 }
 
 const DEED_COLUMNS: [&str; 6] = [

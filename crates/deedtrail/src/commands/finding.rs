@@ -96,9 +96,12 @@ fn list(context: &mut Context<'_>, filter: &FindingFilter, limit: usize) -> anyh
     ];
     context.console.table(&headings, &rows)?;
     if findings.len() == limit {
-        context
-            .console
-            .say(format_args!("the newest {limit}; --limit shows more"))?;
+        let all = context.app().finding_count(&context.principal, filter)?;
+        if all > limit as u64 {
+            context.console.say(format_args!(
+                "the newest {limit} of {all}; --limit shows more"
+            ))?;
+        }
     }
     Ok(Ended::Done)
 }

@@ -41,7 +41,7 @@ use deedtrail_app::timeline::IdentityFile;
 
 use crate::args::{Args, Command, EvidenceCommand, RuleCommand, SourceCommand};
 use crate::config::Config;
-use crate::instance::{Instance, ensure_installed};
+use crate::instance::{Instance, ensure_installed, is_installed, making};
 use crate::output::Console;
 use crate::socket::{self, Request};
 
@@ -131,8 +131,8 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
         || Config::load(args.config.as_deref(), args.data.as_deref()).context("configuration");
     let ended = match &args.command {
         Command::Config(command) => {
-            let file = Config::path(args.config.as_deref(), args.data.as_deref());
-            config::run(command, &file, load, console)?
+            let files = (args.config.as_deref(), args.data.as_deref());
+            config::run(command, files, console)?
         }
         Command::Completions { shell } => completions::run(*shell, console)?,
         Command::Man { folder } => man::run(folder, console)?,
@@ -165,7 +165,11 @@ fn exit_code(ended: Ended) -> u8 {
 
 /// Runs a command on the data folder: by its server when one answers, else here.
 fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Result<u8> {
-    if !matches!(args.command, Command::Ingest(_)) {
+    // The usual folder cannot be mistyped: records may be the first thing that it is given.
+    let is_usual = config.data == Config::default().data;
+    if is_usual && matches!(args.command, Command::Ingest(_)) && !is_installed(&config.data)? {
+        console.say(making(&config.data))?;
+    } else {
         ensure_installed(&config.data)?;
     }
     let folder = std::env::current_dir().context("the current folder")?;

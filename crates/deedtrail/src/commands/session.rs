@@ -79,8 +79,8 @@ fn list(
         }
         return Ok(Ended::Done);
     }
-    let rows: Vec<Vec<String>> = sessions.iter().map(row).collect();
-    let headings = [
+    let mut rows: Vec<Vec<String>> = sessions.iter().map(row).collect();
+    let mut headings = vec![
         "ID",
         "STARTED (UTC)",
         "LAST (UTC)",
@@ -90,7 +90,20 @@ fn list(
         "VERDICT",
         "TRUST",
     ];
+    let mut order = "latest active";
+    if filter.departing {
+        order = "most unusual";
+        headings.push("RARER THAN");
+        for (row, session) in rows.iter_mut().zip(&sessions) {
+            row.push(format!("1 in {:.0}", session.departs_one_in()));
+        }
+    }
     context.console.table(&headings, &rows)?;
+    if sessions.len() == limit {
+        context
+            .console
+            .say(format_args!("the {limit} {order}; --limit shows more"))?;
+    }
     Ok(Ended::Done)
 }
 
@@ -289,7 +302,10 @@ fn step_row(step: &NextStep) -> Vec<String> {
 }
 
 fn blind(context: &mut Context<'_>, limit: usize) -> anyhow::Result<Ended> {
-    let map = context.app().blind_map(&context.principal, limit)?;
+    let asked = limit.saturating_add(1);
+    let mut map = context.app().blind_map(&context.principal, asked)?;
+    let are_more = map.rows.len() > limit;
+    map.rows.truncate(limit);
     if context.console.json {
         for row in &map.rows {
             context.console.object(row)?;
@@ -318,6 +334,11 @@ fn blind(context: &mut Context<'_>, limit: usize) -> anyhow::Result<Ended> {
         "each row is an identity and a system; a finding is made of the first row of a system in 30 \
          days, and of each row of high severity",
     )?;
+    if are_more {
+        context
+            .console
+            .say(format_args!("the gravest {limit}; --limit shows more"))?;
+    }
     Ok(Ended::Done)
 }
 

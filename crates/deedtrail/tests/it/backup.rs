@@ -22,6 +22,8 @@ fn a_healthy_folder_is_not_taken_over_and_a_restored_one_is() {
         "finding",
         "decide",
         finding["id"].as_str().unwrap(),
+        "--disposition",
+        "benign",
         "--note",
     ];
     folder.ok(&[&decide[..], &["a drill"]].concat());

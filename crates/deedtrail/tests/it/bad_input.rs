@@ -239,7 +239,9 @@ fn a_name_that_means_nobody_or_many_says_so() {
 
 #[test]
 fn a_mistyped_data_folder_is_not_made() {
-    let folder = Folder::new();
+    let folder = Folder::bare();
+    let records = folder.write("a.ndjson", cloudtrail("e-1", "ListUsers"));
+    let records = records.to_str().unwrap();
     for arguments in [
         &["finding", "list"][..],
         &["query", "SELECT 1"],
@@ -253,9 +255,12 @@ fn a_mistyped_data_folder_is_not_made() {
         &["replay"],
         &["evidence", "check"],
         &["evidence", "adopt"],
+        &["ingest", records],
+        &["ingest", "-s", "aws.cloudtrail", records],
     ] {
         let talk = refused(&folder, arguments, 1);
         assert!(talk.contains("no installation in"), "{arguments:?}: {talk}");
+        assert!(talk.contains(" init` makes one"), "{arguments:?}: {talk}");
         assert!(!there(&folder.path("data")), "{arguments:?}");
     }
     for arguments in [
@@ -268,6 +273,7 @@ fn a_mistyped_data_folder_is_not_made() {
     }
     folder.ok(&["init"]);
     folder.ok(&["finding", "list"]);
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", records]);
 }
 
 #[test]

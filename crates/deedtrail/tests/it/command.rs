@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -12,7 +13,18 @@ use serde_json::Value;
 pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
+    /// With an installation that nothing was given to.
     pub(crate) fn new() -> Self {
+        let folder = Self::bare();
+        let data = folder.path("data");
+        let mut builder = std::fs::DirBuilder::new();
+        builder.mode(0o700).create(data).unwrap();
+        folder.write("data/VERSION", "1\n");
+        folder
+    }
+
+    /// Without an installation.
+    pub(crate) fn bare() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 

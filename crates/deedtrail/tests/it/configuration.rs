@@ -141,6 +141,70 @@ fn mistakes_within_tables_are_told_with_their_own_line() {
 }
 
 #[test]
+fn every_mistake_of_a_table_is_told_at_once_with_those_of_what_is_named() {
+    let folder = with_own_sources_and_rules();
+    folder.write("rules/misspelt.yml", RULE.replace("action:", "actoin:"));
+    let rules = folder.path("rules");
+    folder.write(
+        "data/deedtrail.toml",
+        format!(
+            "rules = '{}'\nsegment_mib = 0\n\n\
+             [webhooks.github]\nsuorce = 'github.audit'\nscheme = 'gitub'\nsecrt_file = 'x'\n\n\
+             [nats.one]\nin_flight = 0\nconsumr = 'c'\n\n\
+             [[targets.rules]]\nnamez = ['a']\nacount = '1'\n\n[[targets.rules]]\nkinde = 'a'\n\n\
+             [webhooks.okta]\nsource = 'okta.sistem'\nscheme = 'okta'\nsecret_file = 'okta.secret'\n\n\
+             [timestamps.a]\nurl = 'x'\n\n[timestamps.b]\nurl = 'y'\n",
+            rules.display()
+        ),
+    );
+    let (code, text) = check(&folder);
+    assert_eq!(code, Some(1));
+    let says = [
+        "deedtrail.toml:2: `segment_mib` is 0; write",
+        "deedtrail.toml:5: `webhooks.github`: unknown field `suorce`; did you mean `source`?",
+        "deedtrail.toml:6: `webhooks.github`: unknown variant `gitub`",
+        "deedtrail.toml:7: `webhooks.github`: unknown field `secrt_file`; did you mean `secret_file`?",
+        "deedtrail.toml:4: `webhooks.github`: missing field `source`",
+        "deedtrail.toml:4: `webhooks.github`: missing field `secret_file`",
+        "deedtrail.toml:10: `nats.one.in_flight` is 0",
+        "deedtrail.toml:11: `nats.one`: unknown field `consumr`; did you mean `consumer`?",
+        "deedtrail.toml:9: `nats.one`: missing field `servers`",
+        "deedtrail.toml:9: `nats.one`: missing field `stream`",
+        "deedtrail.toml:14: `targets.rules`: unknown field `namez`",
+        "deedtrail.toml:15: `targets.rules`: unknown field `acount`",
+        "deedtrail.toml:18: `targets.rules`: unknown field `kinde`",
+        "deedtrail.toml:20: `webhooks.okta`: ",
+        "deedtrail.toml:25: `timestamps.a`: `url`: ",
+        "deedtrail.toml:28: `timestamps.b`: `url`: ",
+        "rules/misspelt.yml:7: no field is called `actoin`",
+    ];
+    for says in says {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    let errors = text.lines().filter(|line| line.starts_with("error: "));
+    assert_eq!(errors.count(), says.len(), "{text}");
+}
+
+#[test]
+fn what_stands_before_a_line_that_is_no_setting_is_checked_too() {
+    let folder = Folder::new();
+    let file =
+        "listen = 'x'\nruels = '/nowhere'\n[nats.one]\nstream = 's'\nsegment_mib =\nservers\n";
+    folder.write("data/deedtrail.toml", file);
+    let (code, text) = check(&folder);
+    assert_eq!(code, Some(1));
+    for says in [
+        "deedtrail.toml:1: `listen`: ",
+        "deedtrail.toml:2: `ruels`: unknown field",
+        "deedtrail.toml:5: ",
+        "deedtrail.toml:6: ",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    assert!(!text.contains("missing field"), "{text}");
+}
+
+#[test]
 fn a_number_outside_its_range_is_told_with_the_range() {
     let folder = Folder::new();
     folder.ok(&["init"]);

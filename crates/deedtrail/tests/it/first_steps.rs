@@ -61,6 +61,31 @@ fn a_part_of_a_name_is_said_to_be_one_and_an_owner_is_nobody_else() {
 }
 
 #[test]
+fn a_part_of_a_name_is_not_enough_for_what_is_recorded_of_somebody() {
+    let folder = with_ana();
+    let approve = |who| folder.run(&["baseline", "approve", who, "--accept-open-findings"]);
+    for part in ["an", "user/an"] {
+        let refused = approve(part);
+        let said = talk(&refused);
+        assert_eq!(refused.status.code(), Some(1), "{said}");
+        let says = format!("nobody is called exactly `{part}`");
+        assert!(
+            said.contains(&says) && said.contains("user/ana ("),
+            "{said}"
+        );
+    }
+    assert_eq!(folder.json(&["baseline", "list", "ana"]).len(), 0);
+    let approved = approve("ANA");
+    assert!(approved.status.success(), "{}", talk(&approved));
+    let withdraw = |who| folder.run(&["baseline", "withdraw", who, "1", "--reason", "a test"]);
+    assert_eq!(withdraw("an").status.code(), Some(1));
+    let baseline = folder.json(&["baseline", "list", "ana"]).remove(0);
+    assert!(baseline["withdrawn"].is_null(), "{baseline}");
+    let withdrawn = withdraw("ana");
+    assert!(withdrawn.status.success(), "{}", talk(&withdrawn));
+}
+
+#[test]
 fn an_unknown_name_or_id_is_told_what_comes_close() {
     let folder = with_ana();
     for command in [
@@ -215,10 +240,10 @@ fn settings_that_are_probably_not_meant_are_warned_of() {
             "anybody on this machine can read ",
         ),
     ] {
-        let warned = format!("warning: `{setting}`: ");
-        let line = checked.lines().find(|line| line.starts_with(&warned));
+        let warned = format!(": `{setting}`: ");
+        let line = checked.lines().find(|line| line.contains(&warned)).unwrap();
         assert!(
-            line.is_some_and(|line| line.contains(says)),
+            line.starts_with("warning: /") && line.contains(".toml:") && line.contains(says),
             "{setting}: {checked}"
         );
         let line = looked.lines().find(|line| line.contains(setting));

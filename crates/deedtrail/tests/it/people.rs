@@ -107,6 +107,14 @@ fn a_finding_is_decided_and_filtered_from_the_command_line() {
     assert!(!found[0]["seed_ref"].as_array().unwrap().is_empty());
     let unknown = folder.run(&["finding", "decide", id, "--disposition", "fine"]);
     assert_eq!(unknown.status.code(), Some(2));
+    for unsaid in [&[][..], &["--note", "a drill"], &["--status", "closed"]] {
+        let refused = folder.run(&[&["finding", "decide", id], unsaid].concat());
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{said}");
+        assert!(said.contains("benign, coerced, intrusion"), "{said}");
+    }
+    folder.ok(&["finding", "decide", id, "--status", "acknowledged"]);
+    folder.ok(&["finding", "decide", id, "--status", "open"]);
     let note = "asked Ana:\na drill \u{1b}]0;pwned\u{7}\u{202e}";
     let decide = ["finding", "decide", id, "--disposition", "benign", "--note"];
     let long = "x".repeat(2_001);

@@ -145,3 +145,31 @@ fn an_empty_page_is_no_record_and_elements_are_numbered() {
     let answer = folder.json(&["ingest", path.to_str().unwrap()]).remove(0);
     assert_eq!(answer["quarantine"][0]["line"], 2, "{answer}");
 }
+
+#[test]
+fn records_that_somebody_put_into_lists_are_told_of() {
+    let folder = Folder::new();
+    let bodies = [
+        (
+            "{\"kept\":[{\"x\":1}],\"left\":[{\"y\":2}]}",
+            Some("(`kept`, `left`)"),
+        ),
+        (
+            "{\"a\":[{}],\"b\":[],\"c\":[],\"d\":[]}",
+            Some("(`a`, `b`, `c`, and 1 more)"),
+        ),
+        ("{\"a\":[],\"b\":[]}", None),
+        ("{\"a\":[{}],\"b\":1}", None),
+    ];
+    for (body, lists) in bodies {
+        let path = folder.write("one.json", body);
+        let taken = folder.run(&["ingest", path.to_str().unwrap()]);
+        let talk = String::from_utf8(taken.stderr).unwrap();
+        assert_eq!(taken.status.code(), Some(3), "{talk}");
+        let says = "one object that holds lists of objects ";
+        assert_eq!(talk.contains(says), lists.is_some(), "{body}: {talk}");
+        if let Some(lists) = lists {
+            assert!(talk.contains(&format!("{says}{lists}")), "{talk}");
+        }
+    }
+}

@@ -268,7 +268,8 @@ fn a_bundle_tells_who_decided_and_what_is_missing() {
     ingest(&folder, "e-1");
     let finding = folder.json(&["finding", "list"]).remove(0);
     let id = finding["id"].as_str().unwrap();
-    folder.ok(&["finding", "decide", id, "--note", "a drill"]);
+    let decide = ["finding", "decide", id, "--note", "a drill"];
+    folder.ok(&[&decide[..], &["--disposition", "benign"]].concat());
     let file = folder.path("finding.zip");
     let file = file.to_str().unwrap();
     // A decision, an export, and this export.

@@ -51,15 +51,20 @@ pub enum BaselineError {
     #[error("{name} has no baseline {version}; `deedtrail baseline list` names those there are")]
     NoVersion { name: Text, version: u32 },
     #[error(
-        "{} within that time say that not all {name} did was in order: {}. Close those that are \
+        "{} within that time say that not all {name} did was in order: {}{}. Close those that are \
          harmless, name another time with --from and --to, or approve all the same with \
          --accept-open-findings (`accept_open_findings`)",
         counted(.findings.len()),
-        unsettled::sentence(.findings)
+        unsettled::sentence(.findings),
+        unsettled::not_looked_at_in_words(*.not_looked_at)
+            .map(|words| format!("; {words}"))
+            .unwrap_or_default()
     )]
     OpenFindings {
         name: Text,
         findings: Vec<Unsettled>,
+        /// Older findings that were not looked at.
+        not_looked_at: u64,
     },
     #[error("say why it is withdrawn, in at most {NOTE_CHARACTERS_MAX} characters")]
     NoReason,
@@ -93,6 +98,8 @@ pub struct BaselineText {
     pub cut: bool,
     /// Findings that speak against approving it, the gravest first.
     pub findings: Vec<Unsettled>,
+    /// Older findings of the identity that were not looked at.
+    pub findings_not_looked_at: u64,
 }
 
 /// What the page of an identity's baselines shows.
@@ -207,9 +214,11 @@ impl App {
             let baseline = sum.finish();
             if baseline.events > 0 {
                 let window = (Some(baseline.from), Some(baseline.until));
+                let known = self.unsettled((&principal.tenant, file.identity.id), window)?;
                 *told = Some(BaselineText {
                     cut,
-                    findings: self.unsettled((&principal.tenant, file.identity.id), window)?,
+                    findings: known.findings,
+                    findings_not_looked_at: known.not_looked_at,
                     baseline,
                 });
             }
@@ -229,10 +238,12 @@ impl App {
         principal.require(Scope::Write)?;
         let reading = principal.reading();
         let learned = self.learn_baseline(&reading, file, window)?;
-        if findings == OpenFindings::Refuse && !learned.findings.is_empty() {
+        let is_clear = learned.findings.is_empty() && learned.findings_not_looked_at == 0;
+        if findings == OpenFindings::Refuse && !is_clear {
             return Err(BaselineError::OpenFindings {
                 name: file.identity.name.clone(),
                 findings: learned.findings,
+                not_looked_at: learned.findings_not_looked_at,
             });
         }
         let approval = BaselineRecord {

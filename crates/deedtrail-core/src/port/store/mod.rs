@@ -191,7 +191,8 @@ pub struct SessionFilter {
     pub verdict: Option<SessionVerdict>,
     /// Only those whose trust is lower than this.
     pub trust_below: Option<u8>,
-    /// Only those that departed from what is learned of their identity, findings or not.
+    /// Only those that departed from what is learned of their identity, findings or not: the most
+    /// unusual first, and of those the latest active.
     pub departing: bool,
     /// Skip this many.
     pub offset: usize,

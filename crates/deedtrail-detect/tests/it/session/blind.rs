@@ -1,11 +1,11 @@
 //! Sign-ins into systems that say nothing.
 
 use deedtrail_core::action::Action;
-use deedtrail_core::event::OutcomeClass;
+use deedtrail_core::event::{ActorKind, OutcomeClass};
 use deedtrail_core::finding::Severity;
 
 use super::{Watch, ana, opens, pushes, reads, robot, signs_in};
-use crate::builder::{Step, at, kinds};
+use crate::builder::{Step, at, identity, kinds};
 
 #[test]
 fn a_sign_in_into_a_system_without_a_feed_is_blind() {
@@ -29,6 +29,47 @@ fn a_sign_in_into_a_system_without_a_feed_is_blind() {
     assert_eq!(watch.blind[0].sign_ins, 2);
     watch.step(opens(&ana(), at(40, 0), "Salesforce"));
     watch.tick(at(40, 3));
+    assert_eq!(watch.drafts.len(), 2);
+}
+
+#[test]
+fn a_sign_in_that_comes_late_does_not_let_a_system_be_told_again() {
+    let mut watch = Watch::over(vec![opens(&ana(), at(60, 0), "Salesforce")]);
+    watch.tick(at(60, 3));
+    assert_eq!(watch.drafts.len(), 1);
+    let mut late = opens(
+        &identity("bo@example.com", ActorKind::Human),
+        at(10, 0),
+        "Salesforce",
+    );
+    late.event.time_received = at(61, 0);
+    watch.step(late);
+    watch.tick(at(61, 3));
+    watch.step(opens(&ana(), at(62, 0), "Salesforce"));
+    watch.tick(at(62, 3));
+    assert_eq!(watch.drafts.len(), 1, "it was told two days before");
+}
+
+#[test]
+fn a_row_that_comes_to_weigh_much_is_told_by_name_once() {
+    let mut watch = Watch::over(vec![
+        opens(&robot(), at(0, 0), "Salesforce"),
+        opens(&ana(), at(0, 1), "Salesforce"),
+    ]);
+    watch.tick(at(0, 30));
+    assert_eq!(watch.drafts.len(), 1, "the first of the system");
+    let mut admin = ana();
+    let tag = ("privileged".into(), "yes".into());
+    admin.declared.tags.extend([tag]);
+    for day in [1, 2, 25, 50] {
+        watch.step(opens(&admin, at(day, 0), "Salesforce"));
+        watch.tick(at(day, 30));
+        assert_eq!(watch.drafts.len(), 2, "day {day}");
+    }
+    assert_eq!(watch.drafts[1].severity, Severity::High);
+    // Declared as ordinary again, the row still weighs what it did.
+    watch.step(opens(&ana(), at(51, 0), "Salesforce"));
+    watch.tick(at(51, 30));
     assert_eq!(watch.drafts.len(), 2);
 }
 

@@ -29,7 +29,8 @@ pub(super) const LIST: Document = Document {
         ),
         parameter(
             "departing",
-            "Only those that departed from what is learned of their identity, findings or not.",
+            "Only those that departed from what is learned of their identity, findings or not: the most \
+             unusual first, of those the latest active.",
             Shape::Flag,
         ),
         parameter("offset", "Skip this many.", Shape::Count),
