@@ -82,7 +82,9 @@ impl<'p> Batch<'p> {
         let sessions = self.pipeline.state.detector.take_sessions();
         self.progress.sessions = sessions.sessions;
         self.progress.session_joins = sessions.joins;
-        self.progress.exceptions = self.pipeline.state.detector.take_exceptions();
+        let detector = &mut self.pipeline.state.detector;
+        self.progress.exceptions = detector.take_exceptions();
+        self.progress.exceptions_over_before = detector.take_exceptions_forgotten();
         self.progress.blind_sessions = sessions.blind;
         if through > self.pipeline.stored {
             if self.pipeline.is_snapshot_due(through) {
