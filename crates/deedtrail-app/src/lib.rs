@@ -20,6 +20,7 @@ pub mod feeds;
 pub mod figures;
 pub mod findings;
 pub mod habit;
+pub mod held_back;
 pub mod identity;
 pub mod insider_risk;
 pub mod intake;
