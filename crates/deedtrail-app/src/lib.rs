@@ -32,6 +32,7 @@ pub mod quarantine;
 pub mod retention;
 pub mod rule_backtest;
 pub mod rule_coverage;
+pub mod rule_name;
 pub mod rule_score;
 pub mod rule_set;
 pub mod rule_test;

@@ -1,7 +1,9 @@
-//! The only file that knows the Sigma engine: parsing, compiling and matching single events.
+//! The only module that knows the Sigma engine: parsing, compiling and matching single events.
 //!
 //! Windows over several events are ours ([`super::correlation`]), because a finding lists the
 //! events it rests on and late events must not change what a window counts.
+
+mod needed;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +22,7 @@ use rsigma_parser::{
 use super::Subject;
 use super::correlation::{Comparison, Expression, Measure};
 use crate::field::FieldValue;
+use needed::needed_fields;
 
 /// What rules of every sort say about themselves.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +45,8 @@ pub(super) struct ParsedRule {
     pub header: Header,
     pub logsource: SigmaLogsource,
     pub fields: BTreeSet<String>,
+    /// Those it cannot match without.
+    pub needed: BTreeSet<String>,
     rule: Box<SigmaRule>,
 }
 
@@ -119,6 +124,7 @@ fn rule(mut rule: SigmaRule) -> ParsedRule {
     });
     ParsedRule {
         fields: compared.map(|(name, _)| name.to_owned()).collect(),
+        needed: needed_fields(&rule),
         logsource: SigmaLogsource {
             product: rule.logsource.product.clone(),
             service: rule.logsource.service.clone(),

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::rule_backtest::{BacktestError, Tried, TriedRange};
+use deedtrail_app::rule_name::UnknownRule;
 use deedtrail_app::rule_score::RuleScore;
 use deedtrail_app::rule_set::InForce;
 use deedtrail_core::port::store::Scope;
@@ -259,13 +260,13 @@ fn load(app: &App, principal: &Principal, name: &str) -> Result<RulePage, Proble
         Ok(scores.iter().any(|score| score.rule == name))
     };
     if explained.is_none() && !has_found()? {
+        let unknown = UnknownRule::new(name, &in_force.rules, &in_force.sequences);
+        let (name, near) = (crate::api::shortened(name), unknown.near());
+        let end = if near.is_empty() { "." } else { "" };
         return Err(Problem::not_found(format!(
-            "No rule is called `{}`. The list of rules names them all.",
-            crate::api::shortened(name)
+            "No rule is called `{name}`{near}{end} The list of rules names them all."
         )));
     }
-    let filed = in_force.rules.find(name);
-    let filed = filed.map_or_else(|| name.to_owned(), |rule| rule.name.to_string());
     let now = app.ports.clock.now();
     let exceptions = app.exceptions_to(principal, &filed)?;
     Ok(RulePage {
