@@ -98,7 +98,7 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
 }
 
 /// The rules of a file, or of the files below a folder, alone. Each has the name that it has in force
-/// ([`name_in_force`]).
+/// ([`path_in_force`]).
 pub(crate) fn load_only(path: &Path, in_force: Option<&Path>) -> anyhow::Result<Loaded> {
     let path = canonical(path)?;
     let in_force = in_force.and_then(|folder| folder.canonicalize().ok());

@@ -250,7 +250,7 @@ async fn an_exception_is_made_and_ended_by_the_forms_of_pages() {
     // Nothing processes the log here: it is listed when it is in force.
     assert_eq!(made.header("location"), "/exceptions");
     let said = |from| {
-        let entries = caller.app.ports.log.read(from, 9).unwrap();
+        let entries = caller.app.ports.log.read(from, 1 << 20).unwrap();
         let entry = entries.iter().find(|it| it.entry.note == RULE_EXCEPTION);
         let said: Value = serde_json::from_slice(&entry.unwrap().bytes()).unwrap();
         said
@@ -285,7 +285,12 @@ async fn forms_with_mistakes_change_nothing_and_say_what_to_do() {
     for (name, value, status, says) in [
         ("rule", "", 404, "no rule is called"),
         ("rule", "<i>x</i>", 404, "&#60;i&#62;x"),
-        ("rule", "code/dormnat", 404, "did you mean `code/dormant`?"),
+        (
+            "rule",
+            "code/dormnat",
+            404,
+            "did you mean <code>code/dormant</code>?",
+        ),
         ("rule", "code/charter", 422, "no single event is excepted"),
         ("condition", "actor", 422, "NAME=VALUE"),
         ("condition", "actor=*", 422, "matches everything"),

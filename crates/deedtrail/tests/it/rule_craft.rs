@@ -204,7 +204,7 @@ fn a_rule_is_tested_under_the_name_it_has_in_force() {
         (own.join("made/rule.yml"), "own/made"),
         (own.join("made"), "own/made"),
         (own, "own/made"),
-        (draft.clone(), "draft"),
+        (draft, "draft"),
     ] {
         let report = folder.json(&["rule", "backtest", path.to_str().unwrap()]);
         let by_rule = &report[0]["by_rule"];
@@ -247,7 +247,7 @@ fn a_rule_is_tested_under_the_name_it_has_in_force() {
             "did you mean `own/made`",
         ),
     ] {
-        let output = folder.run(&[&["rule"], &arguments[..]].concat());
+        let output = folder.run(&[&["rule"][..], &arguments[..]].concat());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains(words), "{said}");
     }
