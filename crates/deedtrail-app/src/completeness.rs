@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::App;
 use crate::access::Principal;
 use crate::feed_health::SourceState;
+use crate::held_back::HeldBackStatement;
 use crate::timeline::ReadingError;
 
 /// What is known to be missing, at one moment.
@@ -22,6 +23,9 @@ pub struct Completeness {
     /// Of a bundle: audit entries about its subject that are in the log and not in it, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub custody_left_out: Vec<String>,
+    /// Of an identity's bundle: what exceptions to rules kept from being findings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_back: Vec<HeldBackStatement>,
 }
 
 /// What is known to be missing from one source.
@@ -138,6 +142,7 @@ impl App {
             as_of: self.ports.clock.now(),
             sources: sources.collect(),
             custody_left_out: Vec::new(),
+            held_back: Vec::new(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What an evidence bundle is made of: which events, in which order, under which title.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use deedtrail_core::custody::{Act, Subject, SubjectKind};
 use deedtrail_core::event::Event;
@@ -90,6 +91,10 @@ impl App {
         }
         let sources = events.iter().map(|event| event.source.clone()).collect();
         let mut completeness = self.completeness(principal, &sources)?;
+        if let Some(file) = &identity {
+            let whose = file.identity.id;
+            completeness.held_back = self.held_back_within(principal, whose, &span(from, to))?;
+        }
         let found = self.custody_of(principal, whose, &events)?;
         completeness.custody_left_out = found.left_out;
         let mut custody = found.entries;
@@ -177,6 +182,13 @@ impl App {
             None => Ok(events),
         }
     }
+}
+
+/// A range of which an end may be open.
+fn span(from: Option<Timestamp>, to: Option<Timestamp>) -> Range<Timestamp> {
+    let first = Timestamp::from_micros(i64::MIN);
+    let last = Timestamp::from_micros(i64::MAX);
+    from.unwrap_or(first)..to.unwrap_or(last)
 }
 
 fn finding_events(finding: &Finding) -> (String, EventFilter) {

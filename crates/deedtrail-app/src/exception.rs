@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use deedtrail_charter::Library;
 use deedtrail_core::Text;
 use deedtrail_core::charter::Signed;
 use deedtrail_core::exception::{
@@ -16,11 +17,12 @@ use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::exception::{ConditionError, check_conditions, takes_exceptions};
 use deedtrail_detect::limits::EXCEPTIONS_MAX;
-use deedtrail_detect::{Detector, detector, field};
+use deedtrail_detect::{Detector, detector};
 use serde::{Deserialize, Serialize};
 
 use crate::App;
 use crate::access::{Denied, Principal};
+use crate::rule_name::UnknownRule;
 use crate::timeline::ReadingError;
 
 /// Note of an entry that carries an [`ExceptionChange`] as JSON.
@@ -146,11 +148,8 @@ pub enum ExceptionError {
     Append(#[from] AppendError),
     #[error(transparent)]
     Condition(#[from] ConditionError),
-    #[error(
-        "no rule is called `{name}`{}; `deedtrail rule list` names those in force",
-        near.as_ref().map(|it| format!("; did you mean `{it}`?")).unwrap_or_default()
-    )]
-    UnknownRule { name: String, near: Option<String> },
+    #[error(transparent)]
+    UnknownRule(#[from] UnknownRule),
     #[error(
         "`{0}` tells of what has not come yet, or of what was declared, so that no single event is \
          excepted: change the charter, the sequence or the settings that it goes by"
@@ -377,14 +376,9 @@ impl App {
         } else if is_detector || told.iter().any(|prefix| name.starts_with(prefix)) {
             Err(ExceptionError::NotByEvent(name.to_owned()))
         } else {
-            let rules = self.rules();
-            let rules = rules.findings().map(|rule| rule.name.as_str());
-            let detectors = detector::DETECTORS.iter().map(|one| one.id);
-            let near = field::nearest(name, rules.chain(detectors));
-            Err(ExceptionError::UnknownRule {
-                name: name.to_owned(),
-                near: near.map(ToOwned::to_owned),
-            })
+            // No sequence takes exceptions: none is told as one that may have been meant.
+            let unknown = UnknownRule::new(name, &self.rules(), &Library::default());
+            Err(unknown.into())
         }
     }
 

@@ -11,14 +11,15 @@ use deedtrail_core::exception::{ExceptionEffect, ExceptionStatus, RuleException}
 use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::detector::DETECTORS;
-use deedtrail_detect::field::nearest;
 use deedtrail_detect::limits::RULE_BYTES_MAX;
+use deedtrail_detect::rule::rule_name;
 use deedtrail_detect::{RuleFile, RuleSet};
 
 use crate::App;
 use crate::access::{Denied, Principal};
 use crate::exception::{ExceptionDraft, ExceptionError};
 use crate::pipeline::{self, Backtest, BacktestPlan, Detection, ExceptionInTrial, PipelineError};
+use crate::rule_name::UnknownRule;
 use crate::target::Targets;
 
 /// Findings that a backtest of a server tells apart: fewer than on the command line, as intake and
@@ -62,7 +63,8 @@ impl Trials {
 pub enum Tried<'a> {
     /// A rule in force by name or id, a code detector, or `sequence/ID`.
     Known(&'a str),
-    /// The text of a file of rules, as if it had this name; exceptions to that name hold for it.
+    /// The text of a file of rules, as if it had this name; exceptions to that name hold for it. A
+    /// rule in force may be named in any way that finds it.
     Draft {
         name: Option<&'a str>,
         text: &'a str,
@@ -86,11 +88,8 @@ pub enum BacktestError {
     Pipeline(#[from] PipelineError),
     #[error(transparent)]
     Exception(#[from] ExceptionError),
-    #[error(
-        "no rule is called `{name}`{}; `deedtrail rule list` names those in force",
-        near.as_ref().map(|it| format!("; did you mean `{it}`?")).unwrap_or_default()
-    )]
-    Unknown { name: String, near: Option<String> },
+    #[error(transparent)]
+    Unknown(#[from] UnknownRule),
     #[error(
         "what `{0}` finds is filed under each charter and sequence: try `sequence/ID`, or a charter \
          with `deedtrail charter check`"
@@ -123,25 +122,12 @@ pub fn rule_named(
         return Err(BacktestError::ByOthers(wanted.to_owned()));
     }
     let sequence = wanted.strip_prefix("sequence/");
-    let code = DETECTORS.iter().map(|detector| detector.id);
     if sequence.is_some_and(|id| sequences.form(id).is_some())
-        || code.clone().any(|id| id == wanted)
+        || DETECTORS.iter().any(|detector| detector.id == wanted)
     {
         return Ok(Text::new(wanted));
     }
-    let known = rules.findings().map(|rule| rule.name.as_str());
-    let named: Vec<String> = sequences
-        .forms()
-        .map(|form| format!("sequence/{}", form.id))
-        .collect();
-    let near = nearest(
-        wanted,
-        known.chain(code).chain(named.iter().map(String::as_str)),
-    );
-    Err(BacktestError::Unknown {
-        name: wanted.to_owned(),
-        near: near.map(ToOwned::to_owned),
-    })
+    Err(UnknownRule::new(wanted, rules, sequences).into())
 }
 
 impl App {
@@ -161,7 +147,10 @@ impl App {
                 let name = rule_named(&in_force.rules, &in_force.sequences, name)?;
                 (Arc::clone(&in_force.rules), BTreeSet::from([name]))
             }
-            Tried::Draft { name, text } => draft(name, text)?,
+            Tried::Draft { name, text } => {
+                let known = name.and_then(|name| in_force.rules.find(name.trim()));
+                draft(known.map_or(name, |rule| Some(&rule.name)), text)?
+            }
         };
         let now = self.ports.clock.now();
         let mut exceptions = self.ports.store.exceptions(&principal.tenant)?;
@@ -282,7 +271,7 @@ fn draft(name: Option<&str>, text: &str) -> Result<(Arc<RuleSet>, BTreeSet<Text>
     }
     let name = name.map(str::trim).filter(|name| !name.is_empty());
     let (rules, problems) = RuleSet::load(&[RuleFile {
-        path: format!("{}.yml", name.unwrap_or(DRAFT)),
+        path: format!("{}.yml", rule_name(name.unwrap_or(DRAFT))),
         text: text.to_owned(),
     }]);
     if !problems.is_empty() {

@@ -158,6 +158,7 @@ impl App {
         let store = &self.ports.store;
         if let Ok(id) = who.parse::<IdentityId>()
             && let Some(identity) = store.identity(id)?
+            && identity.tenant == principal.tenant
         {
             return self.identity_file(identity);
         }
@@ -167,11 +168,12 @@ impl App {
         if aliases.iter().any(|a| Some(&*a.namespace) == namespace) {
             aliases.retain(|a| Some(&*a.namespace) == namespace);
         }
-        let mut ids: Vec<IdentityId> = aliases.iter().map(|alias| alias.identity).collect();
+        let ids = aliases.iter().map(|alias| alias.identity).collect();
+        let mut ids = self.own_identities(principal, ids)?;
         if ids.is_empty() {
-            let (exact, like) = self.called_like(who)?;
+            let (exact, like) = self.called_like(principal, who)?;
             if !exact {
-                ids = self.identities_beginning(who)?;
+                ids = self.own_identities(principal, self.identities_beginning(who)?)?;
             }
             if ids.is_empty() {
                 ids = like;
@@ -203,6 +205,20 @@ impl App {
         Err(ReadingError::PartOfName { who, found })
     }
 
+    /// Those of the principal's tenant: of others it is not said that they are there.
+    fn own_identities(
+        &self,
+        principal: &Principal,
+        ids: Vec<IdentityId>,
+    ) -> Result<Vec<IdentityId>, StoreError> {
+        let mut own = Vec::with_capacity(ids.len());
+        for id in ids {
+            let identity = self.ports.store.identity(id)?;
+            own.extend(identity.filter(|it| it.tenant == principal.tenant));
+        }
+        Ok(own.into_iter().map(|identity| identity.id).collect())
+    }
+
     /// Names and aliases that come close, of those who acted last.
     fn called_nearly(&self, principal: &Principal, who: &str) -> Result<Vec<Text>, StoreError> {
         let store = &self.ports.store;
@@ -224,12 +240,17 @@ impl App {
 
     /// Those with exactly this name, else those with it in their name or an alias; and which of the
     /// two they are. Whose owner has it is somebody else.
-    fn called_like(&self, who: &str) -> Result<(bool, Vec<IdentityId>), StoreError> {
+    fn called_like(
+        &self,
+        principal: &Principal,
+        who: &str,
+    ) -> Result<(bool, Vec<IdentityId>), StoreError> {
         let filter = IdentityFilter {
             text: Some(who.to_owned()),
             ..IdentityFilter::default()
         };
         let mut found = self.ports.store.identities(&filter)?;
+        found.retain(|identity| identity.tenant == principal.tenant);
         let folded = who.to_lowercase();
         let exact = found.iter().any(|one| one.name.to_lowercase() == folded);
         if exact {

@@ -29,6 +29,9 @@ impl fmt::Display for ExceptionCondition {
 /// counted.
 pub const HELD_BACK_MAX: usize = 100;
 
+/// So long after its end an exception is kept, with what it held back; then it is removed. Days.
+pub const EXCEPTION_KEPT_DAYS: i64 = 400;
+
 /// A match that an exception held back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldBack {
@@ -118,6 +121,12 @@ impl RuleException {
         }
     }
 
+    /// When it has no effect any more: on its day, or when somebody ended it before.
+    pub fn over(&self) -> Timestamp {
+        let ended = self.ended.as_ref().map(|ended| ended.at);
+        ended.map_or(self.expires, |ended| ended.min(self.expires))
+    }
+
     /// Its conditions in words: `actor=a or actor=b, and resource=c`.
     pub fn covers(&self) -> String {
         if self.conditions.is_empty() {
@@ -166,9 +175,11 @@ mod tests {
         let status = |it: &RuleException, at| it.status(Timestamp::from_micros(at));
         assert_eq!(status(&exception, 9), ExceptionStatus::InForce);
         assert_eq!(status(&exception, 10), ExceptionStatus::Expired);
+        assert_eq!(exception.over(), exception.expires);
         assert_eq!(exception.covers(), "every match");
         exception.ended = Some(signed);
         assert_eq!(status(&exception, 9), ExceptionStatus::Ended);
+        assert_eq!(exception.over(), Timestamp::from_micros(1));
         exception.conditions.push(ExceptionCondition {
             field: "actor".into(),
             pattern: "ci-*".into(),

@@ -30,7 +30,7 @@ use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.12\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.13\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -288,6 +288,7 @@ impl Detector {
     /// Takes a tick of the log: settles what waited for something that did not come.
     pub fn advance(&mut self, now: Timestamp) -> Vec<FindingDraft> {
         let mut drafts = self.state.sources.tick(now, &self.settings);
+        self.state.exceptions.forget(now);
         self.go_on_to(now);
         let sessions = &mut self.state.sessions;
         drafts.append(&mut sessions.tick(self.state.now, &mut self.changed));

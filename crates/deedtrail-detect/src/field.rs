@@ -3,6 +3,7 @@
 
 mod of_actor;
 mod of_event;
+mod told;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -11,6 +12,7 @@ use deedtrail_core::Text;
 
 use crate::Observation;
 use crate::profile::Facts;
+pub use told::told_as;
 
 pub(crate) use of_actor::actor_kind;
 
@@ -165,7 +167,7 @@ pub fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Opt
 }
 
 /// Levenshtein distance over bytes, for names of at most 64 bytes; longer ones are far from all.
-fn edits(left: &str, right: &str) -> usize {
+pub(crate) fn edits(left: &str, right: &str) -> usize {
     if left.len().max(right.len()) > 64 {
         return usize::MAX;
     }

@@ -714,6 +714,16 @@ def check_witnesses(bundle, keys, quorum):
     return [f"witnessed by {key.name} at {at(time)}" for key, time in vouching]
 
 
+def held_back(statement):
+    """What exceptions to rules held back, in the exporter's words; none where these cannot be read."""
+    try:
+        held = json.loads(statement.decode("utf-8"))["held_back"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+    held = [one for one in held if isinstance(one, dict)] if isinstance(held, list) else []
+    return [one["says"] for one in held if isinstance(one.get("says"), str)]
+
+
 def report(bundle, arguments):
     manifest, checkpoint = bundle.manifest, bundle.checkpoint
     wanted = arguments.key
@@ -729,6 +739,8 @@ def report(bundle, arguments):
         say(f"{bundle.custody} of the records say who looked, decided, revealed or exported (custody)")
     if bundle.withheld:
         say(f"{bundle.withheld} parts with secrets or tool arguments are withheld; their hashes hold")
+    for said in held_back(bundle.files.get("completeness.json", b"{}")):
+        say(f"as the exporter says: {said}")
     say(f"signed by {bundle.key.text}")
     for line in lines:
         say(line)

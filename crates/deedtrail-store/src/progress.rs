@@ -68,6 +68,9 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     for exception in &progress.exceptions {
         exceptions::put(tx, exception)?;
     }
+    if let Some(before) = progress.exceptions_over_before {
+        exceptions::remove_over(tx, before)?;
+    }
     tx.execute(
         "UPDATE position SET processed = ?1",
         [integer(progress.through)],

@@ -239,9 +239,7 @@ impl From<ExceptionError> for Problem {
             ExceptionError::Denied(denied) => denied.into(),
             ExceptionError::Store(error) => error.into(),
             ExceptionError::Append(error) => append_problem(&error),
-            ExceptionError::UnknownRule { .. } | ExceptionError::Unknown(_) => {
-                Self::not_found(detail)
-            }
+            ExceptionError::UnknownRule(_) | ExceptionError::Unknown(_) => Self::not_found(detail),
             ExceptionError::Reading(error) => error.into(),
             ExceptionError::Double(_) => {
                 Self::new(StatusCode::CONFLICT, "in-force", "In force already", detail)
@@ -290,7 +288,7 @@ impl From<BacktestError> for Problem {
             BacktestError::Store(error) => error.into(),
             BacktestError::Exception(error) => error.into(),
             BacktestError::Pipeline(error) => failed(&error),
-            BacktestError::Unknown { .. } => Self::not_found(detail),
+            BacktestError::Unknown(_) => Self::not_found(detail),
             BacktestError::Long => Self::too_large(detail),
             BacktestError::ByOthers(_)
             | BacktestError::Mistakes(_)

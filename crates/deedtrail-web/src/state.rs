@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use deedtrail_app::App;
 use tokio::sync::Semaphore;
@@ -80,6 +81,39 @@ impl Shared {
         E: Into<Problem> + Send + 'static,
     {
         self.run(work).await?.map_err(Into::into)
+    }
+
+    /// As [`Shared::attempt`], for work that takes long: what it is given says whether somebody still
+    /// waits for it.
+    pub(crate) async fn attempt_while_awaited<T, E>(
+        &self,
+        work: impl FnOnce(&App, &dyn Fn() -> bool) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        let waiting = Waiting::default();
+        let goes_on = waiting.asker();
+        self.attempt(move |app: &App| work(app, &goes_on)).await
+    }
+}
+
+/// Work goes on while somebody waits for it: dropped with the request when its client goes.
+#[derive(Debug, Default)]
+struct Waiting(Arc<AtomicBool>);
+
+impl Waiting {
+    /// Asks whether somebody still waits.
+    fn asker(&self) -> impl Fn() -> bool + Send + use<> {
+        let gone = Arc::clone(&self.0);
+        move || !gone.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules in force: those of this build and those of the operator's folder.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context as _;
 use deedtrail_app::rule_set::{FileText, FoldersRead, RuleFolders};
@@ -97,19 +97,73 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
     Ok(Loaded { rules, problems })
 }
 
-/// The rules of `folder` alone. The folder of one rule gives it the name it has below its rules.
-pub(crate) fn load_only(folder: &Path) -> anyhow::Result<Loaded> {
-    let (mut files, mut problems) = read_folder(folder)?;
-    if folder.join("rule.yml").is_file() {
-        let names: Vec<_> = folder.iter().map(|part| part.to_string_lossy()).collect();
-        let name = names[names.len().saturating_sub(2)..].join("/");
-        for file in &mut files {
-            file.path = format!("{name}/{}", file.path);
-        }
+/// The rules of a file, or of the files below a folder, alone. Each has the name that it has in force
+/// ([`path_in_force`]).
+pub(crate) fn load_only(path: &Path, in_force: Option<&Path>) -> anyhow::Result<Loaded> {
+    let path = canonical(path)?;
+    let in_force = in_force.and_then(|folder| folder.canonicalize().ok());
+    let (mut files, mut problems) = if path.is_dir() {
+        read_folder(&path)?
+    } else {
+        anyhow::ensure!(
+            is_rule(&path),
+            "{} is no file of rules: the name of one ends in .yml or .yaml",
+            path.display()
+        );
+        let text = read_file(&path, RULE_BYTES_MAX);
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        let file = RuleFile {
+            path: String::new(),
+            text,
+        };
+        (vec![file], Vec::new())
+    };
+    for file in &mut files {
+        file.path = path_in_force(&path, &file.path, in_force.as_deref());
     }
     let (rules, found) = RuleSet::load(&files);
     problems.extend(found);
     Ok(Loaded { rules, problems })
+}
+
+/// A path as the file system knows it.
+pub(crate) fn canonical(path: &Path) -> anyhow::Result<PathBuf> {
+    let found = path.canonicalize();
+    found.with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The path that gives the file `below` a folder (`given`, or `given` itself where that is empty) its
+/// name. Within the folder of the rules in force that is the path below it; elsewhere the path below
+/// what was given, and for `rule.yml` the two folders it lies in, as `area/rule`.
+pub(crate) fn path_in_force(given: &Path, below: &str, in_force: Option<&Path>) -> String {
+    let file = if below.is_empty() {
+        given.to_owned()
+    } else {
+        given.join(below)
+    };
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    if let Some(below) = in_force.and_then(|folder| file.strip_prefix(folder).ok()) {
+        return text(below);
+    }
+    let is_at_top = Path::new(below).components().count() < 2;
+    if is_at_top && file.file_stem().is_some_and(|stem| stem == "rule") {
+        let parts = file.components();
+        let parts = parts.filter(|part| matches!(part, Component::Normal(_)));
+        let parts: Vec<Component<'_>> = parts.collect();
+        return text(
+            &parts[parts.len().saturating_sub(3)..]
+                .iter()
+                .collect::<PathBuf>(),
+        );
+    }
+    if below.is_empty() {
+        return file
+            .file_name()
+            .map(Path::new)
+            .map(text)
+            .unwrap_or_default();
+    }
+    below.to_owned()
 }
 
 /// The rules of this build, by path below `rules`.
@@ -211,5 +265,27 @@ mod tests {
         let loaded = load(None).unwrap();
         assert_eq!(loaded.problems, []);
         assert!(!loaded.rules.rules().is_empty());
+    }
+
+    #[test]
+    fn a_file_has_the_name_that_it_has_in_force() {
+        let check = |given: &str, below: &str, in_force: Option<&str>, expected: &str| {
+            let path = path_in_force(Path::new(given), below, in_force.map(Path::new));
+            let name = deedtrail_detect::rule::rule_name(&path);
+            assert_eq!(name, expected, "{given} {below} {in_force:?}");
+        };
+        let own = Some("/etc/rules");
+        check("/etc/rules/own/root.yml", "", own, "own/root");
+        check("/etc/rules/own", "root.yml", own, "own/root");
+        check("/etc/rules/root.yml", "", own, "root");
+        check("/etc/rules/own/root/rule.yml", "", own, "own/root");
+        check("/etc/rules/own/root", "rule.yml", own, "own/root");
+        check("/etc/rules/root/rule.yml", "", own, "root");
+        check("/home/ana/root.yml", "", own, "root");
+        check("/home/ana/rules", "own/root.yml", own, "own/root");
+        check("/home/ana/rules", "own/root/rule.yml", None, "own/root");
+        check("/home/own/root/rule.yml", "", None, "own/root");
+        check("/home/own/root", "rule.yml", None, "own/root");
+        check("/rule.yaml", "", None, "rule");
     }
 }

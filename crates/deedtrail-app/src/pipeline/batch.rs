@@ -79,7 +79,9 @@ impl<'p> Batch<'p> {
         self.progress.merges = changes.merges;
         self.progress.declared = changes.declared;
         self.progress.findings = self.findings.into_values().collect();
-        self.progress.exceptions = self.pipeline.state.detector.take_exceptions();
+        let detector = &mut self.pipeline.state.detector;
+        self.progress.exceptions = detector.take_exceptions();
+        self.progress.exceptions_over_before = detector.take_exceptions_forgotten();
         let is_news = through > self.pipeline.stored;
         let tells = is_news && self.pipeline.tells(through);
         if tells {

@@ -94,11 +94,17 @@ impl App {
     /// Every rule, code detector and unsafe sequence in force, by name.
     pub fn rule_standings(&self, principal: &Principal) -> Result<Vec<RuleStanding>, ReadingError> {
         let reports = self.sources(principal)?;
+        let told = reports.iter().filter_map(|report| {
+            let account = self.ports.mapper.account_of(&report.name)?;
+            Some((report.name.clone(), account.fields))
+        });
+        let told: BTreeMap<SourceName, BTreeSet<String>> = told.collect();
         let mut standings: BTreeMap<Text, RuleStanding> = BTreeMap::new();
         // A file may hold several rules, of which some only count for another: they are one here.
         let in_force = self.in_force();
         for rule in in_force.rules.rules() {
-            let seen = reports.iter().filter(|report| looks_at(rule, report));
+            let seen = reports.iter();
+            let seen = seen.filter(|report| looks_at(rule, report, told.get(&report.name)));
             let standing = standings
                 .entry(rule.name.clone())
                 .or_insert_with(|| standing(&rule.name, &rule.title));
@@ -180,12 +186,16 @@ fn standing(rule: &str, title: &str) -> RuleStanding {
 }
 
 /// Whether a rule looks at events of a source. One on canonical fields looks at every source that has
-/// told of its system; a correlation by itself at none.
-fn looks_at(rule: &Rule, report: &SourceReport) -> bool {
+/// told of its system and whose mapping can fill the fields it needs, where these are known (`told`);
+/// a correlation by itself at none.
+fn looks_at(rule: &Rule, report: &SourceReport, told: Option<&BTreeSet<String>>) -> bool {
     let Some(logsource) = &rule.logsource else {
         return false;
     };
     if rule.is_canonical() {
+        if told.is_some_and(|told| !rule.is_told_by(told)) {
+            return false;
+        }
         let Some(service) = &logsource.service else {
             return true;
         };

@@ -8,10 +8,12 @@ use deedtrail_app::access::Principal;
 use deedtrail_app::exception::{ExceptionDraft, ExceptionError};
 use deedtrail_app::pipeline::Pipeline;
 use deedtrail_app::rule_set::{Current, InForce};
-use deedtrail_core::exception::{ExceptionCondition, ExceptionStatus, RuleException};
+use deedtrail_core::exception::{
+    ExceptionCondition, ExceptionStatus, HELD_BACK_MAX, RuleException,
+};
 use deedtrail_core::finding::Finding;
 use deedtrail_core::id::TenantId;
-use deedtrail_core::port::log::EvidenceLog as _;
+use deedtrail_core::port::log::{EvidenceLog as _, Secrets};
 use deedtrail_core::port::store::{FindingFilter, Scope, Store as _};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::{RuleFile, RuleSet};
@@ -126,6 +128,96 @@ impl Server {
         self.pipeline = pipeline_with(&self.sample, rules());
         self.go_on();
     }
+}
+
+#[test]
+fn evidence_of_an_identity_says_what_exceptions_held_back() {
+    let mut server = Server::new();
+    server.except("resource", "*scratch*").unwrap();
+    server.delete("ana", "reports", 0);
+    server.delete("ana", "scratch", 1);
+    server.delete("ana", "scratch", 2);
+    server.delete("bob", "scratch", 3);
+    let local = Principal::local();
+    let at = |minute: u32| -> Timestamp {
+        let time = format!("2026-03-02T10:{minute:02}:00Z");
+        Timestamp::parse_rfc3339(&time).unwrap()
+    };
+    let held = |who: &str, range: (Option<Timestamp>, Option<Timestamp>)| {
+        let secrets = Secrets::Withheld;
+        let selected = server.app.select_evidence(&local, who, range, secrets);
+        selected.unwrap().completeness.held_back
+    };
+    let told = held("ana", (None, None));
+    let [one] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!((one.exception, one.matches, one.held_back), (1, 2, 3));
+    assert_eq!(one.newest.len(), 2);
+    assert_eq!((one.newest[0].at, one.newest[1].at), (at(2), at(1)));
+    assert_eq!(
+        (&*one.owner, &*one.reason),
+        ("lead@example.com", "the nightly clean-up")
+    );
+    assert!(
+        one.says
+            .starts_with("2 matches of own/deleted were held back by exception 1")
+    );
+    assert_eq!(held("ana", (Some(at(2)), None))[0].matches, 1);
+    assert_eq!(held("ana", (None, Some(at(1)))), []);
+    assert_eq!(held("bob", (None, None))[0].matches, 1);
+}
+
+#[test]
+fn what_is_only_counted_may_be_anybodys() {
+    let mut server = Server::new();
+    server.except("resource", "*scratch*").unwrap();
+    server.delete("ana", "scratch", 0);
+    for number in 0..u32::try_from(HELD_BACK_MAX).unwrap() {
+        let who = format!("bob-{}", number / 50);
+        server.delete(&who, "scratch", 1 + number % 50);
+    }
+    let local = Principal::local();
+    let all = (None, None);
+    let selected = server
+        .app
+        .select_evidence(&local, "ana", all, Secrets::Withheld);
+    let told = selected.unwrap().completeness.held_back;
+    assert_eq!(
+        (told[0].matches, told[0].held_back, told[0].kept),
+        (0, 101, 100)
+    );
+    assert!(
+        told[0].says.contains("only counted (1)"),
+        "{}",
+        told[0].says
+    );
+}
+
+#[test]
+fn what_is_over_for_long_leaves_the_store() {
+    let mut server = Server::new();
+    let tick = |server: &mut Server, days: i64| {
+        server.sample.clock.advance(days * Timestamp::DAY_US);
+        server.app.tick().unwrap();
+        server.go_on();
+        server.exceptions().len()
+    };
+    server.except("actor", "ci-*").unwrap();
+    server.delete("ci-cleaner", "reports", 0);
+    assert_eq!(server.exceptions()[0].effect.held_back, 1);
+    assert_eq!(tick(&mut server, 31), 1, "expired");
+    assert_eq!(tick(&mut server, 398), 1, "kept");
+    assert_eq!(tick(&mut server, 2), 0, "removed");
+    let held = server.app.held_back(&Principal::local(), 1).unwrap_err();
+    assert!(matches!(held, ExceptionError::Unknown(1)), "{held}");
+    server.restart();
+    assert_eq!(server.exceptions(), []);
+    server.sample.store.forget_derived().unwrap();
+    server.restart();
+    assert_eq!(server.exceptions(), [], "after a rebuild");
+    server.except("actor", "ci-*").unwrap();
+    assert_eq!(server.exceptions()[0].number, 2, "numbers go on");
 }
 
 #[test]

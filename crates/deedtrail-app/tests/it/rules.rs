@@ -8,8 +8,10 @@ use std::sync::Arc;
 use deedtrail_app::rule_test::{RuleFolder, Trial};
 use deedtrail_core::control;
 use deedtrail_core::finding::{FindingDraft, registry};
+use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_detect::detector::DETECTORS;
+use deedtrail_detect::field::{self, FIELDS};
 use deedtrail_detect::{RuleFile, RuleSet};
 use deedtrail_sources::Registry;
 
@@ -183,4 +185,65 @@ fn a_bad_fixture_line_is_named() {
     assert!(error("{\"record\":{}}").contains("neither a record nor an identity"));
     assert!(error("{\"identity\":{\"name\":\"x\"}}").starts_with("line 1:"));
     assert!(error("not json").starts_with("line 1:"));
+}
+
+/// Sources that a line of fixtures names.
+fn sources_of(fixtures: &[u8]) -> BTreeSet<SourceName> {
+    let lines = str::from_utf8(fixtures).unwrap().lines();
+    let lines = lines.filter(|line| !line.trim().is_empty());
+    let named = lines.filter_map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["source"].as_str().map(ToOwned::to_owned)
+    });
+    named.map(|name| SourceName::new(&name).unwrap()).collect()
+}
+
+#[test]
+fn what_a_rule_fires_on_is_told_by_a_source_that_it_is_counted_for() {
+    let registry = Registry::built_in().unwrap();
+    let folders = RuleFolder::read_all(&root()).unwrap();
+    let rules = load(&folders);
+    let mut untold = Vec::new();
+    for folder in &folders {
+        let sources = sources_of(&folder.fires);
+        let told = sources
+            .iter()
+            .filter_map(|source| registry.account_of(source));
+        let told: Vec<BTreeSet<String>> = told.map(|account| account.fields).collect();
+        let its = rules.rules().iter().filter(|rule| rule.name == folder.name);
+        for rule in its.filter(|rule| rule.is_canonical()) {
+            if !told.iter().any(|fields| rule.is_told_by(fields)) {
+                untold.push(format!("{}: {:?} of {sources:?}", rule.name, rule.fields));
+            }
+        }
+    }
+    assert_eq!(untold, Vec::<String>::new());
+}
+
+#[test]
+fn every_field_that_depends_on_the_source_is_told_by_one() {
+    let registry = Registry::built_in().unwrap();
+    let accounts = registry.sources().into_iter();
+    let accounts = accounts.filter_map(|facts| registry.account_of(&facts.name));
+    let told: BTreeSet<String> = accounts.flat_map(|account| account.fields).collect();
+    for field in FIELDS {
+        let told_as = field::told_as(field.name);
+        let is_told = told_as.is_empty() || told_as.iter().any(|name| told.contains(*name));
+        assert!(is_told, "{}: {told_as:?}", field.name);
+        // What mappings and rules call alike is told by mappings.
+        let is_common = [
+            "kind",
+            "plane",
+            "system",
+            "operation",
+            "outcome",
+            "meaningful",
+        ];
+        let by_mapping = told.contains(field.name) && !is_common.contains(&field.name);
+        assert!(
+            !by_mapping || told_as.contains(&field.name),
+            "{}",
+            field.name
+        );
+    }
 }

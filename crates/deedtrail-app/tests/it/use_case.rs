@@ -101,8 +101,22 @@ fn nobody_sees_another_tenants_events() {
     assert_eq!(seen(&local), (true, true, true));
     assert_eq!(seen(&other), (false, false, false));
     let id = file.identity.id.to_string();
-    let export = app.select_evidence(&other, &id, (None, None), Secrets::Withheld);
-    assert!(matches!(export, Err(ReadingError::NoEvents { .. })));
+    // Of an identity of somebody else it is said what is said of one that is not there.
+    let unknown = "00000000000000000000000000000001";
+    let refused = |who: &str| {
+        let export = app.select_evidence(&other, who, (None, None), Secrets::Withheld);
+        let found = app.find_identity(&other, who).unwrap_err().to_string();
+        let export = export.unwrap_err().to_string();
+        assert_eq!(export, found, "{who}");
+        export.replace(who, "WHO")
+    };
+    let said = refused(unknown);
+    assert!(said.contains("nobody is called `WHO`"), "{said}");
+    let alias = file.aliases.first().unwrap();
+    let named = format!("{}:{}", alias.namespace, alias.value);
+    for who in [&id, &id[..12], &file.identity.name, &alias.value, &named] {
+        assert_eq!(refused(who), said, "{who}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use deedtrail_core::charter::Signed;
 use deedtrail_core::exception::RuleException;
 use deedtrail_core::id::TenantId;
+use deedtrail_core::time::Timestamp;
 
 use super::Detector;
 use crate::exception::{ExceptionMeasure, MeasuredException};
@@ -22,6 +23,12 @@ impl Detector {
     /// Exceptions that are new, or held something back, since this was last called.
     pub fn take_exceptions(&mut self) -> Vec<RuleException> {
         self.state.exceptions.take()
+    }
+
+    /// Before when an exception was over that is known no more, if that changed since this was last
+    /// called.
+    pub fn take_exceptions_forgotten(&mut self) -> Option<Timestamp> {
+        self.state.exceptions.take_forgotten()
     }
 
     /// Measures from here on what exceptions would hold back.

@@ -6,9 +6,10 @@ mod measure;
 use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::charter::Signed;
-use deedtrail_core::exception::{HELD_BACK_MAX, HeldBack, RuleException};
+use deedtrail_core::exception::{EXCEPTION_KEPT_DAYS, HELD_BACK_MAX, HeldBack, RuleException};
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::id::TenantId;
+use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::detector::{CodeDetector, DETECTORS};
@@ -51,6 +52,11 @@ pub(crate) struct Exceptions {
     by_tenant: BTreeMap<TenantId, BTreeMap<u32, RuleException>>,
     /// The number given last.
     numbers: BTreeMap<TenantId, u32>,
+    /// Those that were over before then are forgotten: midnight UTC.
+    over_before: Timestamp,
+    /// That time went on since it was taken.
+    #[serde(skip)]
+    forgot: bool,
     /// Those that changed since they were taken.
     #[serde(skip)]
     changed: BTreeSet<(TenantId, u32)>,
@@ -62,6 +68,7 @@ impl Exceptions {
     /// makes room. Each gets a number, so that those of later ones do not depend on what this version
     /// takes.
     pub(crate) fn make(&mut self, mut exception: RuleException) -> bool {
+        self.forget(exception.made.at);
         let tenant = exception.tenant.clone();
         let number = self.numbers.entry(tenant.clone()).or_default();
         *number += 1;
@@ -96,6 +103,27 @@ impl Exceptions {
         exception.ended = Some(ended);
         self.changed.insert((tenant.clone(), number));
         true
+    }
+
+    /// Forgets those that were over [`EXCEPTION_KEPT_DAYS`] before this day, by time of receipt.
+    pub(crate) fn forget(&mut self, now: Timestamp) {
+        let kept = EXCEPTION_KEPT_DAYS * Timestamp::DAY_US;
+        let before = now.as_micros().saturating_sub(kept);
+        let before = before.div_euclid(Timestamp::DAY_US) * Timestamp::DAY_US;
+        let before = Timestamp::from_micros(before);
+        if before <= self.over_before {
+            return;
+        }
+        self.over_before = before;
+        self.forgot = true;
+        for known in self.by_tenant.values_mut() {
+            known.retain(|_, it| it.over() >= before);
+        }
+    }
+
+    /// Before when an exception was over that is forgotten, if that went on since this was last called.
+    pub(crate) fn take_forgotten(&mut self) -> Option<Timestamp> {
+        std::mem::take(&mut self.forgot).then_some(self.over_before)
     }
 
     /// Those that changed since this was last called.
@@ -174,14 +202,16 @@ fn note(exception: &mut RuleException, view: &View<'_>, draft: &FindingDraft) {
 #[cfg(test)]
 mod tests {
     use deedtrail_core::exception::{ExceptionCondition, ExceptionEffect};
-    use deedtrail_core::time::Timestamp;
 
     use super::*;
 
-    #[test]
-    fn what_is_not_taken_has_a_number_all_the_same() {
-        let at = |day: i64| Timestamp::from_micros(day * Timestamp::DAY_US);
-        let made = |day: i64, pattern: &str| RuleException {
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_micros(day * Timestamp::DAY_US)
+    }
+
+    /// In force for ten days.
+    fn made(day: i64, pattern: &str) -> RuleException {
+        RuleException {
             number: 0,
             tenant: TenantId::default(),
             rule: "code/burst".into(),
@@ -198,7 +228,11 @@ mod tests {
             expires: at(day + 10),
             ended: None,
             effect: ExceptionEffect::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn what_is_not_taken_has_a_number_all_the_same() {
         let mut exceptions = Exceptions::default();
         assert!(exceptions.make(made(1, "ci-*")));
         assert!(!exceptions.make(made(2, "ci-*")), "says the same");
@@ -206,6 +240,40 @@ mod tests {
         assert!(exceptions.make(made(11, "ci-*")), "the first is over");
         let numbers: Vec<u32> = exceptions.take().iter().map(|it| it.number).collect();
         assert_eq!(numbers, [1, 4]);
+    }
+
+    #[test]
+    fn what_is_over_for_long_is_forgotten() {
+        let mut exceptions = Exceptions::default();
+        assert!(exceptions.make(made(1_000, "expires")));
+        assert!(exceptions.make(made(1_000, "ended")));
+        let ended = Signed {
+            by: "lead".into(),
+            at: at(1_003),
+        };
+        assert!(exceptions.end(&TenantId::default(), 2, ended));
+        exceptions.take_forgotten();
+        let left = |exceptions: &Exceptions| -> Vec<u32> {
+            let known = exceptions.by_tenant.values().flat_map(BTreeMap::keys);
+            known.copied().collect()
+        };
+        let mut forgets = |now: Timestamp, expected: &[u32], before: Option<i64>| {
+            exceptions.forget(now);
+            assert_eq!(left(&exceptions), expected, "{now}");
+            assert_eq!(exceptions.take_forgotten(), before.map(at), "{now}");
+        };
+        forgets(at(1_403), &[1, 2], Some(1_003));
+        forgets(at(1_404).plus_micros(-1), &[1, 2], None);
+        forgets(at(1_404).plus_micros(5), &[1], Some(1_004));
+        forgets(at(1_300), &[1], None);
+        forgets(at(1_410), &[1], Some(1_010));
+        forgets(at(1_411), &[], Some(1_011));
+        forgets(Timestamp::from_micros(0), &[], None);
+        // What held something back before it was forgotten is told no more.
+        let numbers: Vec<u32> = exceptions.take().iter().map(|it| it.number).collect();
+        assert_eq!(numbers, Vec::<u32>::new());
+        assert!(exceptions.make(made(1_411, "expires")), "numbers go on");
+        assert_eq!(exceptions.take().first().map(|it| it.number), Some(3));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use deedtrail_core::port::mapper::SourceFacts;
 
 use super::block::{Block, BlockError};
 use super::correlation::Window;
+use super::naming::rule_name;
 use super::sigma::{self, Compiler, Header, ParsedCorrelation, ParsedFilter, ParsedRule};
 use super::{Correlation, ProblemSeverity, Rule, RuleFile, RuleProblem, RuleSet, is_canonical};
 use crate::limits::{CORRELATION_DEPTH_MAX, RULE_BYTES_MAX, RULES_MAX};
@@ -101,6 +102,7 @@ impl Loader {
         let mut rule = described(file, header, block);
         rule.logsource = Some(parsed.logsource);
         rule.fields = parsed.fields;
+        rule.needed = parsed.needed;
         self.name(file, header, place);
         self.set.rules.push(rule);
         self.definitions.push(key(&[&file.text]));
@@ -295,6 +297,7 @@ fn described(file: &RuleFile, header: &Header, block: Option<Block>) -> Rule {
     Rule {
         name: rule_name(&file.path),
         sigma_id: header.id.clone(),
+        sigma_name: header.name.clone(),
         title: fact::cut(&header.title, 200),
         description: header.description.clone(),
         severity: header.severity.unwrap_or(Severity::Medium),
@@ -303,6 +306,7 @@ fn described(file: &RuleFile, header: &Header, block: Option<Block>) -> Rule {
         false_positives: header.false_positives.clone(),
         logsource: None,
         fields: BTreeSet::new(),
+        needed: BTreeSet::new(),
         confidence: block
             .as_ref()
             .and_then(|b| b.confidence)
@@ -327,15 +331,6 @@ fn line_of(text: &str, needle: &str) -> usize {
 fn quoted(message: &str) -> String {
     let mut parts = message.split(['\'', '`', '"']);
     parts.nth(1).unwrap_or_default().to_owned()
-}
-
-/// `agent/scope-departure/rule.yml` and `agent/scope-departure.yml` are `agent/scope-departure`.
-fn rule_name(path: &str) -> Text {
-    let path = path
-        .strip_suffix(".yml")
-        .or_else(|| path.strip_suffix(".yaml"))
-        .unwrap_or(path);
-    Text::from(fact::cut(path.strip_suffix("/rule").unwrap_or(path), 200))
 }
 
 /// `attack.t1098.001` and `atlas.aml.t0051` as `T1098.001` and `AML.T0051`; tactics are left out.

@@ -9,6 +9,7 @@ mod block;
 mod correlation;
 mod explain;
 mod load;
+mod naming;
 mod record;
 mod run;
 mod sigma;
@@ -21,10 +22,11 @@ use deedtrail_core::finding::Severity;
 use deedtrail_core::port::mapper::{SigmaLogsource, SourceFacts};
 use serde::Serialize;
 
-use crate::field::{FieldValue, View};
+use crate::field::{FieldValue, View, told_as};
 use block::Block;
 pub use correlation::CorrelationState;
 use correlation::Window;
+pub use naming::{NearNames, rule_name};
 pub(crate) use record::Record;
 pub(crate) use run::ChosenRules;
 
@@ -76,6 +78,8 @@ pub struct Rule {
     pub name: Text,
     /// Id the author gave it.
     pub sigma_id: Option<String>,
+    /// Name its author gave it, for correlations.
+    pub sigma_name: Option<String>,
     pub title: String,
     pub description: String,
     pub severity: Severity,
@@ -87,6 +91,8 @@ pub struct Rule {
     pub logsource: Option<SigmaLogsource>,
     /// Field names it compares or groups by.
     pub fields: BTreeSet<String>,
+    /// Those of them that it cannot match without.
+    needed: BTreeSet<String>,
     confidence: f64,
     block: Option<Block>,
     /// Whether a match is a finding by itself, or only counts for correlations.
@@ -135,10 +141,16 @@ impl RuleSet {
         self.rules.iter().filter(|rule| rule.alone)
     }
 
-    /// The rule of that name or id.
+    /// The rule of that name, of the file at that path below the folder of rules, or whose author gave
+    /// it that id or name.
     pub fn find(&self, name: &str) -> Option<&Rule> {
-        let named = |rule: &&Rule| rule.name == name || rule.sigma_id.as_deref() == Some(name);
-        self.rules.iter().find(named)
+        let filed = rule_name(name);
+        let given = |by_author: &Option<String>| by_author.as_deref() == Some(name);
+        let first = |is_meant: &dyn Fn(&Rule) -> bool| self.rules.iter().find(|it| is_meant(it));
+        first(&|rule| rule.name == name)
+            .or_else(|| first(&|rule| rule.name == filed))
+            .or_else(|| first(&|rule| given(&rule.sigma_id)))
+            .or_else(|| first(&|rule| given(&rule.sigma_name)))
     }
 
     /// What a rule or code detector looks at and what comes of it, for people.
@@ -207,6 +219,15 @@ impl Rule {
     pub fn is_served_by(&self, source: &SourceFacts) -> bool {
         let logsource = self.logsource.as_ref();
         logsource.is_some_and(|wanted| source.sigma.iter().any(|given| serves(wanted, given)))
+    }
+
+    /// Whether a source with these fields, by the names that mappings have, tells what a rule on
+    /// canonical fields cannot match without.
+    pub fn is_told_by(&self, fields: &BTreeSet<String>) -> bool {
+        self.needed.iter().all(|field| {
+            let told_as = told_as(field);
+            told_as.is_empty() || told_as.iter().any(|name| fields.contains(*name))
+        })
     }
 
     /// Whether its matches are findings by themselves, or only count for correlations.

@@ -1,8 +1,9 @@
-//! The only file that knows the Sigma engine: parsing, compiling and matching single events.
+//! The only module that knows the Sigma engine: parsing, compiling and matching single events.
 //!
 //! Windows over several events are ours ([`super::correlation`]), because a finding lists the
 //! events it rests on and late events must not change what a window counts.
 
+mod needed;
 mod possible;
 
 use std::borrow::Cow;
@@ -24,6 +25,7 @@ use rsigma_parser::{
 use super::Subject;
 use super::correlation::{Comparison, Expression, Measure};
 use crate::field::FieldValue;
+use needed::needed_fields;
 
 /// What rules of every sort say about themselves.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,8 @@ pub(super) struct ParsedRule {
     pub header: Header,
     pub logsource: SigmaLogsource,
     pub fields: BTreeSet<String>,
+    /// Those it cannot match without.
+    pub needed: BTreeSet<String>,
     rule: Box<SigmaRule>,
 }
 
@@ -123,6 +127,7 @@ fn rule(mut rule: SigmaRule) -> ParsedRule {
     });
     ParsedRule {
         fields: compared.map(|(name, _)| name.to_owned()).collect(),
+        needed: needed_fields(&rule),
         logsource: SigmaLogsource {
             product: rule.logsource.product.clone(),
             service: rule.logsource.service.clone(),

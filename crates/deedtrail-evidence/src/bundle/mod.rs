@@ -3,6 +3,7 @@
 //! The format is specified in `docs/reference/evidence-format.md`.
 
 mod archive;
+mod completeness;
 mod custody;
 mod export;
 mod policy;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use archive::{ArchiveError, FILE_COUNT_MAX};
+pub use completeness::held_back;
 pub use export::{BundleError, BundleRequest, Witnessed, to_bytes, write};
 pub use policy::Cosigned;
 pub use stamps::{StampError, Stamped};

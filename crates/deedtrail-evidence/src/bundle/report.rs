@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use deedtrail_core::time::Timestamp;
 
+use super::completeness::held_back;
 use super::export::Added;
 use super::{Cosigned, Manifest, custody};
 use crate::timestamp::{Stamp, Token};
@@ -127,7 +128,19 @@ fn completeness(statement: Option<&[u8]>) -> String {
         return String::new();
     };
     let text = escaped(&String::from_utf8_lossy(statement));
-    format!("<h2>What is known to be missing</h2>\n<pre>{text}</pre>\n")
+    let held = held_back(statement).into_iter();
+    let held: String = held
+        .map(|said| format!("<li>{}</li>\n", escaped(&said)))
+        .collect();
+    let held = if held.is_empty() {
+        held
+    } else {
+        format!(
+            "<h2>What exceptions to rules held back</h2>\n<p>Somebody answers for these matches; they \
+             are no findings. The statement below names the newest.</p>\n<ul>\n{held}</ul>\n"
+        )
+    };
+    format!("{held}<h2>What is known to be missing</h2>\n<pre>{text}</pre>\n")
 }
 
 pub(super) fn escaped(text: &str) -> String {

@@ -89,7 +89,7 @@ fn a_bundle(root: &Path) -> Files {
             policy,
             checkpoint: Some(format!("{note}{line}")),
         }),
-        completeness: Some(b"{}\n".to_vec()),
+        completeness: Some(br#"{"held_back":[{"says":"<b>2 matches</b>"},{}]}"#.to_vec()),
         stamps: vec![],
         names: BTreeMap::new(),
         extra: BTreeMap::new(),
@@ -288,6 +288,10 @@ fn a_bundle_says_who_vouches_and_who_decided() {
         page.contains("finding decided: 7") && page.contains("2023-11-14T22:13:20"),
         "{page}"
     );
+    assert!(
+        page.contains("<li>&lt;b&gt;2 matches&lt;/b&gt;</li>"),
+        "{page}"
+    );
 
     let (program, file) = (root.path().join("v.py"), root.path().join("b.zip"));
     std::fs::write(&program, VERIFIER).unwrap();
@@ -301,6 +305,10 @@ fn a_bundle_says_who_vouches_and_who_decided() {
     let (code, text) = said(&["--witness", &seven]);
     assert!(
         code == Some(0) && text.contains("witnessed by witness.example/w at 2023"),
+        "{text}"
+    );
+    assert!(
+        text.contains("as the exporter says: <b>2 matches</b>\n"),
         "{text}"
     );
     let (code, text) = said(&["--witness", &eight]);

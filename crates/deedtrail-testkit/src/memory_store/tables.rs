@@ -110,6 +110,9 @@ impl Derived {
             let key = (exception.tenant.clone(), exception.number);
             self.exceptions.insert(key, exception.clone());
         }
+        if let Some(before) = progress.exceptions_over_before {
+            self.exceptions.retain(|_, it| it.over() >= before);
+        }
     }
 
     pub(super) fn save(&mut self, progress: &Progress) {

@@ -28,7 +28,8 @@ fn exception(tenant: &str, number: u32) -> RuleException {
     }
 }
 
-/// They come back the newest first; a change of one replaces it; a rebuild forgets.
+/// They come back the newest first; a change of one replaces it; one that was over for long goes; a
+/// rebuild forgets.
 pub(super) fn exceptions_are_kept(store: &dyn Store) -> Outcome {
     let save = |exceptions: Vec<RuleException>| {
         store.save(Progress {
@@ -45,7 +46,7 @@ pub(super) fn exceptions_are_kept(store: &dyn Store) -> Outcome {
         store.exceptions(&tenant)?,
         [second_one.clone(), first.clone()]
     );
-    assert_eq!(store.exceptions(&elsewhere.tenant)?, [elsewhere]);
+    assert_eq!(store.exceptions(&elsewhere.tenant)?, [elsewhere.clone()]);
     let held = RuleException {
         effect: ExceptionEffect {
             held_back: 7,
@@ -54,10 +55,36 @@ pub(super) fn exceptions_are_kept(store: &dyn Store) -> Outcome {
             last_event: None,
             newest: Vec::new(),
         },
-        ..first
+        ..first.clone()
     };
     save(vec![held.clone()])?;
-    assert_eq!(store.exceptions(&tenant)?, [second_one, held]);
+    assert_eq!(
+        store.exceptions(&tenant)?,
+        [second_one.clone(), held.clone()]
+    );
+    let ended = RuleException {
+        ended: Some(Signed {
+            by: "ana".into(),
+            at: second(50),
+        }),
+        ..held
+    };
+    save(vec![ended.clone()])?;
+    let left_over = |before| {
+        store.save(Progress {
+            through: 1,
+            exceptions_over_before: Some(second(before)),
+            ..Progress::default()
+        })?;
+        store.exceptions(&tenant)
+    };
+    assert_eq!(left_over(50)?, [second_one.clone(), ended]);
+    assert_eq!(left_over(51)?, [second_one.clone()]);
+    assert_eq!(left_over(100)?, [second_one]);
+    assert_eq!(store.exceptions(&elsewhere.tenant)?.len(), 1);
+    assert_eq!(left_over(101)?, []);
+    assert_eq!(store.exceptions(&elsewhere.tenant)?, []);
+    save(vec![first])?;
     store.forget_derived()?;
     assert_eq!(store.exceptions(&tenant)?, []);
     Ok(())

@@ -24,7 +24,6 @@ mod witness;
 pub(crate) use ask::{Asked, cursor, id, next_cursor, shortened, time};
 pub(crate) use exceptions::number;
 pub(crate) use health::ReportGate;
-pub(crate) use rules::Waiting;
 
 use axum::Json;
 

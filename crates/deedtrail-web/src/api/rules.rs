@@ -1,8 +1,5 @@
 //! `/v1/rules`: which are in force, reading them again, trying them over history.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -60,24 +57,6 @@ struct BacktestAsked {
     text: Option<String>,
     from: Option<String>,
     to: Option<String>,
-}
-
-/// Work goes on while somebody waits for it: dropped with the request when its client goes.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting(Arc<AtomicBool>);
-
-impl Waiting {
-    /// Asks whether somebody still waits.
-    pub(crate) fn asker(&self) -> impl Fn() -> bool + Send + use<> {
-        let gone = Arc::clone(&self.0);
-        move || !gone.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 impl List {
@@ -142,9 +121,7 @@ pub(super) async fn backtest(
         "{\"rule\": \"code/dormant\", \"from\": \"2026-10-01\"} or {\"text\": \"title: …\"}";
     let asked: BacktestAsked = ask::said(&body, example)?;
     let (from, to) = ask::window(asked.from.as_deref(), asked.to.as_deref())?;
-    let waiting = Waiting::default();
-    let goes_on = waiting.asker();
-    let run = move |app: &App| {
+    let run = move |app: &App, goes_on: &dyn Fn() -> bool| {
         let tried = match (&asked.text, &asked.rule) {
             (Some(text), name) => Tried::Draft {
                 name: name.as_deref(),
@@ -157,7 +134,7 @@ pub(super) async fn backtest(
                 ));
             }
         };
-        Ok(app.backtest_rule(&principal, tried, TriedRange { from, to }, &goes_on)?)
+        Ok(app.backtest_rule(&principal, tried, TriedRange { from, to }, goes_on)?)
     };
-    shared.attempt(run).await.map(Json)
+    shared.attempt_while_awaited(run).await.map(Json)
 }

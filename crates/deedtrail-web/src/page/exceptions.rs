@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::rules::rule_address;
 use super::{Chrome, Failure, Section, show};
-use crate::api::{Asked, Waiting, number, time};
+use crate::api::{Asked, number, time};
 use crate::problem::Problem;
 use crate::state::Shared;
 use crate::view::{Moment, Shown, grouped};
@@ -251,15 +251,13 @@ pub(super) async fn preview(
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Result<Response, Failure> {
     let wanted = Wanted::read(&pairs)?;
-    let waiting = Waiting::default();
-    let goes_on = waiting.asker();
-    let load = move |app: &App| -> Result<_, Problem> {
+    let load = move |app: &App, goes_on: &dyn Fn() -> bool| -> Result<_, Problem> {
         let reader = principal.reading();
-        let preview = app.preview_exception(&reader, &wanted.draft()?, &goes_on)?;
+        let preview = app.preview_exception(&reader, &wanted.draft()?, goes_on)?;
         let chrome = Chrome::load(app, &reader, Section::Findings)?;
         Ok(preview_page(chrome, &wanted, &preview))
     };
-    let page = shared.attempt(load).await?;
+    let page = shared.attempt_while_awaited(load).await?;
     Ok(show(&page))
 }
 

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::rule_backtest::{BacktestError, Tried, TriedRange};
+use deedtrail_app::rule_name::UnknownRule;
 use deedtrail_app::rule_score::RuleScore;
 use deedtrail_app::rule_set::InForce;
 use deedtrail_core::port::store::Scope;
@@ -16,7 +17,7 @@ use serde::Deserialize;
 use super::backtest_view::BacktestView;
 use super::exceptions::ExceptionRow;
 use super::{Chrome, Failure, Section, query_string, show};
-use crate::api::{Asked, Waiting, time};
+use crate::api::{Asked, time};
 use crate::config::FORM_BYTES_MAX;
 use crate::problem::Problem;
 use crate::state::Shared;
@@ -174,17 +175,15 @@ pub(super) async fn try_one(
     Extension(principal): Extension<Principal>,
     Form(form): Form<TryForm>,
 ) -> Result<Response, Failure> {
-    let waiting = Waiting::default();
-    let goes_on = waiting.asker();
-    let run = move |app: &App| -> Result<_, Problem> {
+    let run = move |app: &App, goes_on: &dyn Fn() -> bool| -> Result<_, Problem> {
         let mut page = load(app, &principal, &form.name)?;
         let tried = Tried::Known(&form.name);
-        let report = app.backtest_rule(&principal, tried, form.range()?, &goes_on)?;
+        let report = app.backtest_rule(&principal, tried, form.range()?, goes_on)?;
         page.result = Some(BacktestView::new(&report));
         (page.from, page.to) = (form.from, form.to);
         Ok(page)
     };
-    let page = shared.attempt(run).await?;
+    let page = shared.attempt_while_awaited(run).await?;
     Ok(show(&page))
 }
 
@@ -204,9 +203,7 @@ pub(super) async fn try_draft(
     Extension(principal): Extension<Principal>,
     Form(form): Form<TryForm>,
 ) -> Result<Response, Failure> {
-    let waiting = Waiting::default();
-    let goes_on = waiting.asker();
-    let run = move |app: &App| -> Result<_, Problem> {
+    let run = move |app: &App, goes_on: &dyn Fn() -> bool| -> Result<_, Problem> {
         // Browsers send line breaks as CR LF.
         let text = form.text.replace("\r\n", "\n");
         let (range, form) = (form.range()?, TryForm { text, ..form });
@@ -214,7 +211,7 @@ pub(super) async fn try_draft(
             name: Some(&form.name),
             text: &form.text,
         };
-        let (result, problem) = match app.backtest_rule(&principal, tried, range, &goes_on) {
+        let (result, problem) = match app.backtest_rule(&principal, tried, range, goes_on) {
             Ok(report) => (Some(BacktestView::new(&report)), None),
             Err(error @ (BacktestError::Mistakes(_) | BacktestError::Empty)) => {
                 (None, Some(Shown::cut(&error.to_string(), 2_000)))
@@ -227,7 +224,7 @@ pub(super) async fn try_draft(
             ..draft_page(app, &principal, form)?
         })
     };
-    let page = shared.attempt(run).await?;
+    let page = shared.attempt_while_awaited(run).await?;
     let mut response = show(&page);
     if page.problem.is_some() {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
@@ -250,6 +247,9 @@ fn draft_page(app: &App, principal: &Principal, form: TryForm) -> Result<DraftPa
 
 fn load(app: &App, principal: &Principal, name: &str) -> Result<RulePage, Problem> {
     let in_force = app.in_force();
+    let filed = in_force.rules.find(name);
+    let filed = filed.map_or_else(|| name.to_owned(), |rule| rule.name.to_string());
+    let name = filed.as_str();
     let explained = match name.strip_prefix("sequence/") {
         Some(id) => in_force.sequences.text_of(id),
         None => in_force.rules.explain(name, &app.ports.mapper.sources()),
@@ -260,13 +260,13 @@ fn load(app: &App, principal: &Principal, name: &str) -> Result<RulePage, Proble
         Ok(scores.iter().any(|score| score.rule == name))
     };
     if explained.is_none() && !has_found()? {
+        let unknown = UnknownRule::new(name, &in_force.rules, &in_force.sequences);
+        let (name, near) = (crate::api::shortened(name), unknown.near());
+        let end = if near.is_empty() { "." } else { "" };
         return Err(Problem::not_found(format!(
-            "No rule is called `{}`. The list of rules names them all.",
-            crate::api::shortened(name)
+            "No rule is called `{name}`{near}{end} The list of rules names them all."
         )));
     }
-    let filed = in_force.rules.find(name);
-    let filed = filed.map_or_else(|| name.to_owned(), |rule| rule.name.to_string());
     let now = app.ports.clock.now();
     let exceptions = app.exceptions_to(principal, &filed)?;
     Ok(RulePage {

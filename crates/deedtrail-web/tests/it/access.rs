@@ -107,7 +107,7 @@ async fn every_endpoint_wants_its_own_scope() {
 }
 
 /// Address of a new link for a person.
-fn link(caller: &Caller, person: &str, scopes: &[Scope]) -> String {
+pub(crate) fn link(caller: &Caller, person: &str, scopes: &[Scope]) -> String {
     let local = Principal::local();
     let secret = caller
         .app
@@ -116,13 +116,13 @@ fn link(caller: &Caller, person: &str, scopes: &[Scope]) -> String {
 }
 
 /// The session cookie an answer sets.
-fn cookie(answer: &Answer) -> String {
+pub(crate) fn cookie(answer: &Answer) -> String {
     let cookie = answer.header("set-cookie");
     cookie.split(';').next().unwrap().to_owned()
 }
 
 /// How a page answers a browser with this cookie.
-async fn visit(caller: &Caller, address: &str, cookie: &str) -> Answer {
+pub(crate) async fn visit(caller: &Caller, address: &str, cookie: &str) -> Answer {
     let headers = [("cookie", cookie)];
     caller
         .send(with_headers("GET", address, &headers, ""))

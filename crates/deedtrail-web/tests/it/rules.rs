@@ -128,3 +128,26 @@ async fn an_exception_is_measured_before_it_is_made() {
     let unknown = caller.get("/v1/rule-exceptions/9/held-back").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_name_that_is_no_rules_is_told_what_comes_near() {
+    let caller = Caller::new(Sample::story());
+    for (name, says) in [
+        (
+            "code/dormnat",
+            "did you mean <code>code/dormant</code>? The list",
+        ),
+        (
+            "dormant",
+            "did you mean <code>code/dormant</code>? The list",
+        ),
+        (
+            "nothing+of+the+kind",
+            "<code>nothing of the kind</code>. The list",
+        ),
+    ] {
+        let page = caller.get(&format!("/rule?name={name}")).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{name}");
+        assert!(page.text().contains(says), "{name}: {}", page.text());
+    }
+}

@@ -13,7 +13,10 @@ pub(crate) enum RuleCommand {
     /// List the rules in force
     List,
     /// Run rule folders' fires/quiet fixtures (default: all built-in rules)
-    Test { folders: Vec<PathBuf> },
+    Test {
+        /// Folders with `rule.yml`, `fires.ndjson` and `quiet.ndjson`
+        folders: Vec<PathBuf>,
+    },
     /// Put each record of files through mapping and the rules in force, by itself and without
     /// history: what a rule sees of it, and what comes of it
     Try {
@@ -28,7 +31,11 @@ pub(crate) enum RuleCommand {
     /// before they are enabled; nothing is changed
     Backtest(Backtest),
     /// Say what a rule looks at, when it fires and what it means
-    Explain { id: String },
+    Explain {
+        /// As `rule list` or a finding names it; its path below the folder of rules, or its Sigma id
+        #[arg(value_name = "NAME")]
+        id: String,
+    },
     /// Except what somebody answers for from a rule, until a day: it is counted and not told
     ///
     /// Takes effect with the next event; what was found before stays. The exception and whoever made
@@ -80,10 +87,11 @@ impl RuleCommand {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Backtest {
-    /// Folder of rule files to test alone (default: the rules in force)
-    pub(crate) folder: Option<PathBuf>,
-    /// Count the findings of this rule or code detector only
-    #[arg(long, conflicts_with = "folder", value_name = "ID")]
+    /// File of rules, or folder of such files, to test alone (default: the rules in force)
+    #[arg(value_name = "PATH")]
+    pub(crate) own: Option<PathBuf>,
+    /// Count the findings of this rule in force, code detector or `sequence/ID` only
+    #[arg(long, conflicts_with = "own", value_name = "NAME")]
     pub(crate) rule: Option<String>,
     #[command(flatten)]
     pub(crate) range: Range,
@@ -120,7 +128,7 @@ pub(crate) struct Coverage {
     #[arg(long, conflicts_with_all = ["navigator", "atlas_navigator"])]
     pub(crate) fields: bool,
     /// With --fields: only this rule
-    #[arg(long, requires = "fields", value_name = "ID")]
+    #[arg(long, requires = "fields", value_name = "NAME")]
     pub(crate) rule: Option<String>,
     /// With --fields: what is read before only tells what was known by then
     #[command(flatten)]

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use deedtrail_app::pipeline::{
     self, BACKTEST_FINDINGS_MAX, Backtest, BacktestPlan, Counted, Detection, ExceptionInTrial,
 };
@@ -22,15 +21,19 @@ use crate::output::Console;
 use crate::rules::{self, Loaded};
 use crate::targets;
 
+/// Rules that are named before the log is read; more are counted.
+const NAMED_MAX: usize = 3;
+
 pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted) -> anyhow::Result<Ended> {
-    let (rules, names) = match &wanted.folder {
-        Some(folder) => {
-            let folder = context.folder.join(folder);
-            let found = folder.canonicalize();
-            of_folder(&found.with_context(|| format!("{}", folder.display()))?)?
+    let (rules, names) = match &wanted.own {
+        Some(own) => {
+            let path = context.path(own);
+            let config = &context.instance.config;
+            of_path(&path, config.rules.as_deref())?
         }
         None => in_force(context, wanted.rule.as_deref())?,
     };
+    let tested = tested(&names);
     let (detection, key) = detection(context, rules)?;
     let app = Arc::clone(&context.instance.app);
     let plan = BacktestPlan {
@@ -38,7 +41,7 @@ pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted) -> anyhow::Result<
         ..plan(names, &wanted.range)?
     };
     context.console.say(format_args!(
-        "reading {} log entries once more; nothing is changed …",
+        "reading {} log entries once more{tested}; nothing is changed …",
         app.ports.log.end()
     ))?;
     let began = app.ports.clock.now();
@@ -112,14 +115,30 @@ pub(super) fn in_force(
     Ok((Arc::clone(&in_force.rules), names))
 }
 
-/// The rules of a folder alone, before they are enabled; a mistake among them is an error.
-fn of_folder(folder: &Path) -> anyhow::Result<(Arc<RuleSet>, BTreeSet<Text>)> {
-    let Loaded { rules, problems } = rules::load_only(folder)?;
+/// The rules of a file or folder alone, before they are enabled; a mistake among them is an error.
+fn of_path(path: &Path, in_force: Option<&Path>) -> anyhow::Result<(Arc<RuleSet>, BTreeSet<Text>)> {
+    let Loaded { rules, problems } = rules::load_only(path, in_force)?;
     let wrong: Vec<String> = problems.iter().map(ToString::to_string).collect();
     anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     let names: BTreeSet<Text> = rules.findings().map(|rule| rule.name.clone()).collect();
-    anyhow::ensure!(!names.is_empty(), "no rule in {}", folder.display());
+    anyhow::ensure!(
+        !names.is_empty(),
+        "no rule in {} whose matches are findings",
+        path.display()
+    );
     Ok((Arc::new(rules), names))
+}
+
+/// By what names rules are tested, as far as they can be read at a glance.
+fn tested(names: &BTreeSet<Text>) -> String {
+    match names.len() {
+        0 => String::new(),
+        1..=NAMED_MAX => {
+            let names: Vec<&str> = names.iter().map(Text::as_str).collect();
+            format!(" with {}", names.join(", "))
+        }
+        more => format!(" with {more} rules"),
+    }
 }
 
 fn tell(context: &mut Context<'_>, report: &Backtest, took_ms: i64) -> anyhow::Result<()> {

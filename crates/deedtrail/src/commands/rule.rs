@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use deedtrail_app::rule_name::UnknownRule;
 use deedtrail_app::rule_set::{OwnRules, RuleBook};
 use deedtrail_app::rule_test::{RuleCheck, RuleFolder};
 use deedtrail_app::rule_try::{Tried, try_each};
+use deedtrail_charter::Library;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::Mapper as _;
+use deedtrail_detect::rule::rule_name;
 use deedtrail_detect::{RuleFile, RuleSet};
 use deedtrail_sources::Registry;
 use serde_json::json;
@@ -35,13 +38,12 @@ pub(super) fn run(
                 Some(sequence) => explain_sequence(config, sequence)?,
                 None => set.explain(id, &registry.sources()),
             };
-            let text = text.ok_or_else(|| {
-                anyhow::anyhow!("no rule is called `{id}`; see `deedtrail rule list`")
-            })?;
-            console.lines(&text)?;
+            console.lines(&text.map_or_else(|| unknown(config, set, id), Ok)?)?;
             Ok(Ended::Done)
         }
-        RuleCommand::Test { folders } => test(folders, &registry, console),
+        RuleCommand::Test { folders } => {
+            test((folders, config.rules.as_deref()), &registry, console)
+        }
         RuleCommand::Try { files, source } => {
             let names = registry.sources().into_iter().map(|facts| facts.name);
             let source = source.as_deref().map(|name| known_source(name, names));
@@ -64,19 +66,31 @@ pub(super) fn run(
     }
 }
 
-/// What an unsafe sequence of this build or of the operator's folder says.
-fn explain_sequence(config: &Config, id: &str) -> anyhow::Result<Option<String>> {
+/// Fails with the names that may have been meant.
+fn unknown(config: &Config, rules: &RuleSet, wanted: &str) -> anyhow::Result<String> {
+    let sequences = sequences(config)?;
+    Err(UnknownRule::new(wanted, rules, &sequences).into())
+}
+
+/// The unsafe sequences of this build and of the operator's folder.
+fn sequences(config: &Config) -> anyhow::Result<Arc<Library>> {
     let read = Folders::of(config).all()?;
     let compiled = RuleBook::default().compile(&OwnRules {
         sequences: read.own.sequences,
         ..OwnRules::default()
     });
-    let place = if compiled.sequences.is_own(id) {
+    Ok(compiled.sequences)
+}
+
+/// What an unsafe sequence of this build or of the operator's folder says.
+fn explain_sequence(config: &Config, id: &str) -> anyhow::Result<Option<String>> {
+    let sequences = sequences(config)?;
+    let place = if sequences.is_own(id) {
         "\nof the folder that `sequences` names\n"
     } else {
         ""
     };
-    let text = compiled.sequences.text_of(id);
+    let text = sequences.text_of(id);
     Ok(text.map(|text| format!("{text}{place}")))
 }
 
@@ -173,7 +187,11 @@ fn say_tried(record: &Tried, console: &mut Console) -> anyhow::Result<()> {
 }
 
 /// Runs fixtures: those of this build's rules together, or each given folder's by itself.
-fn test(folders: &[PathBuf], registry: &Registry, console: &mut Console) -> anyhow::Result<Ended> {
+fn test(
+    (folders, in_force): (&[PathBuf], Option<&Path>),
+    registry: &Registry,
+    console: &mut Console,
+) -> anyhow::Result<Ended> {
     let mut failed = 0;
     let mut checked = 0;
     if folders.is_empty() {
@@ -185,7 +203,7 @@ fn test(folders: &[PathBuf], registry: &Registry, console: &mut Console) -> anyh
         }
     }
     for path in folders {
-        let folder = read(path)?;
+        let folder = read(path, in_force)?;
         let file = RuleFile {
             path: format!("{}/rule.yml", folder.name),
             text: folder.rule.clone(),
@@ -208,19 +226,19 @@ fn test(folders: &[PathBuf], registry: &Registry, console: &mut Console) -> anyh
     })
 }
 
-/// A folder with `rule.yml`, `fires.ndjson` and `quiet.ndjson`.
-fn read(path: &Path) -> anyhow::Result<RuleFolder> {
-    let path = path
-        .canonicalize()
-        .with_context(|| format!("{}", path.display()))?;
+/// A folder with `rule.yml`, `fires.ndjson` and `quiet.ndjson`, or its `rule.yml`.
+fn read(path: &Path, in_force: Option<&Path>) -> anyhow::Result<RuleFolder> {
+    let path = rules::canonical(path)?;
+    let is_rule = path.is_file() && path.ends_with("rule.yml");
+    let folder = path.parent().filter(|_| is_rule).unwrap_or(&path);
     let file = |name: &str| {
-        let file = path.join(name);
+        let file = folder.join(name);
         std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
     };
-    let names: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-    let name = names[names.len().saturating_sub(2)..].join("/");
+    let in_force = in_force.and_then(|folder| folder.canonicalize().ok());
+    let name = rules::path_in_force(folder, "rule.yml", in_force.as_deref());
     Ok(RuleFolder {
-        name,
+        name: rule_name(&name).to_string(),
         rule: String::from_utf8_lossy(&file("rule.yml")?).into_owned(),
         fires: file("fires.ndjson")?,
         quiet: file("quiet.ndjson")?,

@@ -195,6 +195,65 @@ fn bad_exceptions_and_backtests_say_what_to_do() {
 }
 
 #[test]
+fn a_rule_is_tested_under_the_name_it_has_in_force() {
+    let folder = folder();
+    make_key(&folder, "e-1");
+    let draft = folder.write("draft.yml", RULE);
+    let own = folder.path("rules").join("own");
+    for (path, name) in [
+        (own.join("made/rule.yml"), "own/made"),
+        (own.join("made"), "own/made"),
+        (own, "own/made"),
+        (draft, "draft"),
+    ] {
+        let report = folder.json(&["rule", "backtest", path.to_str().unwrap()]);
+        let by_rule = &report[0]["by_rule"];
+        assert_eq!(by_rule[0]["name"], name, "{path:?}: {by_rule}");
+        assert_eq!(report[0]["findings"], 1, "{path:?}");
+    }
+    for name in ["own/made", "own/made/rule.yml", "own/made.yml"] {
+        let report = folder.json(&["rule", "backtest", "--rule", name]);
+        assert_eq!(report[0]["by_rule"][0]["name"], "own/made", "{name}");
+        let text = folder.ok(&["rule", "explain", name]);
+        assert!(text.starts_with("own/made: Key made"), "{text}");
+    }
+    // An exception to the name holds in the trial of the file.
+    let day = next_month(&folder);
+    folder.ok(&except(&day, "own/made/rule.yml", "actor=an*"));
+    let file = folder.path("rules").join("own/made/rule.yml");
+    let report = folder.json(&["rule", "backtest", file.to_str().unwrap()]);
+    assert_eq!(
+        report[0]["exceptions"][0]["would_hold_back"], 1,
+        "{report:?}"
+    );
+
+    let notes = folder.write("notes.txt", "title: no rule");
+    let nowhere = folder.path("nowhere.yml");
+    for (arguments, words) in [
+        (
+            vec!["backtest", notes.to_str().unwrap()],
+            "the name of one ends in .yml",
+        ),
+        (
+            vec!["backtest", nowhere.to_str().unwrap()],
+            "nowhere.yml: No such file",
+        ),
+        (
+            vec!["backtest", "--rule", "made"],
+            "did you mean `own/made`",
+        ),
+        (
+            vec!["explain", "/etc/rules/own/made/rule.yml"],
+            "did you mean `own/made`",
+        ),
+    ] {
+        let output = folder.run(&[&["rule"][..], &arguments[..]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(words), "{said}");
+    }
+}
+
+#[test]
 fn coverage_names_techniques_and_writes_layers_for_both_navigators() {
     let folder = folder();
     let of = |all: &[Value], id: &str| {

@@ -74,6 +74,9 @@ pub struct Progress {
     pub charters: Vec<CharterRecord>,
     /// Exceptions to rules that are new, ended, or held something back, whole.
     pub exceptions: Vec<RuleException>,
+    /// Exceptions that were over before then go, with what they held back; carried out after
+    /// `exceptions`.
+    pub exceptions_over_before: Option<Timestamp>,
     /// What is known of the behaviour of identities that acted.
     pub behaviours: Vec<IdentityBehaviour>,
     /// What budgets of alerts would let through, by tenant.

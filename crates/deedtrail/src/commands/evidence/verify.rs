@@ -245,6 +245,10 @@ fn tell(
             verified.withheld
         ))?;
     }
+    let statement = verified.completeness.as_deref();
+    for said in statement.map(bundle::held_back).unwrap_or_default() {
+        console.line(format_args!("as the exporter says: {said}"))?;
+    }
     console.line(format_args!("signed by {}", verified.verifier_key))?;
     for (key, time_s) in vouching {
         match time_s {
