@@ -108,7 +108,7 @@ fn a_finding_is_decided_and_filtered_from_the_command_line() {
     let unknown = folder.run(&["finding", "decide", id, "--disposition", "fine"]);
     assert_eq!(unknown.status.code(), Some(2));
     for unsaid in [&[][..], &["--note", "a drill"], &["--status", "closed"]] {
-        let refused = folder.run(&[&["finding", "decide", id], unsaid].concat());
+        let refused = folder.run(&[&["finding", "decide", id][..], unsaid].concat());
         let said = String::from_utf8(refused.stderr).unwrap();
         assert_eq!(refused.status.code(), Some(1), "{said}");
         assert!(said.contains("benign, coerced, intrusion"), "{said}");
