@@ -202,7 +202,9 @@ fn run(mut pipeline: Pipeline, inbox: &Receiver<Request>, processing: &Processin
         tracing::error!(%error, "processing stopped; it is tried again in {} s", RETRY.as_secs());
         processing.fail(error.to_string());
         match inbox.recv_timeout(RETRY) {
-            Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                return leave(&mut pipeline, processing);
+            }
             Ok(Request::Rebuild(done)) => answer(&done, Err(WorkerError(error.to_string()))),
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -210,6 +212,25 @@ fn run(mut pipeline: Pipeline, inbox: &Receiver<Request>, processing: &Processin
             pipeline = fresh;
             pipeline.is_rebuilding()
         });
+    }
+}
+
+/// Tries what failed once more on the way out: whoever frees a full disk and stops the server at once
+/// is told of no trouble that is over.
+fn leave(pipeline: &mut Pipeline, processing: &Processing) {
+    // A commit that failed beside it says so at the first look.
+    let fresh = pipeline.reopened().or_else(|_| pipeline.reopened());
+    let left = fresh.and_then(|mut fresh| {
+        if !fresh.is_rebuilding()? {
+            fresh.step()?;
+            fresh.settle()?;
+        }
+        processing.reach(&fresh);
+        Ok(())
+    });
+    if let Err(error) = left {
+        tracing::error!(%error, "processing failed again");
+        processing.fail(error.to_string());
     }
 }
 

@@ -178,6 +178,37 @@ fn stopping_ends_and_tells_though_the_last_commit_failed() {
 }
 
 #[test]
+fn stopping_when_the_trouble_is_over_is_no_failure() {
+    let sample = Sample::empty();
+    let (app, pipeline) = failing(&sample, 1, 0);
+    let worker = Worker::start(pipeline, &app.processing).unwrap();
+    send(&app, 1, 1);
+    worker.wait_through(sample.log.end()).unwrap();
+    sample.clock.advance(10 * Timestamp::MINUTE_US);
+    while app.processing.error().is_none() {
+        std::thread::yield_now();
+    }
+    worker.stop().unwrap();
+    assert_eq!(app.processing.error().map(|error| error.to_string()), None);
+    assert_eq!(sample.archive.covered(), sample.log.end());
+}
+
+#[test]
+fn stopping_while_the_trouble_lasts_tells_it() {
+    let sample = Sample::empty();
+    let (app, pipeline) = failing(&sample, i64::MAX, 0);
+    let worker = Worker::start(pipeline, &app.processing).unwrap();
+    send(&app, 1, 1);
+    worker.wait_through(sample.log.end()).unwrap();
+    sample.clock.advance(10 * Timestamp::MINUTE_US);
+    while app.processing.error().is_none() {
+        std::thread::yield_now();
+    }
+    let told = worker.stop().unwrap_err();
+    assert!(told.to_string().contains("the disk is full"), "{told}");
+}
+
+#[test]
 fn closing_tries_a_failed_commit_once_more() {
     let sample = Sample::empty();
     let (app, mut pipeline) = failing(&sample, 1, 0);
