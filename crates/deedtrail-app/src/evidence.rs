@@ -15,6 +15,7 @@ use crate::App;
 use crate::access::{Principal, acting_as};
 use crate::completeness::Completeness;
 use crate::custody::{Deed, Whose};
+use crate::retention;
 use crate::timeline::{IdentityFile, ReadingError, alias_uids};
 
 /// Most events one bundle holds; a narrower time range is asked for beyond it.
@@ -83,7 +84,8 @@ impl App {
         })?;
         if events.is_empty() {
             // Nothing is taken out: nothing is taken down.
-            return Err(ReadingError::NoEvents { title });
+            let left = retention::last(&self.ports)?.map(|left| left.at);
+            return Err(ReadingError::NoEvents { title, left });
         }
         events.sort_by_key(|event| (event.time_effective, event.log_seq, event.ordinal));
         if secrets == Secrets::Withheld {

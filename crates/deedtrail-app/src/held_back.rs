@@ -85,7 +85,7 @@ impl HeldBackStatement {
             None => format!("until {}", self.expires),
         };
         let (rule, number) = (&self.rule, self.exception);
-        let mut words = format!(
+        let words = format!(
             "{} of {rule} were held back by exception {number} (owner {}, {until}): they are no findings",
             match self.matches {
                 1 => "1 match".to_owned(),
@@ -93,13 +93,13 @@ impl HeldBackStatement {
             },
             self.owner
         );
-        if self.held_back > self.kept {
-            words.push_str(&format!(
-                "; older ones are only counted ({}), and may be of this identity too",
-                self.held_back - self.kept
-            ));
+        if self.held_back <= self.kept {
+            return words;
         }
-        words
+        format!(
+            "{words}; older ones are only counted ({}), and may be of this identity too",
+            self.held_back - self.kept
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use deedtrail_charter::Library;
 use deedtrail_core::Text;
@@ -141,6 +141,7 @@ impl App {
         goes_on: &dyn Fn() -> bool,
     ) -> Result<Backtest, BacktestError> {
         principal.require(Scope::Read)?;
+        let turn = self.turn()?;
         let in_force = self.in_force();
         let (rules, names) = match tried {
             Tried::Known(name) => {
@@ -157,7 +158,18 @@ impl App {
         exceptions
             .retain(|it| names.contains(&it.rule) && it.status(now) == ExceptionStatus::InForce);
         let plan = plan(names, range, exceptions)?;
-        self.read_again(rules, plan, SERVED_SECONDS_MAX, goes_on)
+        self.read_again((rules, turn), plan, SERVED_SECONDS_MAX, goes_on)
+    }
+
+    /// One at a time: waits for nobody.
+    fn turn(&self) -> Result<MutexGuard<'_, ()>, BacktestError> {
+        let trials = self.trials.as_ref().ok_or(BacktestError::Nowhere)?;
+        match trials.turn.try_lock() {
+            Ok(turn) => Ok(turn),
+            // One that broke off left nothing behind.
+            Err(TryLockError::Poisoned(broken)) => Ok(broken.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(BacktestError::Busy),
+        }
     }
 
     /// What an exception would hold back of the history of this log, before it is made.
@@ -187,7 +199,7 @@ impl App {
         };
         let names = BTreeSet::from([rule]);
         let plan = plan(names, TriedRange::default(), vec![exception])?;
-        let rules = self.rules();
+        let rules = (self.rules(), self.turn()?);
         let report = self.read_again(rules, plan, PREVIEW_SECONDS_MAX, goes_on)?;
         let effect = report.exceptions.first().cloned();
         let effect = effect.ok_or(BacktestError::Nowhere)?;
@@ -202,13 +214,12 @@ impl App {
 
     fn read_again(
         &self,
-        rules: Arc<RuleSet>,
+        (rules, _turn): (Arc<RuleSet>, MutexGuard<'_, ()>),
         plan: BacktestPlan,
         seconds_max: i64,
         goes_on: &dyn Fn() -> bool,
     ) -> Result<Backtest, BacktestError> {
         let trials = self.trials.as_ref().ok_or(BacktestError::Nowhere)?;
-        let _turn = trials.turn.try_lock().map_err(|_| BacktestError::Busy)?;
         let detection = Detection {
             rules,
             settings: self.detection.clone(),

@@ -5,7 +5,7 @@
 //! with the product is that of the version that runs.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use deedtrail_charter::Library;
@@ -258,6 +258,11 @@ impl Current {
         }
     }
 
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        let changing = self.changing.lock();
+        changing.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, in_force: InForce) -> Arc<InForce> {
         let in_force = Arc::new(in_force);
         let mut current = self
@@ -319,9 +324,12 @@ impl App {
     pub fn reload_rules(&self, principal: &Principal) -> Result<Reloaded, ReloadError> {
         principal.require(Scope::Admin)?;
         let folders = self.own_rules.as_ref().ok_or(ReloadError::Nowhere)?;
+        // From the reading on one at a time, or what was read first could be put in force last.
+        let changing = self.current.changing();
         let read = folders.read().map_err(ReloadError::Folder)?;
         self.audit_other(principal, ("rules reloaded", ""), &[])?;
-        let reloaded = self.take_up_rules(principal, &read)?;
+        let reloaded = self.put_in_force(principal, &read)?;
+        drop(changing);
         if reloaded.changed {
             let end = self.ports.log.end();
             self.processing.wait_at_most(end, SETTLED_WITHIN);
@@ -342,14 +350,21 @@ impl App {
         principal: &Principal,
         read: &FoldersRead,
     ) -> Result<Reloaded, ReloadError> {
-        let changing = self.current.changing.lock();
-        let changing = changing.unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.current.changing();
+        self.put_in_force(principal, read)
+    }
+
+    fn put_in_force(
+        &self,
+        principal: &Principal,
+        read: &FoldersRead,
+    ) -> Result<Reloaded, ReloadError> {
         let compiled = self.book.compile(&read.own);
         let known = self.ports.store.setting(IN_FORCE)?;
         let known = known.and_then(|known| serde_json::from_str::<Remembered>(&known).ok());
-        if let Some(known) = known.filter(|known| known.digest == compiled.digest) {
+        let known = known.filter(|known| known.digest == compiled.digest && self.is_in_log(known));
+        if let Some(known) = known {
             let in_force = InForce::new(&compiled, read, Some(known.since));
-            drop(changing);
             return Ok(Reloaded {
                 changed: false,
                 in_force: self.current.set(in_force),
@@ -376,10 +391,21 @@ impl App {
         self.ports.store.put_setting(IN_FORCE, &remembered)?;
         let in_force = InForce::new(&compiled, read, Some(since));
         let in_force = self.current.set(in_force);
-        drop(changing);
         Ok(Reloaded {
             changed: true,
             in_force,
+        })
+    }
+
+    /// Whether the entry that is remembered is there: a log that lost its end may have another one in
+    /// its place.
+    fn is_in_log(&self, known: &Remembered) -> bool {
+        let entries = self.ports.log.read(known.since.sequence, 1);
+        let entry = entries.ok().and_then(|entries| entries.into_iter().next());
+        entry.is_some_and(|entry| {
+            let said = serde_json::from_slice::<RuleSetEntry>(&entry.bytes());
+            let is_same = |said: RuleSetEntry| said.digest == known.digest;
+            entry.entry.note == RULE_SET && said.is_ok_and(is_same)
         })
     }
 }

@@ -21,6 +21,16 @@ const NAMED_MAX: usize = 10;
 /// Identities whose names and aliases are compared with a name that nobody has.
 const NEAR_LOOKED_AT_MAX: usize = 1_000;
 
+/// What may be the reason that there are no events.
+fn left_out(at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| {
+        format!(
+            "; older ones left the archive on {at} by its retention, and the log still has them: raise \
+             `[retention]`, restart, run `deedtrail rebuild`"
+        )
+    })
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum ReadingError {
     #[error(transparent)]
@@ -60,8 +70,12 @@ pub enum ReadingError {
          `--to {from}` asks for what is older"
     )]
     TooMany { limit: usize, from: Timestamp },
-    #[error("{title}: no events in range")]
-    NoEvents { title: String },
+    #[error("{title}: no events in range{}", left_out(*.left))]
+    NoEvents {
+        title: String,
+        /// When events last left the archive by its retention, if they ever did.
+        left: Option<Timestamp>,
+    },
     #[error(
         "entry {0} is no quarantined record; `deedtrail quarantine list` names those there are"
     )]

@@ -34,6 +34,11 @@ pub const TRACE_TEXT_BYTES_MAX: usize = 100;
 pub const DRAFT_EVENTS_MAX: usize = 50;
 /// Largest rule file, bytes. A larger one is a problem and is not loaded.
 pub const RULE_BYTES_MAX: usize = 1 << 20;
+/// Deepest nesting of a rule file: brackets, and words or signs that begin a further level, one in the
+/// other.
+pub const RULE_DEPTH_MAX: usize = 256;
+/// Most regular expressions of one rule: each may take megabytes.
+pub const RULE_PATTERNS_MAX: usize = 32;
 /// Most rules of one set; the rest are problems and are not loaded.
 pub const RULES_MAX: usize = 20_000;
 /// Groups kept over all correlations; beyond it the one unseen for longest is forgotten.

@@ -27,7 +27,7 @@ use crate::config::{Config, FILE_NAME};
 use crate::listeners;
 use crate::rules;
 use crate::signals;
-use crate::system::{SystemClock, SystemEntropy};
+use crate::system::{SystemClock, SystemEntropy, ensure_memory};
 use crate::targets;
 use crate::timestamps;
 use crate::tls::Certificate;
@@ -67,6 +67,7 @@ impl Instance {
     /// Opens the data folder, makes it when missing, and starts the pipeline.
     pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
         let data = &config.data;
+        ensure_memory()?;
         prepare(data)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);

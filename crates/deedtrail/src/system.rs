@@ -36,6 +36,45 @@ pub(crate) fn raise_open_files() {
     }
 }
 
+/// Limits on a process's memory below which the server cannot be relied on: their resource, how they
+/// are set, and the least it needs, bytes. Idle it has some 450 MiB of data; address space is mostly
+/// reserved and never used.
+const MEMORY_MIN: [(rlimit::Resource, &str, u64); 2] = [
+    (
+        rlimit::Resource::DATA,
+        "data (`ulimit -d`, `prlimit --data`, `LimitDATA=` of systemd)",
+        1 << 30,
+    ),
+    (
+        rlimit::Resource::AS,
+        "address space (`ulimit -v`, `prlimit --as`, `LimitAS=` of systemd)",
+        4 << 30,
+    ),
+];
+
+/// Refuses to go on where the system gives this process too little memory: it would run out where
+/// nothing can be told, in a thread that does not start.
+pub(crate) fn ensure_memory() -> anyhow::Result<()> {
+    for (resource, name, least) in MEMORY_MIN {
+        match resource.get_soft() {
+            Ok(allowed) => ensure_allowed(name, allowed, least)?,
+            Err(error) => tracing::debug!(%error, name, "the limit is not known"),
+        }
+    }
+    Ok(())
+}
+
+fn ensure_allowed(name: &str, allowed: u64, least: u64) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        allowed >= least,
+        "this process may have {} MiB of {name}, and needs {} MiB at least: raise that limit, or lift \
+         it and limit memory by a control group (`MemoryMax=` of systemd)",
+        allowed >> 20,
+        least >> 20
+    );
+    Ok(())
+}
+
 /// The operating system's random number generator.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SystemEntropy;
@@ -66,4 +105,26 @@ pub(crate) fn start_logging(verbose: u8) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_little_memory_is_refused_in_words() {
+        let said = |allowed: u64| {
+            let allowed = ensure_allowed("data (`ulimit -d`)", allowed, 1 << 30);
+            allowed.map_or_else(|error| error.to_string(), |()| "enough".to_owned())
+        };
+        let told = said(160 << 20);
+        assert!(
+            told.starts_with(
+                "this process may have 160 MiB of data (`ulimit -d`), and needs 1024 MiB"
+            ),
+            "{told}"
+        );
+        assert_eq!(said(1 << 30), "enough");
+        assert_eq!(said(rlimit::INFINITY), "enough");
+    }
 }

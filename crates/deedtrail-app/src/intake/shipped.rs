@@ -243,6 +243,10 @@ pub(super) fn read<'a>(
 /// Names of the lists in a record that holds nothing but lists of objects: somebody put many records
 /// into one document.
 fn lists(record: &[u8]) -> Option<String> {
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "that each is an object is all that counts"
+    )]
     type Lists = BTreeMap<String, Vec<BTreeMap<String, IgnoredAny>>>;
     let lists: Lists = serde_json::from_slice(record).ok()?;
     if lists.values().all(Vec::is_empty) {

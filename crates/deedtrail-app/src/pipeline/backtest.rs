@@ -378,6 +378,7 @@ impl Pipeline {
             hot_text_bytes: 0,
             snapshot_at: 0,
             ports,
+            damaged: 0,
             trial: Some(Box::new(trial)),
         }
     }

@@ -1,4 +1,4 @@
-//! Work beside the pipeline: commits of the archive and its upkeep.
+//! Work beside the pipeline: results being stored, commits of the archive and its upkeep.
 
 #[cfg(feature = "simulation")]
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,7 +109,7 @@ impl Beside {
 
     fn failed(&self, reason: &dyn std::fmt::Display) -> PipelineError {
         PipelineError::Archive(ArchiveError::Failed {
-            folder: "archive".into(),
+            folder: "data".into(),
             reason: format!("{}: {reason}", self.name),
         })
     }

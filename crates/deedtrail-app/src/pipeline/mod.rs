@@ -69,7 +69,7 @@ const COMMITS_BEHIND_MAX: u64 = 2;
 /// caught up, every commit is followed by it.
 const COMPACT_COMMITS: u64 = 8;
 /// Setting of the store while a rebuild is under way.
-const REBUILDING: &str = "rebuilding";
+pub const REBUILDING: &str = "rebuilding";
 
 /// What detection is made of besides the log.
 #[derive(Clone, Debug)]
@@ -138,6 +138,8 @@ pub struct Pipeline {
     hot_text_bytes: usize,
     committed_at: Timestamp,
     snapshot_at: Sequence,
+    /// Entries that were passed over because they are damaged, since the start or a rebuild.
+    damaged: u64,
     /// Where drafts go instead of the store, in a backtest.
     trial: Option<Box<backtest::Trial>>,
 }
@@ -149,6 +151,14 @@ impl Pipeline {
         detection: Detection,
         event_key: [u8; 32],
     ) -> Result<Self, PipelineError> {
+        let end = ports.log.end();
+        if ports.store.processed()? > end || ports.archive.covered() > end {
+            tracing::warn!(
+                "the log ends before what was derived from it: everything is derived anew"
+            );
+            let now = ports.clock.now().to_string();
+            ports.store.put_setting(REBUILDING, &now)?;
+        }
         Self::at_pace(ports, detection, event_key, Pace::default())
     }
 
@@ -186,6 +196,7 @@ impl Pipeline {
             hot_text_bytes: 0,
             snapshot_at: position,
             ports,
+            damaged: 0,
             trial: None,
         })
     }
@@ -245,6 +256,7 @@ impl Pipeline {
                     to = last,
                     "damaged entries are skipped"
                 );
+                self.damaged += last + 1 - self.position;
                 self.position = last + 1;
                 return Ok(true);
             }
@@ -304,9 +316,10 @@ impl Pipeline {
     /// Whether what sessions became is handed to the store with what came before `through`: at the
     /// end of the log, else now and then, and before a snapshot, which forgets what changed.
     fn tells(&self, through: Sequence) -> bool {
+        // A clock that was set back must not keep it for as long.
         let age = self.ports.clock.now().micros_since(self.told_at);
         through >= self.ports.log.end()
-            || age >= self.pace.tell_age_us
+            || !(0..self.pace.tell_age_us).contains(&age)
             || self.is_snapshot_due(through)
     }
 
@@ -324,8 +337,10 @@ impl Pipeline {
         let age = self.ports.clock.now().micros_since(self.committed_at);
         let full = (self.hot_rows / self.pace.commit_rows)
             .max((self.hot_text_bytes / COMMIT_TEXT_BYTES) as u64);
-        let snapshot = self.is_snapshot_due(self.position);
-        let is_due = full > 0 || snapshot || (self.hot_rows > 0 && age >= self.pace.commit_age_us);
+        // Before the first news since a restart nothing is told, and a snapshot would forget it.
+        let snapshot = self.is_snapshot_due(self.position) && self.position >= self.stored;
+        let is_old = !(0..self.pace.commit_age_us).contains(&age);
+        let is_due = full > 0 || snapshot || (self.hot_rows > 0 && is_old);
         if is_due && (!self.committing.is_running() || full >= COMMITS_BEHIND_MAX) {
             let taken = snapshot.then(|| self.state.snapshot(self.position));
             self.commit(taken.transpose()?)?;
@@ -411,8 +426,11 @@ impl Pipeline {
         self.retained_on = self.ports.clock.now().utc_day();
         let (ports, retention) = (self.ports.clone(), self.retention.clone());
         let work = move || {
-            retention::apply(&ports, &retention)?;
-            Ok(ports.archive.compact()?)
+            // Where nothing can leave, because a full disk takes no entry about it, small files still
+            // make room.
+            let left = retention::apply(&ports, &retention);
+            ports.archive.compact()?;
+            Ok(left?)
         };
         if let Err(error) = self.compacting.start(work) {
             tracing::error!(%error, "small files of the archive are left as they are");
@@ -463,6 +481,7 @@ impl Pipeline {
         self.health = Health::default();
         (self.position, self.stored, self.snapshot_at) = (0, 0, 0);
         self.writing.settled(0);
+        self.damaged = 0;
         while self.step()? {
             if !goes_on(self.position()) {
                 return Ok(false);

@@ -15,7 +15,7 @@ pub struct Pace {
     pub tell_age_us: i64,
     /// Entries after which the state is snapshotted.
     pub snapshot_entries: u64,
-    /// Where the archive is committed and compacted.
+    /// Where results are stored and the archive is committed and compacted.
     pub beside: Where,
 }
 

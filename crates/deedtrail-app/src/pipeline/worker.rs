@@ -40,6 +40,8 @@ struct Reached {
     awaits_tick: bool,
     error: Option<WorkerError>,
     rebuilding: bool,
+    /// Entries that were passed over because they are damaged.
+    damaged: u64,
 }
 
 /// Handle of the pipeline's thread.
@@ -142,8 +144,15 @@ impl Processing {
         lock(&self.state).awaits_tick
     }
 
+    /// Entries that were passed over because they are damaged, since the start or a rebuild.
+    pub fn damaged(&self) -> u64 {
+        lock(&self.state).damaged
+    }
+
     fn reach(&self, pipeline: &Pipeline) {
-        lock(&self.state).awaits_tick = pipeline.awaits_tick();
+        let mut state = lock(&self.state);
+        (state.awaits_tick, state.damaged) = (pipeline.awaits_tick(), pipeline.damaged);
+        drop(state);
         self.set(pipeline.position());
     }
 

@@ -114,7 +114,13 @@ fn nobody_sees_another_tenants_events() {
     assert!(said.contains("nobody is called `WHO`"), "{said}");
     let alias = file.aliases.first().unwrap();
     let named = format!("{}:{}", alias.namespace, alias.value);
-    for who in [&id, &id[..12], &file.identity.name, &alias.value, &named] {
+    for who in [
+        &id,
+        id.get(..12).unwrap(),
+        &file.identity.name,
+        &alias.value,
+        &named,
+    ] {
         assert_eq!(refused(who), said, "{who}");
     }
 }

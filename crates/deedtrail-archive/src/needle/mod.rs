@@ -140,7 +140,7 @@ impl Needles {
         values: &[String],
     ) -> Vec<&'static str> {
         let is_known = |name: &&'static str| NEEDLE_COLUMNS.contains(name);
-        if values.len() > VALUES_MAX || !columns.iter().any(|name| is_known(name)) {
+        if values.len() > VALUES_MAX || !columns.iter().any(is_known) {
             return columns.to_vec();
         }
         let held = self.ask(data_file(path, bytes), |index| {

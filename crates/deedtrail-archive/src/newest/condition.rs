@@ -136,7 +136,7 @@ impl Condition {
                 return Ok(BooleanBuffer::new_unset(column.len()));
             }
             let is_met = |key: Option<usize>| key.is_some_and(|key| values.value(key));
-            return Ok(BooleanBuffer::from_iter(column.keys_iter().map(is_met)));
+            return Ok(column.keys_iter().map(is_met).collect());
         }
         let texts = cast(column, &DataType::Utf8)?;
         let texts = texts.as_string::<i32>().iter();

@@ -350,7 +350,7 @@ mod tests {
             log_seq: number,
             time_effective: Timestamp::from_micros(i64::try_from(number % 8).unwrap()),
             actor_alias_uid: Some(alias(number / 8)),
-            on_behalf_of_uid: (number % 5 == 0).then(|| alias(4)),
+            on_behalf_of_uid: (number.is_multiple_of(5)).then(|| alias(4)),
             ..blank_event()
         };
         (0..40).map(event).collect()

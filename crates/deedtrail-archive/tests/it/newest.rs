@@ -97,8 +97,10 @@ fn filter(all: &[Event], dice: &mut Dice) -> EventFilter {
     filter.from = dice.is_one_in(4).then(|| dice.instant());
     filter.to = dice.is_one_in(4).then(|| dice.instant());
     if dice.is_one_in(4) {
-        filter.text =
-            Some(["USER1@", ".0.2.1", "GetObj", "nowhere"][dice.below(4) as usize].into());
+        filter.text = Some(
+            ["USER1@", ".0.2.1", "GetObj", "nowhere"][usize::try_from(dice.below(4)).unwrap()]
+                .into(),
+        );
     }
     filter
 }

@@ -14,9 +14,6 @@ pub fn told_as(field: &str) -> &'static [&'static str] {
         "policy_allowed" => &["policy_decision"],
         "tool_argument_provenance" => &["tool_arguments"],
         "url_domain" => &["url_domain", "url"],
-        "asn_seen_before" => &["src_asn"],
-        "country_seen_before" => &["src_country"],
-        "network_seen_before" => &["src_ip"],
         "credential_age_days" | "credential_days_since_rotation" | "credential_days_since_use" => {
             &["credential_ref"]
         }
@@ -35,9 +32,9 @@ pub fn told_as(field: &str) -> &'static [&'static str] {
         "outcome_detail" => &["outcome_detail"],
         "permission" => &["permission"],
         "session_ref" => &["session_ref"],
-        "src_asn" => &["src_asn"],
-        "src_country" => &["src_country"],
-        "src_ip" => &["src_ip"],
+        "src_asn" | "asn_seen_before" => &["src_asn"],
+        "src_country" | "country_seen_before" => &["src_country"],
+        "src_ip" | "network_seen_before" => &["src_ip"],
         "threat" => &["threat"],
         "user_agent" => &["user_agent"],
         "verdict" => &["verdict"],

@@ -8,10 +8,13 @@ use deedtrail_core::port::mapper::SourceFacts;
 
 use super::block::{Block, BlockError};
 use super::correlation::Window;
+use super::depth::too_deep;
 use super::naming::rule_name;
 use super::sigma::{self, Compiler, Header, ParsedCorrelation, ParsedFilter, ParsedRule};
 use super::{Correlation, ProblemSeverity, Rule, RuleFile, RuleProblem, RuleSet, is_canonical};
-use crate::limits::{CORRELATION_DEPTH_MAX, RULE_BYTES_MAX, RULES_MAX};
+use crate::limits::{
+    CORRELATION_DEPTH_MAX, RULE_BYTES_MAX, RULE_DEPTH_MAX, RULE_PATTERNS_MAX, RULES_MAX,
+};
 use crate::profile::key;
 use crate::{fact, field};
 
@@ -64,6 +67,17 @@ impl Loader {
             let message = format!("the file is over {RULE_BYTES_MAX} bytes");
             return self.error(file, "", &message, Some("split it".to_owned()));
         }
+        if let Some(line) = too_deep(&file.text) {
+            let message = format!("it nests more than {RULE_DEPTH_MAX} levels deep");
+            self.problems.push(RuleProblem {
+                path: file.path.clone(),
+                line,
+                severity: ProblemSeverity::Error,
+                message,
+                suggestion: None,
+            });
+            return;
+        }
         let parsed = sigma::parse(&file.text);
         for error in parsed.errors {
             self.error(file, &quoted(&error), &error, None);
@@ -93,6 +107,11 @@ impl Loader {
         let Ok(block) = self.block(file, &parsed.header) else {
             return;
         };
+        if parsed.patterns() > RULE_PATTERNS_MAX {
+            let message = format!("more than {RULE_PATTERNS_MAX} regular expressions in one rule");
+            let title = parsed.header.title.clone();
+            return self.error(file, &title, &message, Some("split the rule".to_owned()));
+        }
         if let Err(message) = self.compiler.add(&parsed) {
             return self.error(file, &quoted(&message), &message, None);
         }

@@ -7,6 +7,7 @@
 
 mod block;
 mod correlation;
+mod depth;
 mod explain;
 mod load;
 mod naming;

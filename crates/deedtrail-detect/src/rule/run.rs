@@ -1,13 +1,14 @@
 //! Evaluating one event: single rules first, then the correlations they count for.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{ActorKind, OutcomeClass};
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::SourceFacts;
+use hashbrown::HashMap;
 use sonic_rs::Value;
 
 use super::correlation::{CorrelationState, Fired, Match};

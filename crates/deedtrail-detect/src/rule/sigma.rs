@@ -18,8 +18,8 @@ use rsigma_eval::{
 };
 use rsigma_parser::{
     ConditionExpr, ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType,
-    FilterRule, FilterRuleTarget, Level, SelectorPattern, SigmaCollection, SigmaRule, Status,
-    WindowMode,
+    Detection, FilterRule, FilterRuleTarget, Level, Modifier, SelectorPattern, SigmaCollection,
+    SigmaRule, Status, WindowMode,
 };
 
 use super::Subject;
@@ -51,6 +51,27 @@ pub(super) struct ParsedRule {
     /// Those it cannot match without.
     pub needed: BTreeSet<String>,
     rule: Box<SigmaRule>,
+}
+
+impl ParsedRule {
+    /// Regular expressions in it.
+    pub(super) fn patterns(&self) -> usize {
+        self.rule.detection.named.values().map(patterns).sum()
+    }
+}
+
+fn patterns(detection: &Detection) -> usize {
+    match detection {
+        Detection::AllOf(items) => {
+            let items = items
+                .iter()
+                .filter(|item| item.field.has_modifier(Modifier::Re));
+            items.map(|item| item.values.len()).sum()
+        }
+        Detection::AnyOf(parts) => parts.iter().map(patterns).sum(),
+        Detection::ArrayMatch { body, .. } => patterns(body),
+        _ => 0,
+    }
 }
 
 #[derive(Debug)]

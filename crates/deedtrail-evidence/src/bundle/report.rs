@@ -129,9 +129,10 @@ fn completeness(statement: Option<&[u8]>) -> String {
     };
     let text = escaped(&String::from_utf8_lossy(statement));
     let held = held_back(statement).into_iter();
-    let held: String = held
+    let held: Vec<String> = held
         .map(|said| format!("<li>{}</li>\n", escaped(&said)))
         .collect();
+    let held = held.concat();
     let held = if held.is_empty() {
         held
     } else {

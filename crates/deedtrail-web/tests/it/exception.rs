@@ -183,7 +183,10 @@ async fn signed_in(caller: &Caller, person: &str, scopes: &[Scope]) -> String {
 fn encoded(fields: &[(&str, &str)]) -> String {
     let escaped = |text: &str| -> String {
         let bytes = text.bytes();
-        bytes.map(|byte| format!("%{byte:02X}")).collect()
+        bytes
+            .map(|byte| format!("%{byte:02X}"))
+            .collect::<Vec<_>>()
+            .concat()
     };
     let pairs = fields.iter();
     let pairs = pairs.map(|(name, value)| format!("{name}={}", escaped(value)));

@@ -11,19 +11,22 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use deedtrail_app::evidence::Selection;
+use deedtrail_app::pipeline::REBUILDING;
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::log::{EvidenceLog as _, Secrets};
+use deedtrail_core::port::store::Store as _;
 use deedtrail_evidence::bundle::{self, BundleRequest, Witnessed};
 use deedtrail_evidence::disk::RealDisk;
 use deedtrail_evidence::timestamp::Stamp;
 use deedtrail_evidence::{Adoption, Grounds, Log};
+use deedtrail_store::SqliteStore;
 use serde_json::json;
 
 use super::timeline::in_order;
 use super::{Context, Ended};
 use crate::args::EvidenceCommand;
 use crate::config::Config;
-use crate::instance::{ensure_installed, known_source, log_config};
+use crate::instance::{STORE_FILE, ensure_installed, known_source, log_config};
 use crate::output::{Console, counted};
 use crate::socket;
 use crate::system::{SystemClock, SystemEntropy};
@@ -299,6 +302,19 @@ pub(super) fn verifier(console: &mut Console) -> anyhow::Result<Ended> {
     Ok(Ended::Done)
 }
 
+/// Where more was derived than the log has, everything is derived anew at the next start: what comes in
+/// from now on takes the places of what is gone.
+fn derive_anew_beyond(config: &Config, end: u64) -> anyhow::Result<()> {
+    let path = config.data.join(STORE_FILE);
+    if path.try_exists()? {
+        let store = SqliteStore::open(&path)?;
+        if store.processed()? >= end {
+            store.put_setting(REBUILDING, "an adoption")?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes over a copied or restored data folder under a new origin; `because` says why where nothing
 /// in it does.
 pub(super) fn adopt(
@@ -342,7 +358,9 @@ pub(super) fn adopt(
         Ok(())
     })?;
     console.line(format_args!("adopted: the log goes on as {}", log.origin()))?;
+    let end = log.end();
     log.close()?;
+    derive_anew_beyond(config, end)?;
     // Also where it was put aside by a run that was cut short.
     if had_key || !config.witness.logs.is_empty() {
         console.say(

@@ -17,6 +17,13 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
         figures.archive.rows + figures.archive.hot_rows,
         figures.processed
     ))?;
+    let damaged = context.app().processing.damaged();
+    if damaged > 0 {
+        context.console.say(format_args!(
+            "{damaged} of them are damaged and left out: `deedtrail evidence check` says where"
+        ))?;
+        return Ok(Ended::Found);
+    }
     Ok(Ended::Done)
 }
 

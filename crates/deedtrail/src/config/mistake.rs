@@ -117,7 +117,9 @@ fn of_broken(text: &str) -> Vec<Mistake> {
         .collect();
     let first = found.iter().map(|mistake| mistake.at).min().unwrap_or(0);
     let before = text.get(..first).unwrap_or_default();
-    let before = before.rfind('\n').map_or("", |end| &before[..=end]);
+    let before = before.rsplit_once('\n').map_or("", |(lines, _)| {
+        before.get(..=lines.len()).unwrap_or_default()
+    });
     if let Ok(table) = DeTable::parse(before) {
         let mut before = of_table(&table, before);
         // The table that is cut short may have it further on.

@@ -1,9 +1,10 @@
 //! Which fields a rule cannot match without.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use rsigma_parser::{
-    ConditionExpr, Detection, DetectionItem, Modifier, Quantifier, SigmaRule, SigmaValue,
+    ConditionExpr, Detection, DetectionItem, Detections, Modifier, Quantifier, SigmaRule,
+    SigmaValue,
 };
 
 type Names = BTreeSet<String>;
@@ -11,18 +12,19 @@ type Names = BTreeSet<String>;
 /// Fields without which none of its conditions can hold. What is only asked to be absent, or not to
 /// fit, is not needed; of alternatives only what all of them need.
 pub(super) fn needed_fields(rule: &SigmaRule) -> Names {
-    let named = &rule.detection.named;
+    let detections = &rule.detection;
     any(rule
         .detection
         .conditions
         .iter()
-        .map(|it| of_condition(it, named)))
+        .map(|it| of_condition(it, detections)))
 }
 
-fn of_condition(condition: &ConditionExpr, named: &HashMap<String, Detection>) -> Names {
+fn of_condition(condition: &ConditionExpr, detections: &Detections) -> Names {
+    let named = &detections.named;
     match condition {
-        ConditionExpr::And(parts) => all(parts.iter().map(|it| of_condition(it, named))),
-        ConditionExpr::Or(parts) => any(parts.iter().map(|it| of_condition(it, named))),
+        ConditionExpr::And(parts) => all(parts.iter().map(|it| of_condition(it, detections))),
+        ConditionExpr::Or(parts) => any(parts.iter().map(|it| of_condition(it, detections))),
         ConditionExpr::Not(_) => Names::new(),
         ConditionExpr::Identifier(name) => named.get(name).map(of_detection).unwrap_or_default(),
         ConditionExpr::Selector {

@@ -3,8 +3,8 @@
 //! out one that would.
 
 use rsigma_parser::{
-    ConditionExpr, Detection, DetectionItem, Detections, Modifier, Quantifier, SelectorPattern,
-    SigmaRule, SigmaValue,
+    ConditionExpr, Detection, DetectionItem, Detections, Modifier, Quantifier, SigmaRule,
+    SigmaValue,
 };
 
 /// Values of fields that are known, by name: ASCII, in lower case.
@@ -27,11 +27,10 @@ fn holds(condition: &ConditionExpr, detections: &Detections, known: &Known<'_>) 
         ConditionExpr::Identifier(name) => found(detections.named.get(name)?, known),
         ConditionExpr::Selector {
             quantifier,
-            pattern: SelectorPattern::Pattern(pattern),
+            pattern,
         } => {
-            let prefix = pattern.strip_suffix('*')?;
             let named = detections.named.iter();
-            let selected = named.filter(|(name, _)| name.starts_with(prefix));
+            let selected = named.filter(|(name, _)| pattern.matches_detection_name(name));
             let selected = selected.map(|(_, detection)| found(detection, known));
             match quantifier {
                 Quantifier::Any => any(selected),
@@ -39,7 +38,6 @@ fn holds(condition: &ConditionExpr, detections: &Detections, known: &Known<'_>) 
                 Quantifier::Count(_) => None,
             }
         }
-        ConditionExpr::Selector { .. } => None,
     }
 }
 
@@ -167,7 +165,8 @@ mod tests {
             ("1 of no*", false),
             ("all of no*", false),
             ("1 of *", true),
-            ("all of them", true),
+            ("all of them", false),
+            ("1 of them", true),
             ("2 of no*", true),
             ("1 of no* or yes", true),
         ] {
