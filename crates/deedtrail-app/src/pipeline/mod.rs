@@ -18,6 +18,7 @@ mod health;
     expect(unreachable_pub, reason = "only the simulation sets the pace")
 )]
 mod pace;
+mod rebuild;
 mod snapshot;
 #[cfg(feature = "simulation")]
 pub mod stepped;
@@ -31,6 +32,7 @@ pub use backtest::{
 };
 pub use fields::{FieldCoverage, RuleFields, field_coverage};
 pub use handover::Handover;
+pub use rebuild::REBUILDING;
 pub use worker::{Processing, Worker, WorkerError};
 
 use std::collections::BTreeMap;
@@ -68,8 +70,6 @@ const COMMITS_BEHIND_MAX: u64 = 2;
 /// Commits after which small files are compacted although the pipeline is behind; when it has
 /// caught up, every commit is followed by it.
 const COMPACT_COMMITS: u64 = 8;
-/// Setting of the store while a rebuild is under way.
-pub const REBUILDING: &str = "rebuilding";
 
 /// What detection is made of besides the log.
 #[derive(Clone, Debug)]
@@ -452,45 +452,6 @@ impl Pipeline {
             self.settle()?;
         }
         Ok(())
-    }
-
-    /// Whether a rebuild was begun and did not end.
-    fn is_rebuilding(&self) -> Result<bool, PipelineError> {
-        Ok(self
-            .ports
-            .store
-            .setting(REBUILDING)?
-            .is_some_and(|since| !since.is_empty()))
-    }
-
-    /// Derives everything anew from the first entry; queries see the old table until the swap,
-    /// identities and findings come back as the log is read. `goes_on` is told the position after
-    /// each step; when it says no, the rest is left to the next start. True when done.
-    pub fn rebuild(
-        &mut self,
-        goes_on: &mut dyn FnMut(Sequence) -> bool,
-    ) -> Result<bool, PipelineError> {
-        self.writing.finish()?;
-        self.committing.finish()?;
-        self.ahead = None;
-        let since = self.ports.clock.now().to_string();
-        self.ports.store.put_setting(REBUILDING, &since)?;
-        self.ports.archive.start_rebuild()?;
-        self.ports.store.forget_derived()?;
-        self.state = State::new(&self.detection);
-        self.health = Health::default();
-        (self.position, self.stored, self.snapshot_at) = (0, 0, 0);
-        self.writing.settled(0);
-        self.damaged = 0;
-        while self.step()? {
-            if !goes_on(self.position()) {
-                return Ok(false);
-            }
-        }
-        self.settle()?;
-        self.ports.archive.finish_rebuild()?;
-        self.ports.store.put_setting(REBUILDING, "")?;
-        Ok(true)
     }
 }
 
