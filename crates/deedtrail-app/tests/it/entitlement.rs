@@ -143,6 +143,7 @@ fn who_holds_too_much_to_be_watched_is_told() {
         .to_string()
     };
     import(&sample, ImportKind::Aws, &account(&policies), false);
+    drop(pipeline(&sample));
     let told = used(&sample);
     assert_eq!(
         (told.entitlements, &told.not_watched[..]),
@@ -151,6 +152,7 @@ fn who_holds_too_much_to_be_watched_is_told() {
     let words = told.not_watched_in_words().unwrap();
     assert!(words.contains("more than 1000 grants in aws"), "{words}");
     import(&sample, ImportKind::Aws, &account(&policies[1..]), false);
+    drop(pipeline(&sample));
     let told = used(&sample);
     assert_eq!(
         (told.entitlements, told.not_watched_in_words()),

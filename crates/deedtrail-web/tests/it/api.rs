@@ -196,7 +196,10 @@ async fn a_decision_is_kept_shown_and_recorded() {
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let wrong = decide(&caller, &id, "{\"state\":\"closed\"}").await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let absent = decide(&caller, &"0".repeat(32), "{\"status\":\"closed\"}").await;
+    let hasty = decide(&caller, &id, "{\"status\":\"closed\"}").await;
+    assert_eq!(hasty.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let conclusion = "{\"status\":\"closed\",\"disposition\":\"benign\"}";
+    let absent = decide(&caller, &"0".repeat(32), conclusion).await;
     assert_eq!(absent.status, StatusCode::NOT_FOUND);
     assert_eq!(caller.app.figures().unwrap().log_end, before);
 
