@@ -214,7 +214,7 @@ impl App {
         if file.is_called(who) {
             return Ok(file);
         }
-        let found = self.told_apart(&file.identity)?;
+        let found = format!("{} ({})", file.identity.name, file.identity.id);
         let who = who.to_owned();
         Err(ReadingError::PartOfName { who, found })
     }

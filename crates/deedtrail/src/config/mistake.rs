@@ -144,6 +144,26 @@ fn of_table(table: &Table<'_>, text: &str) -> Vec<Mistake> {
     for part in parts(table, &schema) {
         found.extend(part.mistakes(&numbers, &schema));
     }
+    without_mistyped(found)
+}
+
+/// Leaves out that a setting is missing where another one is told to be meant for it.
+fn without_mistyped(mut found: Vec<Mistake>) -> Vec<Mistake> {
+    let meant: Vec<(Vec<String>, String)> = found
+        .iter()
+        .filter_map(|mistake| {
+            let (_, name) = mistake.text.split_once("; did you mean `")?;
+            let (name, _) = name.split_once('`')?;
+            Some((mistake.part.clone(), format!("missing field `{name}`")))
+        })
+        .collect();
+    let is_told = |mistake: &Mistake| {
+        let same = |(part, says): &(Vec<String>, String)| {
+            *part == mistake.part && mistake.text.ends_with(says)
+        };
+        meant.iter().any(same)
+    };
+    found.retain(|mistake| !is_told(mistake));
     found
 }
 

@@ -69,10 +69,7 @@ fn a_part_of_a_name_is_not_enough_for_what_is_recorded_of_somebody() {
         let said = talk(&refused);
         assert_eq!(refused.status.code(), Some(1), "{said}");
         let says = format!("nobody is called exactly `{part}`");
-        assert!(
-            said.contains(&says) && said.contains("user/ana ("),
-            "{said}"
-        );
+        assert!(said.contains(&says) && said.contains("ana ("), "{said}");
     }
     assert_eq!(folder.json(&["baseline", "list", "ana"]).len(), 0);
     let approved = approve("ANA");
