@@ -147,3 +147,35 @@ fn the_first_read_after_a_restore_says_that_it_derives_first() {
     assert!(said.contains("entries of the log wait"), "{said}");
     assert!(!talk(&["finding", "list"]).contains("derived"));
 }
+
+#[test]
+fn what_comes_in_after_a_log_lost_its_end_is_seen() {
+    let folder = Folder::new();
+    let ingest = |name: &str, ids: std::ops::Range<u32>| {
+        let records: Vec<String> = ids
+            .map(|id| cloudtrail(&format!("e-{id}"), "CreateAccessKey"))
+            .collect();
+        let file = folder.write(name, records.join("\n"));
+        folder.ok(&["ingest", "-s", "aws.cloudtrail", file.to_str().unwrap()]);
+    };
+    let copy = |from: &str, to: &str| {
+        let mut command = std::process::Command::new("cp");
+        command.arg("-r").args([folder.path(from), folder.path(to)]);
+        assert!(command.status().unwrap().success());
+    };
+    ingest("a.ndjson", 0..3);
+    copy("data/log", "log");
+    ingest("b.ndjson", 3..40);
+    std::fs::remove_dir_all(folder.path("data/log")).unwrap();
+    copy("log", "data/log");
+    let (adopted, says) = adopt(&folder, "state/deedtrail/checkpoints");
+    assert!(adopted, "{says}");
+    ingest("c.ndjson", 40..45);
+    let count = folder.ok(&[
+        "query",
+        "--format",
+        "csv",
+        "SELECT count(*) AS n FROM events",
+    ]);
+    assert!(count.lines().any(|line| line == "8"), "{count}");
+}
