@@ -100,7 +100,12 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
 /// The rules of a file, or of the files below a folder, alone. Each has the name that it has in force
 /// ([`path_in_force`]).
 pub(crate) fn load_only(path: &Path, in_force: Option<&Path>) -> anyhow::Result<Loaded> {
-    let path = canonical(path)?;
+    let path = canonical(path).with_context(|| {
+        format!(
+            "`{0}` is no file or folder of rules; a rule in force is tried with `--rule {0}`",
+            path.display()
+        )
+    })?;
     let in_force = in_force.and_then(|folder| folder.canonicalize().ok());
     let (mut files, mut problems) = if path.is_dir() {
         read_folder(&path)?

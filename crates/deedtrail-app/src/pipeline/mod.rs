@@ -102,6 +102,12 @@ pub enum PipelineError {
     Archive(#[from] ArchiveError),
     #[error("events that are due stay in the archive: {0}")]
     Retention(#[from] RetentionError),
+    #[error("{work}: {reason}")]
+    Beside {
+        /// Name of the thread.
+        work: &'static str,
+        reason: String,
+    },
     #[error("the state cannot be written: {0}")]
     State(serde_json::Error),
 }
