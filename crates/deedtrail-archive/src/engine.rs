@@ -13,11 +13,14 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{
     FairSpillPool, MemoryLimit, MemoryPool, TrackConsumersPool,
 };
+use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use deltalake::DeltaTableError;
 use tokio::runtime::Runtime;
+
+use crate::sums::CheckedFiles;
 
 /// Threads of the runtime, and partitions a query is cut into.
 const WORKERS: usize = 2;
@@ -82,6 +85,7 @@ pub(crate) struct Engine {
     /// For what others wrote, which may compute without end. `None` only while dropping.
     queries: Option<Runtime>,
     environment: Arc<RuntimeEnv>,
+    files: Arc<CheckedFiles>,
 }
 
 impl Engine {
@@ -90,10 +94,16 @@ impl Engine {
     pub(crate) fn start(folder: &Path, spill_bytes_max: u64) -> Result<Self, EngineError> {
         let spilling = spilling(&folder.join(SPILL_FOLDER), spill_bytes_max)?;
         let environment = RuntimeEnvBuilder::new().with_disk_manager_builder(spilling);
+        let environment = environment.build_arc()?;
+        let files = Arc::new(CheckedFiles::of(folder));
+        // A scan takes its files from here, whatever store its table has.
+        let url = ObjectStoreUrl::local_filesystem();
+        environment.register_object_store(url.as_ref(), Arc::clone(&files) as _);
         Ok(Self {
             runtime: Some(runtime("archive", WORKERS)?),
             queries: Some(runtime("archive-query", QUERY_WORKERS)?),
-            environment: environment.build_arc()?,
+            environment,
+            files,
         })
     }
 
@@ -135,6 +145,11 @@ impl Engine {
             }
             Err(RecvTimeoutError::Disconnected) => Err(EngineError::Stopped),
         }
+    }
+
+    /// The archive's files, compared with their check sums.
+    pub(crate) fn files(&self) -> Arc<CheckedFiles> {
+        Arc::clone(&self.files)
     }
 
     /// Caches and object stores shared by all queries; memory unlimited.

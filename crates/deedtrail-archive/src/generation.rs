@@ -19,6 +19,7 @@ use crate::column::{INDEXED_COLUMNS, PARTITION_COLUMNS, schema};
 use crate::engine::EngineError;
 use crate::evolve::evolved;
 use crate::needle::Needles;
+use crate::sums::{CheckedFiles, KnownSums, path_of};
 
 /// Commits between two checkpoints of the Delta log.
 const CHECKPOINT_COMMITS: u64 = 50;
@@ -28,12 +29,16 @@ const CHECKPOINT_COMMITS: u64 = 50;
 pub(crate) struct Generation {
     folder: PathBuf,
     log_store: LogStoreRef,
+    files: Arc<CheckedFiles>,
     retired: AtomicBool,
 }
 
 impl Generation {
-    /// Makes an empty table in `folder`.
-    pub(crate) async fn create(folder: PathBuf) -> Result<(Self, DeltaTableState), EngineError> {
+    /// Makes an empty table in `folder`, which is among `files`.
+    pub(crate) async fn create(
+        folder: PathBuf,
+        files: Arc<CheckedFiles>,
+    ) -> Result<(Self, DeltaTableState), EngineError> {
         std::fs::create_dir_all(&folder).map_err(|source| file_error(&folder, source))?;
         let columns: StructType = schema().as_ref().try_into_kernel()?;
         let properties = [
@@ -49,34 +54,42 @@ impl Generation {
                 "interval 1 days".to_owned(),
             ),
         ];
-        let table = table_at(&folder)?
+        let table = table_at(&folder, &files)?
             .create()
             .with_table_name("events")
             .with_columns(columns.fields().cloned())
             .with_partition_columns(PARTITION_COLUMNS)
             .with_configuration(properties.map(|(name, value)| (name, Some(value))))
             .await?;
-        Self::over(folder, &table)
+        Self::over(folder, files, &table)
     }
 
     /// Opens the table in `folder`; one of an earlier version gets the columns it lacks.
-    pub(crate) async fn open(folder: PathBuf) -> Result<(Self, DeltaTableState), EngineError> {
-        let mut table = table_at(&folder)?;
+    pub(crate) async fn open(
+        folder: PathBuf,
+        files: Arc<CheckedFiles>,
+    ) -> Result<(Self, DeltaTableState), EngineError> {
+        let mut table = table_at(&folder, &files)?;
         table.load().await?;
         let (table, is_evolved) = evolved(table).await?;
         if is_evolved {
             sync_commit(&folder, table.snapshot()?.version())?;
         }
-        Self::over(folder, &table)
+        Self::over(folder, files, &table)
     }
 
-    fn over(folder: PathBuf, table: &DeltaTable) -> Result<(Self, DeltaTableState), EngineError> {
+    fn over(
+        folder: PathBuf,
+        files: Arc<CheckedFiles>,
+        table: &DeltaTable,
+    ) -> Result<(Self, DeltaTableState), EngineError> {
         let state = table.snapshot()?.clone();
         let log_store = table.log_store();
         Ok((
             Self {
                 folder,
                 log_store,
+                files,
                 retired: AtomicBool::new(false),
             },
             state,
@@ -89,7 +102,12 @@ impl Generation {
 
     /// The indexes of its files.
     pub(crate) fn needles(&self) -> Needles {
-        Needles::of(&self.folder)
+        Needles::of(&self.folder, self.sums())
+    }
+
+    /// What its files are compared with.
+    pub(crate) fn sums(&self) -> Arc<KnownSums> {
+        self.files.sums()
     }
 
     pub(crate) fn log_store(&self) -> LogStoreRef {
@@ -123,7 +141,8 @@ impl Generation {
             Action::Add(add) => Some(self.folder.join(&add.path)),
             _ => None,
         });
-        sync_all(added)?;
+        let added = added.flat_map(|file| [path_of(&self.folder, &file), Some(file)]);
+        sync_all(added.flatten())?;
         let properties = CommitProperties::default()
             .with_application_transactions(position.into_iter().collect());
         let done = CommitBuilder::from(properties)
@@ -137,7 +156,7 @@ impl Generation {
     /// Deletes files that no version of the last day refers to: what rewrites replaced and what
     /// commits that failed left behind.
     pub(crate) async fn clean(&self) -> Result<(), EngineError> {
-        let mut table = table_at(&self.folder)?;
+        let mut table = table_at(&self.folder, &self.files)?;
         table.load().await?;
         table.vacuum().with_mode(VacuumMode::Full).await?;
         self.needles().clean()
@@ -159,15 +178,20 @@ impl Drop for Generation {
     }
 }
 
-fn table_at(folder: &Path) -> Result<DeltaTable, EngineError> {
+fn table_at(folder: &Path, files: &Arc<CheckedFiles>) -> Result<DeltaTable, EngineError> {
     let location = ensure_table_uri(folder.to_string_lossy())?;
-    Ok(DeltaTableBuilder::from_url(location)?.build()?)
+    let files = Arc::clone(files);
+    let table = DeltaTableBuilder::from_url(location.clone())?;
+    Ok(table.with_storage_backend(files, location).build()?)
 }
 
 /// Flushes a commit of the table in `folder` to disk.
 fn sync_commit(folder: &Path, version: u64) -> Result<(), EngineError> {
     let log = folder.join("_delta_log");
-    sync_all([log.join(format!("{version:020}.json")), log])
+    let commit = log.join(format!("{version:020}.json"));
+    // Of a commit that an earlier version made there are no sums.
+    let sums = path_of(folder, &commit).filter(|sums| sums.try_exists().unwrap_or(false));
+    sync_all(sums.into_iter().chain([commit, log]))
 }
 
 /// Flushes files and folders to disk.

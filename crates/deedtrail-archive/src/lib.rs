@@ -20,12 +20,13 @@ mod query;
 mod reference;
 mod rows;
 mod statement;
+mod sums;
 mod table;
 mod timeline;
 mod view;
 mod writer;
 
-pub use archive::{DeltaArchive, OpenError};
+pub use archive::{DeltaArchive, OpenError, ReadBack};
 pub use column::{Column, Kind, columns};
 pub use reference::reference;
 pub use table::ParquetTables;

@@ -9,6 +9,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use deedtrail_core::port::store::StoreError;
 
+use crate::seal;
+
 /// Schema changes in order; a file's `user_version` is how many of them it has seen.
 const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/0001_control_plane.sql"),
@@ -57,6 +59,7 @@ impl Connections {
             path: shown(path),
             reason,
         };
+        seal::open(path).map_err(|e| failed(e.to_string()))?;
         create_private(path).map_err(|e| failed(e.to_string()))?;
         let mut writer = open_writer(path, WRITER_PRAGMAS).map_err(|e| failed(e.to_string()))?;
         let found = migrate(&mut writer).map_err(|e| failed(e.to_string()))?;
@@ -141,6 +144,40 @@ impl Connections {
         self.give_back(reader);
         let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
         synced.map_err(|error| failed(error.to_string()))
+    }
+
+    /// Moves everything into the file and seals it; false when somebody still reads an older
+    /// state, or the file is in use elsewhere, and it stays without a seal. What is written
+    /// afterwards is refused.
+    pub(crate) fn seal(&self) -> Result<bool, StoreError> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let moved = || -> rusqlite::Result<bool> {
+            let busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
+            let is_busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), busy)?;
+            for connection in [&*writer, &*notes] {
+                connection.execute_batch("PRAGMA query_only = ON;")?;
+            }
+            Ok(!is_busy)
+        };
+        let is_moved = moved().map_err(|error| self.failed(&error))?;
+        if is_moved {
+            seal::close(&self.path).map_err(|error| StoreError::Failed {
+                path: shown(&self.path),
+                reason: error.to_string(),
+            })?;
+        }
+        Ok(is_moved)
+    }
+
+    /// What SQLite finds wrong with the file's structure, beside any write.
+    pub(crate) fn check(&self) -> Result<Vec<String>, StoreError> {
+        let found = self.read(|db| {
+            let mut check = db.prepare("PRAGMA quick_check(5)")?;
+            let lines = check.query_map((), |row| row.get::<_, String>(0))?;
+            lines.collect::<rusqlite::Result<Vec<String>>>()
+        })?;
+        Ok(found.into_iter().filter(|line| line != "ok").collect())
     }
 
     fn reader(&self) -> rusqlite::Result<Connection> {
@@ -228,6 +265,44 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_changes_in_a_closed_file_is_told_and_may_be_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        let store = Connections::open(&path).unwrap();
+        let write = |store: &Connections, value: &str| {
+            let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES ('one', ?1)";
+            store.write(|tx| tx.execute(sql, [value]).map(drop))
+        };
+        write(&store, "as it was").unwrap();
+        assert!(store.seal().unwrap());
+        assert!(write(&store, "too late").is_err());
+        drop(store);
+        let seal = seal::path_of(&path);
+        assert!(seal.try_exists().unwrap());
+        let whole = std::fs::read(&path).unwrap();
+        let at = whole.windows(9).position(|w| w == b"as it was").unwrap();
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1;
+        std::fs::write(&path, &flipped).unwrap();
+        let told = Connections::open(&path).unwrap_err().to_string();
+        assert!(told.contains("is not what was written"), "{told}");
+        assert!(told.contains("control.db.seal"), "{told}");
+        assert!(seal.try_exists().unwrap());
+
+        // Whoever accepts it removes the seal; SQLite itself notices nothing.
+        std::fs::remove_file(&seal).unwrap();
+        let store = Connections::open(&path).unwrap();
+        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+        write(&store, "again").unwrap();
+        drop(store);
+        let store = Connections::open(&path).unwrap();
+        assert!(store.seal().unwrap());
+        drop(store);
+        Connections::open(&path).unwrap();
+        assert!(!seal.try_exists().unwrap());
+    }
 
     #[test]
     fn a_note_waits_for_no_writer() {

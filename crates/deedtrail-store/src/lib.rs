@@ -16,6 +16,7 @@ mod findings;
 mod identities;
 mod merges;
 mod progress;
+mod seal;
 mod sessions;
 mod sources;
 
@@ -57,6 +58,17 @@ impl SqliteStore {
     /// Writes what the store holds at this moment to a new file (mode 0600), durably.
     pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
         self.connections.copy_to(path)
+    }
+
+    /// Closes the file for writing and seals it, so that the next start tells what changed in it
+    /// meanwhile; false when somebody still reads, and it is left without a seal.
+    pub fn seal(&self) -> Result<bool, StoreError> {
+        self.connections.seal()
+    }
+
+    /// What is wrong with the file's structure, as `SQLite` finds it; reads the whole file.
+    pub fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.connections.check()
     }
 }
 

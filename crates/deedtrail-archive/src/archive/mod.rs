@@ -1,6 +1,7 @@
 //! [`DeltaArchive`]: the port's operations over generations, hot rows and the query engine.
 
 mod folder;
+mod read_back;
 mod upkeep;
 
 use std::io::Write;
@@ -24,9 +25,12 @@ use crate::column::PARTITION_COLUMNS;
 use crate::engine::{Engine, EngineError};
 use crate::generation::{Generation, file_error};
 use crate::hot::Hot;
+use crate::sums::CheckedFiles;
 use crate::view::View;
 use crate::{newest, query, rows, timeline, writer};
 use folder::{free_folder, point_to, remove_others};
+
+pub use read_back::ReadBack;
 
 /// Name of the link to the live generation. Engines that read Delta tables open this path.
 const LIVE_LINK: &str = "events";
@@ -102,10 +106,13 @@ impl DeltaArchive {
             .map_err(|source| file_error(folder, source))?;
         let engine = Engine::start(&folder, spill_bytes_max)?;
         let live = match std::fs::read_link(folder.join(LIVE_LINK)) {
-            Ok(name) => engine.run(load(folder.join(name), log_origin.to_owned()))??,
+            Ok(name) => {
+                let live = folder.join(name);
+                engine.run(load(live, engine.files(), log_origin.to_owned()))??
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let first = free_folder(&folder)?;
-                let view = engine.run(create(first.clone()))??;
+                let view = engine.run(create(first.clone(), engine.files()))??;
                 point_to(&folder, &first)?;
                 view
             }
@@ -289,7 +296,7 @@ impl Archive for DeltaArchive {
         let _filling = held(&self.filling);
         let make = || {
             let folder = free_folder(&self.folder)?;
-            self.engine.run(create(folder))?
+            self.engine.run(create(folder, self.engine.files()))?
         };
         let building = make().map_err(|error| self.failed(error))?;
         let former = self.with_state(|state| state.building.replace(building));
@@ -409,8 +416,8 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn create(folder: PathBuf) -> Result<View, EngineError> {
-    let (generation, table) = Generation::create(folder).await?;
+async fn create(folder: PathBuf, files: Arc<CheckedFiles>) -> Result<View, EngineError> {
+    let (generation, table) = Generation::create(folder, files).await?;
     Ok(View {
         generation: generation.into(),
         table,
@@ -419,8 +426,12 @@ async fn create(folder: PathBuf) -> Result<View, EngineError> {
     })
 }
 
-async fn load(folder: PathBuf, origin: String) -> Result<View, EngineError> {
-    let (generation, table) = Generation::open(folder).await?;
+async fn load(
+    folder: PathBuf,
+    files: Arc<CheckedFiles>,
+    origin: String,
+) -> Result<View, EngineError> {
+    let (generation, table) = Generation::open(folder, files).await?;
     let covered = generation.stored_position(&table, &origin).await?;
     Ok(View {
         generation: generation.into(),

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use datafusion::arrow::array::AsArray as _;
@@ -29,6 +30,7 @@ use deltalake::table::state::DeltaTableState;
 use crate::column::NEEDLE_COLUMNS;
 use crate::engine::EngineError;
 use crate::generation::file_error;
+use crate::sums::{CheckedFile, KnownSums};
 use filter::{DataFile, Filter, Unusable, Values, column_of, hash_of};
 use wanted::{VALUES_MAX, Wanted};
 
@@ -42,13 +44,15 @@ const BATCH_ROWS: usize = 32 << 10;
 #[derive(Clone, Debug)]
 pub(crate) struct Needles {
     generation: PathBuf,
+    sums: Arc<KnownSums>,
 }
 
 impl Needles {
     /// Those of the generation in this folder.
-    pub(crate) fn of(generation: &Path) -> Self {
+    pub(crate) fn of(generation: &Path, sums: Arc<KnownSums>) -> Self {
         Self {
             generation: generation.to_owned(),
+            sums,
         }
     }
 
@@ -69,7 +73,11 @@ impl Needles {
         let data = data_file(path, bytes);
         let index = self.path(data.name);
         let fresh = index.with_extension("new");
-        let encoded = filter::encode(data, &values_of(&self.generation.join(path))?);
+        let file = self.generation.join(path);
+        // An index of damaged values would hide the row that a damaged file makes an error of.
+        let opened = self.sums.open(&file);
+        let opened = opened.map_err(|source| file_error(&file, source))?;
+        let encoded = filter::encode(data, &values_of(&opened)?);
         let write = || {
             std::fs::create_dir_all(self.generation.join(FOLDER))?;
             let mut file = File::create(&fresh)?;
@@ -187,19 +195,16 @@ fn data_file(path: &str, bytes: i64) -> DataFile<'_> {
 
 /// The different values of each needle column, column by column: of a large file with as many
 /// values as rows, one column's hashes are what memory has to hold.
-fn values_of(path: &Path) -> Result<Vec<Values>, EngineError> {
-    let file = File::open(path).map_err(|source| file_error(path, source))?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+fn values_of(file: &CheckedFile) -> Result<Vec<Values>, EngineError> {
+    let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
     let of_column = |name: &&str| {
         let column = column_of(name);
         let mut hashes = Vec::new();
         // A file of before the column was there has no value of it.
         if metadata.schema().column_with_name(name).is_some() {
             let mask = ProjectionMask::columns(metadata.parquet_schema(), [*name]);
-            let file = file
-                .try_clone()
-                .map_err(|source| file_error(path, source))?;
-            let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+            let (file, metadata) = (file.clone(), metadata.clone());
+            let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
                 .with_projection(mask)
                 .with_batch_size(BATCH_ROWS)
                 .build()?;

@@ -1,6 +1,5 @@
 //! A data file, and the rows of it that are asked for.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,37 +24,47 @@ use super::{Asked, Condition, times};
 use crate::column::{BLOOM_COLUMNS, Kind, PARTITION_COLUMNS, columns};
 use crate::engine::EngineError;
 use crate::generation::file_error;
+use crate::sums::{CheckedFile, KnownSums};
 
 /// Most values that are looked up in the Bloom filter of a row group.
 const BLOOM_VALUES_MAX: usize = 256;
 
 /// A data file that may be read.
 #[derive(Debug)]
-pub(super) struct DataFile {
-    path: PathBuf,
+pub(super) struct DataFile(
     /// `None` of a file that has no row of the page.
-    footer: Option<ArrowReaderMetadata>,
+    Option<Readable>,
+);
+
+#[derive(Debug)]
+struct Readable {
+    path: PathBuf,
+    sums: Arc<KnownSums>,
+    footer: ArrowReaderMetadata,
 }
 
 impl DataFile {
     /// One of which no row is wanted.
-    pub(super) const fn unread(path: PathBuf) -> Self {
-        Self { path, footer: None }
+    pub(super) const fn unread() -> Self {
+        Self(None)
     }
 
     pub(super) fn with_footer(
         path: PathBuf,
+        sums: Arc<KnownSums>,
         footer: Arc<ParquetMetaData>,
     ) -> Result<Self, EngineError> {
         // What another version noted of its own types adds nothing to Parquet's own.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let footer = Some(ArrowReaderMetadata::try_new(footer, options)?);
-        Ok(Self { path, footer })
+        let footer = ArrowReaderMetadata::try_new(footer, options)?;
+        Ok(Self(Some(Readable { path, sums, footer })))
     }
 
-    fn open(&self) -> Result<(File, &ArrowReaderMetadata), EngineError> {
-        let file = File::open(&self.path).map_err(|source| file_error(&self.path, source))?;
-        Ok((file, self.footer.as_ref().ok_or(EngineError::Stopped)?))
+    /// Not for longer than it is read: a page may look into more files than a process may have open.
+    fn open(&self) -> Result<(CheckedFile, &ArrowReaderMetadata), EngineError> {
+        let Readable { path, sums, footer } = self.0.as_ref().ok_or(EngineError::Stopped)?;
+        let file = sums.open(path).map_err(|source| file_error(path, source))?;
+        Ok((file, footer))
     }
 
     /// The rows as asked that are not before `threshold`; each condition looks in its `columns`.
@@ -216,7 +225,7 @@ fn statistics(
 
 /// A row group of an open file.
 struct Group<'a> {
-    file: &'a File,
+    file: &'a CheckedFile,
     footer: &'a ArrowReaderMetadata,
     number: usize,
 }
@@ -282,7 +291,7 @@ impl Group<'_> {
         let Some(column) = self.leaf(name) else {
             return Ok(true);
         };
-        let file = self.builder()?;
+        let file = self.builder();
         let bloom = file.get_row_group_column_bloom_filter(self.number, column)?;
         Ok(bloom.is_none_or(|bloom| between.iter().any(|value| bloom.check(value.as_str()))))
     }
@@ -294,15 +303,9 @@ impl Group<'_> {
             .position(|column| column.path().parts() == [name.to_owned()])
     }
 
-    fn builder(&self) -> Result<ParquetRecordBatchReaderBuilder<File>, EngineError> {
-        let file = self.file.try_clone().map_err(|source| EngineError::File {
-            path: "a file of events".to_owned(),
-            source,
-        })?;
-        let footer = self.footer.clone();
-        Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(
-            file, footer,
-        ))
+    fn builder(&self) -> ParquetRecordBatchReaderBuilder<CheckedFile> {
+        let (file, footer) = (self.file.clone(), self.footer.clone());
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer)
     }
 
     /// Some columns of all its rows.
@@ -310,7 +313,7 @@ impl Group<'_> {
         let mask = ProjectionMask::columns(self.footer.parquet_schema(), names.iter().copied());
         let rows = rows_of(self.footer.metadata().row_group(self.number));
         let reader = self
-            .builder()?
+            .builder()
             .with_projection(mask)
             .with_row_groups(vec![self.number])
             .with_batch_size(rows.max(1))
@@ -326,6 +329,7 @@ impl Group<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::path::Path;
 
     use deedtrail_core::event::Event;
@@ -338,6 +342,7 @@ mod tests {
     use super::*;
     use crate::column::file_schema;
     use crate::rows::{blank_event, to_batch, to_events};
+    use crate::sums::CheckedFiles;
 
     fn alias(number: u64) -> AliasUid {
         AliasUid::of(&TenantId::default(), "email", &number.to_string())
@@ -376,7 +381,8 @@ mod tests {
         let file = File::open(path).unwrap();
         let footer = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
         assert_eq!(footer.metadata().num_row_groups(), 6);
-        DataFile::with_footer(path.to_owned(), Arc::clone(footer.metadata())).unwrap()
+        let sums = CheckedFiles::of(path.parent().unwrap()).sums();
+        DataFile::with_footer(path.to_owned(), sums, Arc::clone(footer.metadata())).unwrap()
     }
 
     fn asked(filter: &EventFilter) -> (Asked, Vec<Vec<&'static str>>) {

@@ -35,6 +35,7 @@ use crate::column::{Kind, PARTITION_COLUMNS};
 use crate::engine::EngineError;
 use crate::needle::Needles;
 use crate::rows::to_events;
+use crate::sums::KnownSums;
 use crate::view::View;
 use condition::Condition;
 pub(crate) use condition::TEXT_COLUMNS;
@@ -95,6 +96,7 @@ pub(crate) async fn events(
     let scan = |(place, file): (usize, Candidate)| Scan {
         part: first + place,
         needles: view.generation.needles(),
+        sums: view.generation.sums(),
         path: view.generation.folder().join(&file.path),
         file,
         environment: Arc::clone(&environment),
@@ -127,6 +129,7 @@ pub(crate) async fn events(
 struct Scan {
     part: usize,
     needles: Needles,
+    sums: Arc<KnownSums>,
     path: PathBuf,
     file: Candidate,
     environment: Arc<RuntimeEnv>,
@@ -143,15 +146,14 @@ impl Scan {
         for condition in &self.asked.conditions {
             let holding = condition.columns_of(&self.needles, (&file.path, file.bytes));
             if holding.is_empty() || file.newest < self.threshold.load(Ordering::Relaxed) {
-                let unread = DataFile::unread(self.path);
-                return Ok((Part::Stored(unread), Vec::new()));
+                return Ok((Part::Stored(DataFile::unread()), Vec::new()));
             }
             columns.push(holding);
         }
         let footer = footer(&self.environment, &self.path, file.bytes).await?;
         in_background(move || {
             let threshold = self.threshold.load(Ordering::Relaxed);
-            let data = DataFile::with_footer(self.path, footer)?;
+            let data = DataFile::with_footer(self.path, self.sums, footer)?;
             let found = data.find(self.part, &self.asked, &columns, threshold)?;
             Ok((Part::Stored(data), found))
         })
