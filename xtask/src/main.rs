@@ -3,6 +3,7 @@
 mod conformance;
 mod controls;
 mod crash;
+mod derived;
 mod end_to_end;
 mod faults;
 mod mutation;
@@ -59,18 +60,9 @@ enum Command {
     },
     /// Take out one safeguard of the log at a time, in a copy of the checkout; the simulation must fail
     Controls,
-    /// Flip every bit of a log and random bits of all its files, cut its tail at every byte
-    Damage {
-        /// KiB of segments of which every bit is flipped
-        #[arg(long, default_value_t = 1024)]
-        kib: usize,
-        /// Random flips over all files, each followed by a start
-        #[arg(long, default_value_t = 1_000_000)]
-        flips: u64,
-        /// Cuts through the last 64 KiB of the newest segment
-        #[arg(long, default_value_t = 65_536)]
-        cuts: usize,
-    },
+    /// Flip every bit of a log and random bits of all its files, cut its tail at every byte; flip bits
+    /// of the archive and the control store
+    Damage(Damage),
     /// Make calls fail, disks run full, clocks go wrong under the real server
     Faults {
         /// A few of each instead of all
@@ -135,6 +127,38 @@ enum Command {
     },
 }
 
+/// How much is flipped and cut.
+#[derive(Debug, clap::Args)]
+struct Damage {
+    /// KiB of segments of which every bit is flipped
+    #[arg(long, default_value_t = 1024)]
+    kib: usize,
+    /// Random flips over all files, each followed by a start
+    #[arg(long, default_value_t = 1_000_000)]
+    flips: u64,
+    /// Cuts through the last 64 KiB of the newest segment
+    #[arg(long, default_value_t = 65_536)]
+    cuts: usize,
+    /// Random flips over the control store, and over the archive's files
+    #[arg(long, default_value_t = 100_000)]
+    derived: u64,
+    /// Flips after each of which the archive is opened and asked
+    #[arg(long, default_value_t = 1_000)]
+    starts: u64,
+}
+
+impl Damage {
+    fn run(&self) -> anyhow::Result<Tally> {
+        let mut tally = sim::damage::run(sim::damage::Amount {
+            bytes: self.kib << 10,
+            flips: self.flips,
+            cuts: self.cuts,
+        });
+        tally.add(derived::run(self.derived, self.starts)?);
+        Ok(tally)
+    }
+}
+
 fn main() -> ExitCode {
     match run(Args::parse().command) {
         Ok(tally) => tally.conclude(),
@@ -155,11 +179,7 @@ fn run(command: Command) -> anyhow::Result<Tally> {
         } => process::binary(binary).and_then(|binary| crash::run(&binary, cycles, seed)),
         Command::MutateBundles { bundles, seed } => mutation::run(bundles, seed),
         Command::Controls => controls::run(),
-        Command::Damage { kib, flips, cuts } => Ok(sim::damage::run(sim::damage::Amount {
-            bytes: kib << 10,
-            flips,
-            cuts,
-        })),
+        Command::Damage(damage) => damage.run(),
         Command::Faults {
             short,
             only,

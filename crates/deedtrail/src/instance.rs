@@ -52,6 +52,7 @@ pub(crate) struct Instance {
     pub(crate) app: Arc<App>,
     pub(crate) log: Arc<Log>,
     pub(crate) store: Arc<SqliteStore>,
+    pub(crate) archive: Arc<DeltaArchive>,
     /// The log before its witnesses, where there are any.
     pub(crate) witnesses: Option<Arc<witness::Client>>,
     /// The log before time stamp authorities, where there are any.
@@ -81,14 +82,14 @@ impl Instance {
         let witnesses = witnesses::open(config, &log)?;
         let timestamps = timestamps::open(config, &log, &entropy)?;
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
-        let archive = open_archive(config)?;
+        let archive = Arc::new(open_archive(config)?);
         let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
         let event_key = event_key(data, entropy.as_ref())?;
         let ports = Ports {
             log: Arc::clone(&log) as _,
             mapper,
             tables: Arc::new(ParquetTables),
-            archive: Arc::new(archive),
+            archive: Arc::clone(&archive) as _,
             store: Arc::clone(&store) as _,
             clock,
             entropy,
@@ -126,6 +127,7 @@ impl Instance {
             app,
             log,
             store,
+            archive,
             witnesses,
             timestamps,
             address: OnceLock::new(),
@@ -182,8 +184,17 @@ impl Instance {
         if let Err(error) = self.app.close_views() {
             tracing::warn!(%error, "who looked at what in the last moments is not in the log");
         }
-        self.worker.stop()?;
-        Ok(self.log.close()?)
+        let stopped = self.worker.stop();
+        let closed = self.log.close();
+        match self.store.seal() {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::debug!("the control plane is still read and stays without a seal");
+            }
+            Err(error) => tracing::warn!(%error, "the control plane has no seal"),
+        }
+        stopped?;
+        Ok(closed?)
     }
 }
 

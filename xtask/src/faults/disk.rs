@@ -101,10 +101,11 @@ pub(super) fn full(binary: &Path, fills: u32) -> anyhow::Result<Tally> {
         let is_right = refusal == 507 && reads.iter().all(|status| *status == 200) && is_back;
         tally.add(Tally::one(is_right));
     }
-    // It may say that it could not finish its work; what counts is what is there afterwards.
-    if let Err(error) = server.stop() {
+    let stopped = server.stop();
+    if let Err(error) = &stopped {
         say(format_args!("full: {error:#}"));
     }
+    tally.add(Tally::one(stopped.is_ok()));
     let complaint = judge(&place, &client.promised)?;
     let statuses: std::collections::BTreeSet<u16> = client.refused.iter().copied().collect();
     say(format_args!(

@@ -1,4 +1,4 @@
-//! Few file descriptors, and a clock that is wrong.
+//! Few file descriptors, little memory, and a clock that is wrong.
 
 use std::path::Path;
 
@@ -51,6 +51,43 @@ pub(super) fn descriptors(binary: &Path, is_short: bool) -> anyhow::Result<Tally
             complaint.as_deref().unwrap_or("nothing lost")
         ));
         tally.add(Tally::one(complaint.is_none()));
+    }
+    Ok(tally)
+}
+
+/// Limits of memory under which the server says that they are too low.
+const TOO_LITTLE: [&str; 3] = ["--data=167772160", "--data=335544320", "--as=1073741824"];
+/// Limits of memory under which it serves.
+const ENOUGH: [&str; 2] = ["--data=1073741824", "--as=4294967296"];
+
+/// With too little memory the server does not start and says why; with little of it nothing is lost.
+pub(super) fn memory(binary: &Path) -> anyhow::Result<Tally> {
+    let template = Template::new(binary)?;
+    let mut tally = Tally::default();
+    for limit in TOO_LITTLE.iter().chain(&ENOUGH) {
+        let folder = tempfile::tempdir()?;
+        let place = template.place(binary, &subfolder(folder.path(), "place"))?;
+        let mut client = Client::new("r");
+        let started = place
+            .under(&["prlimit".to_owned(), (*limit).to_owned()])
+            .start();
+        let is_right = match &started {
+            Ok(server) => {
+                (0..40).for_each(|_| {
+                    client.send(server, &template.token, (500, "x"));
+                });
+                ENOUGH.contains(limit) && !client.promised.is_empty()
+            }
+            Err(error) => TOO_LITTLE.contains(limit) && error.to_string().contains("MiB at least"),
+        };
+        drop(started);
+        let complaint = judge(&place, &client.promised)?;
+        say(format_args!(
+            "memory: {limit}: as it must be {is_right}, {} acknowledged; {}",
+            client.promised.len(),
+            complaint.as_deref().unwrap_or("nothing lost")
+        ));
+        tally.add(Tally::one(is_right && complaint.is_none()));
     }
     Ok(tally)
 }

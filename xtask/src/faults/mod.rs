@@ -1,5 +1,5 @@
 //! The real server under faults of the system: calls that fail one at a time, a full disk, a slow
-//! one, few file descriptors, a clock ten years off, and data folders that are not what they seem.
+//! one, few file descriptors, little memory, a clock ten years off, and data folders that are not what they seem.
 //!
 //! What holds everywhere: what was acknowledged is in the log exactly once, byte-equal and proved,
 //! after a start without the fault, and the archive has as many events as the log has records.
@@ -29,16 +29,19 @@ pub(crate) enum Part {
     Copies,
     /// Few file descriptors
     Descriptors,
+    /// Little memory
+    Memory,
     /// A clock ten years off
     Clock,
 }
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     Part::Calls,
     Part::Full,
     Part::Slow,
     Part::Copies,
     Part::Descriptors,
+    Part::Memory,
     Part::Clock,
 ];
 
@@ -74,6 +77,7 @@ pub(crate) fn run(binary: &Path, extent: Extent) -> Tally {
             Part::Slow => disk::slow(binary),
             Part::Copies => copies::run(binary),
             Part::Descriptors => limits::descriptors(binary, extent.is_short),
+            Part::Memory => limits::memory(binary),
             Part::Clock => limits::clock(binary),
         });
     }
@@ -88,7 +92,7 @@ fn refused(part: Part) -> Option<String> {
     let words: &[&str] = match part {
         Part::Calls | Part::Slow => &["strace", "-f", "-qq", "-o", "/dev/null", "true"],
         Part::Full => &["mount", "-t", "tmpfs", "tmpfs"],
-        Part::Copies | Part::Descriptors | Part::Clock => return None,
+        Part::Copies | Part::Descriptors | Part::Memory | Part::Clock => return None,
     };
     let (program, arguments) = words.split_first()?;
     let mut command = std::process::Command::new(program);

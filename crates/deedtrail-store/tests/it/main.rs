@@ -1,5 +1,7 @@
 //! The store on disk: its contract, durability, concurrent readers, speed at size.
 
+mod damage;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 

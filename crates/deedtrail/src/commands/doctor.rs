@@ -2,6 +2,8 @@
 
 mod intake;
 
+use std::time::Duration;
+
 use deedtrail_app::App;
 use deedtrail_core::port::log::EvidenceLog as _;
 use serde::Serialize;
@@ -13,6 +15,9 @@ use crate::warning::warnings;
 
 /// Free space below which the disk is reported, bytes.
 const FREE_BYTES_MIN: u64 = 1 << 30;
+
+/// Time in which the archive's files are read back.
+const ARCHIVE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// One check: what was looked at, whether it is well, and what to do if not.
 #[derive(Debug, Serialize)]
@@ -34,6 +39,7 @@ impl Check {
 
 pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
+    checks.extend([archive(context), control(context)?]);
     checks.extend(witnesses(context));
     checks.extend(timestamps(context));
     checks.push(processing(context)?);
@@ -85,6 +91,38 @@ fn log(context: &Context<'_>) -> Check {
     };
     let detail = format!("{} entries, origin {}; {read}", log.end(), log.origin());
     Check::new("evidence log", true, detail)
+}
+
+/// Whether the archive's files are what was written, the newest first.
+fn archive(context: &Context<'_>) -> Check {
+    let found = context.instance.archive.read_back(ARCHIVE_TIME_MAX);
+    if let Some(first) = found.damaged.first() {
+        let number = counted(found.damaged.len(), "file");
+        return Check::new("archive", false, format!("{number} damaged: {first}"));
+    }
+    let detail = format!(
+        "{} of {} files were read back and are what was written, {} have no check sums",
+        found.compared, found.files, found.without_sums
+    );
+    Check::new("archive", true, detail)
+}
+
+/// What `SQLite` finds in the control plane.
+fn control(context: &Context<'_>) -> anyhow::Result<Check> {
+    let found = context.instance.store.check()?;
+    Ok(match found.first() {
+        Some(first) => {
+            let detail = format!(
+                "control.db is damaged: {first}; restore it from a backup (`deedtrail restore`)"
+            );
+            Check::new("control plane", false, detail)
+        }
+        None => Check::new(
+            "control plane",
+            true,
+            "the structure of control.db is sound",
+        ),
+    })
 }
 
 /// Who vouches for the log, where somebody is asked.
