@@ -62,10 +62,11 @@ pub(crate) fn close(path: &Path) -> std::io::Result<()> {
 
 fn told(path: &Path, seal: &Path, what: &str) -> String {
     format!(
-        "it is not what was written when it was closed last: {what}. Restore it from a backup \
-         (`deedtrail restore`). Without one, move {0} and {1} away: identities, findings and what \
-         else follows from the log are made anew from it; people, tokens and settings are to be made \
-         again. To go on with the file as it is, remove {1} alone and run `deedtrail rebuild`",
+        "it is not what was written when it was closed last: {what}. Put that of the newest backup in \
+         its place and remove {1}: what came in since is derived from the log. Without a backup, move \
+         {0} and {1} away: identities and findings are derived anew; people, tokens, decisions and \
+         settings are to be made again. To go on with the file as it is, remove {1} alone and run \
+         `deedtrail rebuild`",
         path.display(),
         seal.display(),
     )

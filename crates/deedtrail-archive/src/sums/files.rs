@@ -91,7 +91,7 @@ impl CheckedFiles {
 
 fn generic(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::Generic {
-        store: "the archive",
+        store: "archive",
         source: Box::new(error),
     }
 }
@@ -271,7 +271,7 @@ fn part(read: &[Bytes], around: &[Range<u64>], range: &Range<u64>) -> Result<Byt
         (from <= to && to <= bytes.len()).then(|| bytes.slice(from..to))
     };
     cut().ok_or_else(|| Error::Generic {
-        store: "the archive",
+        store: "archive",
         source: format!("bytes {range:?} are not in the file").into(),
     })
 }

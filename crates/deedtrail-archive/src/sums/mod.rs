@@ -36,10 +36,7 @@ const SUM_BYTES: usize = 4;
 
 /// A file is not what was written.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{} is damaged: {what}. `deedtrail rebuild` makes the archive anew from the log",
-    .path.display()
-)]
+#[error("{} is damaged: {what}", .path.display())]
 pub(crate) struct Damaged {
     path: PathBuf,
     what: String,

@@ -98,7 +98,11 @@ fn archive(context: &Context<'_>) -> Check {
     let found = context.instance.archive.read_back(ARCHIVE_TIME_MAX);
     if let Some(first) = found.damaged.first() {
         let number = counted(found.damaged.len(), "file");
-        return Check::new("archive", false, format!("{number} damaged: {first}"));
+        return Check::new(
+            "archive",
+            false,
+            format!("{number} damaged: {first}; `deedtrail rebuild` makes the archive anew"),
+        );
     }
     let detail = format!(
         "{} of {} files were read back and are what was written, {} have no check sums",
@@ -113,7 +117,7 @@ fn control(context: &Context<'_>) -> anyhow::Result<Check> {
     Ok(match found.first() {
         Some(first) => {
             let detail = format!(
-                "control.db is damaged: {first}; restore it from a backup (`deedtrail restore`)"
+                "control.db is damaged: {first}; put that of the newest backup in its place"
             );
             Check::new("control plane", false, detail)
         }
