@@ -50,6 +50,14 @@ enum Command {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
+    /// Send the same records again and again while the server is killed: each must be taken once
+    Retries {
+        #[command(flatten)]
+        amount: crash::retries::Amount,
+        /// Use this binary instead of building one
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
     /// Change every bit of evidence bundles, one at a time: none may still verify
     MutateBundles {
         #[arg(long, default_value_t = 1_000)]
@@ -177,6 +185,9 @@ fn run(command: Command) -> anyhow::Result<Tally> {
             seed,
             binary,
         } => process::binary(binary).and_then(|binary| crash::run(&binary, cycles, seed)),
+        Command::Retries { amount, binary } => {
+            process::binary(binary).and_then(|binary| crash::retries::run(&binary, amount))
+        }
         Command::MutateBundles { bundles, seed } => mutation::run(bundles, seed),
         Command::Controls => controls::run(),
         Command::Damage(damage) => damage.run(),

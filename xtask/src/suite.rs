@@ -5,6 +5,12 @@ use crate::{crash, end_to_end, faults, packages, schedules, sim, tidy};
 
 /// Kill cycles of one run of the suite; `cargo xtask crash` does more.
 const CRASH_CYCLES: u32 = 50;
+/// Records sent again in one run of the suite; `cargo xtask retries` sends more.
+const RETRIES: crash::retries::Amount = crash::retries::Amount {
+    count: 100_000,
+    kills: 5,
+    seed: 1,
+};
 
 /// Lives of a log of one run of the suite, and programs cut off at each of their steps.
 const LIVES: sim::Plan = sim::Plan {
@@ -63,6 +69,7 @@ pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
     let binary = process::binary(None)?;
     parts.add("faults", || Ok(faults::run(&binary, FAULTS)));
     parts.add("kills", || crash::run(&binary, CRASH_CYCLES, 1));
+    parts.add("retries", || crash::retries::run(&binary, RETRIES));
     parts.add("browser", || end_to_end::run(&binary, None));
     Ok(parts.tally())
 }

@@ -5,18 +5,21 @@
 //! repeat what was not acknowledged, and now and then what was. In the end: every acknowledged record
 //! is in the log exactly once, byte-equal, with a valid proof, and the archive has as many events.
 
+mod field;
 mod protocol;
 mod relp;
+pub(crate) mod retries;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::process::{Tally, say};
 use crate::promise::{self, Promised, record};
 use crate::server::{Place, Server};
 
+use field::{Field, SILENCE_MAX};
 use protocol::{Line, Protocol, Sender};
 
 const CLIENTS: u64 = 16;
@@ -25,41 +28,12 @@ const BATCH_RECORDS_MAX: u64 = 200;
 const REPEATED_ONE_IN: u64 = 8;
 /// A restart may take this long until the server answers.
 const RESTART_MAX: Duration = Duration::from_secs(5);
-/// A client that was not acknowledged tries again after this long.
-const REPEAT_AFTER: Duration = Duration::from_millis(50);
-/// A client that gets no answer for this long is itself a failure.
-const SILENCE_MAX: Duration = Duration::from_mins(1);
-
-/// What the clients and the killer share.
-struct Field {
-    /// Where the server is; its ports change with every restart.
-    line: Mutex<Line>,
-    /// Tells clients that wait for it that the server is somewhere else.
-    has_moved: Condvar,
-    over: AtomicBool,
+/// What the clients remember.
+#[derive(Default)]
+struct Memory {
     sent: AtomicU64,
     repeated: AtomicU64,
     promised: Mutex<Promised>,
-}
-
-impl Field {
-    fn line(&self) -> Line {
-        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        line.clone()
-    }
-
-    fn moved(&self, server: &Server, token: &str) {
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        *line = Line::to(server, token);
-        self.has_moved.notify_all();
-    }
-
-    /// Waits until the server has moved, or for [`REPEAT_AFTER`]: clients that try again at once
-    /// would take the cores from a server that starts.
-    fn wait(&self) {
-        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.has_moved.wait_timeout(line, REPEAT_AFTER));
-    }
 }
 
 pub(crate) fn run(binary: &Path, cycles: u32, seed: u64) -> anyhow::Result<Tally> {
@@ -67,23 +41,17 @@ pub(crate) fn run(binary: &Path, cycles: u32, seed: u64) -> anyhow::Result<Tally
     let place = Place::new(binary, folder.path(), &protocol::settings(folder.path())?)?;
     let mut server = place.start()?;
     let token = place.token("crash", "ingest")?;
-    let field = Arc::new(Field {
-        line: Mutex::new(Line::to(&server, &token)),
-        has_moved: Condvar::new(),
-        over: AtomicBool::new(false),
-        sent: AtomicU64::new(0),
-        repeated: AtomicU64::new(0),
-        promised: Mutex::default(),
-    });
+    let field = Arc::new(Field::of(Line::to(&server, &token)));
+    let memory = Arc::new(Memory::default());
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
-            let field = Arc::clone(&field);
+            let (field, memory) = (Arc::clone(&field), Arc::clone(&memory));
             let seed = seed.wrapping_mul(1000).wrapping_add(number);
-            std::thread::spawn(move || client(&field, number, seed))
+            std::thread::spawn(move || client(&field, &memory, (number, seed)))
         })
         .collect();
     let slowest = kill_cycles(&place, &mut server, &field, (cycles, seed))?;
-    field.over.store(true, Ordering::SeqCst);
+    field.end();
     for client in clients {
         client
             .join()
@@ -91,7 +59,7 @@ pub(crate) fn run(binary: &Path, cycles: u32, seed: u64) -> anyhow::Result<Tally
     }
     server.stop()?;
     let events = place.events()?;
-    let promised = field
+    let promised = memory
         .promised
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
@@ -99,8 +67,8 @@ pub(crate) fn run(binary: &Path, cycles: u32, seed: u64) -> anyhow::Result<Tally
     say(format_args!(
         "crash: {cycles} kills, {} records sent and {} sent again, slowest restart {:.2} s; {verdict}, \
          {events} events in the archive",
-        field.sent.load(Ordering::SeqCst),
-        field.repeated.load(Ordering::SeqCst),
+        memory.sent.load(Ordering::SeqCst),
+        memory.repeated.load(Ordering::SeqCst),
         slowest.as_secs_f64()
     ));
     let is_whole = verdict.promised > 0 && events == verdict.records as u64;
@@ -116,7 +84,6 @@ fn kill_cycles(
     field: &Field,
     (cycles, seed): (u32, u64),
 ) -> anyhow::Result<Duration> {
-    let token = field.line().token;
     let mut random = fastrand::Rng::with_seed(seed);
     let (_timer, alarm) = mpsc::channel::<()>();
     let mut slowest = Duration::ZERO;
@@ -132,17 +99,17 @@ fn kill_cycles(
         let begun = Instant::now();
         *server = place.start()?;
         slowest = slowest.max(begun.elapsed());
-        field.moved(server, &token);
+        field.moved(server);
     }
     Ok(slowest)
 }
 
 /// Sends batches until the end; repeats a batch until it is acknowledged, and some once more.
-fn client(field: &Field, number: u64, seed: u64) -> anyhow::Result<()> {
+fn client(field: &Field, memory: &Memory, (number, seed): (u64, u64)) -> anyhow::Result<()> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut sender = Sender::new(Protocol::of(number), SILENCE_MAX);
     let mut batch_number = 0_u64;
-    while !field.over.load(Ordering::SeqCst) {
+    while !field.is_over() {
         let count = random.u64(1..=BATCH_RECORDS_MAX);
         let batch: Vec<(String, String)> = (0..count)
             .map(|place| {
@@ -153,34 +120,17 @@ fn client(field: &Field, number: u64, seed: u64) -> anyhow::Result<()> {
             .collect();
         batch_number += 1;
         let records: Vec<&str> = batch.iter().map(|(_, record)| record.as_str()).collect();
-        send_until_promised(field, &mut sender, &records)?;
-        field.sent.fetch_add(count, Ordering::SeqCst);
+        field.send_until_promised(&mut sender, &records)?;
+        memory.sent.fetch_add(count, Ordering::SeqCst);
         if random.u64(0..REPEATED_ONE_IN) == 0 {
-            send_until_promised(field, &mut sender, &records)?;
-            field.repeated.fetch_add(count, Ordering::SeqCst);
+            field.send_until_promised(&mut sender, &records)?;
+            memory.repeated.fetch_add(count, Ordering::SeqCst);
         }
-        field
+        memory
             .promised
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(batch);
     }
     Ok(())
-}
-
-fn send_until_promised(field: &Field, sender: &mut Sender, records: &[&str]) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    loop {
-        match sender.send(&field.line(), records) {
-            Some(200..300) => return Ok(()),
-            Some(status) if !matches!(status, 429 | 503) => {
-                anyhow::bail!("the server answered {status}");
-            }
-            _ => {
-                let waited = begun.elapsed();
-                anyhow::ensure!(waited < SILENCE_MAX, "no acknowledgement in {waited:?}");
-                field.wait();
-            }
-        }
-    }
 }

@@ -116,6 +116,12 @@ impl Protocol {
         }
     }
 
+    /// Whether a record without an id is known again by its content alone, in another delivery too.
+    /// An event of `CloudEvents` has the id of its envelope; a connection may say the same thing twice.
+    pub(super) const fn knows_contents(self) -> bool {
+        !matches!(self, Self::CloudEvents | Self::Relp)
+    }
+
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::Own => "/v1/ingest/aws.cloudtrail",
