@@ -4,6 +4,7 @@
 mod of_actor;
 mod of_event;
 mod told;
+mod words;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -13,6 +14,7 @@ use deedtrail_core::Text;
 use crate::Observation;
 use crate::profile::Facts;
 pub use told::told_as;
+pub use words::words_of;
 
 pub(crate) use of_actor::actor_kind;
 
@@ -223,11 +225,21 @@ pub fn reference_page() -> String {
             "| `{}` | {} | {} |\n",
             field.name,
             field.kind.name(),
-            field.meaning
+            meaning(field)
         )
     });
     page.extend(rows);
     page
+}
+
+/// What the field means, and the words it may have where they are a closed list.
+fn meaning(field: &Field) -> String {
+    let meaning = field.meaning;
+    match words_of(field.name) {
+        None => meaning.to_owned(),
+        Some(_) if field.name == "action" => format!("{meaning} One of the [actions](actions.md)."),
+        Some(words) => format!("{meaning} One of `{}`.", words.join("`, `")),
+    }
 }
 
 const fn field(

@@ -216,3 +216,70 @@ fn write_tile(
     file.write_at(hashes.as_flattened(), 0)?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+    use crate::disk::RealDisk;
+
+    const LEAF: Hash = [7; 32];
+
+    /// A tree of any size whose leaves are all alike: its complete subtrees are known.
+    struct Alike;
+
+    impl Nodes for Alike {
+        type Error = Infallible;
+
+        fn perfect(&self, height: u32, _: u64) -> Result<Hash, Infallible> {
+            Ok((0..height).fold(LEAF, |hash, _| merkle::node_hash(&hash, &hash)))
+        }
+    }
+
+    fn head(size: u64) -> Head {
+        let Ok(root) = merkle::root_at(&Alike, size);
+        Head { size, root }
+    }
+
+    /// The tree of that size, out of the unfinished tiles that a log of it would have on disk.
+    fn tree_of(size: u64, folder: &Path) -> Tree {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        for level in 0..8 {
+            let width = usize::try_from(size.checked_shr(8 * level).unwrap_or(0) & 255).unwrap();
+            let Ok(hash) = Alike.perfect(8 * level, 0);
+            let path = tile_path(level, edge_tile(size, level), width);
+            if width > 0 {
+                write_tile(disk.as_ref(), &folder.join(path), &vec![hash; width]).unwrap();
+            }
+        }
+        Tree::restore(disk, folder.to_owned(), head(size)).unwrap()
+    }
+
+    #[test]
+    fn a_tree_grows_over_the_sizes_at_which_narrower_counters_end() {
+        let powers = [8, 15, 16, 24, 31, 32, 40, 48, 56, 62, 63];
+        let limits = powers.map(|power| 1_u64 << power);
+        for limit in limits.into_iter().chain([u64::MAX - 4]) {
+            let folder = tempfile::tempdir().unwrap();
+            let before = limit - 3;
+            let mut tree = tree_of(before, folder.path());
+            for size in before + 1..=limit + 3 {
+                tree.push(LEAF);
+                let now = head(size);
+                assert_eq!(tree.root().unwrap(), now.root, "{size}");
+                let path = merkle::consistency_path(&tree, before, size).unwrap();
+                assert!(merkle::is_consistent(head(before), now, &path), "{size}");
+                for index in [before, size - 1] {
+                    let path = merkle::inclusion_path(&tree, index, size).unwrap();
+                    let root = merkle::root_from_path(LEAF, index, size, &path);
+                    assert_eq!(root, Some(now.root), "{index} of {size}");
+                }
+            }
+            let snapshot = tree.snapshot().unwrap();
+            snapshot.write(&RealDisk, folder.path()).unwrap();
+            let again = Tree::restore(Arc::new(RealDisk), folder.path().to_owned(), snapshot.head);
+            assert_eq!(again.unwrap().root().unwrap(), head(limit + 3).root);
+        }
+    }
+}

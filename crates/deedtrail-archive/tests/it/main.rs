@@ -6,6 +6,7 @@ mod damage;
 mod fixture;
 mod foreign;
 mod layout;
+mod limits;
 mod needle;
 mod newest;
 mod prune;

@@ -101,7 +101,7 @@ impl Loader {
             return self.error(file, &parsed.header.title, &message, None);
         }
         let canonical = is_canonical(&parsed.logsource);
-        if canonical && !self.fields_exist(file, parsed.fields.iter()) {
+        if canonical && !self.can_be_true(file, &parsed) {
             return;
         }
         let Ok(block) = self.block(file, &parsed.header) else {
@@ -125,6 +125,15 @@ impl Loader {
         self.name(file, header, place);
         self.set.rules.push(rule);
         self.definitions.push(key(&[&file.text]));
+    }
+
+    /// Whether every field of a canonical rule exists, and may have the values it is compared with.
+    fn can_be_true(&mut self, file: &RuleFile, parsed: &ParsedRule) -> bool {
+        let foreign = parsed.foreign_values();
+        for (name, value) in &foreign {
+            self.block_error(file, BlockError::foreign_value(name, value));
+        }
+        self.fields_exist(file, parsed.fields.iter()) && foreign.is_empty()
     }
 
     /// Whether every field exists among the canonical ones.

@@ -3,6 +3,7 @@
 //! Windows over several events are ours ([`super::correlation`]), because a finding lists the
 //! events it rests on and late events must not change what a window counts.
 
+mod foreign;
 mod needed;
 mod possible;
 
@@ -25,6 +26,7 @@ use rsigma_parser::{
 use super::Subject;
 use super::correlation::{Comparison, Expression, Measure};
 use crate::field::FieldValue;
+use foreign::foreign_values;
 use needed::needed_fields;
 
 /// What rules of every sort say about themselves.
@@ -57,6 +59,11 @@ impl ParsedRule {
     /// Regular expressions in it.
     pub(super) fn patterns(&self) -> usize {
         self.rule.detection.named.values().map(patterns).sum()
+    }
+
+    /// Field and value of each comparison with what the field never has, of a canonical rule.
+    pub(super) fn foreign_values(&self) -> Vec<(String, String)> {
+        foreign_values(&self.rule)
     }
 }
 

@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use deedtrail_core::limits::RECORD_BYTES_MAX;
+use deedtrail_core::port::Entropy as _;
 use deedtrail_core::port::log::{EvidenceLog as _, Outcome};
 use deedtrail_evidence::disk::simulated::{SimulatedDisk, Syncing};
+use deedtrail_evidence::limits::{BLOCK_BYTES, COMMIT_BYTES};
 use deedtrail_evidence::proof::verify_entry;
 use deedtrail_evidence::segment::{FrameHeader, SegmentHeader};
 use deedtrail_evidence::stepped::SteppedLog;
@@ -58,6 +61,45 @@ fn a_log_goes_on_beyond_sixteen_bits_of_batches() {
             BATCHES
         );
         assert_eq!(commit(&mut log, at), Outcome::Duplicate(at));
+    }
+}
+
+/// Lengths around the boundaries of sectors, pages, words of sixteen bits and blocks of the log.
+fn lengths() -> impl Iterator<Item = usize> {
+    let pages = [64, 512, 4096, 8192, 1 << 16];
+    let pages = pages
+        .into_iter()
+        .flat_map(|at: usize| at.saturating_sub(66)..=at + 2);
+    let blocks = [BLOCK_BYTES, COMMIT_BYTES, RECORD_BYTES_MAX];
+    let blocks = blocks.into_iter().flat_map(|at| [at - 1, at, at + 1]);
+    let all = pages.chain(blocks).filter(|length| *length > 0);
+    all.filter(|length| *length <= RECORD_BYTES_MAX)
+}
+
+#[test]
+fn records_of_every_length_around_a_boundary_are_read_as_they_were_sent() {
+    let disk = SimulatedDisk::new(Syncing::Honest);
+    let mut log = open(&disk);
+    // Bytes that do not compress: a frame is as long as what is in it.
+    let dice = TestEntropy::new(1);
+    let mut sent = Vec::new();
+    for length in lengths() {
+        let mut one = entry(&length.to_string(), "");
+        let mut bytes = vec![0; length];
+        dice.fill(&mut bytes);
+        one.parts[0].bytes = bytes;
+        let waiting = log.submit(std::slice::from_ref(&one)).unwrap();
+        log.commit();
+        log.answer(waiting).unwrap().unwrap();
+        sent.push(one);
+    }
+    drop(log);
+    disk.restart(1);
+    let log = open(&disk);
+    assert_eq!(log.log().check_everything().unwrap().damage, None);
+    for (at, one) in sent.iter().enumerate() {
+        let stored = &log.log().read(at as u64, 1).unwrap()[0];
+        assert!(stored.entry.parts == one.parts, "entry {at}");
     }
 }
 

@@ -22,7 +22,7 @@ type Outcome = Result<(), StoreError>;
 type Rule = fn(&dyn Store) -> Outcome;
 
 /// Each with its name.
-const RULES: [(&str, Rule); 32] = [
+const RULES: [(&str, Rule); 33] = [
     ("an empty store is empty", progress::an_empty_store_is_empty),
     (
         "progress comes back as it was",
@@ -62,6 +62,10 @@ const RULES: [(&str, Rule); 32] = [
     (
         "imports of entitlements replace each other",
         entitlement::imports_replace_each_other,
+    ),
+    (
+        "positions go on beyond narrower numbers",
+        progress::positions_go_on_beyond_narrower_numbers,
     ),
     ("quarantine is released", progress::quarantine_is_released),
     ("quarantine is dismissed", progress::quarantine_is_dismissed),

@@ -75,6 +75,21 @@ pub(super) fn progress_comes_back(store: &dyn Store) -> Outcome {
     Ok(())
 }
 
+pub(super) fn positions_go_on_beyond_narrower_numbers(store: &dyn Store) -> Outcome {
+    for limit in [1_u64 << 16, 1 << 31, 1 << 32, 1 << 53, (1 << 63) - 2] {
+        for through in limit - 1..=limit + 1 {
+            store.save(Progress {
+                through,
+                ..batch([])
+            })?;
+            store.put_snapshot("detection", through, &[1])?;
+            assert_eq!(store.processed()?, through);
+            assert_eq!(store.snapshot("detection")?, Some((through, vec![1])));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn a_refused_batch_leaves_nothing(store: &dyn Store) -> Outcome {
     let (ana, mut alias) = identity("ana", 1);
     alias.identity = identity("nobody", 1).0.id;
