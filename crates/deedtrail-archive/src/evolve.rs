@@ -12,12 +12,12 @@ use crate::column::schema;
 use crate::engine::EngineError;
 
 /// The table with every column of this version; true when it lacked some.
-pub(crate) async fn evolved(table: DeltaTable) -> Result<(DeltaTable, bool), EngineError> {
+pub(crate) async fn evolved(table: DeltaTable) -> Result<DeltaTable, EngineError> {
     let missing = missing(table.snapshot()?.schema().as_ref())?;
     if missing.is_empty() {
-        return Ok((table, false));
+        return Ok(table);
     }
-    Ok((table.add_columns().with_fields(missing).await?, true))
+    Ok(table.add_columns().with_fields(missing).await?)
 }
 
 /// Columns of this version that a table of an earlier one lacks.

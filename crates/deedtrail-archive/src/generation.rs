@@ -1,5 +1,6 @@
 //! One generation of the table: a folder with a Delta table that starts empty and grows.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::column::{INDEXED_COLUMNS, PARTITION_COLUMNS, schema};
 use crate::engine::EngineError;
 use crate::evolve::evolved;
 use crate::needle::Needles;
-use crate::sums::{CheckedFiles, KnownSums, path_of};
+use crate::sums::{self, CheckedFiles, KnownSums, path_of};
 
 /// Commits between two checkpoints of the Delta log.
 const CHECKPOINT_COMMITS: u64 = 50;
@@ -71,10 +72,7 @@ impl Generation {
     ) -> Result<(Self, DeltaTableState), EngineError> {
         let mut table = table_at(&folder, &files)?;
         table.load().await?;
-        let (table, is_evolved) = evolved(table).await?;
-        if is_evolved {
-            sync_commit(&folder, table.snapshot()?.version())?;
-        }
+        let table = evolved(table).await?;
         Self::over(folder, files, &table)
     }
 
@@ -129,7 +127,7 @@ impl Generation {
     }
 
     /// Commits `actions` on top of `base` and, with `position`, the log position they cover:
-    /// one transaction, durable on return.
+    /// one transaction, durable on return ([`CheckedFiles`] sees to its file).
     pub(crate) async fn commit(
         &self,
         base: &DeltaTableState,
@@ -141,15 +139,17 @@ impl Generation {
             Action::Add(add) => Some(self.folder.join(&add.path)),
             _ => None,
         });
-        let added = added.flat_map(|file| [path_of(&self.folder, &file), Some(file)]);
-        sync_all(added.flatten())?;
+        let with_sums = added.flat_map(|file| [path_of(&self.folder, &file), Some(file)]);
+        let files: Vec<PathBuf> = with_sums.flatten().collect();
+        let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+        let folders: Vec<PathBuf> = folders.into_iter().map(Path::to_owned).collect();
+        sync_all(files.into_iter().chain(folders))?;
         let properties = CommitProperties::default()
             .with_application_transactions(position.into_iter().collect());
         let done = CommitBuilder::from(properties)
             .with_actions(actions)
             .build(Some(base), self.log_store(), operation)
             .await?;
-        sync_commit(&self.folder, done.version())?;
         Ok(done.snapshot())
     }
 
@@ -159,6 +159,7 @@ impl Generation {
         let mut table = table_at(&self.folder, &self.files)?;
         table.load().await?;
         table.vacuum().with_mode(VacuumMode::Full).await?;
+        sums::clean(&self.folder).map_err(|source| file_error(&self.folder, source))?;
         self.needles().clean()
     }
 
@@ -170,9 +171,11 @@ impl Generation {
 
 impl Drop for Generation {
     fn drop(&mut self) {
-        if self.retired.load(Ordering::Acquire)
-            && let Err(error) = std::fs::remove_dir_all(&self.folder)
-        {
+        if !self.retired.load(Ordering::Acquire) {
+            return;
+        }
+        self.files.sums().forget_below(&self.folder);
+        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
             tracing::warn!(folder = %self.folder.display(), %error, "an old archive generation stays on disk");
         }
     }
@@ -183,15 +186,6 @@ fn table_at(folder: &Path, files: &Arc<CheckedFiles>) -> Result<DeltaTable, Engi
     let files = Arc::clone(files);
     let table = DeltaTableBuilder::from_url(location.clone())?;
     Ok(table.with_storage_backend(files, location).build()?)
-}
-
-/// Flushes a commit of the table in `folder` to disk.
-fn sync_commit(folder: &Path, version: u64) -> Result<(), EngineError> {
-    let log = folder.join("_delta_log");
-    let commit = log.join(format!("{version:020}.json"));
-    // Of a commit that an earlier version made there are no sums.
-    let sums = path_of(folder, &commit).filter(|sums| sums.try_exists().unwrap_or(false));
-    sync_all(sums.into_iter().chain([commit, log]))
 }
 
 /// Flushes files and folders to disk.

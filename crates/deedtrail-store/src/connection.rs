@@ -12,7 +12,7 @@ use deedtrail_core::port::store::StoreError;
 use crate::seal;
 
 /// Schema changes in order; a file's `user_version` is how many of them it has seen.
-const MIGRATIONS: [&str; 16] = [
+const MIGRATIONS: [&str; 17] = [
     include_str!("migrations/0001_control_plane.sql"),
     include_str!("migrations/0002_decision_coverage.sql"),
     include_str!("migrations/0003_people_sign_in.sql"),
@@ -29,6 +29,7 @@ const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/0014_rule_exceptions.sql"),
     include_str!("migrations/0015_custody_subjects.sql"),
     include_str!("migrations/0016_sessions_in_order.sql"),
+    include_str!("migrations/0017_sealed.sql"),
 ];
 /// Readers kept open; more are opened when more read at once, and closed afterwards.
 const IDLE_READERS_MAX: usize = 8;

@@ -130,7 +130,9 @@ pub(crate) fn run(binary: &Path, amount: Amount) -> anyhow::Result<Tally> {
         stock.records.len()
     ));
     let is_exact = lost + twice + foreign == 0 && records > 0 && events == records;
-    Ok(Tally::one(is_exact && sent >= stock.wanted))
+    Ok(Tally::one(
+        is_exact && sent >= stock.wanted && kills == amount.kills,
+    ))
 }
 
 /// Lets the clients send until it is enough; the server dies so often meanwhile.

@@ -9,7 +9,10 @@ use deltalake::parquet::file::reader::ChunkReader as _;
 use super::DeltaArchive;
 use crate::engine::EngineError;
 use crate::generation::file_error;
-use crate::sums::{HINT, KnownSums};
+use crate::sums::KnownSums;
+
+/// Folder of a Delta table's log.
+const LOG_FOLDER: &str = "_delta_log";
 
 /// What reading the files of the live table back found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +66,8 @@ impl ReadBack {
         match whole() {
             Ok(true) => self.compared += 1,
             Ok(false) => self.without_sums += 1,
+            // Old commits leave while it is looked at.
+            Err(error) if error.kind() == ErrorKind::NotFound && is_log(path) => self.files -= 1,
             // It names the file.
             Err(error) if error.kind() == ErrorKind::Other => self.damaged.push(error.to_string()),
             Err(error) => self.damaged.push(format!("{}: {error}", path.display())),
@@ -70,14 +75,25 @@ impl ReadBack {
     }
 }
 
-/// Files of the Delta log of a generation.
+fn is_log(path: &Path) -> bool {
+    path.parent()
+        .is_some_and(|folder| folder.ends_with(LOG_FOLDER))
+}
+
+/// Commits and checkpoints of the Delta log of a generation.
 fn table_log(generation: &Path) -> Result<Vec<PathBuf>, EngineError> {
-    let folder = generation.join("_delta_log");
+    let folder = generation.join(LOG_FOLDER);
     let entries = std::fs::read_dir(&folder).map_err(|source| file_error(&folder, source))?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     let paths: Vec<PathBuf> = paths
         .collect::<Result<_, _>>()
         .map_err(|source| file_error(&folder, source))?;
-    let is_checked = |path: &PathBuf| path.file_name().is_none_or(|name| name != HINT);
-    Ok(paths.into_iter().filter(is_checked).collect())
+    let is_version = |name: &str| {
+        let (version, rest) = name.split_once('.').unwrap_or_default();
+        let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && matches!(rest, "json" | "checkpoint.parquet")
+    };
+    let name = |path: &PathBuf| Some(path.file_name()?.to_str()?.to_owned());
+    let is_of_table = |path: &PathBuf| name(path).is_some_and(|name| is_version(&name));
+    Ok(paths.into_iter().filter(is_of_table).collect())
 }

@@ -2,8 +2,9 @@
 //! compared with them by whoever reads.
 
 use std::fmt;
+use std::fs::File;
 use std::ops::Range;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,17 +18,20 @@ use deltalake::logstore::object_store::{
 };
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use tokio::sync::Mutex;
 
 use super::{KnownSums, Summing, Sums};
 
 /// Which checkpoint is the newest: a hint that is written again and again, and not needed, since
 /// the folder is listed. Other engines may read it.
-pub(crate) const HINT: &str = "_last_checkpoint";
+const HINT: &str = "_last_checkpoint";
 /// The file system, with check sums for the files of one archive.
 #[derive(Debug)]
 pub(crate) struct CheckedFiles {
     sums: Arc<KnownSums>,
     files: Arc<LocalFileSystem>,
+    /// Held from the look whether a file is there until it is.
+    creating: Mutex<()>,
 }
 
 impl CheckedFiles {
@@ -36,6 +40,7 @@ impl CheckedFiles {
         Self {
             sums: Arc::new(KnownSums::of(archive)),
             files: Arc::new(LocalFileSystem::new()),
+            creating: Mutex::default(),
         }
     }
 
@@ -89,6 +94,16 @@ impl CheckedFiles {
     }
 }
 
+/// Flushes a file, and that it is in its folder, to disk.
+async fn synced(path: PathBuf) -> Result<()> {
+    let flush = move || {
+        File::open(&path)?.sync_all()?;
+        path.parent()
+            .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    };
+    tokio::task::spawn_blocking(flush).await?.map_err(generic)
+}
+
 fn generic(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::Generic {
         store: "archive",
@@ -110,20 +125,37 @@ impl ObjectStore for CheckedFiles {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        // A file that is there already keeps its sums.
-        if options.mode == PutMode::Create && self.files.head(location).await.is_ok() {
-            return Err(Error::AlreadyExists {
-                path: location.to_string(),
-                source: "it was written before".into(),
-            });
+        // Of two that make the same commit the second is refused, and the first keeps its sums.
+        let _one_at_a_time = self.creating.lock().await;
+        if options.mode == PutMode::Create {
+            match self.files.head(location).await {
+                Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+                Ok(_) => {
+                    return Err(Error::AlreadyExists {
+                        path: location.to_string(),
+                        source: "it was written before".into(),
+                    });
+                }
+            }
         }
-        if let Some(at) = self.sums_location(location)? {
+        let path = self.files.path_to_filesystem(location)?;
+        let sums = self.sums_location(location)?;
+        if let Some(at) = &sums {
             let mut summing = Summing::default();
             payload.iter().for_each(|piece| summing.add(piece));
             let encoded = summing.sums().encode();
-            self.files.put(&at, encoded.into()).await?;
+            self.files.put(at, encoded.into()).await?;
+            // On disk before the file is: no other content may ever be found under its name.
+            synced(self.files.path_to_filesystem(at)?).await?;
         }
-        self.files.put_opts(location, payload, options).await
+        let put = self.files.put_opts(location, payload, options).await?;
+        if sums.is_some() {
+            synced(path.clone()).await?;
+        }
+        // Whoever looked before the file was there may have found no sums.
+        self.sums.forget(&path);
+        Ok(put)
     }
 
     async fn put_multipart_opts(
@@ -139,6 +171,8 @@ impl ObjectStore for CheckedFiles {
             upload,
             summing: Summing::default(),
             files: Arc::clone(&self.files),
+            known: self.sums(),
+            path: self.files.path_to_filesystem(location)?,
             at,
         }))
     }
@@ -282,6 +316,8 @@ struct SummedUpload {
     upload: Box<dyn MultipartUpload>,
     summing: Summing,
     files: Arc<LocalFileSystem>,
+    known: Arc<KnownSums>,
+    path: PathBuf,
     at: Path,
 }
 
@@ -295,10 +331,44 @@ impl MultipartUpload for SummedUpload {
     async fn complete(&mut self) -> Result<PutResult> {
         let encoded = self.summing.sums().encode();
         self.files.put(&self.at, encoded.into()).await?;
-        self.upload.complete().await
+        let done = self.upload.complete().await?;
+        self.known.forget(&self.path);
+        Ok(done)
     }
 
     async fn abort(&mut self) -> Result<()> {
         self.upload.abort().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_that_write_one_commit_the_first_keeps_its_sums() {
+        let archive = tempfile::tempdir().unwrap();
+        let generation = archive.path().join("events-000001");
+        std::fs::create_dir_all(&generation).unwrap();
+        let files = Arc::new(CheckedFiles::of(archive.path()));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for number in 0..100 {
+            let commit = generation.join(format!("_delta_log/{number:020}.json"));
+            let location = Path::from_absolute_path(commit).unwrap();
+            let writers = ["one", "the other"].map(|content| {
+                let (files, location) = (Arc::clone(&files), location.clone());
+                let create = PutOptions::from(PutMode::Create);
+                runtime.spawn(async move {
+                    let put = files.put_opts(&location, content.into(), create).await;
+                    put.is_ok().then_some(content)
+                })
+            });
+            let done = writers.map(|writer| runtime.block_on(writer).unwrap());
+            let ([Some(first), None] | [None, Some(first)]) = done else {
+                panic!("{done:?}");
+            };
+            let read = runtime.block_on(async { files.get(&location).await?.bytes().await });
+            assert_eq!(read.unwrap(), first.as_bytes());
+        }
     }
 }

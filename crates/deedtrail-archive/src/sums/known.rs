@@ -15,6 +15,8 @@ use super::{BLOCK_BYTES, Damaged, Sums};
 
 /// Sums that are remembered, of all files together.
 const REMEMBERED_BLOCKS_MAX: usize = 4 << 20;
+/// What a file counts besides, sums: its path and its place.
+const FILE_BLOCKS: usize = 64;
 
 /// Sums of the files of one archive. No file changes once it is written.
 #[derive(Debug)]
@@ -29,6 +31,14 @@ struct Remembered {
     /// `None` of a file that has none.
     sums: BTreeMap<PathBuf, Option<Arc<Sums>>>,
     blocks: usize,
+}
+
+impl Remembered {
+    fn forget(&mut self, path: &Path) {
+        if let Some(sums) = self.sums.remove(path) {
+            self.blocks -= FILE_BLOCKS + sums.map_or(0, |sums| sums.blocks.len());
+        }
+    }
 }
 
 impl KnownSums {
@@ -65,7 +75,7 @@ impl KnownSums {
             return Ok(None);
         };
         let sums = Sums::read(&generation, path)?.map(Arc::new);
-        let blocks = 1 + sums.as_ref().map_or(0, |sums| sums.blocks.len());
+        let blocks = FILE_BLOCKS + sums.as_ref().map_or(0, |sums| sums.blocks.len());
         self.with_remembered(|it| {
             it.blocks += blocks;
             if it.blocks > REMEMBERED_BLOCKS_MAX {
@@ -77,11 +87,18 @@ impl KnownSums {
         Ok(sums)
     }
 
-    /// A file is about to be written, or is gone.
+    /// A file is written, or is gone.
     pub(super) fn forget(&self, path: &Path) {
+        self.with_remembered(|it| it.forget(path));
+    }
+
+    /// A generation is gone.
+    pub(crate) fn forget_below(&self, generation: &Path) {
         self.with_remembered(|it| {
-            if let Some(sums) = it.sums.remove(path) {
-                it.blocks -= 1 + sums.map_or(0, |sums| sums.blocks.len());
+            let below = it.sums.keys().filter(|path| path.starts_with(generation));
+            let below: Vec<PathBuf> = below.cloned().collect();
+            for path in below {
+                it.forget(&path);
             }
         });
     }

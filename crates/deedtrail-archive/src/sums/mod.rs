@@ -17,11 +17,12 @@
 mod files;
 mod known;
 
-pub(crate) use files::{CheckedFiles, HINT};
+pub(crate) use files::CheckedFiles;
 pub(crate) use known::{CheckedFile, KnownSums};
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Folder of a generation with the sums of each of its files. Engines that read Delta tables take
 /// no notice of folders whose names begin with `_`.
@@ -30,6 +31,8 @@ const MAGIC: [u8; 8] = *b"dtsums01";
 /// Bytes of a block: what is read more than was asked for, at each end.
 const BLOCK_BYTES: usize = 16 << 10;
 const BLOCK: u64 = BLOCK_BYTES as u64;
+/// Age at which sums without a file are nobody's.
+const ORPHAN_AGE: Duration = Duration::from_hours(24);
 /// Bytes before the first sum.
 const HEADER_BYTES: usize = 16;
 const SUM_BYTES: usize = 4;
@@ -131,6 +134,34 @@ impl Sums {
     }
 }
 
+/// Removes sums whose file is gone, or never came: those of a day ago and older, since a file that is
+/// being written has its sums first.
+pub(crate) fn clean(generation: &Path) -> std::io::Result<()> {
+    let folder = generation.join(FOLDER);
+    match sweep(&folder, generation) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        swept => swept,
+    }
+}
+
+fn sweep(sums: &Path, files: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(sums)? {
+        let entry = entry?;
+        let path = entry.path();
+        let of = path.file_name().map(|name| files.join(name));
+        let of = of.unwrap_or_default();
+        if entry.file_type()?.is_dir() {
+            sweep(&path, &of)?;
+            continue;
+        }
+        let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+        if age >= ORPHAN_AGE && !of.with_extension("").try_exists()? {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
 fn damaged(path: &Path, what: String) -> Damaged {
     Damaged {
         path: path.to_owned(),
@@ -192,6 +223,34 @@ mod tests {
             }
             assert_eq!(Sums::decode(&whole.encode()), Some(whole));
         }
+    }
+
+    #[test]
+    fn old_sums_of_no_file_go_and_the_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let generation = folder.path();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        let place = |name: &str, is_there: bool, is_old: bool| {
+            let file = generation.join("tenant=a").join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            let sums = path_of(generation, &file).unwrap();
+            std::fs::create_dir_all(sums.parent().unwrap()).unwrap();
+            let written = std::fs::File::create(&sums).unwrap();
+            if is_there {
+                std::fs::write(&file, "x").unwrap();
+            }
+            if is_old {
+                written.set_modified(long_ago).unwrap();
+            }
+            sums
+        };
+        let whole = place("1.zstd.parquet", true, true);
+        let gone = place("2.zstd.parquet", false, true);
+        let coming = place("3.zstd.parquet", false, false);
+        clean(generation).unwrap();
+        let there = [whole, gone, coming].map(|sums| sums.try_exists().unwrap());
+        assert_eq!(there, [true, false, true]);
+        clean(&generation.join("none")).unwrap();
     }
 
     #[test]

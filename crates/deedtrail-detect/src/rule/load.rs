@@ -101,8 +101,11 @@ impl Loader {
             return self.error(file, &parsed.header.title, &message, None);
         }
         let canonical = is_canonical(&parsed.logsource);
-        if canonical && !self.can_be_true(file, &parsed) {
+        if canonical && !self.fields_exist(file, parsed.fields.iter()) {
             return;
+        }
+        if canonical {
+            self.tell_foreign(file, &parsed);
         }
         let Ok(block) = self.block(file, &parsed.header) else {
             return;
@@ -127,13 +130,14 @@ impl Loader {
         self.definitions.push(key(&[&file.text]));
     }
 
-    /// Whether every field of a canonical rule exists, and may have the values it is compared with.
-    fn can_be_true(&mut self, file: &RuleFile, parsed: &ParsedRule) -> bool {
-        let foreign = parsed.foreign_values();
-        for (name, value) in &foreign {
-            self.block_error(file, BlockError::foreign_value(name, value));
+    /// Tells values that a field never has. The rule stays in force, as it was before anybody told:
+    /// what else it asks for may still come.
+    fn tell_foreign(&mut self, file: &RuleFile, parsed: &ParsedRule) {
+        for (name, value) in parsed.foreign_values() {
+            let told = BlockError::foreign_value(&name, &value);
+            let severity = ProblemSeverity::Warning;
+            self.problem(file, &told.needle, severity, &told.message, told.suggestion);
         }
-        self.fields_exist(file, parsed.fields.iter()) && foreign.is_empty()
     }
 
     /// Whether every field exists among the canonical ones.

@@ -23,8 +23,8 @@ use crate::{fact, field, profile};
 /// Words of titles that say by themselves that it was in vain.
 const IN_VAIN: [&str; 6] = ["denied", "fail", "refus", "tried", "attempt", "blocked"];
 
-/// Rules chosen for all operations together, each counted once for each; beyond it the choice begins
-/// anew.
+/// Rules chosen for all operations together, each counted once for each, and what an operation takes
+/// besides; beyond it the choice begins anew.
 const CHOSEN_MAX: usize = if cfg!(test) { 2_048 } else { 1 << 20 };
 /// Longest operation for which they are, bytes.
 const OPERATION_BYTES_MAX: usize = 120;
@@ -139,7 +139,7 @@ impl ChosenRules {
         }
         if !chosen.of.contains_key(operation) {
             let may_match = choose(Some(operation));
-            self.chosen += 1 + may_match.len();
+            self.chosen += may_match.len() + operation.len().div_ceil(size_of::<usize>()) + 8;
             chosen.of.insert(operation.into(), may_match);
         }
         chosen.of.get(operation).map_or(&[], Vec::as_slice)

@@ -1,0 +1,2 @@
+-- Nothing of the schema changes: from here on the file is sealed when it is closed. A version that knows
+-- no seal would write to it and leave the seal of before, so it has to refuse the file.
