@@ -122,6 +122,11 @@ impl World {
                     self.process = Some(process);
                     return Ok(());
                 }
+                // A torn tail is set aside, which may need more space than there is.
+                Err(_) if !self.disk.is_down() && !was_hit && self.disk.is_limited() => {
+                    self.disk.set_capacity(None);
+                    self.note("start refused on a full disk, space again");
+                }
                 Err(error) if !self.disk.is_down() && !was_hit => {
                     return Err(Broken(format!("cannot open: {error}")));
                 }
