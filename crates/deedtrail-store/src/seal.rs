@@ -62,11 +62,12 @@ pub(crate) fn close(path: &Path) -> std::io::Result<()> {
 
 fn told(path: &Path, seal: &Path, what: &str) -> String {
     format!(
-        "it is not what was written when it was closed last: {what}, be it damage or another program. Put that of the newest backup in \
-         its place and remove {1}: what came in since is derived from the log, decisions since then are to be made again. Without a backup, move \
-         {0} and {1} away: identities and findings are derived anew; people, tokens, decisions and \
-         settings are to be made again. To go on with the file as it is, remove {1} alone and run \
-         `deedtrail rebuild`",
+        "it is not what was written when it was closed last: {what}, be it damage or another program. \
+         Put that of the newest backup in its place and remove {1}, {0}-wal and {0}-shm: what came in \
+         since is derived from the log; decisions and tokens since then are as they were, and what was \
+         revoked since holds again. Without a backup, move {0} and those away: identities and findings \
+         are derived anew; tokens, sign-ins, decisions and settings are to be made again. To go on with \
+         the file as it is, remove {1} alone and run `deedtrail rebuild`",
         path.display(),
         seal.display(),
     )

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
@@ -84,7 +84,10 @@ impl Instance {
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
         let archive = Arc::new(open_archive(config)?);
         let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
-        let event_key = event_key(data, entropy.as_ref())?;
+        let event_key = match log.end() {
+            0 => event_key_or_new(data, entropy.as_ref())?,
+            _ => event_key(data)?,
+        };
         let ports = Ports {
             log: Arc::clone(&log) as _,
             mapper,
@@ -313,36 +316,56 @@ fn prepare(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The key of event ids: made once, mode 0600.
-pub(crate) fn event_key(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let path = data.join("keys").join("event-id.key");
-    let context = || format!("the key {}", path.display());
+/// The key that ids of events are made with.
+pub(crate) fn event_key(data: &Path) -> anyhow::Result<[u8; 32]> {
+    let path = event_key_file(data);
     match fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|_| {
             anyhow::anyhow!("{} is damaged; restore it from a backup", path.display())
         }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut key = [0_u8; 32];
-            entropy.fill(&mut key);
-            let mut options = fs::OpenOptions::new();
-            let mut file = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .with_context(context)?;
-            file.write_all(&key)?;
-            file.sync_all()?;
-            Ok(key)
-        }
-        Err(error) => Err(error).with_context(context),
+        Err(error) => Err(error).with_context(|| {
+            format!(
+                "the key {0} cannot be read: put back that of a backup. Without one, make another \
+                 (`head -c 32 /dev/urandom > {0}`) and run `deedtrail rebuild`: all events get other ids",
+                path.display()
+            )
+        }),
     }
 }
 
+fn event_key_file(data: &Path) -> PathBuf {
+    data.join("keys").join("event-id.key")
+}
+
+/// As [`event_key`], of a log that has no entry yet: made when missing.
+fn event_key_or_new(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = event_key_file(data);
+    if path.try_exists()? {
+        return event_key(data);
+    }
+    let mut key = [0_u8; 32];
+    entropy.fill(&mut key);
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("the key {}", path.display()))?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    Ok(key)
+}
+
+/// Where the archive lies.
+pub(crate) fn archive_folder(config: &Config) -> PathBuf {
+    config.data.join("archive")
+}
+
 fn open_archive(config: &Config) -> anyhow::Result<DeltaArchive> {
-    let folder = config.data.join("archive");
+    let folder = archive_folder(config);
     let spill_bytes_max = config.query_spill_mib << 20;
     let archive = DeltaArchive::open_with(&folder, ARCHIVE_WRITER, spill_bytes_max);
     Ok(archive?)

@@ -41,7 +41,7 @@ const SPILL_BYTES_MAX: u64 = 2 << 30;
 /// The archive cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the archive at {folder} cannot be opened: {reason}. Where nothing else helps, remove that folder: the next start makes it anew from the log"
+    "the archive at {folder} cannot be opened: {reason}. While no server runs, `deedtrail rebuild` puts {folder} aside and makes it anew from the log"
 )]
 pub struct OpenError {
     folder: String,

@@ -80,7 +80,7 @@ impl Loader {
         }
         let parsed = sigma::parse(&file.text);
         for error in parsed.errors {
-            self.error(file, &quoted(&error), &error, None);
+            self.parse_error(file, &error);
         }
         for rule in parsed.rules {
             self.rule(file, rule);
@@ -299,6 +299,16 @@ impl Loader {
 
     fn block_error(&mut self, file: &RuleFile, error: BlockError) {
         self.error(file, &error.needle, &error.message, error.suggestion);
+    }
+
+    /// A wrong level or status is left out, and the rule is loaded without.
+    fn parse_error(&mut self, file: &RuleFile, error: &str) {
+        let needle = quoted(error);
+        if error.contains("invalid level") || error.contains("invalid status") {
+            let hint = Some("the rule is in force without it".to_owned());
+            return self.problem(file, &needle, ProblemSeverity::Warning, error, hint);
+        }
+        self.error(file, &needle, error, None);
     }
 
     fn error(&mut self, file: &RuleFile, needle: &str, message: &str, hint: Option<String>) {

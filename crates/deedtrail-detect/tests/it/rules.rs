@@ -303,6 +303,10 @@ fn problems_say_where_and_what_instead() {
         Some("did you mean `tool_declared`?")
     );
 
+    let found = problems(&OURS.replace("level:", "level: hgih\nformer_level:"));
+    assert_eq!(found[0].severity, ProblemSeverity::Warning, "{found:?}");
+    assert!(found[0].message.contains("invalid level"), "{found:?}");
+
     let found = problems(&OURS.replace("finding: scope_departure", "finding: scope_depature"));
     assert_eq!(
         found[0].suggestion.as_deref(),

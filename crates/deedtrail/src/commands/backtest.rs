@@ -71,7 +71,7 @@ pub(super) fn detection(
         sequences: app.sequences(),
         book: Arc::clone(&app.book),
     };
-    let key = event_key(&config.data, app.ports.entropy.as_ref())?;
+    let key = event_key(&config.data)?;
     Ok((detection, key))
 }
 

@@ -116,8 +116,10 @@ fn control(context: &Context<'_>) -> anyhow::Result<Check> {
     let found = context.instance.store.check()?;
     Ok(match found.first() {
         Some(first) => {
+            let first = first.replace('\n', " ");
             let detail = format!(
-                "control.db is damaged: {first}; put that of the newest backup in its place"
+                "control.db is damaged: {first}; stop the server, put that of the newest backup in its \
+                 place and remove control.db-wal, control.db-shm and control.db.seal"
             );
             Check::new("control plane", false, detail)
         }

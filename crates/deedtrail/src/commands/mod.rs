@@ -38,6 +38,7 @@ use clap::Parser as _;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::timeline::IdentityFile;
+use deedtrail_archive::OpenError;
 
 use crate::args::{Args, Command, EvidenceCommand, RuleCommand, SourceCommand};
 use crate::config::Config;
@@ -193,7 +194,13 @@ fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Resul
         }
         return Ok(code);
     }
-    let instance = Instance::open(config)?;
+    let instance = match Instance::open(config) {
+        Err(error) if matches!(args.command, Command::Rebuild) && error.is::<OpenError>() => {
+            rebuild::set_archive_aside(config, &error, console)?;
+            Instance::open(config)?
+        }
+        opened => opened?,
+    };
     let result = on_instance(&args.command, &instance, &folder, console);
     instance.close()?;
     Ok(exit_code(result?))

@@ -4,6 +4,9 @@ use deedtrail_core::id::SourceName;
 
 use super::{Context, Ended};
 use crate::args::Replay;
+use crate::config::Config;
+use crate::instance::archive_folder;
+use crate::output::Console;
 
 pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let entries = context.app().ports.log.end();
@@ -25,6 +28,28 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
         return Ok(Ended::Found);
     }
     Ok(Ended::Done)
+}
+
+/// Moves an archive that cannot be opened out of the way, so that another is made.
+pub(super) fn set_archive_aside(
+    config: &Config,
+    error: &anyhow::Error,
+    console: &mut Console,
+) -> anyhow::Result<()> {
+    let folder = archive_folder(config);
+    let places = (1..).map(|number| folder.with_extension(format!("unreadable-{number}")));
+    for aside in places {
+        if aside.try_exists()? {
+            continue;
+        }
+        std::fs::rename(&folder, &aside)?;
+        console.say(format_args!(
+            "{error}\nit is put aside as {}, which may be removed when the new one is there",
+            aside.display()
+        ))?;
+        break;
+    }
+    Ok(())
 }
 
 pub(super) fn replay(context: &mut Context<'_>, replay: &Replay) -> anyhow::Result<Ended> {

@@ -12,6 +12,7 @@ mod backup;
 mod bad_input;
 mod command;
 mod configuration;
+mod damage;
 mod data_folder;
 mod demo;
 #[cfg(test)]
