@@ -84,10 +84,7 @@ impl Instance {
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
         let archive = Arc::new(open_archive(config)?);
         let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
-        let event_key = match log.end() {
-            0 => event_key_or_new(data, entropy.as_ref())?,
-            _ => event_key(data)?,
-        };
+        let event_key = event_key_of(data, log.end(), entropy.as_ref())?;
         let ports = Ports {
             log: Arc::clone(&log) as _,
             mapper,
@@ -337,12 +334,12 @@ fn event_key_file(data: &Path) -> PathBuf {
     data.join("keys").join("event-id.key")
 }
 
-/// As [`event_key`], of a log that has no entry yet: made when missing.
-fn event_key_or_new(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
+/// As [`event_key`], of a log with so many entries: of one without it is made when missing.
+fn event_key_of(data: &Path, entries: u64, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let path = event_key_file(data);
-    if path.try_exists()? {
+    if entries > 0 || path.try_exists()? {
         return event_key(data);
     }
     let mut key = [0_u8; 32];
