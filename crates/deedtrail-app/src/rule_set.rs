@@ -4,13 +4,18 @@
 //! text: a restart and a rebuild go by the rules that were in force when a record came. What comes
 //! with the product is that of the version that runs.
 
-use std::fmt;
+mod folders;
+
+pub use folders::{FileText, FoldersRead, OWN_RULES_BYTES_MAX, OwnRules, RuleFolders};
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use deedtrail_charter::Library;
 use deedtrail_core::Text;
 use deedtrail_core::port::log::{AppendError, StoredEntry};
+use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_core::port::store::{Scope, StoreError};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::{ProblemSeverity, RuleFile, RuleProblem, RuleSet};
@@ -19,53 +24,12 @@ use serde::{Deserialize, Serialize};
 use crate::App;
 use crate::access::{Denied, Principal};
 use crate::configuration::RULE_SET;
+use folders::below;
 
-/// Text of rules and sequences of one's own together, bytes as JSON has them. Files beyond it, in the
-/// order of their paths, are left out and told.
-pub const OWN_RULES_BYTES_MAX: usize = 12 << 20;
 /// Setting of the store: which rules are in force since when.
 const IN_FORCE: &str = "rules in force";
 /// How long a change waits to be carried out, so that what comes next is judged by it.
 const SETTLED_WITHIN: Duration = Duration::from_secs(2);
-
-/// One file as it was read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileText {
-    /// Path below the folder that the configuration names.
-    pub path: String,
-    pub text: String,
-}
-
-/// Rules and sequences of one's own, each by path.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OwnRules {
-    pub rules: Vec<FileText>,
-    pub sequences: Vec<FileText>,
-}
-
-/// What the folders hold.
-#[derive(Clone, Debug, Default)]
-pub struct FoldersRead {
-    pub own: OwnRules,
-    /// The folders as people know them, before the path of a file with a mistake.
-    pub rules_at: String,
-    pub sequences_at: String,
-    /// Files that cannot be read, a line each.
-    pub rules_unread: Vec<String>,
-    pub sequences_unread: Vec<String>,
-}
-
-/// Where rules and sequences of one's own are.
-pub trait RuleFolders: fmt::Debug + Send + Sync {
-    /// Reads them.
-    ///
-    /// # Errors
-    ///
-    /// When a folder itself cannot be read: in words that say which.
-    fn read(&self) -> Result<FoldersRead, String>;
-}
 
 /// An entry of the log.
 #[derive(Debug, Serialize, Deserialize)]
@@ -195,10 +159,16 @@ struct Remembered {
 }
 
 impl InForce {
-    fn new(compiled: &Compiled, read: &FoldersRead, since: Option<Since>) -> Self {
+    fn new(
+        compiled: &Compiled,
+        read: &FoldersRead,
+        since: Option<Since>,
+        sources: &[SourceFacts],
+    ) -> Self {
         let is_own = |path: &str| read.own.rules.iter().any(|file| file.path == path);
         let (mut left_out, mut warnings) = (read.rules_unread.clone(), Vec::new());
-        for problem in &compiled.rule_problems {
+        let without_source = compiled.rules.check_sources(sources, &BTreeMap::new());
+        for problem in compiled.rule_problems.iter().chain(&without_source) {
             let mut problem = problem.clone();
             if is_own(&problem.path) {
                 problem.path = below(&read.rules_at, &problem.path);
@@ -233,13 +203,6 @@ impl InForce {
             ..Self::default()
         }
     }
-}
-
-fn below(folder: &str, path: &str) -> String {
-    if folder.is_empty() {
-        return path.to_owned();
-    }
-    format!("{}/{path}", folder.trim_end_matches('/'))
 }
 
 /// What is in force at the moment.
@@ -340,7 +303,8 @@ impl App {
     /// Shows what was read as in force without an entry of the log, which takes none.
     pub fn show_rules(&self, read: &FoldersRead) -> Arc<InForce> {
         let compiled = self.book.compile(&read.own);
-        self.current.set(InForce::new(&compiled, read, None))
+        let in_force = InForce::new(&compiled, read, None, &self.ports.mapper.sources());
+        self.current.set(in_force)
     }
 
     /// Puts what was read in force. The entry of the log is made where it differs from what the last
@@ -360,11 +324,12 @@ impl App {
         read: &FoldersRead,
     ) -> Result<Reloaded, ReloadError> {
         let compiled = self.book.compile(&read.own);
+        let sources = self.ports.mapper.sources();
         let known = self.ports.store.setting(IN_FORCE)?;
         let known = known.and_then(|known| serde_json::from_str::<Remembered>(&known).ok());
         let known = known.filter(|known| known.digest == compiled.digest && self.is_in_log(known));
         if let Some(known) = known {
-            let in_force = InForce::new(&compiled, read, Some(known.since));
+            let in_force = InForce::new(&compiled, read, Some(known.since), &sources);
             return Ok(Reloaded {
                 changed: false,
                 in_force: self.current.set(in_force),
@@ -389,7 +354,7 @@ impl App {
         };
         let remembered = serde_json::json!(remembered).to_string();
         self.ports.store.put_setting(IN_FORCE, &remembered)?;
-        let in_force = InForce::new(&compiled, read, Some(since));
+        let in_force = InForce::new(&compiled, read, Some(since), &sources);
         let in_force = self.current.set(in_force);
         Ok(Reloaded {
             changed: true,
@@ -410,73 +375,9 @@ impl App {
     }
 }
 
-impl FoldersRead {
-    /// Leaves out what is over [`OWN_RULES_BYTES_MAX`], and says so.
-    #[must_use]
-    pub fn within_limit(mut self) -> Self {
-        let mut bytes = 0;
-        let mut fits = |file: &FileText| {
-            // Signs that JSON escapes are longer there.
-            let text = serde_json::to_string(&file.text).map_or(usize::MAX, |text| text.len());
-            bytes = text
-                .saturating_add(file.path.len() * 6)
-                .saturating_add(bytes);
-            bytes <= OWN_RULES_BYTES_MAX
-        };
-        let told = |folder: &str, file: &FileText| {
-            format!(
-                "{}:1: rules and sequences of one's own are over {} MiB together with this file; \
-                 it is left out",
-                below(folder, &file.path),
-                OWN_RULES_BYTES_MAX >> 20
-            )
-        };
-        let (kept, over) = self.own.rules.into_iter().partition::<Vec<_>, _>(&mut fits);
-        self.own.rules = kept;
-        let over = over.iter().map(|file| told(&self.rules_at, file));
-        self.rules_unread.extend(over);
-        let (kept, over) = self
-            .own
-            .sequences
-            .into_iter()
-            .partition::<Vec<_>, _>(&mut fits);
-        self.own.sequences = kept;
-        let over = over.iter().map(|file| told(&self.sequences_at, file));
-        self.sequences_unread.extend(over);
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn file(path: &str, bytes: usize) -> FileText {
-        FileText {
-            path: path.to_owned(),
-            text: "\n".repeat(bytes / 2),
-        }
-    }
-
-    #[test]
-    fn files_over_the_limit_together_are_left_out_and_told() {
-        let read = FoldersRead {
-            own: OwnRules {
-                rules: vec![
-                    file("a.yml", OWN_RULES_BYTES_MAX / 2),
-                    file("b.yml", OWN_RULES_BYTES_MAX / 2),
-                ],
-                sequences: vec![file("c.yml", 10)],
-            },
-            rules_at: "/rules/".to_owned(),
-            ..FoldersRead::default()
-        };
-        let read = read.within_limit();
-        let paths = |files: &[FileText]| files.iter().map(|f| f.path.clone()).collect::<Vec<_>>();
-        assert_eq!(paths(&read.own.rules), ["a.yml"]);
-        assert!(read.rules_unread[0].starts_with("/rules/b.yml:1: "));
-        assert_eq!(paths(&read.own.sequences), [""; 0]);
-    }
 
     #[test]
     fn equal_texts_have_one_digest_and_are_compiled_once() {

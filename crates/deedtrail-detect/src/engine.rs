@@ -3,6 +3,7 @@
 mod asked;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::sync::Arc;
 
 use deedtrail_charter::{Compiled, Library, Problem, Version};
@@ -351,10 +352,19 @@ impl Detector {
 
     /// The state as bytes; equal states give equal bytes.
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut bytes = SNAPSHOT_HEADER.to_vec();
-        // Writing plain data to memory cannot fail; an empty body would be refused by `restore`.
-        bytes.extend(postcard::to_allocvec(&self.state).unwrap_or_default());
-        bytes
+        let mut bytes = Vec::new();
+        // Writing plain data to memory cannot fail; nothing at all would be refused by `restore`.
+        match self.write_snapshot(&mut bytes) {
+            Ok(()) => bytes,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Writes what [`Self::snapshot`] says, piece by piece.
+    pub fn write_snapshot(&self, to: &mut dyn Write) -> std::io::Result<()> {
+        to.write_all(SNAPSHOT_HEADER)?;
+        let done = postcard::to_io(&self.state, to);
+        done.map(drop).map_err(std::io::Error::other)
     }
 
     /// A detector that goes on where `snapshot` was taken, with the rules of now.

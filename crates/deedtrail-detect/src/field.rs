@@ -7,6 +7,7 @@ mod told;
 mod words;
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::sync::LazyLock;
 
 use deedtrail_core::Text;
@@ -14,7 +15,7 @@ use deedtrail_core::Text;
 use crate::Observation;
 use crate::profile::Facts;
 pub use told::told_as;
-pub use words::words_of;
+pub use words::{range_of, words_of};
 
 pub(crate) use of_actor::actor_kind;
 
@@ -158,30 +159,63 @@ pub fn suggest(name: &str) -> Option<&'static str> {
     nearest(name, FIELDS.iter().map(|field| field.name))
 }
 
-/// The candidate at most three edits away from `name`, the nearest first.
-pub fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let far = 3.min(name.len() / 2);
-    candidates
-        .map(|candidate| (edits(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= far)
-        .min()
-        .map(|(_, candidate)| candidate)
+/// What to write instead of a name that no field has.
+pub(crate) fn instead_of(name: &str) -> String {
+    suggest(name).map_or_else(
+        || "docs/reference/rule-fields.md lists them".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    )
 }
 
-/// Levenshtein distance over bytes, for names of at most 64 bytes; longer ones are far from all.
+/// Shortest word that is looked for among the parts of candidates, bytes.
+const PART_BYTES_MIN: usize = 4;
+
+/// The candidate at most three edits away from `name`, the nearest first. A single word is also near a
+/// candidate of which it is a part, but for one edit: `creat` to `identity_create`.
+pub fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    let name = name.to_lowercase();
+    let ranked = candidates.filter_map(|candidate| {
+        let (edits, is_part) = distance(&name, candidate)?;
+        let left_over = if is_part { candidate.len() } else { 0 };
+        let pairs = name.bytes().zip(candidate.bytes());
+        let alike = pairs.take_while(|(a, b)| a == b).count();
+        Some((edits, is_part, left_over, Reverse(alike), candidate))
+    });
+    ranked.min().map(|(.., candidate)| candidate)
+}
+
+/// Edits from a name to a candidate, and whether only to a part of it; `None` when it is far.
+fn distance(name: &str, candidate: &str) -> Option<(usize, bool)> {
+    let far = 3.min(name.len() / 2);
+    let whole = edits(name, &candidate.to_lowercase());
+    let is_word = name.len() >= PART_BYTES_MIN && name.bytes().all(|it| it.is_ascii_alphabetic());
+    let parts = candidate.split('_').filter(|_| is_word);
+    let part = parts.map(|part| edits(name, part)).filter(|it| *it <= 1);
+    let part = part.map(|edits| (edits, true));
+    let whole = (whole <= far).then_some((whole, false));
+    part.chain(whole).min()
+}
+
+/// Edits that make one name the other: a byte more, less or another, or two neighbours changed about
+/// (optimal string alignment). For names of at most 64 bytes; longer ones are far from all.
 pub(crate) fn edits(left: &str, right: &str) -> usize {
     if left.len().max(right.len()) > 64 {
         return usize::MAX;
     }
-    let mut row = (0..=right.len()).collect::<Vec<_>>();
-    for (line, from) in left.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for (column, to) in right.bytes().enumerate() {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut before = Vec::new();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (line, from) in left.iter().enumerate() {
+        let mut next = vec![line + 1];
+        for (column, to) in right.iter().enumerate() {
+            let replaced = row[column] + usize::from(from != to);
+            let least = replaced.min(row[column + 1] + 1).min(next[column] + 1);
+            let is_turned =
+                line > 0 && column > 0 && *from == right[column - 1] && left[line - 1] == *to;
+            let turned = is_turned.then(|| before[column - 1] + 1);
+            next.push(turned.map_or(least, |turned: usize| turned.min(least)));
         }
+        before = std::mem::replace(&mut row, next);
     }
     row[right.len()]
 }
@@ -308,7 +342,45 @@ mod tests {
     #[test]
     fn suggests_the_field_that_was_meant() {
         assert_eq!(suggest("days_since_used"), Some("days_since_use"));
+        assert_eq!(suggest("actoin"), Some("action"));
+        assert_eq!(suggest("Outcome"), Some("outcome"));
+        assert_eq!(suggest("country"), Some("src_country"));
         assert_eq!(suggest("CommandLine"), None);
         assert_eq!(suggest(&"x".repeat(10_000)), None);
+    }
+    #[test]
+    fn suggests_the_word_that_was_meant() {
+        for (field, word, expected) in [
+            ("action", "creat", Some("identity_create")),
+            ("action", "red", Some("read")),
+            ("action", "raed", Some("read")),
+            ("action", "delet", Some("delete")),
+            ("action", "credential_craete", Some("credential_create")),
+            ("action", "grant", Some("consent_grant")),
+            ("action", "x", None),
+            ("outcome", "sucess", Some("success")),
+            ("outcome", "DENYED", Some("denied")),
+            ("actor_kind", "robot", None),
+        ] {
+            let words = words_of(field).unwrap();
+            assert_eq!(nearest(word, words.into_iter()), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn edits_are_counted() {
+        for (left, right, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("read", "raed", 1),
+            ("read", "red", 1),
+            ("creat", "read", 2),
+            ("creat", "create", 1),
+            ("abc", "cab", 2),
+        ] {
+            assert_eq!(edits(left, right), expected, "{left} {right}");
+            assert_eq!(edits(right, left), expected, "{right} {left}");
+        }
+        assert_eq!(edits(&"x".repeat(65), "x"), usize::MAX);
     }
 }

@@ -78,5 +78,5 @@ pub const EXCEPTION_CONDITIONS_MAX: usize = 32;
 /// Kinds of events (source, system, kind of telemetry) whose filled fields are counted apart; events
 /// of further kinds are only summed up.
 pub const FILL_KINDS_MAX: usize = 1_024;
-/// Largest snapshot `Detector::restore` accepts, bytes.
-pub const SNAPSHOT_BYTES_MAX: usize = 1 << 30;
+/// Largest snapshot `Detector::restore` accepts, bytes: 40 KB for each of 200,000 identities.
+pub const SNAPSHOT_BYTES_MAX: usize = 8 << 30;

@@ -1,10 +1,12 @@
 //! Rules in force: those of this build and those of the operator's folder.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context as _;
 use deedtrail_app::rule_set::{FileText, FoldersRead, RuleFolders};
 use deedtrail_app::rule_test::RuleFolder;
+use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_detect::limits::RULE_BYTES_MAX;
 use deedtrail_detect::{ProblemSeverity, RuleFile, RuleProblem, RuleSet};
 use include_dir::{Dir, include_dir};
@@ -22,9 +24,26 @@ pub(crate) struct Loaded {
     /// What is wrong with rule files. A rule with an error is left out, so that a bad file stops
     /// neither intake nor the other rules.
     pub(crate) problems: Vec<RuleProblem>,
+    /// The folder of one's own rules, and their paths below it.
+    own: Option<(PathBuf, BTreeSet<String>)>,
 }
 
 impl Loaded {
+    /// Doubts that only these sources answer.
+    pub(crate) fn check_sources(&self, sources: &[SourceFacts]) -> Vec<RuleProblem> {
+        let mut found = self.rules.check_sources(sources, &BTreeMap::new());
+        for problem in &mut found {
+            place(problem, self.own.as_ref());
+        }
+        found
+    }
+
+    /// Those that keep no rule out of force, one line each.
+    pub(crate) fn doubts(&self) -> impl Iterator<Item = &RuleProblem> {
+        let problems = self.problems.iter();
+        problems.filter(|problem| problem.severity == ProblemSeverity::Warning)
+    }
+
     /// The errors, one line each.
     pub(crate) fn left_out(&self) -> Vec<String> {
         let errors = self.problems.iter();
@@ -86,15 +105,26 @@ pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Loaded> {
     let (own, mut problems) = folder.map(read_folder).transpose()?.unwrap_or_default();
     files.extend_from_slice(&own);
     let (rules, found) = RuleSet::load(&files);
+    let paths = own.into_iter().map(|file| file.path).collect();
+    let own = folder.map(|folder| (folder.to_owned(), paths));
     problems.extend(found.into_iter().map(|mut problem| {
-        if let Some(folder) = folder
-            && own.iter().any(|file| file.path == problem.path)
-        {
-            problem.path = folder.join(&problem.path).display().to_string();
-        }
+        place(&mut problem, own.as_ref());
         problem
     }));
-    Ok(Loaded { rules, problems })
+    Ok(Loaded {
+        rules,
+        problems,
+        own,
+    })
+}
+
+/// A problem of a file of one's own is told with the folder it lies in.
+fn place(problem: &mut RuleProblem, own: Option<&(PathBuf, BTreeSet<String>)>) {
+    if let Some((folder, paths)) = own
+        && paths.contains(&problem.path)
+    {
+        problem.path = folder.join(&problem.path).display().to_string();
+    }
 }
 
 /// The rules of a file, or of the files below a folder, alone. Each has the name that it has in force
@@ -128,7 +158,11 @@ pub(crate) fn load_only(path: &Path, in_force: Option<&Path>) -> anyhow::Result<
     }
     let (rules, found) = RuleSet::load(&files);
     problems.extend(found);
-    Ok(Loaded { rules, problems })
+    Ok(Loaded {
+        rules,
+        problems,
+        own: None,
+    })
 }
 
 /// A path as the file system knows it.

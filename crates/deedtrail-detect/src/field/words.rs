@@ -1,4 +1,6 @@
-//! The closed lists: fields that only ever have one of some words.
+//! The closed lists: fields that only ever have one of some words, or a number between two.
+
+use std::ops::RangeInclusive;
 
 use deedtrail_core::action::ACTIONS;
 use deedtrail_core::event::{
@@ -24,6 +26,16 @@ pub fn words_of(name: &str) -> Option<Vec<&'static str>> {
         "verdict" => names(Verdict::ALL, Verdict::name),
         _ => return None,
     })
+}
+
+/// The numbers that the field of that name may have; `None` where there is no end to them.
+pub fn range_of(name: &str) -> Option<RangeInclusive<i64>> {
+    match name {
+        "hour_of_day" => Some(0..=23),
+        "day_of_week" => Some(1..=7),
+        "hour_share_percent" => Some(0..=100),
+        _ => None,
+    }
 }
 
 fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str) -> Vec<&'static str> {

@@ -64,28 +64,11 @@ impl BlockError {
         }
     }
 
-    /// A field of a closed list is compared with what is not on it.
-    pub(super) fn foreign_value(name: &str, value: &str) -> Self {
-        let words = field::words_of(name).unwrap_or_default();
-        let suggestion = field::nearest(value, words.iter().copied()).map_or_else(
-            || format!("it is one of {}", words.join(", ")),
-            |near| format!("did you mean `{near}`?"),
-        );
-        Self {
-            message: format!("`{name}` is never `{value}`"),
-            needle: value.to_owned(),
-            suggestion: Some(suggestion),
-        }
-    }
-
     pub(super) fn unknown_field(name: &str) -> Self {
         Self {
             message: format!("no field is called `{name}`"),
             needle: name.to_owned(),
-            suggestion: Some(field::suggest(name).map_or_else(
-                || "docs/reference/rule-fields.md lists them".to_owned(),
-                |near| format!("did you mean `{near}`?"),
-            )),
+            suggestion: Some(field::instead_of(name)),
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use deedtrail_core::finding::registry;
-use deedtrail_core::port::mapper::{SigmaLogsource, SourceFacts};
+use deedtrail_core::port::mapper::SourceFacts;
 
+use super::correlation::{Comparison, Expression, Measure, Window};
+use super::logsource::told;
 use super::{Rule, RuleSet};
 use crate::detector::DETECTORS;
 use crate::{fact, field};
@@ -32,6 +34,7 @@ pub(super) fn explain(set: &RuleSet, rule: &Rule, sources: &[SourceFacts]) -> St
         let meaning = field::find(name).map_or("field of the vendor's record", |f| f.meaning);
         write_line(&mut text, format_args!("  {name:<28} {meaning}\n"));
     }
+    asked(&mut text, set, rule);
     if rule.alone {
         finding(&mut text, rule);
     }
@@ -52,6 +55,8 @@ pub(super) fn explain(set: &RuleSet, rule: &Rule, sources: &[SourceFacts]) -> St
             &mut text,
             format_args!("Per        {}\n", per(&correlation.group_by)),
         );
+        let enough = enough(&correlation.window, &correlation.value_fields);
+        write_line(&mut text, format_args!("Fires at   {enough}\n"));
     }
     if !rule.false_positives.is_empty() {
         write_line(
@@ -63,6 +68,83 @@ pub(super) fn explain(set: &RuleSet, rule: &Rule, sources: &[SourceFacts]) -> St
         );
     }
     text
+}
+
+/// The condition, and what each selection it names asks for.
+fn asked(text: &mut String, set: &RuleSet, rule: &Rule) {
+    let place = set.singles.iter().position(|single| {
+        let single = &set.rules[*single];
+        std::ptr::eq(single, rule)
+    });
+    let Some(shown) = place.and_then(|place| set.matchers.shown(place)) else {
+        return;
+    };
+    let conditions = shown.conditions.join("\n           or ");
+    write_line(text, format_args!("Holds when {conditions}\n"));
+    for (name, lines) in shown.selections {
+        write_line(text, format_args!("  {name}\n"));
+        for line in lines {
+            write_line(text, format_args!("    {line}\n"));
+        }
+    }
+}
+
+/// When a correlation has counted enough.
+fn enough(window: &Window, fields: &[String]) -> String {
+    let field = fields.join(", ");
+    let what = match window.measure {
+        Measure::EventCount => "matches".to_owned(),
+        Measure::ValueCount => format!("different values of {field}"),
+        Measure::ValueSum => format!("as the sum of {field}"),
+        Measure::ValueAverage => format!("as the average of {field}"),
+        Measure::ValuePercentile(50) => format!("as the median of {field}"),
+        Measure::ValuePercentile(rank) => format!("as percentile {rank} of {field}"),
+        Measure::Temporal | Measure::TemporalOrdered => "of them with a match".to_owned(),
+    };
+    let order = match window.measure {
+        Measure::TemporalOrdered => ", in this order",
+        _ => "",
+    };
+    if let Some(expression) = &window.expression {
+        return format!("matches of {}{order}", seen(expression));
+    }
+    if window.comparisons.is_empty() {
+        return format!("a match of each{order}");
+    }
+    let limits: Vec<String> = window.comparisons.iter().map(|it| limit(*it)).collect();
+    format!("{} {what}{order}", limits.join(" and "))
+}
+
+fn limit(comparison: Comparison) -> String {
+    match comparison {
+        Comparison::Below(limit) => format!("fewer than {limit}"),
+        Comparison::AtMost(limit) => format!("at most {limit}"),
+        Comparison::Above(limit) => format!("more than {limit}"),
+        Comparison::AtLeast(limit) => format!("at least {limit}"),
+        Comparison::Equal(limit) => format!("exactly {limit}"),
+        Comparison::Unequal(limit) => format!("any number but {limit}"),
+    }
+}
+
+/// An expression as one writes it; parts of several in brackets.
+fn seen(expression: &Expression) -> String {
+    let joined = |parts: &[Expression], word: &str| {
+        let parts: Vec<String> = parts.iter().map(within).collect();
+        parts.join(word)
+    };
+    match expression {
+        Expression::All(parts) => joined(parts, " and "),
+        Expression::Any(parts) => joined(parts, " or "),
+        Expression::Not(part) => format!("not {}", within(part)),
+        Expression::Seen(name) => name.clone(),
+    }
+}
+
+fn within(part: &Expression) -> String {
+    match part {
+        Expression::All(_) | Expression::Any(_) => format!("({})", seen(part)),
+        Expression::Not(_) | Expression::Seen(_) => seen(part),
+    }
 }
 
 fn finding(text: &mut String, rule: &Rule) {
@@ -141,29 +223,12 @@ fn looks_at(set: &RuleSet, rule: &Rule, sources: &[SourceFacts]) -> String {
         .map(|source| source.name.as_str())
         .collect::<Vec<_>>();
     if names.is_empty() {
-        format!("log source {}, which no source serves", parts(logsource))
+        format!("log source {}, which no source serves", told(logsource))
     } else {
         format!(
             "log source {}, served by {}",
-            parts(logsource),
+            told(logsource),
             names.join(", ")
         )
-    }
-}
-
-fn parts(logsource: &SigmaLogsource) -> String {
-    let named = [
-        ("product", &logsource.product),
-        ("service", &logsource.service),
-        ("category", &logsource.category),
-    ];
-    let given = named
-        .iter()
-        .filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
-    let given = given.collect::<Vec<_>>();
-    if given.is_empty() {
-        "any".to_owned()
-    } else {
-        given.join(", ")
     }
 }

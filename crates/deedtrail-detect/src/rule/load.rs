@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_core::Text;
 use deedtrail_core::finding::Severity;
-use deedtrail_core::port::mapper::SourceFacts;
 
 use super::block::{Block, BlockError};
 use super::correlation::Window;
 use super::depth::too_deep;
+use super::logsource;
 use super::naming::rule_name;
+use super::place::{Document, Place, line_of, line_with};
 use super::sigma::{self, Compiler, Header, ParsedCorrelation, ParsedFilter, ParsedRule};
 use super::{Correlation, ProblemSeverity, Rule, RuleFile, RuleProblem, RuleSet, is_canonical};
 use crate::limits::{
@@ -22,6 +23,8 @@ struct Loader {
     set: RuleSet,
     compiler: Compiler,
     problems: Vec<RuleProblem>,
+    /// The document that is being loaded.
+    document: Document,
     /// Id or name of a rule -> its place.
     places: BTreeMap<String, usize>,
     /// What each rule is made of, in the order of the set: a hash of its file and of those it counts.
@@ -36,6 +39,7 @@ pub(super) fn load(files: &[RuleFile]) -> (RuleSet, Vec<RuleProblem>) {
         set: RuleSet::default(),
         compiler: Compiler::default(),
         problems: Vec::new(),
+        document: Document::default(),
         places: BTreeMap::new(),
         definitions: Vec::new(),
         correlations: Vec::new(),
@@ -63,20 +67,15 @@ pub(super) fn load(files: &[RuleFile]) -> (RuleSet, Vec<RuleProblem>) {
 impl Loader {
     fn file(&mut self, files: &[RuleFile], place: usize) {
         let file = &files[place];
+        self.document = Document::default();
         if file.text.len() > RULE_BYTES_MAX {
             let message = format!("the file is over {RULE_BYTES_MAX} bytes");
-            return self.error(file, "", &message, Some("split it".to_owned()));
+            let hint = Some("split it".to_owned());
+            return self.problem(file, 1, ProblemSeverity::Error, &message, hint);
         }
         if let Some(line) = too_deep(&file.text) {
             let message = format!("it nests more than {RULE_DEPTH_MAX} levels deep");
-            self.problems.push(RuleProblem {
-                path: file.path.clone(),
-                line,
-                severity: ProblemSeverity::Error,
-                message,
-                suggestion: None,
-            });
-            return;
+            return self.problem(file, line, ProblemSeverity::Error, &message, None);
         }
         let parsed = sigma::parse(&file.text);
         for error in parsed.errors {
@@ -88,7 +87,10 @@ impl Loader {
         for correlation in parsed.correlations {
             match correlation {
                 Ok(correlation) => self.correlations.push((place, correlation)),
-                Err(message) => self.error(file, "correlation:", &message, None),
+                Err(message) => {
+                    self.document = Document::titled(&file.text, &quoted(&message), self.document);
+                    self.error(file, ("correlation", &[]), &message, None);
+                }
             }
         }
         let filters = parsed.filters.into_iter();
@@ -96,33 +98,35 @@ impl Loader {
     }
 
     fn rule(&mut self, file: &RuleFile, parsed: ParsedRule) {
+        self.document = Document::titled(&file.text, &parsed.header.title, self.document);
         if self.set.rules.len() >= RULES_MAX {
             let message = format!("more than {RULES_MAX} rules; this one is not loaded");
-            return self.error(file, &parsed.header.title, &message, None);
+            return self.error(file, ("title", &[]), &message, None);
+        }
+        if parsed.patterns() > RULE_PATTERNS_MAX {
+            let message = format!("more than {RULE_PATTERNS_MAX} regular expressions in one rule");
+            let hint = Some("split the rule".to_owned());
+            return self.error(file, ("detection", &[]), &message, hint);
         }
         let canonical = is_canonical(&parsed.logsource);
-        if canonical && !self.fields_exist(file, parsed.fields.iter()) {
+        if canonical && !self.fields_exist(file, "detection", parsed.fields.iter()) {
             return;
         }
         if canonical {
-            self.tell_foreign(file, &parsed);
+            self.doubt(file, &parsed);
         }
         let Ok(block) = self.block(file, &parsed.header) else {
             return;
         };
-        if parsed.patterns() > RULE_PATTERNS_MAX {
-            let message = format!("more than {RULE_PATTERNS_MAX} regular expressions in one rule");
-            let title = parsed.header.title.clone();
-            return self.error(file, &title, &message, Some("split the rule".to_owned()));
-        }
         if let Err(message) = self.compiler.add(&parsed) {
-            return self.error(file, &quoted(&message), &message, None);
+            return self.error(file, ("detection", &[&quoted(&message)]), &message, None);
         }
         let place = self.set.rules.len();
         self.set.singles.push(place);
         let header = &parsed.header;
         let mut rule = described(file, header, block);
         rule.logsource = Some(parsed.logsource);
+        rule.logsource_line = self.line(file, ("logsource", &[]));
         rule.fields = parsed.fields;
         rule.needed = parsed.needed;
         self.name(file, header, place);
@@ -130,26 +134,33 @@ impl Loader {
         self.definitions.push(key(&[&file.text]));
     }
 
-    /// Tells values that a field never has. The rule stays in force, as it was before anybody told:
-    /// what else it asks for may still come.
-    fn tell_foreign(&mut self, file: &RuleFile, parsed: &ParsedRule) {
-        for (name, value) in parsed.foreign_values() {
-            let told = BlockError::foreign_value(&name, &value);
-            let severity = ProblemSeverity::Warning;
-            self.problem(file, &told.needle, severity, &told.message, told.suggestion);
+    /// Tells what a rule asks for and can never come. It stays in force, as it was before anybody told:
+    /// what else it asks for may still come, and a rebuild judges by the rules of then.
+    fn doubt(&mut self, file: &RuleFile, parsed: &ParsedRule) {
+        let severity = ProblemSeverity::Warning;
+        if let Some(unknown) = logsource::unknown_kind(&parsed.logsource) {
+            let line = self.line(file, ("logsource", &["category"]));
+            let suggestion = Some(unknown.suggestion);
+            self.problem(file, line, severity, &unknown.message, suggestion);
+        }
+        for told in parsed.foreign_values() {
+            let path: [&str; 3] = [&told.selection, &told.field, &told.value];
+            let line = self.line(file, ("detection", &path));
+            self.problem(file, line, severity, &told.message, Some(told.suggestion));
         }
     }
 
-    /// Whether every field exists among the canonical ones.
+    /// Whether every field that a part of the rule names exists among the canonical ones.
     fn fields_exist<'n>(
         &mut self,
         file: &RuleFile,
+        part: &str,
         names: impl Iterator<Item = &'n String>,
     ) -> bool {
         let mut sound = true;
         for name in names.filter(|name| field::find(name).is_none()) {
             sound = false;
-            self.block_error(file, BlockError::unknown_field(name));
+            self.block_error(file, part, BlockError::unknown_field(name));
         }
         sound
     }
@@ -157,7 +168,7 @@ impl Loader {
     /// The block, if there is one; `Err` when it is wrong, which is a problem.
     fn block(&mut self, file: &RuleFile, header: &Header) -> Result<Option<Block>, ()> {
         let block = header.block.clone().map(Block::read).transpose();
-        block.map_err(|error| self.block_error(file, error))
+        block.map_err(|error| self.block_error(file, "deedtrail", error))
     }
 
     /// Makes a rule known by its id and name.
@@ -166,7 +177,8 @@ impl Loader {
             if self.places.insert(name.clone(), place).is_some() {
                 let message =
                     format!("`{name}` names more than one rule; references mean this one");
-                self.problem(file, name, ProblemSeverity::Warning, &message, None);
+                let line = self.line(file, ("id", &[]));
+                self.problem(file, line, ProblemSeverity::Warning, &message, None);
             }
         }
     }
@@ -193,11 +205,16 @@ impl Loader {
             let message = format!("no loaded rule has the id or name `{name}`");
             let hint = field::nearest(&name, self.places.keys().map(String::as_str))
                 .map(|near| format!("did you mean `{near}`?"));
-            self.error(&files[file], &name, &message, hint);
+            let file = &files[file];
+            let title = &correlation.header.title;
+            self.document = Document::titled(&file.text, title, Document::default());
+            self.error(file, ("correlation", &["rules", &name]), &message, hint);
         }
     }
 
     fn correlation(&mut self, file: &RuleFile, parsed: ParsedCorrelation) {
+        let title = &parsed.header.title;
+        self.document = Document::titled(&file.text, title, Document::default());
         let inputs = parsed
             .inputs
             .iter()
@@ -211,12 +228,13 @@ impl Loader {
             .iter()
             .filter(aliased)
             .chain(&parsed.value_fields);
-        if canonical && !self.fields_exist(file, grouped) {
+        if canonical && !self.fields_exist(file, "correlation", grouped) {
             return;
         }
         if let Some(unknown) = unknown_name(&parsed) {
             let message = format!("the condition names `{unknown}`, which is not under `rules`");
-            return self.error(file, &unknown, &message, None);
+            let path: [&str; 2] = ["condition", &unknown];
+            return self.error(file, ("correlation", &path), &message, None);
         }
         let Ok(block) = self.block(file, &parsed.header) else {
             return;
@@ -293,39 +311,59 @@ impl Loader {
             singles.iter().position(|single| single == rule)
         };
         if let Err(message) = self.compiler.filter(filter, place) {
-            self.error(file, &quoted(&message), &message, None);
+            let line = line_with(&file.text, &quoted(&message));
+            self.problem(file, line, ProblemSeverity::Error, &message, None);
         }
     }
 
-    fn block_error(&mut self, file: &RuleFile, error: BlockError) {
-        self.error(file, &error.needle, &error.message, error.suggestion);
+    fn block_error(&mut self, file: &RuleFile, part: &str, error: BlockError) {
+        let path: [&str; 1] = [&error.needle];
+        self.error(file, (part, &path), &error.message, error.suggestion);
     }
 
     /// A wrong level or status is left out, and the rule is loaded without.
     fn parse_error(&mut self, file: &RuleFile, error: &str) {
-        let needle = quoted(error);
+        let line = line_with(&file.text, &quoted(error));
         if error.contains("invalid level") || error.contains("invalid status") {
             let hint = Some("the rule is in force without it".to_owned());
-            return self.problem(file, &needle, ProblemSeverity::Warning, error, hint);
+            return self.problem(file, line, ProblemSeverity::Warning, error, hint);
         }
-        self.error(file, &needle, error, None);
+        self.problem(file, line, ProblemSeverity::Error, error, None);
     }
 
-    fn error(&mut self, file: &RuleFile, needle: &str, message: &str, hint: Option<String>) {
-        self.problem(file, needle, ProblemSeverity::Error, message, hint);
+    /// The line of a part of the document that is being loaded, and of what is below it.
+    fn line(&self, file: &RuleFile, (part, path): (&str, &[&str])) -> usize {
+        let document = self.document;
+        let place = Place {
+            document,
+            part,
+            path,
+        };
+        line_of(&file.text, &place)
+    }
+
+    fn error(
+        &mut self,
+        file: &RuleFile,
+        place: (&str, &[&str]),
+        message: &str,
+        hint: Option<String>,
+    ) {
+        let line = self.line(file, place);
+        self.problem(file, line, ProblemSeverity::Error, message, hint);
     }
 
     fn problem(
         &mut self,
         file: &RuleFile,
-        needle: &str,
+        line: usize,
         severity: ProblemSeverity,
         message: &str,
         suggestion: Option<String>,
     ) {
         self.problems.push(RuleProblem {
             path: file.path.clone(),
-            line: line_of(&file.text, needle),
+            line,
             severity,
             message: fact::cut(message, 400),
             suggestion,
@@ -347,6 +385,8 @@ fn described(file: &RuleFile, header: &Header, block: Option<Block>) -> Rule {
         techniques: techniques(&header.tags),
         false_positives: header.false_positives.clone(),
         logsource: None,
+        path: file.path.clone(),
+        logsource_line: 1,
         fields: BTreeSet::new(),
         needed: BTreeSet::new(),
         confidence: block
@@ -357,16 +397,6 @@ fn described(file: &RuleFile, header: &Header, block: Option<Block>) -> Rule {
         alone: true,
         correlation: None,
     }
-}
-
-/// The first line that holds `needle`, 1-based; 1 when none does.
-fn line_of(text: &str, needle: &str) -> usize {
-    if needle.is_empty() {
-        return 1;
-    }
-    text.lines()
-        .position(|line| line.contains(needle))
-        .map_or(1, |line| line + 1)
 }
 
 /// What stands in quotes in a message: the word to look for in the file.
@@ -395,58 +425,4 @@ fn unknown_name(parsed: &ParsedCorrelation) -> Option<String> {
     let mut names = BTreeSet::new();
     parsed.expression.as_ref()?.names(&mut names);
     names.into_iter().find(|name| !parsed.inputs.contains(name))
-}
-
-pub(super) fn check_sources(
-    set: &RuleSet,
-    sources: &[SourceFacts],
-    known_fields: &BTreeMap<String, BTreeSet<String>>,
-) -> Vec<RuleProblem> {
-    let mut problems = Vec::new();
-    for place in set
-        .singles
-        .iter()
-        .filter(|place| !set.rules[**place].is_canonical())
-    {
-        let rule = &set.rules[*place];
-        let serving = sources
-            .iter()
-            .filter(|source| set.serves(*place, source))
-            .collect::<Vec<_>>();
-        let mut warn = |message: String, suggestion: String| {
-            problems.push(RuleProblem {
-                path: rule.name.to_string(),
-                line: 1,
-                severity: ProblemSeverity::Warning,
-                message,
-                suggestion: Some(suggestion),
-            });
-        };
-        if serving.is_empty() {
-            let hint = "`deedtrail source list` shows the log sources that are served";
-            warn(
-                "no source serves this rule's log source".to_owned(),
-                hint.to_owned(),
-            );
-        }
-        for source in serving {
-            let Some(known) = known_fields.get(source.name.as_str()) else {
-                continue;
-            };
-            let exists = |name: &String| {
-                known.contains(name) || source.field_aliases.iter().any(|(from, _)| from == name)
-            };
-            for name in rule.fields.iter().filter(|name| !exists(name)) {
-                let hint = field::nearest(name, known.iter().map(String::as_str)).map_or_else(
-                    || "add an alias to the source's mapping".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                warn(
-                    format!("`{name}` was never seen in records of {}", source.name),
-                    hint,
-                );
-            }
-        }
-    }
-    problems
 }

@@ -10,7 +10,9 @@ mod correlation;
 mod depth;
 mod explain;
 mod load;
+mod logsource;
 mod naming;
+mod place;
 mod record;
 mod run;
 mod sigma;
@@ -90,6 +92,9 @@ pub struct Rule {
     pub false_positives: Vec<String>,
     /// `None` for a correlation.
     pub logsource: Option<SigmaLogsource>,
+    /// Its file below the rules folder, and the line of its log source.
+    path: String,
+    logsource_line: usize,
     /// Field names it compares or groups by.
     pub fields: BTreeSet<String>,
     /// Those of them that it cannot match without.
@@ -174,14 +179,15 @@ impl RuleSet {
         Some(texts.join("\n"))
     }
 
-    /// Warnings that need the sources: rules no source serves, and fields of vendor rules that are
-    /// in none of `known_fields` (paths seen in the source's fixtures), by source.
+    /// Warnings that need the sources: rules no source serves, one for all that are not told to be a
+    /// slip of the pen, and fields of vendor rules that are in none of `known_fields` (paths seen in the
+    /// source's fixtures), by source.
     pub fn check_sources(
         &self,
         sources: &[SourceFacts],
         known_fields: &BTreeMap<String, BTreeSet<String>>,
     ) -> Vec<RuleProblem> {
-        load::check_sources(self, sources, known_fields)
+        logsource::check(self, sources, known_fields)
     }
 
     /// Names that rules on the vendor's own fields of a source look for, each once.

@@ -6,6 +6,7 @@
 mod foreign;
 mod needed;
 mod possible;
+mod shown;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +27,10 @@ use rsigma_parser::{
 use super::Subject;
 use super::correlation::{Comparison, Expression, Measure};
 use crate::field::FieldValue;
+pub(super) use foreign::Foreign;
 use foreign::foreign_values;
 use needed::needed_fields;
+pub(super) use shown::Shown;
 
 /// What rules of every sort say about themselves.
 #[derive(Clone, Debug, Default)]
@@ -61,8 +64,8 @@ impl ParsedRule {
         self.rule.detection.named.values().map(patterns).sum()
     }
 
-    /// Field and value of each comparison with what the field never has, of a canonical rule.
-    pub(super) fn foreign_values(&self) -> Vec<(String, String)> {
+    /// Comparisons of a canonical rule that never hold.
+    pub(super) fn foreign_values(&self) -> Vec<Foreign> {
         foreign_values(&self.rule)
     }
 }
@@ -188,9 +191,16 @@ fn correlation(mut rule: CorrelationRule) -> Result<ParsedCorrelation, String> {
             field,
             percentile,
         } => {
-            let predicates = predicates.iter().map(|(op, value)| comparison(*op, *value));
+            let predicates: Vec<Comparison> = if needs_all(&rule) {
+                Vec::new()
+            } else {
+                let predicates = predicates.iter();
+                predicates
+                    .map(|(op, value)| comparison(*op, *value))
+                    .collect()
+            };
             (
-                predicates.collect(),
+                predicates,
                 field.clone().unwrap_or_default(),
                 *percentile,
                 None,
@@ -238,6 +248,21 @@ fn correlation(mut rule: CorrelationRule) -> Result<ParsedCorrelation, String> {
         expression,
         generate: rule.generate,
     })
+}
+
+/// Whether it counts rules and says nothing of how many: then every one of them must match. The parser
+/// writes "at least one" into it, which any match by itself would fulfil.
+fn needs_all(rule: &CorrelationRule) -> bool {
+    let says_nothing = matches!(
+        &rule.condition,
+        CorrelationCondition::Threshold { predicates, .. }
+            if matches!(predicates[..], [(ConditionOperator::Gte, 1)])
+    );
+    let counts_rules = matches!(
+        rule.correlation_type,
+        CorrelationType::Temporal | CorrelationType::TemporalOrdered
+    );
+    counts_rules && says_nothing
 }
 
 const fn measure(kind: CorrelationType, percentile: Option<u64>) -> Measure {
@@ -373,6 +398,11 @@ impl Matchers {
             rule.is_some_and(|rule| evaluate_rule(rule, subject).is_some())
         };
         places.iter().filter(matches).copied().collect()
+    }
+
+    /// What the rule at a place asks for.
+    pub(super) fn shown(&self, place: usize) -> Option<Shown> {
+        self.parsed.get(place).map(shown::shown)
     }
 
     /// Whether the rule at a place may match an event with these values of fields, ASCII in lower

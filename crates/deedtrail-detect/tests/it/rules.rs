@@ -223,6 +223,21 @@ fn ordered_correlation_needs_the_order_of_events_not_of_arrival() {
 }
 
 #[test]
+fn temporal_correlation_without_a_condition_needs_every_rule() {
+    let rules = rules(&[(
+        "x/any.yml",
+        &ORDERED.replace("temporal_ordered", "temporal"),
+    )]);
+    let bot = identity("bot", ActorKind::ServiceAccount);
+    let config = |minute| Step::new(&bot, at(1, minute), Action::ConfigChange, "Modify").on("db");
+    let export = |minute| Step::new(&bot, at(1, minute), Action::Export, "Export").on("db");
+    let fires = |steps| findings(run_with(&rules, steps)).len() == 1;
+    assert!(fires(vec![export(0), config(10)]));
+    assert!(!fires(vec![export(0), export(10)]));
+    assert!(!fires(vec![export(0), config(100)]));
+}
+
+#[test]
 fn correlation_by_identity_keeps_namesakes_apart() {
     let by_identity = ORDERED.replace("[actor_name]", "[identity]");
     let rules = rules(&[("x/by-identity.yml", &by_identity)]);
@@ -276,7 +291,9 @@ fn explaining_a_correlation_explains_what_it_counts() {
     };
     assert_eq!(place("access/refused: Many refused reads"), 0);
     assert!(place("Finding    refused_repeatedly") < place("Counts     Failed read"));
-    assert!(place("Within ") < place("Counted: Failed read"));
+    assert!(place("Within ") < place("Fires at   at least 3 matches\n"));
+    assert!(place("Fires at ") < place("Counted: Failed read"));
+    assert!(place("    action: read\n    outcome: denied\n") > place("Holds when selection\n"));
     assert!(place("Counted: Failed read") < text.rfind("Compares").unwrap());
     assert!(!text.contains("sigma_rule"), "{text}");
     let listed = rules.findings().map(|rule| rule.title.as_str());
@@ -329,6 +346,94 @@ fn problems_say_where_and_what_instead() {
 }
 
 #[test]
+fn a_mistake_is_told_where_it_stands() {
+    let titled = |wrong: &str| OURS.replace("Agent used", wrong);
+    let line = |text: &str| problems(text)[0].line;
+    // The same words stand in the title, before.
+    let text = titled("ai_agnt tool_declard scope_depature").replace("used {", "{actor_nam} {");
+    let agent = text.replace("actor_kind: ai_agent", "actor_kind: ai_agnt");
+    assert_eq!(
+        problems(&agent)[0].message,
+        "`actor_kind` is never `ai_agnt`"
+    );
+    assert_eq!(line(&agent), 10);
+    let declared = text.replace("tool_declared: false", "tool_declard: false");
+    assert_eq!(line(&declared), 11);
+    let finding = text.replace("finding: scope_departure", "finding: scope_depature");
+    assert_eq!(line(&finding), 15);
+    assert_eq!(line(&text), 16, "{:?}", problems(&text));
+    // Of two rules in one file, the second.
+    let second = COUNT.replace("level: high", "level: hgih");
+    assert_eq!(line(&second), 21);
+    let second = COUNT.replace("group-by: [actor_name]", "group-by: [outcom]");
+    assert_eq!(line(&second), 17);
+    let second = format!("{OURS}---{COUNT}").replace("outcome: denied", "outcome: refused");
+    let second = second.replace("Agent used", "refused");
+    assert_eq!(line(&second), 29);
+}
+
+#[test]
+fn a_kind_of_telemetry_that_there_is_not_is_doubted() {
+    let found = problems(&OURS.replace("category: tool_call", "category: toolcall"));
+    let told: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["x/rule.yml:7: no kind of telemetry is called `toolcall`; did you mean `tool_call`?"]
+    );
+    assert_eq!(found[0].severity, ProblemSeverity::Warning);
+    let file = RuleFile {
+        path: "x/rule.yml".to_owned(),
+        text: OURS.replace("category: tool_call", "category: firewall"),
+    };
+    let (set, found) = RuleSet::load(&[file]);
+    assert_eq!(set.rules().len(), 1, "it stays in force");
+    let suggestion = found[0].suggestion.as_deref().unwrap();
+    assert!(
+        suggestion.starts_with("`category` is one of click, "),
+        "{suggestion}"
+    );
+}
+
+#[test]
+fn log_sources_that_are_not_served_are_doubted_the_rest_in_one_line() {
+    let of = |product: &str, service: &str| {
+        let text = VENDOR.replace("product: aws", &format!("product: {product}"));
+        text.replace("service: cloudtrail", &format!("service: {service}"))
+    };
+    let texts = [
+        of("aws", "cloudtrail"),
+        of("AWS", "CloudTrail"),
+        of("awss", "cloudtrail"),
+        of("aws", "cloudtrial"),
+        of("deedtrial", "okta"),
+        of("deedtrail", "okat").replace("eventSource", "system"),
+        of("windows", "sysmon"),
+        of("windows", "security"),
+        of("macos", "sysmon"),
+    ];
+    let files = texts.into_iter().enumerate().map(|(place, text)| RuleFile {
+        path: format!("own/{place}.yml"),
+        text: text
+            .replace("eventName", "operation")
+            .replace("userIdentity.arn", "actor_name")
+            .replace("id: 11111111", &format!("id: 1111111{place}")),
+    });
+    let (set, problems) = RuleSet::load(&files.collect::<Vec<_>>());
+    let errors = problems
+        .iter()
+        .filter(|it| it.severity == ProblemSeverity::Error);
+    assert_eq!(errors.count(), 0, "{problems:?}");
+    let mut sources = [
+        source("aws.cloudtrail", "aws", "cloudtrail"),
+        source("okta.system", "okta", "okta"),
+    ];
+    sources[1].system = Some("okta".to_owned());
+    let told = set.check_sources(&sources, &std::collections::BTreeMap::new());
+    let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!("log_sources", told.join("\n"));
+}
+
+#[test]
 fn hostile_files_are_problems_not_panics() {
     let deep = format!(
         "title: x\ndetection: {}1{}",
@@ -348,6 +453,54 @@ fn hostile_files_are_problems_not_panics() {
     ] {
         assert!(!problems(text).is_empty(), "{text:.40}");
     }
+}
+
+#[test]
+fn explaining_a_correlation_says_when_it_has_counted_enough() {
+    let check = |from: &str, to: &str, expected: &str| {
+        let rules = rules(&[("x/a.yml", &COUNT.replace(from, to))]);
+        let text = rules.explain("x/a", &[]).unwrap();
+        assert!(
+            text.contains(&format!("\nFires at   {expected}\n")),
+            "{text}"
+        );
+    };
+    let (counted, condition) = ("type: event_count", "        gte: 3");
+    check(
+        condition,
+        "        gt: 3\n        lt: 9",
+        "fewer than 9 and more than 3 matches",
+    );
+    let values = "        eq: 3\n        field: target_name";
+    check(
+        condition,
+        &values.replace("eq", "gte"),
+        "at least 3 matches",
+    );
+    let of = |kind: &str, expected: &str| {
+        let text = COUNT.replace(counted, kind).replace(condition, values);
+        let rules = rules(&[("x/a.yml", &text)]);
+        let text = rules.explain("x/a", &[]).unwrap();
+        assert!(
+            text.contains(&format!("\nFires at   {expected}\n")),
+            "{text}"
+        );
+    };
+    of(
+        "type: value_count",
+        "exactly 3 different values of target_name",
+    );
+    of("type: value_sum", "exactly 3 as the sum of target_name");
+    of(
+        "type: value_median",
+        "exactly 3 as the median of target_name",
+    );
+    let rules = rules(&[("x/ordered.yml", ORDERED)]);
+    let text = rules.explain("x/ordered", &[]).unwrap();
+    assert!(
+        text.contains("Fires at   a match of each, in this order\n"),
+        "{text}"
+    );
 }
 
 #[test]

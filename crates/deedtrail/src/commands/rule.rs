@@ -1,5 +1,7 @@
 //! `rule`: list, test, try, explain. Needs no data folder.
 
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use deedtrail_charter::Library;
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::Mapper as _;
 use deedtrail_detect::rule::rule_name;
-use deedtrail_detect::{RuleFile, RuleSet};
+use deedtrail_detect::{ProblemSeverity, RuleFile, RuleSet};
 use deedtrail_sources::Registry;
 use serde_json::json;
 
@@ -199,21 +201,13 @@ fn test(
         let set = Arc::new(set);
         for folder in rules::built_in_folders() {
             checked += 1;
-            failed += usize::from(!report(&folder.check(registry, &set)?, console)?);
+            failed += usize::from(!report(&folder.check(registry, &set), console)?);
         }
     }
     for path in folders {
-        let folder = read(path, in_force)?;
-        let file = RuleFile {
-            path: format!("{}/rule.yml", folder.name),
-            text: folder.rule.clone(),
-        };
-        let (set, problems) = RuleSet::load(&[file]);
-        for problem in &problems {
-            console.say(problem)?;
-        }
         checked += 1;
-        failed += usize::from(!report(&folder.check(registry, &Arc::new(set))?, console)?);
+        let check = check(path, in_force, registry, console)?;
+        failed += usize::from(!report(&check, console)?);
     }
     console.say(format_args!(
         "{} tested, {failed} failed",
@@ -226,22 +220,76 @@ fn test(
     })
 }
 
-/// A folder with `rule.yml`, `fires.ndjson` and `quiet.ndjson`, or its `rule.yml`.
-fn read(path: &Path, in_force: Option<&Path>) -> anyhow::Result<RuleFolder> {
+/// Tests a folder with `rule.yml`, `fires.ndjson` and `quiet.ndjson`, or its `rule.yml`. What is wrong
+/// with the rule comes first: while it has a mistake, its fixtures say nothing.
+fn check(
+    path: &Path,
+    in_force: Option<&Path>,
+    registry: &Registry,
+    console: &mut Console,
+) -> anyhow::Result<RuleCheck> {
     let path = rules::canonical(path)?;
     let is_rule = path.is_file() && path.ends_with("rule.yml");
     let folder = path.parent().filter(|_| is_rule).unwrap_or(&path);
-    let file = |name: &str| {
-        let file = folder.join(name);
-        std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
-    };
     let in_force = in_force.and_then(|folder| folder.canonicalize().ok());
     let name = rules::path_in_force(folder, "rule.yml", in_force.as_deref());
-    Ok(RuleFolder {
-        name: rule_name(&name).to_string(),
-        rule: String::from_utf8_lossy(&file("rule.yml")?).into_owned(),
-        fires: file("fires.ndjson")?,
-        quiet: file("quiet.ndjson")?,
+    let name = rule_name(&name).to_string();
+    let rule = folder.join("rule.yml");
+    let text = std::fs::read(&rule).with_context(|| format!("cannot read {}", rule.display()))?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let file = RuleFile {
+        path: format!("{name}/rule.yml"),
+        text: text.clone(),
+    };
+    let (set, mut problems) = RuleSet::load(&[file]);
+    problems.extend(set.check_sources(&registry.sources(), &BTreeMap::new()));
+    problems.sort_by_key(|problem| problem.line);
+    let (wrong, doubts): (Vec<_>, Vec<_>) = problems
+        .iter()
+        .partition(|problem| problem.severity == ProblemSeverity::Error);
+    for doubt in doubts {
+        console.say(doubt)?;
+    }
+    let failed = |problems| RuleCheck {
+        name: name.clone(),
+        fired: Vec::new(),
+        problems,
+    };
+    if !wrong.is_empty() {
+        return Ok(failed(wrong.into_iter().map(ToString::to_string).collect()));
+    }
+    let fires = fixture(
+        folder,
+        "fires.ndjson",
+        "records on which the rule must fire",
+    );
+    let quiet = fixture(
+        folder,
+        "quiet.ndjson",
+        "records that look alike and on which it must not fire: a rule that fires on everything \
+         passes without",
+    );
+    match (fires, quiet) {
+        (Ok(fires), Ok(quiet)) => {
+            let folder = RuleFolder {
+                name,
+                rule: text,
+                fires,
+                quiet,
+            };
+            Ok(folder.check(registry, &Arc::new(set)))
+        }
+        (fires, quiet) => Ok(failed(
+            [fires.err(), quiet.err()].into_iter().flatten().collect(),
+        )),
+    }
+}
+
+/// The records of a fixture, or what to do where it cannot be read.
+fn fixture(folder: &Path, name: &str, holds: &str) -> Result<Vec<u8>, String> {
+    std::fs::read(folder.join(name)).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => format!("{name} is missing: write it with {holds}"),
+        _ => format!("cannot read {name}: {error}"),
     })
 }
 

@@ -366,3 +366,131 @@ fn a_server_takes_rules_up_at_once_and_a_restart_judges_as_it_did() {
     );
     server.stop_by("-TERM");
 }
+
+#[test]
+fn mistakes_of_a_rule_are_told_before_its_fixtures_are_asked_for() {
+    let folder = folder();
+    let path = folder.path("rules/own/made");
+    let test = |of: &Folder| {
+        let output = of.run(&["rule", "test", path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stdout).unwrap();
+        (said, String::from_utf8(output.stderr).unwrap())
+    };
+    let rule = "rules/own/made/rule.yml";
+    folder.write(
+        rule,
+        RULE.replace("action: credential", "actoin: credential"),
+    );
+    let (said, _) = test(&folder);
+    assert!(
+        said.contains("own/made/rule.yml:6: no field is called `actoin`; did you mean `action`?"),
+        "{said}"
+    );
+    assert!(!said.contains("ndjson"), "{said}");
+    let doubtful = RULE.replace("action: credential_create", "action: credential_craete");
+    folder.write(
+        rule,
+        doubtful.replace("deedtrail\ndet", "deedtrail\n  service: okat\ndet"),
+    );
+    let (said, told) = test(&folder);
+    assert!(
+        told.contains(
+            "rule.yml:7: `action` is never `credential_craete`; did you mean `credential_create`?"
+        ),
+        "{told}"
+    );
+    assert!(
+        told.contains("rule.yml:2: no source is of a system `okat`"),
+        "{told}"
+    );
+    for says in [
+        "fires.ndjson is missing: write it with records on which the rule must fire",
+        "quiet.ndjson is missing: write it with records that look alike and on which it must not",
+    ] {
+        assert!(said.contains(says), "{said}");
+    }
+    folder.write(rule, RULE);
+    let record = |event: &str| {
+        let record = cloudtrail("e-1", event);
+        format!("{{\"source\":\"aws.cloudtrail\",\"record\":{record}}}\n")
+    };
+    folder.write("rules/own/made/fires.ndjson", record("CreateAccessKey"));
+    folder.write("rules/own/made/quiet.ndjson", "{\n");
+    let (said, _) = test(&folder);
+    assert!(said.contains("quiet.ndjson, line 1: "), "{said}");
+    folder.write("rules/own/made/quiet.ndjson", record("ListUsers"));
+    let said = folder.ok(&["rule", "test", path.to_str().unwrap()]);
+    assert_eq!(said, "ok      own/made\n");
+}
+
+#[test]
+fn only_who_works_on_rules_is_told_every_mistake_in_them() {
+    let folder = folder();
+    folder.write(
+        "rules/own/made/rule.yml",
+        RULE.replace("action:", "actoin:"),
+    );
+    folder.write("rules/own/open.yml", "title: [\n");
+    let doubtful = NEVER.replace("credential_create", "creat");
+    folder.write("rules/own/approved/rule.yml", doubtful);
+    let told = |arguments: &[&str]| {
+        let output = folder.run(arguments);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let line = "2 mistakes in rules and unsafe sequences of your own, which are left out; \
+                `deedtrail config check` lists them\n";
+    for arguments in [&["finding", "list"][..], &["--json", "identity", "list"]] {
+        let told = told(arguments);
+        assert!(told.starts_with(line), "{arguments:?}: {told}");
+        assert!(!told.contains(".yml"), "{arguments:?}: {told}");
+    }
+    for arguments in [&["rule", "scorecard"][..], &["rule", "coverage"]] {
+        let told = told(arguments);
+        for says in [
+            "made/rule.yml:6: ",
+            "open.yml:",
+            "`action` is never `creat`",
+        ] {
+            assert_eq!(told.matches(says).count(), 1, "{arguments:?}: {told}");
+        }
+        assert!(!told.contains("2 mistakes"), "{told}");
+    }
+    let is_silent = |arguments: &[&str]| {
+        let told = told(arguments);
+        !told.contains("mistake") && !told.contains(".yml")
+    };
+    assert!(is_silent(&["rule", "reload"]) && is_silent(&["doctor"]));
+    let server = folder.serve();
+    assert!(
+        is_silent(&["finding", "list"]),
+        "the server has told of them"
+    );
+    drop(server);
+    folder.write("rules/own/made/rule.yml", RULE);
+    std::fs::remove_file(folder.path("rules/own/open.yml")).unwrap();
+    assert!(
+        is_silent(&["finding", "list"]),
+        "doubts are told to who asks"
+    );
+}
+
+#[test]
+fn a_doubtful_rule_is_backtested_all_the_same() {
+    let folder = folder();
+    make_key(&folder, "e-1");
+    let doubtful = RULE.replace(
+        "action: credential_create",
+        "action: [credential_create, creat]",
+    );
+    let draft = folder.write("draft.yml", doubtful);
+    let output = folder.run(&["--json", "rule", "backtest", draft.to_str().unwrap()]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    assert!(
+        told.contains("draft.yml:6: `action` is never `creat`"),
+        "{told}"
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["findings"], 1);
+}
