@@ -136,8 +136,8 @@ const REMOVALS: [Removal; 17] = [
         safeguard: "processing goes on where its snapshot was taken",
         by: By::Pipeline,
         file: "snapshot.rs",
-        text: "return Ok((position, state))",
-        becomes: "return Ok((position + 1, state))",
+        text: "Loaded {\n                        position,",
+        becomes: "Loaded {\n                        position: position + 1,",
     },
     Removal {
         safeguard: "results are stored once",

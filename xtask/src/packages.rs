@@ -6,11 +6,12 @@ use crate::process::say;
 
 /// Program with options that make it say its version, and the Debian package that brings it. A
 /// package without a program of its own is asked for by name.
-const NEEDED: [(&str, &str, &str); 13] = [
+const NEEDED: [(&str, &str, &str); 14] = [
     ("chromium", "--version", "chromium"),
     ("curl", "--version", "curl"),
     ("faketime", "--version", "faketime"),
     ("logger", "--version", "bsdutils"),
+    ("make", "--version", "make"),
     ("nats-server", "--version", "nats-server"),
     ("node", "--version", "nodejs"),
     ("npm", "--version", "npm"),

@@ -28,7 +28,7 @@ pub struct LogConfig {
     /// Bytes of a segment file.
     pub segment_bytes: u64,
     /// Closed segments checked completely at start, newest first, bytes. Others are checked when
-    /// they are read, and by `Log::check_everything`.
+    /// they are read, and by `Log::check_everything`. After a full check that found damage all are.
     pub check_on_open_bytes: u64,
     /// Keyed entries held in memory before they are written as a run of the index.
     pub index_rows_in_memory: usize,

@@ -15,6 +15,8 @@ use crate::disk::{Access, Disk, read_file, replace_file};
 
 /// Version of the data layout below the log's folder.
 pub(crate) const FORMAT: u32 = 1;
+/// What is said of a file that holds something else.
+const NO_KEY: &str = "not a Deedtrail signing key; restore it from a backup";
 const KEY_FIRST_LINE: &str = "deedtrail-signing-key-v1";
 
 /// A name the log signs under, and since when.
@@ -104,7 +106,10 @@ impl Identity {
             return Ok(None);
         };
         sync_name(disk, path)?;
-        let file: IdentityFile = serde_json::from_slice(&bytes)?;
+        let file: IdentityFile = serde_json::from_slice(&bytes).map_err(|error| {
+            let reason = format!("{error}; restore it from a backup");
+            io::Error::new(io::ErrorKind::InvalidData, reason)
+        })?;
         let identity = Self {
             format: file.format,
             log_id: file.log_id,
@@ -165,9 +170,7 @@ pub(crate) fn signing_seed(
 ) -> io::Result<[u8; 32]> {
     if let Some(bytes) = read_file(disk, path)? {
         sync_name(disk, path)?;
-        return parse_key(&bytes).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "not a Deedtrail signing key")
-        });
+        return parse_key(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, NO_KEY));
     }
     let mut seed = [0; 32];
     entropy.fill(&mut seed);
@@ -181,8 +184,8 @@ pub fn public_key(disk: &dyn Disk, path: &Path) -> io::Result<Option<[u8; 32]>> 
     let Some(bytes) = read_file(disk, path)? else {
         return Ok(None);
     };
-    let seed = parse_key(&bytes)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a Deedtrail signing key"))?;
+    let seed =
+        parse_key(&bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, NO_KEY))?;
     let key = ed25519_dalek::SigningKey::from_bytes(&seed);
     Ok(Some(key.verifying_key().to_bytes()))
 }

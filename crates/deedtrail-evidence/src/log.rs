@@ -188,7 +188,7 @@ impl Log {
 
     /// Hands entries to the writer, which answers once they are durable; `None` when there are none.
     pub(crate) fn submit(&self, entries: &[NewEntry]) -> Result<Option<Answers>, AppendError> {
-        if let Some(refusal) = self.shared.queue.refusal() {
+        if let Some(refusal) = self.shared.refusal() {
             return Err(refusal.to_error());
         }
         let append = Append::prepare(entries, &self.shared.compressors)?;
@@ -303,6 +303,9 @@ fn adoption_entry(origin: &Origin) -> NewEntry {
 
 fn seal_regularly(shared: &Shared, period: Duration) {
     while !shared.wait_closing(period) {
+        if shared.is_read_only() {
+            continue;
+        }
         if let Err(error) = shared.seal() {
             tracing::warn!(%error, "no checkpoint was signed");
         }
@@ -443,7 +446,7 @@ impl EvidenceLog for Log {
     }
 
     fn refusal(&self) -> Option<AppendError> {
-        let refusal = self.shared.queue.present_refusal();
+        let refusal = self.shared.present_refusal();
         refusal.map(|refusal| refusal.to_error())
     }
 }

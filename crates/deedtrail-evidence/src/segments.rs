@@ -14,7 +14,7 @@ use crate::disk::{Access, Disk, DiskFile, replace_file};
 use crate::segment::{self, Check, FrameAt, Scan, SegmentHeader, Walk};
 use crate::sync::{Arc, Mutex, RwLock};
 use crate::{locked, read_locked, write_locked};
-pub(crate) use damage::Damage;
+pub(crate) use damage::{Damage, DamageOf};
 use damage::{classify, is_same};
 
 /// Segments kept open besides the newest one.
@@ -170,18 +170,13 @@ impl Segments {
             .run(|buffer, offset| file.read_at(buffer, offset))
             .map_err(fault)?;
         let (frames, mut damage) = classify(&scan, &header, next);
+        let nothing = header.first_sequence..header.first_sequence;
         if scan.header != Some(header) {
             let reason = format!("the header of {} is damaged", segment_name(&header));
-            damage.push(Damage {
-                range: header.first_sequence..header.first_sequence,
-                reason,
-            });
+            damage.push(Damage::of_entries(nothing, reason));
         } else if next.is_some() && scan.debris && damage.is_empty() {
             let reason = format!("{} has bytes outside of frames", segment_name(&header));
-            damage.push(Damage {
-                range: header.first_sequence..header.first_sequence,
-                reason,
-            });
+            damage.push(Damage::of_entries(nothing, reason));
         }
         Ok((
             OpenSegment {
@@ -220,14 +215,15 @@ impl Segments {
             return Ok(found);
         }
         let (segment, _) = self.load(header, next, Check::Headers)?;
-        segment
-            .damage
-            .iter()
-            .for_each(|damage| self.report(damage.clone()));
         let segment = Arc::new(segment);
         open.push_back(Arc::clone(&segment));
         if open.len() > OPEN_SEGMENTS_MAX {
             open.pop_front();
+        }
+        // No lock is held while another one is taken.
+        drop(open);
+        for damage in &segment.damage {
+            self.report(damage.clone());
         }
         Ok(Some(segment))
     }
@@ -290,7 +286,7 @@ impl Segments {
                 frame.header.batch,
                 segment_name(&segment.header)
             );
-            let damage = Damage { range, reason };
+            let damage = Damage::of_entries(range, reason);
             self.report(damage.clone());
             damage.to_error()
         })
@@ -322,10 +318,8 @@ impl Segments {
             .filter(|header| is_same(header, &frame.header))
             .ok_or_else(|| {
                 let range = frame.header.first_sequence..frame.header.end_sequence();
-                let damage = Damage {
-                    range,
-                    reason: format!("the header of batch {batch} is damaged"),
-                };
+                let reason = format!("the header of batch {batch} is damaged");
+                let damage = Damage::of_entries(range, reason);
                 self.report(damage.clone());
                 damage.to_error()
             })

@@ -13,7 +13,7 @@ use crate::disk::{Access, Disk, DiskFile, replace_file};
 use crate::index::IndexStore;
 use crate::note::{Checkpoint, NoteSigner};
 use crate::queue::{Queue, Refusal};
-use crate::segments::Segments;
+use crate::segments::{DamageOf, Segments};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use crate::tree::Tree;
@@ -55,7 +55,8 @@ pub(crate) struct Shared {
     /// Held while a checkpoint is made: the note (with the size of its tree) that was last on its
     /// way to the store. When writing it failed, the store holds this one or the one before.
     pub sealing: Mutex<Option<(String, u64)>>,
-    /// Set at start when acknowledged entries are damaged: nothing is written, nothing signed.
+    /// Set at start when acknowledged entries are damaged: nothing is written, nothing signed, until
+    /// the next start.
     pub is_read_only: AtomicBool,
 }
 
@@ -76,8 +77,29 @@ impl Progress {
 }
 
 impl Shared {
+    /// Whether nothing is written or signed: entries are damaged, or were at the start.
     pub(crate) fn is_read_only(&self) -> bool {
-        self.is_read_only.load(Ordering::Acquire)
+        self.is_read_only.load(Ordering::Acquire) || self.segments.are_entries_damaged()
+    }
+
+    /// Why an append is refused before it waits. Damage is told as a start with it would tell it.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.refusal_but(self.queue.refusal())
+    }
+
+    /// What an append would probably be refused with at present.
+    pub(crate) fn present_refusal(&self) -> Option<Refusal> {
+        self.refusal_but(self.queue.present_refusal())
+    }
+
+    fn refusal_but(&self, others: Option<Refusal>) -> Option<Refusal> {
+        if matches!(others, Some(Refusal::Failed { .. })) || !self.segments.are_entries_damaged() {
+            return others;
+        }
+        let damaged = self
+            .damage_text()
+            .map(|reason| Refusal::ReadOnly { reason });
+        damaged.or(others)
     }
 
     pub(crate) fn end(&self) -> Sequence {
@@ -122,15 +144,25 @@ impl Shared {
         progress.is_closing
     }
 
-    /// What is damaged, for people; `None` when nothing is.
+    /// Which entries are damaged, for people; `None` when none are.
     pub(crate) fn damage_text(&self) -> Option<String> {
         let damage = self.segments.damage();
-        let lines = damage.iter().map(|damage| {
+        let of_entries = damage.iter().filter(|it| it.of != DamageOf::Tiles);
+        let lines = of_entries.map(|damage| {
             let last = damage.range.end.saturating_sub(1).max(damage.range.start);
             format!("entries {}..={last}: {}", damage.range.start, damage.reason)
         });
         let text = lines.collect::<Vec<_>>().join("; ");
         (!text.is_empty()).then(|| format!("{text}; restore from a backup"))
+    }
+
+    /// The same, and what else is damaged.
+    pub(crate) fn found_text(&self) -> Option<String> {
+        let damage = self.segments.damage();
+        let of_tiles = damage.iter().filter(|it| it.of == DamageOf::Tiles);
+        let tiles = of_tiles.map(|damage| damage.reason.clone());
+        let all: Vec<String> = self.damage_text().into_iter().chain(tiles).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// Signs a checkpoint over everything durable, unless the newest one covers it already.

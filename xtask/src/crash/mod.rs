@@ -23,7 +23,11 @@ use field::{Field, SILENCE_MAX};
 use protocol::{Line, Protocol, Sender};
 
 const CLIENTS: u64 = 16;
+/// Records of a batch; of more kills than [`FULL_BATCH_KILLS`] fewer, so that a run of a thousand ends with
+/// as many records to remember, read back and prove.
 const BATCH_RECORDS_MAX: u64 = 200;
+const BATCH_RECORDS_MIN: u64 = 10;
+const FULL_BATCH_KILLS: u64 = 50;
 /// Of this many batches a client sends one again that was acknowledged.
 const REPEATED_ONE_IN: u64 = 8;
 /// A restart may take this long until the server answers.
@@ -43,11 +47,12 @@ pub(crate) fn run(binary: &Path, cycles: u32, seed: u64) -> anyhow::Result<Tally
     let token = place.token("crash", "ingest")?;
     let field = Arc::new(Field::of(Line::to(&server, &token)));
     let memory = Arc::new(Memory::default());
+    let batch_max = batch_records_max(cycles.into());
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
             let (field, memory) = (Arc::clone(&field), Arc::clone(&memory));
             let seed = seed.wrapping_mul(1000).wrapping_add(number);
-            std::thread::spawn(move || client(&field, &memory, (number, seed)))
+            std::thread::spawn(move || client(&field, &memory, (number, seed), batch_max))
         })
         .collect();
     let slowest = kill_cycles(&place, &mut server, &field, (cycles, seed))?;
@@ -75,6 +80,11 @@ pub(crate) fn run(binary: &Path, cycles: u32, seed: u64) -> anyhow::Result<Tally
     let mut tally = Tally::one(verdict.holds() && is_whole);
     tally.add(Tally::one(slowest <= RESTART_MAX));
     Ok(tally)
+}
+
+fn batch_records_max(kills: u64) -> u64 {
+    let share = BATCH_RECORDS_MAX * FULL_BATCH_KILLS / kills.max(1);
+    share.clamp(BATCH_RECORDS_MIN, BATCH_RECORDS_MAX)
 }
 
 /// Kills and starts the server; how long the slowest start took.
@@ -105,12 +115,17 @@ fn kill_cycles(
 }
 
 /// Sends batches until the end; repeats a batch until it is acknowledged, and some once more.
-fn client(field: &Field, memory: &Memory, (number, seed): (u64, u64)) -> anyhow::Result<()> {
+fn client(
+    field: &Field,
+    memory: &Memory,
+    (number, seed): (u64, u64),
+    batch_max: u64,
+) -> anyhow::Result<()> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut sender = Sender::new(Protocol::of(number), SILENCE_MAX);
     let mut batch_number = 0_u64;
     while !field.is_over() {
-        let count = random.u64(1..=BATCH_RECORDS_MAX);
+        let count = random.u64(1..=batch_max);
         let batch: Vec<(String, String)> = (0..count)
             .map(|place| {
                 let id = format!("c{number}-b{batch_number}-r{place}");

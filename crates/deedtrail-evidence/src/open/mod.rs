@@ -11,7 +11,7 @@ use deedtrail_core::port::{Clock, Entropy};
 
 use crate::batch::Compressors;
 use crate::config::LogConfig;
-use crate::disk::{Disk, DiskLock};
+use crate::disk::{Disk, DiskLock, read_file};
 use crate::identity::{Adoption, FORMAT, Identity, Origin, signing_seed};
 use crate::index::{Index, IndexStore};
 use crate::note::{NoteError, NoteSigner};
@@ -46,6 +46,16 @@ pub enum OpenError {
     Format { path: String, found: u32 },
     #[error("the log's origin is `{is}`, not `{wanted}`; use `evidence adopt` to change it")]
     OtherOrigin { is: String, wanted: String },
+    #[error(
+        "{path} is gone, and the log was written: nothing else says who it is. Put that of a backup \
+         of this log in its place; nothing else of the log is damaged by that"
+    )]
+    IdentityGone { path: String },
+    #[error(
+        "the signing key {path} is gone, and the log was written with it: put that of a backup in \
+         its place. Without one, `evidence adopt` goes on under another origin with another key"
+    )]
+    KeyGone { path: String },
     #[error("bad origin or signing key: {0}")]
     Key(#[from] NoteError),
     #[error(
@@ -115,11 +125,11 @@ pub(crate) fn open(
     let disk = &around.disk;
     let lock = take_lock(config, &**disk)?;
     let (mut identity, log_id) = identity(config, around)?;
-    let seed = seed(config, around)?;
+    let seed = seed(config, around, adoption.is_some())?;
     let mut signer = NoteSigner::new(identity.current(), &seed)?;
     let segments = open_segments(config, disk, log_id)?;
     let (watermark, marked) = open_watermark(config, &**disk)?;
-    let recovered = recover(&segments, marked, config)?;
+    let recovered = recover(&segments, marked, config, &**disk)?;
     let tree = restore_tree(config, disk, &signer, &segments, recovered.batches)?;
     let is_damaged = !segments.damage().is_empty();
     let history = History {
@@ -200,10 +210,30 @@ fn unrecorded(mut identity: Identity, writer: &Writer) -> Option<Origin> {
     newest.filter(|newest| newest.from_batch == writer.end.batch)
 }
 
-fn seed(config: &LogConfig, around: &Surroundings) -> Result<[u8; 32], OpenError> {
+/// The signing key. A log that was written gets another one only with another origin.
+fn seed(
+    config: &LogConfig,
+    around: &Surroundings,
+    is_taken_over: bool,
+) -> Result<[u8; 32], OpenError> {
     let key = &config.signing_key;
+    let found = read_file(&*around.disk, key).map_err(during("read", key))?;
+    if found.is_none() && !is_taken_over && is_written(config, &*around.disk)? {
+        return Err(OpenError::KeyGone {
+            path: key.display().to_string(),
+        });
+    }
     signing_seed(&*around.disk, key, &*around.entropy)
         .map_err(during("read or create the signing key", key))
+}
+
+/// Whether the log has a segment. Who it is and its key are on disk before its first one.
+fn is_written(config: &LogConfig, disk: &dyn Disk) -> Result<bool, OpenError> {
+    let folder = config.folder.join("segments");
+    match disk.list(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        listed => Ok(!listed.map_err(during("list", &folder))?.is_empty()),
+    }
 }
 
 fn open_watermark(config: &LogConfig, disk: &dyn Disk) -> Result<(Watermark, Sequence), OpenError> {
@@ -242,8 +272,11 @@ fn prepare(writer: &mut Writer, covered: Sequence, config: &LogConfig) -> Result
     } else {
         catch_up(writer, covered)
     };
-    if let Some(reason) = writer.shared.damage_text() {
+    if writer.shared.damage_text().is_some() {
         writer.shared.is_read_only.store(true, Ordering::Release);
+        // Told once a check finds everything whole; until then it is told what is damaged.
+        let reason = "entries were damaged when it was opened and are whole now; start again";
+        let reason = reason.to_owned();
         writer.shared.queue.refuse(Refusal::ReadOnly { reason });
         return Ok(());
     }
@@ -284,6 +317,10 @@ fn identity(config: &LogConfig, around: &Surroundings) -> Result<(Identity, u64)
     let loaded = Identity::load(&*around.disk, &path).map_err(during("read", &path))?;
     let identity = if let Some(identity) = loaded {
         identity
+    } else if is_written(config, &*around.disk)? {
+        return Err(OpenError::IdentityGone {
+            path: path.display().to_string(),
+        });
     } else {
         let identity = Identity::create(wanted, around.clock.now(), &*around.entropy);
         save_identity(&identity, config, &*around.disk)?;

@@ -2,13 +2,14 @@
 
 use deedtrail_core::port::log::{ReadError, Sequence};
 
+use crate::check::last_check;
 use crate::config::LogConfig;
 use crate::disk::{Disk, read_file};
 use crate::index::Row;
 use crate::note::{Checkpoint, NoteSigner};
 use crate::record;
 use crate::segment::Check;
-use crate::segments::{Damage, OpenSegment, Segments, Tail};
+use crate::segments::{Damage, DamageOf, OpenSegment, Segments, Tail};
 use crate::sync::Arc;
 use crate::tree::Tree;
 use crate::writer::{End, Writer};
@@ -46,6 +47,7 @@ pub(super) fn recover(
     segments: &Segments,
     marked: Sequence,
     config: &LogConfig,
+    disk: &dyn Disk,
 ) -> Result<Recovered, OpenError> {
     let io = during("recover", &config.folder);
     let newest = loop {
@@ -69,13 +71,10 @@ pub(super) fn recover(
     let last = frames.as_ref().and_then(|frames| frames.last().copied());
     let end = last.map_or(0, |frame| frame.header.end_sequence());
     let batches = last.map_or(0, |frame| frame.header.batch + 1);
-    check_closed(segments, config)?;
+    check_closed(segments, bytes_to_check(segments, disk, config))?;
     if marked > end {
         let reason = "acknowledged entries are missing at the end".to_owned();
-        segments.report(Damage {
-            range: end..marked,
-            reason,
-        });
+        segments.report(Damage::of_entries(end..marked, reason));
     }
     let newest_damage = newest.iter().flat_map(|(segment, _)| &segment.damage);
     newest_damage.for_each(|damage| segments.report(damage.clone()));
@@ -117,17 +116,38 @@ pub(super) fn recover(
     })
 }
 
-/// Checks closed segments, newest first, as far as the configuration says.
-fn check_closed(segments: &Segments, config: &LogConfig) -> Result<(), OpenError> {
+/// All where the last full check found entries damaged: what was known is not forgotten by a restart.
+/// What only a full check finds is known until one finds it no longer.
+fn bytes_to_check(segments: &Segments, disk: &dyn Disk, config: &LogConfig) -> u64 {
+    let Some(checked) = last_check(disk, &config.folder).filter(|checked| checked.entries_damaged)
+    else {
+        return config.check_on_open_bytes;
+    };
+    tracing::info!("the last check found damage: all segments are read before the log is used");
+    if checked.not_as_signed {
+        let found = checked.damage.unwrap_or_default();
+        let reason = format!(
+            "the check of {} found entries that are not what was signed ({found}); when they are put \
+             back, `deedtrail evidence check` says so",
+            checked.at
+        );
+        segments.report(Damage {
+            range: 0..0,
+            reason,
+            of: DamageOf::History,
+        });
+    }
+    u64::MAX
+}
+
+/// Checks closed segments, newest first, until so many bytes are checked.
+fn check_closed(segments: &Segments, bytes: u64) -> Result<(), OpenError> {
     let headers = segments.headers();
     if let Some(first) = headers.first().filter(|first| first.first_sequence > 0) {
         let reason = "the first segment is missing".to_owned();
-        segments.report(Damage {
-            range: 0..first.first_sequence,
-            reason,
-        });
+        segments.report(Damage::of_entries(0..first.first_sequence, reason));
     }
-    let mut left = config.check_on_open_bytes;
+    let mut left = bytes;
     for pair in headers.windows(2).rev() {
         let (segment, scan) =
             segments.load(pair[0], Some(pair[1].first_sequence), Check::Batches)?;
@@ -179,7 +199,7 @@ pub(super) fn restore_tree(
         if previous.is_some_and(|previous| previous != header.previous) {
             let range = header.first_sequence..header.first_sequence + u64::from(header.count);
             let reason = format!("batch {batch} does not continue the batch before it");
-            segments.report(Damage { range, reason });
+            segments.report(Damage::of_entries(range, reason));
             break;
         }
         tree.push(header.leaf());

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use deedtrail_core::port::log::{AppendError, EvidenceLog as _, ReadError, StoredEntry};
-use deedtrail_evidence::Log;
+use deedtrail_evidence::disk::Disk;
 use deedtrail_evidence::disk::simulated::{SimulatedDisk, Syncing};
 use deedtrail_evidence::segment;
+use deedtrail_evidence::{Log, LogConfig};
 
 use crate::support::{config, entry, open_on, read_all};
 
@@ -150,6 +152,116 @@ fn damage_in_an_old_segment_is_found_when_it_is_read_and_by_a_full_check() {
     assert_eq!(readable(&log)[..entries.len() - 2], entries[2..]);
 }
 
+/// A copy of which the oldest segment is damaged, which only reading it all tells; the segment and what
+/// it was.
+fn damaged_at_the_beginning(files: &Files) -> (LogConfig, SimulatedDisk, (PathBuf, Vec<u8>)) {
+    let victim = segments(files)[0].clone();
+    let whole = files[&victim].clone();
+    let disk = SimulatedDisk::with_files(files);
+    let middle = usize::try_from(segment::scan(&whole).frames[0].offset).unwrap() + 100;
+    disk.tamper(&victim, |bytes| bytes[middle] ^= 1);
+    let mut config = config(Path::new("/sim"));
+    config.check_on_open_bytes = 1;
+    (config, disk, (victim, whole))
+}
+
+fn refused(log: &Log) -> String {
+    let refused = log.append(vec![entry("refused", "x")]).unwrap_err();
+    assert!(
+        matches!(refused, AppendError::ReadOnly { .. }),
+        "{refused:?}"
+    );
+    assert_eq!(log.refusal().unwrap().to_string(), refused.to_string());
+    refused.to_string()
+}
+
+#[test]
+fn a_log_known_to_be_damaged_takes_nothing_in_until_a_check_finds_it_whole() {
+    let (files, entries) = sample(20);
+    let (config, disk, (victim, whole)) = damaged_at_the_beginning(&files);
+    let log = open_on(&config, Arc::new(disk.clone())).unwrap();
+    assert!(log.check_everything().unwrap().damage.is_some());
+    let as_at_start = open_copy(&disk.snapshot()).1;
+    for log in [&log, &as_at_start] {
+        let says = refused(log);
+        assert!(says.starts_with("the log is read-only: entries 0..=1: "));
+    }
+    let signed = log.checkpoint();
+    log.upkeep().unwrap_err();
+    assert_eq!(log.checkpoint(), signed);
+
+    disk.tamper(&victim, |bytes| *bytes = whole);
+    assert_eq!(readable(&log).len(), entries.len() - 2, "not checked yet");
+    assert_eq!(log.check_everything().unwrap().damage, None);
+    assert_eq!(
+        (log.damage(), log.last_check().unwrap().damage),
+        (None, None)
+    );
+    assert_eq!(readable(&log), entries);
+    log.append(vec![entry("new", "x")]).unwrap();
+    log.upkeep().unwrap();
+    assert_eq!(log.check_everything().unwrap().damage, None);
+    log.prove(entries.len() as u64).unwrap();
+}
+
+#[test]
+fn a_log_opened_while_damaged_takes_something_in_from_the_next_start_on() {
+    let (files, entries) = sample(20);
+    let (_, disk, (victim, whole)) = damaged_at_the_beginning(&files);
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk.clone())).unwrap();
+    assert!(refused(&log).contains("entries 0..=1"));
+    disk.tamper(&victim, |bytes| *bytes = whole);
+    assert_eq!(log.check_everything().unwrap().damage, None);
+    assert_eq!(readable(&log), entries);
+    let says = refused(&log);
+    assert!(says.contains("whole now; start again"), "{says}");
+    log.close().unwrap();
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk)).unwrap();
+    log.append(vec![entry("new", "x")]).unwrap();
+}
+
+#[test]
+fn entries_missing_at_the_end_are_told_by_a_check_too() {
+    let (files, _) = sample(20);
+    let newest = segments(&files).pop().unwrap();
+    let last = segment::scan(&files[&newest]).frames.last().unwrap().header;
+    let disk = SimulatedDisk::with_files(&files);
+    disk.tamper(&newest, |bytes| {
+        let start = segment::scan(bytes).frames.last().unwrap().offset;
+        bytes.truncate(usize::try_from(start).unwrap());
+    });
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk)).unwrap();
+    let named = format!(
+        "entries {}..={}: acknowledged entries are missing",
+        last.first_sequence,
+        last.end_sequence() - 1
+    );
+    assert!(
+        log.damage().unwrap().starts_with(&named),
+        "{:?}",
+        log.damage()
+    );
+    let checked = log.check_everything().unwrap();
+    assert!(checked.damage.unwrap().starts_with(&named));
+    assert!(refused(&log).contains(&named));
+}
+
+#[test]
+fn what_a_check_found_is_found_by_the_next_start() {
+    let (files, _) = sample(20);
+    let (config, disk, (victim, whole)) = damaged_at_the_beginning(&files);
+    let log = open_on(&config, Arc::new(disk.clone())).unwrap();
+    log.check_everything().unwrap();
+    log.close().unwrap();
+    let log = open_on(&config, Arc::new(disk.clone())).unwrap();
+    assert!(refused(&log).contains("entries 0..=1"));
+    log.close().unwrap();
+    disk.tamper(&victim, |bytes| *bytes = whole);
+    let log = open_on(&config, Arc::new(disk)).unwrap();
+    assert_eq!(log.damage(), None);
+    log.append(vec![entry("new", "x")]).unwrap();
+}
+
 /// Changes the body of a frame and makes every check sum fit again.
 fn forge(bytes: &mut [u8], frame: usize, change: impl FnOnce(&mut [u8])) {
     let frame = segment::scan(bytes).frames[frame];
@@ -219,9 +331,103 @@ fn a_forged_batch_that_is_consistent_in_itself_is_found_by_a_full_check() {
             assert!(checked.damage.unwrap().contains(&named));
             assert_eq!(readable(&log).len(), entries.len() - 2);
             drop(log);
+            // No start finds it by itself.
             let log = open_on(&config(Path::new("/sim")), Arc::new(disk)).unwrap();
             assert!(log.last_check().unwrap().damage.is_some());
+            assert!(refused(&log).contains("not what was signed"));
         }
+    }
+}
+
+#[test]
+fn a_forged_batch_keeps_the_log_shut_until_a_check_finds_it_whole() {
+    let (mut files, entries) = sample(20);
+    let victim = segments(&files)[0].clone();
+    let whole = files[&victim].clone();
+    forge(files.get_mut(&victim).unwrap(), 0, |body| body[39] ^= 1);
+    let config = config(Path::new("/sim"));
+    let (disk, log) = open_copy(&files);
+    assert!(log.check_everything().unwrap().not_as_signed);
+    log.close().unwrap();
+    disk.tamper(&victim, |bytes| *bytes = whole);
+    let log = open_on(&config, Arc::new(disk.clone())).unwrap();
+    assert!(refused(&log).contains("`deedtrail evidence check` says so"));
+    assert_eq!(log.check_everything().unwrap().damage, None);
+    log.close().unwrap();
+    let log = open_on(&config, Arc::new(disk)).unwrap();
+    assert_eq!(readable(&log), entries);
+    log.append(vec![entry("new", "x")]).unwrap();
+}
+
+#[test]
+fn a_check_goes_on_over_a_segment_that_is_gone_and_keeps_what_it_found() {
+    let (files, _) = sample(20);
+    let (config, disk, _) = damaged_at_the_beginning(&files);
+    let log = open_on(&config, Arc::new(disk.clone())).unwrap();
+    let gone = segments(&files)[1].clone();
+    Disk::remove(&disk, &gone).unwrap();
+    let damage = log.check_everything().unwrap().damage.unwrap();
+    assert!(damage.contains("entries 0..=1: "), "{damage}");
+    assert!(
+        damage.contains("acknowledged entries are missing"),
+        "{damage}"
+    );
+    assert!(refused(&log).contains("acknowledged entries are missing"));
+}
+
+#[test]
+fn damaged_tiles_alone_are_told_and_nothing_is_refused() {
+    let (mut files, _) = sample(300);
+    let full = Path::new("/sim/data/log/tile/0/000");
+    files.get_mut(full).unwrap()[40] ^= 1;
+    let (_, log) = open_copy(&files);
+    let checked = log.check_everything().unwrap();
+    let damage = checked.damage.unwrap();
+    assert!(damage.starts_with("the tiles do not hold"), "{damage}");
+    assert!(!checked.entries_damaged);
+    assert_eq!(log.damage(), None);
+    assert!(log.refusal().is_none());
+}
+
+#[test]
+fn checks_and_readers_of_damaged_segments_do_not_wait_for_each_other() {
+    let (files, _) = sample(300);
+    let disk = SimulatedDisk::with_files(&files);
+    let mut firsts = Vec::new();
+    let (_, closed) = segments(&files)
+        .split_last()
+        .map(|(a, b)| (a.clone(), b.to_vec()))
+        .unwrap();
+    for victim in &closed {
+        // Whoever opens the segment finds it.
+        let frame = segment::scan(&files[victim]).frames[0];
+        let at = usize::try_from(frame.offset).unwrap();
+        disk.tamper(victim, |bytes| bytes[at] ^= 1);
+        firsts.push(frame.header.first_sequence);
+    }
+    // More than are kept open: each read opens one.
+    assert!(firsts.len() > 40, "{}", firsts.len());
+    let log = open_on(&config(Path::new("/sim")), Arc::new(disk)).unwrap();
+    let log = Arc::new(log);
+    let (done, all_done) = std::sync::mpsc::channel();
+    for reader in [false, true, true] {
+        let (log, done, firsts) = (Arc::clone(&log), done.clone(), firsts.clone());
+        std::thread::spawn(move || {
+            for _ in 0..100 {
+                if reader {
+                    for first in &firsts {
+                        log.read(*first, 1).unwrap_err();
+                    }
+                } else {
+                    log.check_everything().unwrap();
+                }
+            }
+            done.send(()).unwrap();
+        });
+    }
+    for _ in 0..3 {
+        let ended = all_done.recv_timeout(Duration::from_mins(1));
+        ended.expect("nobody waits for ever");
     }
 }
 
@@ -238,6 +444,7 @@ fn a_full_check_tells_damaged_tiles_from_damaged_entries() {
         "{damage}"
     );
     assert_eq!(readable(&log), entries);
+    log.append(vec![entry("new", "x")]).unwrap();
     drop(log);
     let mut files = disk.snapshot();
     files.retain(|path, _| !path.starts_with("/sim/data/log/tile"));

@@ -150,6 +150,38 @@ fn a_copy_beside_its_original_is_refused_and_the_original_goes_on() {
 }
 
 #[test]
+fn who_a_written_log_is_and_its_key_are_not_made_anew() {
+    let config = config(Path::new("/sim"));
+    let whole = a_log_of(3, "a").snapshot();
+    let key = config.signing_key.file_name().unwrap().to_str().unwrap();
+    let without = |name: &str| {
+        let mut files = whole.clone();
+        files.retain(|path, _| !path.ends_with(name));
+        assert_eq!(files.len() + 1, whole.len(), "{name}");
+        SimulatedDisk::with_files(&files)
+    };
+    for name in ["identity.json", key] {
+        let disk = Arc::new(without(name));
+        let refused = open_on(&config, Arc::clone(&disk) as _).unwrap_err();
+        let refused = refused.to_string();
+        assert!(
+            refused.contains(name) && refused.contains("that of a backup"),
+            "{refused}"
+        );
+        let made = disk
+            .snapshot()
+            .into_keys()
+            .find(|path| path.ends_with(name));
+        assert_eq!(made, None);
+    }
+    open_on(&config, Arc::new(SimulatedDisk::with_files(&whole))).unwrap();
+    // Under another origin it goes on with another key.
+    let disk = Arc::new(without_store(&without(key)));
+    let log = adopt(&disk, "test.example/second").unwrap();
+    log.append(vec![entry("b", "1")]).unwrap();
+}
+
+#[test]
 fn a_moved_folder_goes_on_as_before() {
     let mut files = with_copy(&a_log_of(3, "a")).snapshot();
     files.retain(|path, _| !path.starts_with("/sim/data"));
