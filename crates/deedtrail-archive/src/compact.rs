@@ -17,7 +17,7 @@ use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::UnionExec;
-use datafusion::prelude::{Expr, col};
+use datafusion::prelude::{Expr, SessionContext, col};
 use deedtrail_core::time::Timestamp;
 use deltalake::datafile::writer::DeltaWriter;
 use deltalake::kernel::{Action, LogicalFileView};
@@ -26,7 +26,7 @@ use deltalake::table::state::DeltaTableState;
 use futures::StreamExt as _;
 
 use crate::column::{PARTITION_COLUMNS, columns, schema};
-use crate::engine::EngineError;
+use crate::engine::{EngineError, in_one_partition};
 use crate::view::View;
 use crate::writer::{SORT_COLUMNS, file_writer};
 
@@ -34,6 +34,11 @@ use crate::writer::{SORT_COLUMNS, file_writer};
 const LARGE_BYTES: i64 = 128 << 20;
 /// Most files merged at once: each holds one decoded row group in memory.
 const REWRITE_FILES_MAX: usize = 32;
+/// Rows that a merge holds of all its files together, about.
+const MERGED_ROWS: usize = 16_384;
+/// Fewest and most rows that it reads of one of them at a time.
+const BATCH_ROWS_MIN: usize = 256;
+const BATCH_ROWS_MAX: usize = 4_096;
 /// A month is settled when its newest file is so much older than the newest of all, ms: while
 /// history is loaded, its few files are not rewritten again and again.
 const SETTLED_MS: i64 = 60 * 60 * 1000;
@@ -208,7 +213,9 @@ pub(crate) async fn merge(
     keep: Option<Expr>,
     environment: Arc<RuntimeEnv>,
 ) -> Result<SendableRecordBatchStream, EngineError> {
+    let files: Vec<&str> = files.collect();
     let context = view.session_over_files(environment);
+    at_most(&context, MERGED_ROWS / files.len().max(1));
     let names: Vec<_> = columns().iter().map(|column| col(column.name)).collect();
     let mut inputs = Vec::new();
     for path in files {
@@ -236,6 +243,15 @@ pub(crate) async fn merge(
         None => input,
     };
     Ok(execute_stream(plan, context.task_ctx())?)
+}
+
+/// Lets what the session plans read each file from its start to its end, so many rows at a time.
+fn at_most(context: &SessionContext, rows: usize) {
+    in_one_partition(context);
+    let state = context.state_ref();
+    let mut state = state.write();
+    let config = state.config_mut();
+    *config = std::mem::take(config).with_batch_size(rows.clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX));
 }
 
 /// The rows of each day in their order, or all under day 0.

@@ -59,6 +59,11 @@ pub(crate) enum EngineError {
         path: String,
         source: std::io::Error,
     },
+    #[error("{path}: {source}")]
+    Data {
+        path: String,
+        source: Box<EngineError>,
+    },
     #[error("a task of the archive ended early")]
     Stopped,
     #[error(

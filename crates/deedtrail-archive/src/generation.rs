@@ -41,6 +41,8 @@ impl Generation {
         files: Arc<CheckedFiles>,
     ) -> Result<(Self, DeltaTableState), EngineError> {
         std::fs::create_dir_all(&folder).map_err(|source| file_error(&folder, source))?;
+        let mark = sums::begin(&folder).map_err(|source| file_error(&folder, source))?;
+        sync_all([mark, folder.clone()])?;
         let columns: StructType = schema().as_ref().try_into_kernel()?;
         let properties = [
             ("delta.checkpointInterval", CHECKPOINT_COMMITS.to_string()),
@@ -202,5 +204,13 @@ pub(crate) fn file_error(path: &Path, source: std::io::Error) -> EngineError {
     EngineError::File {
         path: path.display().to_string(),
         source,
+    }
+}
+
+/// What failed while the data file at `path` was read.
+pub(crate) fn data_error(path: &Path, source: EngineError) -> EngineError {
+    EngineError::Data {
+        path: path.display().to_string(),
+        source: source.into(),
     }
 }

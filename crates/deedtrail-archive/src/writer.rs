@@ -1,11 +1,7 @@
 //! Sorted Parquet files out of record batches.
 
-use std::sync::Arc;
-
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::{
-    SortColumn, concat_batches, lexsort_to_indices, take_record_batch,
-};
+use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::arrow::compute::{SortColumn, concat, interleave_record_batch, lexsort_to_indices};
 use datafusion::arrow::error::ArrowError;
 use deltalake::datafile::writer::{DeltaWriter, WriterConfig};
 use deltalake::kernel::Add;
@@ -22,6 +18,8 @@ use crate::engine::EngineError;
 
 /// Rows of a row group: what a query skips or reads as one.
 const ROW_GROUP_ROWS: usize = 128 << 10;
+/// Most rows that are put in their order at a time: the sorted copy of a commit is never whole.
+const WRITTEN_ROWS_MAX: usize = 4_096;
 /// False positives of a Bloom filter, share of look-ups.
 const BLOOM_FALSE_SHARE: f64 = 0.01;
 /// What files are sorted by, after the partition; nulls first.
@@ -35,7 +33,11 @@ pub(crate) async fn write_files(
     batches: &[RecordBatch],
 ) -> Result<Vec<Add>, EngineError> {
     let mut writer = file_writer(state, log_store);
-    writer.write(&sorted(batches)?).await?;
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    for places in order(&batches)?.chunks(WRITTEN_ROWS_MAX) {
+        let rows = interleave_record_batch(&batches, places)?;
+        writer.write(&rows).await?;
+    }
     Ok(writer.close().await?)
 }
 
@@ -53,18 +55,23 @@ pub(crate) fn file_writer(state: &DeltaTableState, log_store: &LogStoreRef) -> D
     DeltaWriter::new(log_store.object_store(None), config)
 }
 
-/// All rows in one batch, by partition, then actor, then time.
-fn sorted(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
-    let rows = concat_batches(&schema(), batches)?;
-    let keys = PARTITION_COLUMNS.iter().chain(&SORT_COLUMNS);
-    let keys = keys.filter_map(|name| rows.column_by_name(name));
-    let keys: Vec<SortColumn> = keys
-        .map(|values| SortColumn {
-            values: Arc::clone(values),
+/// Where the rows are, batch and row, by partition, then actor, then time.
+fn order(batches: &[&RecordBatch]) -> Result<Vec<(usize, usize)>, ArrowError> {
+    let mut keys = Vec::new();
+    for name in PARTITION_COLUMNS.iter().chain(&SORT_COLUMNS) {
+        let parts = batches.iter().filter_map(|rows| rows.column_by_name(name));
+        let parts: Vec<&dyn Array> = parts.map(AsRef::as_ref).collect();
+        keys.push(SortColumn {
+            values: concat(&parts)?,
             options: None,
-        })
-        .collect();
-    take_record_batch(&rows, &lexsort_to_indices(&keys, None)?)
+        });
+    }
+    let places = (0..).zip(batches);
+    let places = places.flat_map(|(batch, rows)| (0..rows.num_rows()).map(move |row| (batch, row)));
+    let places: Vec<(usize, usize)> = places.collect();
+    let sorted = lexsort_to_indices(&keys, None)?;
+    let at = |index: &u32| places.get(*index as usize).copied();
+    Ok(sorted.values().iter().filter_map(at).collect())
 }
 
 fn properties() -> WriterProperties {

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
@@ -12,7 +13,7 @@ use deedtrail_core::port::store::StoreError;
 use crate::seal;
 
 /// Schema changes in order; a file's `user_version` is how many of them it has seen.
-const MIGRATIONS: [&str; 17] = [
+const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0001_control_plane.sql"),
     include_str!("migrations/0002_decision_coverage.sql"),
     include_str!("migrations/0003_people_sign_in.sql"),
@@ -30,6 +31,7 @@ const MIGRATIONS: [&str; 17] = [
     include_str!("migrations/0015_custody_subjects.sql"),
     include_str!("migrations/0016_sessions_in_order.sql"),
     include_str!("migrations/0017_sealed.sql"),
+    include_str!("migrations/0018_snapshots_in_parts.sql"),
 ];
 /// Readers kept open; more are opened when more read at once, and closed afterwards.
 const IDLE_READERS_MAX: usize = 8;
@@ -52,18 +54,24 @@ pub(crate) struct Connections {
     writer: Mutex<Connection>,
     notes: Mutex<Connection>,
     idle_readers: Mutex<Vec<Connection>>,
+    /// The file was found damaged: it gets no seal, which would make what it holds the truth.
+    is_damaged: AtomicBool,
 }
 
 impl Connections {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let failed = |reason: String| StoreError::Failed {
+        let failed = |error: std::io::Error| StoreError::Failed {
             path: shown(path),
-            reason,
+            reason: error.to_string(),
         };
-        seal::open(path).map_err(|e| failed(e.to_string()))?;
-        create_private(path).map_err(|e| failed(e.to_string()))?;
-        let mut writer = open_writer(path, WRITER_PRAGMAS).map_err(|e| failed(e.to_string()))?;
-        let found = migrate(&mut writer).map_err(|e| failed(e.to_string()))?;
+        seal::open(path).map_err(failed)?;
+        create_private(path).map_err(failed)?;
+        let failed = |error: rusqlite::Error| StoreError::Failed {
+            path: shown(path),
+            reason: reason(path, &error),
+        };
+        let mut writer = open_writer(path, WRITER_PRAGMAS).map_err(failed)?;
+        let found = migrate(&mut writer).map_err(failed)?;
         if found > schema_version() {
             let known = schema_version();
             return Err(StoreError::TooNew {
@@ -72,12 +80,13 @@ impl Connections {
                 known,
             });
         }
-        let notes = open_writer(path, NOTES_PRAGMAS).map_err(|e| failed(e.to_string()))?;
+        let notes = open_writer(path, NOTES_PRAGMAS).map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
             writer: Mutex::new(writer),
             notes: Mutex::new(notes),
             idle_readers: Mutex::new(Vec::new()),
+            is_damaged: AtomicBool::new(false),
         })
     }
 
@@ -148,8 +157,8 @@ impl Connections {
     }
 
     /// Moves everything into the file and seals it; false when somebody still reads an older
-    /// state, or the file is in use elsewhere, and it stays without a seal. What is written
-    /// afterwards is refused.
+    /// state, the file is in use elsewhere, or was found damaged, and it stays without a seal. What
+    /// is written afterwards is refused.
     pub(crate) fn seal(&self) -> Result<bool, StoreError> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,7 +168,7 @@ impl Connections {
             for connection in [&*writer, &*notes] {
                 connection.execute_batch("PRAGMA query_only = ON;")?;
             }
-            Ok(!is_busy)
+            Ok(!is_busy && !self.is_damaged.load(Ordering::Acquire))
         };
         let is_moved = moved().map_err(|error| self.failed(&error))?;
         if is_moved {
@@ -178,7 +187,11 @@ impl Connections {
             let lines = check.query_map((), |row| row.get::<_, String>(0))?;
             lines.collect::<rusqlite::Result<Vec<String>>>()
         })?;
-        Ok(found.into_iter().filter(|line| line != "ok").collect())
+        let found: Vec<String> = found.into_iter().filter(|line| line != "ok").collect();
+        if !found.is_empty() {
+            self.is_damaged.store(true, Ordering::Release);
+        }
+        Ok(found)
     }
 
     fn reader(&self) -> rusqlite::Result<Connection> {
@@ -206,11 +219,31 @@ impl Connections {
                 path: shown(&self.path),
             };
         }
+        if is_damage(error) {
+            self.is_damaged.store(true, Ordering::Release);
+        }
         StoreError::Failed {
             path: shown(&self.path),
-            reason: error.to_string(),
+            reason: reason(&self.path, error),
         }
     }
+}
+
+/// Whether SQLite says that the file is not one it wrote.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+/// What failed; of a damaged file, what to do about it.
+fn reason(path: &Path, error: &rusqlite::Error) -> String {
+    if is_damage(error) {
+        return format!("it is damaged ({error}). {}", seal::remedy(path));
+    }
+    error.to_string()
 }
 
 fn shown(path: &Path) -> String {
@@ -303,6 +336,51 @@ mod tests {
         drop(store);
         Connections::open(&path).unwrap();
         assert!(!seal.try_exists().unwrap());
+    }
+
+    #[test]
+    fn a_damaged_file_says_what_to_do_and_gets_no_seal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        let store = Connections::open(&path).unwrap();
+        let fill = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 2000) \
+            INSERT INTO settings (name, value) SELECT 'name ' || x, 'value ' || x FROM n";
+        store.write(|tx| tx.execute(fill, ()).map(drop)).unwrap();
+        assert!(store.seal().unwrap());
+        drop(store);
+        std::fs::remove_file(seal::path_of(&path)).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let row = whole.windows(9).position(|w| w == b"name 1999").unwrap();
+        let page = row / 4096 * 4096;
+        let mut broken = whole.clone();
+        broken[page..page + 8].fill(0xff);
+        let all = |db: &Connection| {
+            let sql = "SELECT count(*) FROM settings WHERE value <> ''";
+            db.query_row(sql, (), |row| row.get::<_, i64>(0))
+        };
+        let says_what_to_do = |error: &StoreError| {
+            let says = error.to_string();
+            let advice = "put that of the newest backup in its place and remove";
+            assert!(
+                says.contains("it is damaged (") && says.contains(advice) && says.contains("-wal"),
+                "{says}"
+            );
+        };
+        for by_check in [true, false] {
+            std::fs::write(&path, &broken).unwrap();
+            let store = Connections::open(&path).unwrap();
+            if by_check {
+                let found = store.check();
+                assert!(found.map_or(true, |found| !found.is_empty()));
+            } else {
+                says_what_to_do(&store.read(all).unwrap_err());
+            }
+            assert!(!store.seal().unwrap(), "by check: {by_check}");
+            drop(store);
+            assert!(!seal::path_of(&path).try_exists().unwrap());
+        }
+        std::fs::write(&path, [0x5a; 9000]).unwrap();
+        says_what_to_do(&Connections::open(&path).unwrap_err());
     }
 
     #[test]

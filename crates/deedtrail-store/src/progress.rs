@@ -1,6 +1,6 @@
 //! The position in the log, and everything stored together with it.
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use deedtrail_core::identity::Declared;
 use deedtrail_core::port::log::Sequence;
@@ -11,6 +11,9 @@ use crate::{
     behaviours, charters, custody, entitlements, exceptions, findings, identities, merges,
     sessions, sources,
 };
+
+/// Bytes of one part of a snapshot; SQLite takes no value of a gigabyte, and copies what it takes.
+const SNAPSHOT_PART_BYTES: usize = 16 << 20;
 
 pub(crate) fn processed(db: &Connection) -> rusqlite::Result<Sequence> {
     db.query_row("SELECT processed FROM position", (), |row| count(row, 0))
@@ -96,9 +99,23 @@ pub(crate) fn put_snapshot(
     position: Sequence,
     bytes: &[u8],
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO snapshots VALUES (?1, ?2, ?3) ON CONFLICT (name) \
-        DO UPDATE SET position = ?2, bytes = ?3";
-    tx.execute(sql, params![name, integer(position), bytes])?;
+    put_in_parts(tx, name, position, bytes.chunks(SNAPSHOT_PART_BYTES))
+}
+
+fn put_in_parts<'b>(
+    tx: &Transaction<'_>,
+    name: &str,
+    position: Sequence,
+    mut parts: impl Iterator<Item = &'b [u8]>,
+) -> rusqlite::Result<()> {
+    tx.execute("DELETE FROM snapshots WHERE name = ?1", [name])?;
+    let sql = "INSERT INTO snapshots VALUES (?1, ?2, ?3, ?4)";
+    let mut put = tx.prepare_cached(sql)?;
+    // One that is empty has a part too.
+    let first = parts.next().unwrap_or_default();
+    for (part, bytes) in (0_i64..).zip(std::iter::once(first).chain(parts)) {
+        put.execute(params![name, part, integer(position), bytes])?;
+    }
     Ok(())
 }
 
@@ -113,7 +130,37 @@ pub(crate) fn snapshot(
     db: &Connection,
     name: &str,
 ) -> rusqlite::Result<Option<(Sequence, Vec<u8>)>> {
-    let sql = "SELECT position, bytes FROM snapshots WHERE name = ?1";
-    let rows = |row: &rusqlite::Row<'_>| Ok((count(row, 0)?, row.get(1)?));
-    db.query_row(sql, [name], rows).optional()
+    let sql = "SELECT position, bytes FROM snapshots WHERE name = ?1 ORDER BY part";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut parts = statement.query([name])?;
+    let mut whole: Option<(Sequence, Vec<u8>)> = None;
+    while let Some(row) = parts.next()? {
+        let position = count(row, 0)?;
+        let (_, bytes) = whole.get_or_insert((position, Vec::new()));
+        bytes.extend_from_slice(row.get_ref(1)?.as_blob()?);
+    }
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Connections;
+
+    #[test]
+    fn a_snapshot_in_parts_is_read_as_it_was_and_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let connections = Connections::open(&folder.path().join("control.db")).unwrap();
+        let kept = |bytes: &[u8], position| {
+            connections
+                .write(|tx| put_in_parts(tx, "state", position, bytes.chunks(3)))
+                .unwrap();
+            connections.read(|db| snapshot(db, "state")).unwrap()
+        };
+        assert_eq!(kept(b"0123456789", 7), Some((7, b"0123456789".to_vec())));
+        assert_eq!(kept(b"01", 8), Some((8, b"01".to_vec())));
+        assert_eq!(kept(b"", 9), Some((9, Vec::new())));
+        let other = connections.read(|db| snapshot(db, "other"));
+        assert_eq!(other.unwrap(), None);
+    }
 }

@@ -62,14 +62,23 @@ pub(crate) fn close(path: &Path) -> std::io::Result<()> {
 
 fn told(path: &Path, seal: &Path, what: &str) -> String {
     format!(
-        "it is not what was written when it was closed last: {what}, be it damage or another program. \
-         Put that of the newest backup in its place and remove {1}, {0}-wal and {0}-shm: what came in \
-         since is derived from the log; decisions and tokens since then are as they were, and what was \
-         revoked since holds again. Without a backup, move {0} and those away: identities and findings \
-         are derived anew; tokens, sign-ins, decisions and settings are to be made again. To go on with \
-         the file as it is, remove {1} alone and run `deedtrail rebuild`",
-        path.display(),
+        "it is not what was written when it was closed last: {what}, be it damage or another program. {} \
+         To go on with the file as it is, remove {} alone and run `deedtrail rebuild`",
+        remedy(path),
         seal.display(),
+    )
+}
+
+/// What to do about a file that is damaged.
+pub(crate) fn remedy(path: &Path) -> String {
+    format!(
+        "While no server runs, put that of the newest backup in its place and remove {1}, {0}-wal and \
+         {0}-shm: what came in since is derived from the log; decisions and tokens since then are as \
+         they were, and what was revoked since holds again. Without a backup, move {0} and those away: \
+         identities and findings are derived anew; tokens, sign-ins, decisions and settings are to be \
+         made again.",
+        path.display(),
+        path_of(path).display(),
     )
 }
 

@@ -15,6 +15,8 @@ use crate::findings::{FAMILY, rank};
 
 /// Positions of the log after which what is too much is looked for.
 const PRUNE_EVERY: Sequence = 8_192;
+/// Positions of the log after which all joins are looked through.
+const SWEEP_EVERY: Sequence = 64 * PRUNE_EVERY;
 /// Sessions one look-up of joins names.
 const ASKED_MAX: usize = 256;
 
@@ -29,8 +31,12 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
         put_blind(tx, blind)?;
     }
     let before: i64 = tx.query_row("SELECT processed FROM position", (), |row| row.get(0))?;
-    if before.unsigned_abs() / PRUNE_EVERY != progress.through / PRUNE_EVERY {
+    let passes = |every| before.unsigned_abs() / every != progress.through / every;
+    if passes(PRUNE_EVERY) {
         prune(tx, SESSIONS_STORED_MAX, BLIND_SESSIONS_MAX)?;
+    }
+    if passes(SWEEP_EVERY) {
+        sweep(tx)?;
     }
     Ok(())
 }
@@ -94,22 +100,44 @@ fn put_blind(tx: &Transaction<'_>, blind: &BlindSession) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Forgets what is too much, the longest idle first, and joins of what is gone.
+/// Forgets what is too much, the longest idle first, and the joins of the sessions that go.
 fn prune(tx: &Transaction<'_>, sessions: usize, blind: usize) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM sessions WHERE last <= \
-        (SELECT last FROM sessions ORDER BY last DESC LIMIT 1 OFFSET ?1)";
-    let gone = tx.prepare_cached(sql)?.execute([row_limit(sessions)])?;
-    if gone > 0 {
-        tx.prepare_cached(
-            "DELETE FROM session_joins WHERE \
-             NOT EXISTS (SELECT 1 FROM sessions WHERE uid = origin) \
-             OR NOT EXISTS (SELECT 1 FROM sessions WHERE uid = target)",
-        )?
-        .execute(())?;
+    let sql = "DELETE FROM session_joins WHERE (origin = ?1 OR target = ?1) \
+        AND NOT EXISTS (SELECT 1 FROM sessions WHERE uid = ?1)";
+    let mut joins = tx.prepare_cached(sql)?;
+    for uid in forget_oldest(tx, sessions)? {
+        joins.execute([uid])?;
     }
     let sql = "DELETE FROM blind_sessions WHERE last <= \
         (SELECT last FROM blind_sessions ORDER BY last DESC LIMIT 1 OFFSET ?1)";
     tx.prepare_cached(sql)?.execute([row_limit(blind)])?;
+    Ok(())
+}
+
+/// Leaves at most `kept` sessions; which went. From the oldest on, so that what stays is counted,
+/// not looked at.
+fn forget_oldest(tx: &Transaction<'_>, kept: usize) -> rusqlite::Result<Vec<Vec<u8>>> {
+    let stored: i64 = tx
+        .prepare_cached("SELECT count(*) FROM sessions")?
+        .query_row((), |row| row.get(0))?;
+    let last_to_go = stored - row_limit(kept) - 1;
+    if last_to_go < 0 {
+        return Ok(Vec::new());
+    }
+    let sql = "DELETE FROM sessions WHERE last <= \
+        (SELECT last FROM sessions ORDER BY last LIMIT 1 OFFSET ?1) RETURNING uid";
+    let mut statement = tx.prepare_cached(sql)?;
+    let gone = statement.query_map([last_to_go], |row| row.get(0))?;
+    gone.collect()
+}
+
+/// Forgets joins of sessions that were gone when the join came.
+fn sweep(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute(
+        "DELETE FROM session_joins WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE uid = origin) \
+         OR NOT EXISTS (SELECT 1 FROM sessions WHERE uid = target)",
+        (),
+    )?;
     Ok(())
 }
 
@@ -257,19 +285,24 @@ mod tests {
                 let sql = "INSERT INTO blind_sessions VALUES ('t', ?1, 's', 1, ?2, '{}')";
                 tx.execute(sql, params![[name; 16], name])?;
             }
-            prune(tx, 3, 2)?;
+            prune(tx, 9, 2)?;
             let count = |table: &str| {
                 tx.query_row(&format!("SELECT count(*) FROM {table}"), (), |row| {
                     row.get::<_, i64>(0)
                 })
             };
-            Ok([
+            assert_eq!(count("sessions")?, 5, "none is too much");
+            prune(tx, 3, 2)?;
+            let pruned = [
                 count("sessions")?,
                 count("session_joins")?,
                 count("blind_sessions")?,
-            ])
+            ];
+            sweep(tx)?;
+            Ok((pruned, count("session_joins")?))
         });
-        assert_eq!(left.unwrap(), [3, 2, 2]);
+        // The last join leads to a session that was never there.
+        assert_eq!(left.unwrap(), ([3, 3, 2], 2));
     }
 
     #[test]
@@ -335,6 +368,10 @@ mod tests {
             let plan = plan(select(&filter, 1));
             assert!(plan.contains(index), "{plan}");
         }
+        let oldest = "SELECT last FROM sessions ORDER BY last LIMIT 1 OFFSET 5";
+        let oldest = plan((oldest.to_owned(), Vec::new()));
+        assert!(oldest.contains("sessions_by_age"), "{oldest}");
+        assert!(!oldest.contains("TEMP B-TREE"), "{oldest}");
         let joins = "SELECT 1 FROM session_joins WHERE origin = x'00' OR target = x'00'";
         let joins = plan((joins.to_owned(), Vec::new()));
         assert!(joins.contains("session_joins_by_target"), "{joins}");

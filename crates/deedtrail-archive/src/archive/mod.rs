@@ -1,5 +1,6 @@
 //! [`DeltaArchive`]: the port's operations over generations, hot rows and the query engine.
 
+mod failure;
 mod folder;
 mod read_back;
 mod upkeep;
@@ -134,10 +135,7 @@ impl DeltaArchive {
     }
 
     fn failed(&self, error: impl Into<EngineError>) -> ArchiveError {
-        ArchiveError::Failed {
-            folder: self.folder.display().to_string(),
-            reason: error.into().to_string(),
-        }
+        failure::of(&self.folder, &error.into())
     }
 
     fn live(&self) -> View {

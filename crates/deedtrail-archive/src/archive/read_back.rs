@@ -21,10 +21,11 @@ pub struct ReadBack {
     pub files: u64,
     /// Of those, how many were read and compared with their check sums; the others wait for more time.
     pub compared: u64,
-    /// Of those, how many have no check sums, or damaged ones: an earlier version wrote them, or
-    /// they can be read, but not be compared.
+    /// Of those, how many have no check sums, since an earlier version wrote them: they can be read,
+    /// but not be compared.
     pub without_sums: u64,
-    /// What is wrong with each file that is not what was written, or cannot be read.
+    /// What is wrong with each file that is not what was written, or cannot be read, or whose check
+    /// sums are damaged or gone.
     pub damaged: Vec<String>,
 }
 
@@ -61,6 +62,9 @@ impl ReadBack {
             let file = sums.open(path)?;
             let mut blocks = file.get_read(0).map_err(Error::other)?;
             std::io::copy(&mut blocks, &mut std::io::sink())?;
+            if let Some(fault) = sums.fault(path)? {
+                return Err(Error::other(fault));
+            }
             Ok::<_, Error>(file.has_sums())
         };
         match whole() {

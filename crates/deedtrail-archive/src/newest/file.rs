@@ -23,7 +23,7 @@ use super::page::Found;
 use super::{Asked, Condition, times};
 use crate::column::{BLOOM_COLUMNS, Kind, PARTITION_COLUMNS, columns};
 use crate::engine::EngineError;
-use crate::generation::file_error;
+use crate::generation::{data_error, file_error};
 use crate::sums::{CheckedFile, KnownSums};
 
 /// Most values that are looked up in the Bloom filter of a row group.
@@ -67,8 +67,28 @@ impl DataFile {
         Ok((file, footer))
     }
 
+    /// Says which file could not be read.
+    fn named<T>(&self, read: Result<T, EngineError>) -> Result<T, EngineError> {
+        read.map_err(|source| match &self.0 {
+            Some(Readable { path, .. }) if !matches!(source, EngineError::File { .. }) => {
+                data_error(path, source)
+            }
+            _ => source,
+        })
+    }
+
     /// The rows as asked that are not before `threshold`; each condition looks in its `columns`.
     pub(super) fn find(
+        &self,
+        part: usize,
+        asked: &Asked,
+        columns: &[Vec<&'static str>],
+        threshold: i64,
+    ) -> Result<Vec<Found>, EngineError> {
+        self.named(self.find_rows(part, asked, columns, threshold))
+    }
+
+    fn find_rows(
         &self,
         part: usize,
         asked: &Asked,
@@ -109,6 +129,15 @@ impl DataFile {
 
     /// One column of these rows, or all of them with those that no file has.
     pub(super) fn take(
+        &self,
+        rows: &[Found],
+        tenant: &TenantId,
+        column: Option<&'static str>,
+    ) -> Result<Vec<RecordBatch>, EngineError> {
+        self.named(self.take_rows(rows, tenant, column))
+    }
+
+    fn take_rows(
         &self,
         rows: &[Found],
         tenant: &TenantId,

@@ -33,6 +33,7 @@ use serde_json::Value;
 
 use crate::column::{Kind, PARTITION_COLUMNS};
 use crate::engine::EngineError;
+use crate::generation::data_error;
 use crate::needle::Needles;
 use crate::rows::to_events;
 use crate::sums::KnownSums;
@@ -150,7 +151,8 @@ impl Scan {
             }
             columns.push(holding);
         }
-        let footer = footer(&self.environment, &self.path, file.bytes).await?;
+        let footer = footer(&self.environment, &self.path, file.bytes).await;
+        let footer = footer.map_err(|error| data_error(&self.path, error))?;
         in_background(move || {
             let threshold = self.threshold.load(Ordering::Relaxed);
             let data = DataFile::with_footer(self.path, self.sums, footer)?;

@@ -87,6 +87,12 @@ impl KnownSums {
         Ok(sums)
     }
 
+    /// What is wrong with the sums of the file at `path` on disk, whatever is remembered.
+    pub(crate) fn fault(&self, path: &Path) -> Result<Option<Damaged>> {
+        let generation = self.generation(path);
+        generation.map_or(Ok(None), |generation| Sums::fault(&generation, path))
+    }
+
     /// A file is written, or is gone.
     pub(super) fn forget(&self, path: &Path) {
         self.with_remembered(|it| it.forget(path));

@@ -3,7 +3,8 @@
 //! Parquet and Delta Lake notice few flipped bits by themselves: a number that became another one is
 //! a number. So for each file of a generation, its Delta log included, there is one in the folder
 //! [`FOLDER`] with the CRC-32 of each block of [`BLOCK_BYTES`], and whoever reads compares
-//! ([`CheckedFiles`], [`KnownSums::open`]). A file without sums, which an earlier version wrote, is read as it is.
+//! ([`CheckedFiles`], [`KnownSums::open`]). A file without sums, which an earlier version wrote, is read as it is;
+//! in a generation with the file [`MARK`], which has them from its beginning, they were lost.
 //!
 //! Layout, numbers in little-endian order:
 //!
@@ -27,6 +28,8 @@ use std::time::Duration;
 /// Folder of a generation with the sums of each of its files. Engines that read Delta tables take
 /// no notice of folders whose names begin with `_`.
 const FOLDER: &str = "_sums";
+/// File of a generation each of whose files was written with sums.
+const MARK: &str = "_summed";
 const MAGIC: [u8; 8] = *b"dtsums01";
 /// Bytes of a block: what is read more than was asked for, at each end.
 const BLOCK_BYTES: usize = 16 << 10;
@@ -43,6 +46,14 @@ const SUM_BYTES: usize = 4;
 pub(crate) struct Damaged {
     path: PathBuf,
     what: String,
+}
+
+/// Notes that every file of a generation is written with sums, before there is one; where it is noted.
+pub(crate) fn begin(generation: &Path) -> std::io::Result<PathBuf> {
+    let mark = generation.join(MARK);
+    let says = format!("every file is written with check sums in {FOLDER}\n");
+    std::fs::write(&mark, says)?;
+    Ok(mark)
 }
 
 /// Where the sums of a file lie; none for what is no file of the generation, or is a sum itself.
@@ -64,6 +75,23 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
+    /// What is wrong with those of the file at `path`, as they lie on disk.
+    pub(crate) fn fault(generation: &Path, path: &Path) -> std::io::Result<Option<Damaged>> {
+        let Some(sums) = path_of(generation, path) else {
+            return Ok(None);
+        };
+        let is_file_there = || path.try_exists();
+        let what = match std::fs::read(&sums) {
+            Ok(found) if Self::decode(&found).is_some() => return Ok(None),
+            Ok(_) => "its own check sum does not fit",
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            Err(_) if !generation.join(MARK).try_exists()? || !is_file_there()? => return Ok(None),
+            Err(_) => "it is gone",
+        };
+        let what = format!("{what}; nothing tells whether its file is what was written");
+        Ok(Some(damaged(&sums, what)))
+    }
+
     /// Of the file at `path` below `generation`; none when it has none, or they are damaged
     /// themselves, which is told.
     pub(crate) fn read(generation: &Path, path: &Path) -> std::io::Result<Option<Self>> {
@@ -71,7 +99,12 @@ impl Sums {
             return Ok(None);
         };
         let found = match std::fs::read(&sums) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                if let Some(fault) = Self::fault(generation, path)? {
+                    tracing::warn!(%fault, "a file of the archive is read without check sums");
+                }
+                return Ok(None);
+            }
             found => found?,
         };
         let decoded = Self::decode(&found);

@@ -78,15 +78,19 @@ fn asked(archive: &DeltaArchive) -> Result<Vec<String>, String> {
             .map_err(|error| error.to_string())?;
         answers.push(String::from_utf8_lossy(&out).into_owned());
     }
+    answers.extend(timeline(archive)?);
+    Ok(answers)
+}
+
+/// The events of somebody.
+fn timeline(archive: &DeltaArchive) -> Result<Vec<String>, String> {
     let filter = EventFilter {
         aliases: vec![alias_uid("user2@example.com")],
         ..EventFilter::default()
     };
-    let timeline = archive
-        .events(&filter, None, 1_000)
-        .map_err(|error| error.to_string())?;
-    answers.push(format!("{timeline:?}"));
-    Ok(answers)
+    let timeline = archive.events(&filter, None, 1_000);
+    let timeline = timeline.map_err(|error| error.to_string())?;
+    Ok(vec![format!("{timeline:?}")])
 }
 
 /// Opens the archive and asks; damage may be told by either.
@@ -163,7 +167,9 @@ fn reading_back_tells_every_flipped_bit_of_table_and_log() {
     let mut dice = fastrand::Rng::with_seed(1);
     let is_of_table = |path: &PathBuf| {
         let name = path.strip_prefix(generation(&folder)).unwrap();
-        !name.starts_with("_sums") && !name.starts_with("_needles")
+        !["_sums", "_summed", "_needles"]
+            .iter()
+            .any(|it| name.starts_with(it))
     };
     let files: Vec<PathBuf> = files(&generation(&folder))
         .into_iter()
@@ -176,6 +182,78 @@ fn reading_back_tells_every_flipped_bit_of_table_and_log() {
             panic!("{}: {found:?}", file.display());
         };
         assert!(told.contains(" is damaged: "), "{told}");
+    }
+}
+
+#[test]
+fn reading_back_tells_check_sums_that_are_damaged_or_gone() {
+    let folder = closed();
+    let archive = open(&folder);
+    archive.read_back(PATIENCE);
+    let sums = files(&generation(&folder).join("_sums"));
+    let mut dice = fastrand::Rng::with_seed(1);
+    for file in &sums {
+        let of_table = !file.starts_with(generation(&folder).join("_sums/_needles"));
+        let found = with_flip(file, &mut dice, || archive.read_back(PATIENCE));
+        assert_eq!(found.damaged.len(), usize::from(of_table), "{found:?}");
+        let whole = std::fs::read(file).unwrap();
+        std::fs::remove_file(file).unwrap();
+        let found = archive.read_back(PATIENCE);
+        std::fs::write(file, whole).unwrap();
+        assert_eq!(found.damaged.len(), usize::from(of_table), "{found:?}");
+        let told = found.damaged.first();
+        let told = told.is_none_or(|it| it.contains(".sums is damaged: it is gone"));
+        assert!(told, "{found:?}");
+    }
+    assert_eq!(archive.read_back(PATIENCE).damaged, Vec::<String>::new());
+
+    // As an earlier version left it, all of it can be read, and nothing be compared.
+    std::fs::remove_file(generation(&folder).join("_summed")).unwrap();
+    std::fs::remove_dir_all(generation(&folder).join("_sums")).unwrap();
+    let found = open(&folder).read_back(PATIENCE);
+    assert_eq!((found.without_sums, found.damaged.len()), (found.files, 0));
+}
+
+#[test]
+fn damage_names_the_file_and_says_it_once() {
+    let folder = closed();
+    let is_data = |path: &&PathBuf| path.extension().is_some_and(|it| it == "parquet");
+    let data = files(&generation(&folder));
+    let mut told = 0;
+    for file in data.iter().filter(is_data) {
+        let whole = std::fs::read(file).unwrap();
+        let broken: Vec<u8> = whole.iter().map(|byte| byte ^ 0xaa).collect();
+        std::fs::write(file, &broken).unwrap();
+        let archive = open(&folder);
+        for asked in [asked(&archive), timeline(&archive)] {
+            let says = asked.unwrap_err();
+            assert_eq!(says.matches("Parquet error").count(), 0, "{says}");
+            let begins = format!("{} is damaged: ", file.canonicalize().unwrap().display());
+            assert!(says.starts_with(&begins), "{says}");
+            assert!(says.contains("`deedtrail rebuild`"), "{says}");
+            told += 1;
+        }
+        std::fs::write(file, &whole).unwrap();
+    }
+    assert!(told >= 6, "{told}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_named_too() {
+    let folder = closed();
+    std::fs::remove_dir_all(generation(&folder).join("_sums")).unwrap();
+    let is_data = |path: &&PathBuf| path.extension().is_some_and(|it| it == "parquet");
+    let data = files(&generation(&folder));
+    let file = data.iter().find(is_data).unwrap();
+    let whole = std::fs::read(file).unwrap();
+    let broken: Vec<u8> = whole.iter().map(|byte| byte ^ 0xaa).collect();
+    std::fs::write(file, &broken).unwrap();
+    let archive = open(&folder);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    for asked in [asked(&archive), timeline(&archive)] {
+        let says = asked.unwrap_err();
+        assert!(says.contains(name), "{says}");
+        assert!(!says.contains("Parquet error: Parquet error"), "{says}");
     }
 }
 

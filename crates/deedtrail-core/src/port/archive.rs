@@ -148,6 +148,14 @@ pub enum ArchiveError {
         "the archive at {folder} failed: {reason}; `deedtrail rebuild` makes it anew from the log"
     )]
     Failed { folder: String, reason: String },
+    /// A file is not what was written to it.
+    #[error(
+        "{damage}; `deedtrail rebuild` makes the archive anew from the log, `deedtrail doctor` reads all of it back"
+    )]
+    Damaged {
+        /// The file, and what is wrong with it.
+        damage: String,
+    },
     #[error("the output cannot be written: {0}")]
     Output(std::io::Error),
 }
