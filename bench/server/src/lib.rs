@@ -1,5 +1,6 @@
 //! What the benchmarks of the server share: the server as a child process, and the records it gets.
 
+pub mod company;
 pub mod server;
 pub mod story;
 

@@ -8,6 +8,7 @@ use deedtrail_sources::Registry;
 use deedtrail_story::Story;
 
 use crate::Done;
+use crate::company::Companies;
 
 /// Records in one batch.
 const BATCH_RECORDS: usize = 500;
@@ -25,6 +26,9 @@ pub struct Batch {
 /// Full batches of all sources, in the story's order, without an end: one story after the other.
 pub struct Batches {
     registry: Registry,
+    names: Companies,
+    /// How many companies tell their stories in turn.
+    companies: u64,
     /// Seed of the next story.
     seed: u64,
     open: BTreeMap<&'static str, Batch>,
@@ -32,9 +36,12 @@ pub struct Batches {
 }
 
 impl Batches {
-    pub fn new() -> Done<Self> {
+    /// Stories of this many companies, at least one.
+    pub fn new(companies: u64) -> Done<Self> {
         Ok(Self {
             registry: Registry::built_in()?,
+            names: Companies::new()?,
+            companies: companies.max(1),
             seed: 1,
             open: BTreeMap::new(),
             full: VecDeque::new(),
@@ -59,6 +66,7 @@ impl Batches {
 
     /// Tells one more story.
     fn tell(&mut self) -> Done {
+        let company = (self.seed - 1) % self.companies;
         for delivery in Story::new(STORY_DAY, self.seed).deliveries() {
             let source = SourceName::new(delivery.source)?;
             let records = self
@@ -68,7 +76,7 @@ impl Batches {
                 let batch = self.open.entry(delivery.source).or_default();
                 batch.source = delivery.source;
                 batch.records += 1;
-                batch.body.extend_from_slice(&record.bytes);
+                batch.body.extend(self.names.of(&record.bytes, company));
                 batch.body.push(b'\n');
                 if batch.records == BATCH_RECORDS {
                     self.full.push_back(std::mem::take(batch));

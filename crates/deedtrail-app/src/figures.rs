@@ -9,6 +9,7 @@ use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::StoreError;
 
 use crate::App;
+use crate::pipeline;
 
 /// Counters since start.
 #[derive(Debug, Default)]
@@ -50,7 +51,10 @@ pub struct Figures {
     pub sources: Vec<SourceHealth>,
     /// What is wrong with the log, if anything.
     pub damage: Option<String>,
-    /// What keeps entries from being processed, if anything does.
+    /// Entries that were damaged when they were derived: what rests on them is missing
+    /// ([`App::passed_over`]).
+    pub passed_over: u64,
+    /// What keeps entries from being processed, or their events from being archived, if anything does.
     pub stopped: Option<String>,
     /// Identities and findings are being derived anew and are incomplete so far.
     pub is_rebuilding: bool,
@@ -70,7 +74,8 @@ impl App {
             archive: self.ports.archive.figures(),
             sources: self.ports.store.source_health()?,
             damage: self.ports.log.damage(),
-            stopped: self.processing.error().map(|error| error.to_string()),
+            passed_over: pipeline::passed_over_entries(self.ports.store.as_ref())?,
+            stopped: self.processing.trouble(),
             is_rebuilding: self.processing.is_rebuilding(),
         })
     }

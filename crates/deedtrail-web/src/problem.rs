@@ -14,6 +14,7 @@ use deedtrail_app::rule_backtest::BacktestError;
 use deedtrail_app::rule_set::ReloadError;
 use deedtrail_app::timeline::ReadingError;
 use deedtrail_app::webhook::WebhookError;
+use deedtrail_core::port::archive::ArchiveError;
 use deedtrail_core::port::log::{AppendError, ReadError};
 use deedtrail_core::port::mapper::FrameError;
 use deedtrail_core::port::store::StoreError;
@@ -220,7 +221,7 @@ impl From<CharterError> for Problem {
         match error {
             CharterError::Denied(denied) => denied.into(),
             CharterError::Store(error) => error.into(),
-            CharterError::Archive(error) => failed(&error),
+            CharterError::Archive(error) => archive_problem(&error),
             CharterError::Append(error) => append_problem(&error),
             CharterError::Reading(error) => error.into(),
             CharterError::Text(_) => Self::invalid(detail),
@@ -363,6 +364,7 @@ impl From<ReadingError> for Problem {
                 "Part of the evidence log is damaged",
                 detail,
             ),
+            ReadingError::Archive(error) => archive_problem(&error),
             other => failed(&other),
         }
     }
@@ -429,7 +431,38 @@ fn append_problem(error: &AppendError) -> Problem {
     }
 }
 
+/// Which file it is stands in our log only.
+fn archive_problem(error: &ArchiveError) -> Problem {
+    let ArchiveError::Damaged { .. } = error else {
+        return failed(error);
+    };
+    tracing::error!(%error, "a request met a damaged file of the archive");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "damaged",
+        "Part of the archive is damaged",
+        "A file of the archive is not what was written. `deedtrail doctor` and the server's log name it; \
+         `deedtrail rebuild` makes the archive anew from the log.",
+    )
+}
+
 fn failed(error: &dyn std::error::Error) -> Problem {
     tracing::error!(%error, "a request failed");
     Problem::internal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_archive_is_told_without_naming_its_files() {
+        let damage = "/data/archive/events-000001/a.parquet is damaged: it has 1 byte".to_owned();
+        let error = ReadingError::Archive(ArchiveError::Damaged { damage });
+        let problem = Problem::from(error);
+        assert_eq!(problem.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(problem.kind, "damaged");
+        assert!(problem.detail.contains("archive") && problem.detail.contains("doctor"));
+        assert!(!problem.detail.contains("/data"), "{}", problem.detail);
+    }
 }

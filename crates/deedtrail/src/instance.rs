@@ -24,6 +24,7 @@ use deedtrail_sources::Registry;
 use deedtrail_store::SqliteStore;
 
 use crate::config::{Config, FILE_NAME};
+use crate::event_key;
 use crate::listeners;
 use crate::rules;
 use crate::signals;
@@ -65,6 +66,16 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
+    /// Logs every mistake in rules and unsafe sequences of one's own, and every doubt about them.
+    pub(crate) fn log_rule_mistakes(&self) {
+        let in_force = self.app.in_force();
+        let problems = in_force.rules_left_out.iter();
+        let problems = problems.chain(&in_force.sequences_left_out);
+        for problem in problems.chain(&in_force.warnings) {
+            tracing::warn!("{problem}");
+        }
+    }
+
     /// Opens the data folder, makes it when missing, and starts the pipeline.
     pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
         let data = &config.data;
@@ -84,7 +95,8 @@ impl Instance {
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
         let archive = Arc::new(open_archive(config)?);
         let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
-        let event_key = event_key_of(data, log.end(), entropy.as_ref())?;
+        let event_key = event_key::of_log(data, log.end(), entropy.as_ref())?;
+        event_key::compare(store.as_ref(), &event_key)?;
         let ports = Ports {
             log: Arc::clone(&log) as _,
             mapper,
@@ -313,49 +325,6 @@ fn prepare(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The key that ids of events are made with.
-pub(crate) fn event_key(data: &Path) -> anyhow::Result<[u8; 32]> {
-    let path = event_key_file(data);
-    match fs::read(&path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| {
-            anyhow::anyhow!("{} is damaged; restore it from a backup", path.display())
-        }),
-        Err(error) => Err(error).with_context(|| {
-            format!(
-                "the key {0} cannot be read: put back that of a backup. Without one, make another \
-                 (`head -c 32 /dev/urandom > {0}`) and run `deedtrail rebuild`: all events get other ids",
-                path.display()
-            )
-        }),
-    }
-}
-
-fn event_key_file(data: &Path) -> PathBuf {
-    data.join("keys").join("event-id.key")
-}
-
-/// As [`event_key`], of a log with so many entries: of one without it is made when missing.
-fn event_key_of(data: &Path, entries: u64, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let path = event_key_file(data);
-    if entries > 0 || path.try_exists()? {
-        return event_key(data);
-    }
-    let mut key = [0_u8; 32];
-    entropy.fill(&mut key);
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("the key {}", path.display()))?;
-    file.write_all(&key)?;
-    file.sync_all()?;
-    Ok(key)
-}
-
 /// Where the archive lies.
 pub(crate) fn archive_folder(config: &Config) -> PathBuf {
     config.data.join("archive")
@@ -408,10 +377,5 @@ fn record_what_is_in_force(
     } else {
         app.show_rules(read)
     };
-    let problems = in_force.rules_left_out.iter();
-    let problems = problems.chain(&in_force.sequences_left_out);
-    for problem in problems.chain(&in_force.warnings) {
-        tracing::warn!("{problem}");
-    }
     Ok(in_force)
 }

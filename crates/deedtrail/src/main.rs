@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod config;
+mod event_key;
 mod instance;
 mod listeners;
 mod output;
@@ -27,7 +28,7 @@ use clap::Parser as _;
 
 /// Events are made on one thread and let go on another, which the system's allocator does slowly.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();

@@ -41,6 +41,7 @@ pub(crate) fn serve(
         console.say(making(&config.data))?;
     }
     let instance = Arc::new(Instance::open(&config)?);
+    instance.log_rule_mistakes();
     serve_instance(&instance, console)
 }
 
@@ -230,14 +231,12 @@ fn tell(
 
 /// Reads the rules again, and says in the server's log what came of it.
 async fn reload(instance: Arc<Instance>) {
+    let told = Arc::clone(&instance);
     let reloading = move || instance.app.reload_rules(&Principal::local());
     match tokio::task::spawn_blocking(reloading).await {
         Ok(Ok(Reloaded { changed, in_force })) => {
             tracing::info!(changed, digest = in_force.digest, "rules were read again");
-            let left_out = in_force.rules_left_out.iter();
-            for problem in left_out.chain(&in_force.sequences_left_out) {
-                tracing::warn!("{problem}");
-            }
+            told.log_rule_mistakes();
         }
         Ok(Err(error)) => tracing::error!(%error, "rules were not read again"),
         Err(error) => tracing::error!(%error, "rules were not read again"),

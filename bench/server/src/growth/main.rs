@@ -1,8 +1,9 @@
 //! S7, S10, S11, S12: what an event costs, in processor time, memory and bytes, when more and more are
 //! stored; how long a page of an identity takes; how soon a server that is started again answers.
 //!
-//! `cargo run --release --bin growth -- DEEDTRAIL FOLDER [RECORDS] [STAGES]`, where `FOLDER` does not
-//! exist yet and `RECORDS` are those of one stage. Records are made while they are sent.
+//! `cargo run --release --bin growth -- DEEDTRAIL FOLDER [RECORDS] [STAGES] [COMPANIES]`, where `FOLDER` does not
+//! exist yet and `RECORDS` are those of one stage. Each of the `COMPANIES`, one unless said, has about 70
+//! identities. Records are made while they are sent.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use deedtrail_bench_server::Done;
 use deedtrail_bench_server::server::Server;
 use deedtrail_bench_server::story::{Batch, Batches};
 
-const USAGE: &str = "usage: growth DEEDTRAIL FOLDER [RECORDS] [STAGES]";
+const USAGE: &str = "usage: growth DEEDTRAIL FOLDER [RECORDS] [STAGES] [COMPANIES]";
 const RECORDS: usize = 1_000_000;
 const STAGES: usize = 10;
 const CLIENTS: usize = 4;
@@ -29,13 +30,14 @@ fn main() -> Done {
     let number = |given: Option<String>, usual| given.map_or(Ok(usual), |given| given.parse());
     let records = number(arguments.next(), RECORDS)?;
     let stages = number(arguments.next(), STAGES)?;
+    let companies = number(arguments.next(), 1)? as u64;
     fs::create_dir(&folder)?;
     let data = folder.join("data");
     let mut server = Server::start(&binary, &data)?;
-    let mut batches = Batches::new()?;
+    let mut batches = Batches::new(companies)?;
     let mut sent = 0;
     println!(
-        "records | processed/s | processor time a record | resident | largest | timeline, newest 200 | an address | start | log and archive, bytes a record"
+        "records | identities | processed/s | processor time a record | resident | largest | timeline, newest 200 | an address | start | log and archive, bytes a record"
     );
     for _ in 0..stages {
         let before = server.processor_time()?;
@@ -49,7 +51,8 @@ fn main() -> Done {
         let address = page(&server, "/v1/events?text=203.0.113.77&limit=200")?;
         let start = server.restart()?;
         println!(
-            "{sent} | {:.0} | {:.1} µs | {} MiB | {} MiB | {} | {} | {:.1} s | {:.0} + {:.0} of {:.0}",
+            "{sent} | {} | {:.0} | {:.1} µs | {} MiB | {} MiB | {} | {} | {:.1} s | {:.0} + {:.0} of {:.0}",
+            identities(&server)?,
             count as f64 / wall.as_secs_f64(),
             processor.as_secs_f64() * 1e6 / count as f64,
             resident >> 20,
@@ -108,6 +111,12 @@ fn timeline_path(server: &Server) -> Done<String> {
     let list: serde_json::Value = serde_json::from_str(&server.get("/v1/identities?limit=1")?)?;
     let id = list["identities"][0]["id"].as_str().ok_or("no identity")?;
     Ok(format!("/v1/identities/{id}/timeline?limit=200"))
+}
+
+/// How many identities the server knows.
+fn identities(server: &Server) -> Done<u64> {
+    let list: serde_json::Value = serde_json::from_str(&server.get("/v1/identities?limit=1")?)?;
+    Ok(list["total"].as_u64().ok_or("no total")?)
 }
 
 /// How long each of some requests took, sorted.

@@ -25,7 +25,7 @@ fn main() -> Done {
         .next()
         .map_or(Ok(RECORDS), |count| count.parse())?;
     fs::create_dir(&folder)?;
-    let batches = Batches::new()?.take(wanted)?;
+    let batches = Batches::new(1)?.take(wanted)?;
     let records: usize = batches.iter().map(|batch| batch.records).sum();
     let bytes: usize = batches.iter().map(|batch| batch.body.len()).sum();
     println!(

@@ -13,12 +13,13 @@ use deedtrail_core::id::{FindingId, IdentityId};
 use deedtrail_core::port::log::{ReadError, Sequence};
 use deedtrail_core::time::Timestamp;
 use deedtrail_detect::exception::{ExceptionMeasure, MeasuredException};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::commit::Beside;
 use super::health::Health;
 use super::pace::Pace;
+use super::passed_over::Ranges;
 use super::snapshot::State;
 use super::writing::Writing;
 use super::{Detection, Pipeline, PipelineError, facts_by_name};
@@ -72,10 +73,18 @@ pub struct Counted {
 }
 
 /// Entries of the log that cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DamagedRange {
     pub first: Sequence,
     pub last: Sequence,
+}
+
+impl DamagedRange {
+    /// How many they are.
+    pub const fn entries(&self) -> u64 {
+        (self.last - self.first).saturating_add(1)
+    }
 }
 
 /// What an exception does to the matches of a backtest.
@@ -219,7 +228,7 @@ impl Trial {
 
     fn damaged(&mut self, range: DamagedRange) {
         let report = &mut self.report;
-        report.damaged_entries += (range.last - range.first).saturating_add(1);
+        report.damaged_entries += range.entries();
         if report.damaged.len() < BACKTEST_DAMAGE_MAX {
             report.damaged.push(range);
         }
@@ -379,6 +388,9 @@ impl Pipeline {
             snapshot_at: 0,
             ports,
             damaged: 0,
+            passed_over: Ranges::default(),
+            refills: None,
+            overdue: None,
             trial: Some(Box::new(trial)),
         }
     }

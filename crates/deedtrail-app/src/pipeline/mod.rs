@@ -6,6 +6,7 @@
 //! entries are processed as they were then, and what is stored already is not stored again.
 
 mod ahead;
+mod archiving;
 mod backtest;
 mod batch;
 mod commit;
@@ -18,6 +19,7 @@ mod health;
     expect(unreachable_pub, reason = "only the simulation sets the pace")
 )]
 mod pace;
+mod passed_over;
 mod rebuild;
 mod snapshot;
 #[cfg(feature = "simulation")]
@@ -32,6 +34,8 @@ pub use backtest::{
 };
 pub use fields::{FieldCoverage, RuleFields, field_coverage};
 pub use handover::Handover;
+pub use passed_over::PassedOver;
+pub(crate) use passed_over::passed_over_entries;
 pub use rebuild::REBUILDING;
 pub use worker::{Processing, Worker, WorkerError};
 
@@ -50,7 +54,7 @@ use deedtrail_detect::{Detector, RuleSet, Settings};
 
 use crate::Ports;
 use crate::custody;
-use crate::retention::{self, Retention, RetentionError};
+use crate::retention::{Retention, RetentionError};
 use crate::rule_set::RuleBook;
 use crate::target::Targets;
 use ahead::{Ahead, Mapped};
@@ -58,18 +62,12 @@ use batch::Batch;
 use commit::Beside;
 use health::Health;
 use pace::Pace;
-use snapshot::{Snapshot, State};
+use passed_over::Ranges;
+use snapshot::{Loaded, State};
 use writing::{Writing, Written};
 
 /// Text in the events of one step, bytes; the record that reaches it is the step's last.
 const STEP_TEXT_BYTES_MAX: usize = 64 << 20;
-/// Text in hot rows after which the archive is committed, bytes.
-const COMMIT_TEXT_BYTES: usize = 128 << 20;
-/// So many times either limit hot, and the pipeline waits for the commit under way.
-const COMMITS_BEHIND_MAX: u64 = 2;
-/// Commits after which small files are compacted although the pipeline is behind; when it has
-/// caught up, every commit is followed by it.
-const COMPACT_COMMITS: u64 = 8;
 
 /// What detection is made of besides the log.
 #[derive(Clone, Debug)]
@@ -109,7 +107,7 @@ pub enum PipelineError {
         reason: String,
     },
     #[error("the state cannot be written: {0}")]
-    State(serde_json::Error),
+    State(std::io::Error),
 }
 
 /// State of the consumer between two steps.
@@ -146,6 +144,12 @@ pub struct Pipeline {
     snapshot_at: Sequence,
     /// Entries that were passed over because they are damaged, since the start or a rebuild.
     damaged: u64,
+    /// Those of this start and of earlier ones.
+    passed_over: Ranges,
+    /// Where the archive lacked events at the start, what it is filled again up to.
+    refills: Option<Sequence>,
+    /// Why the last commit of the archive failed, until one is made.
+    overdue: Option<String>,
     /// Where drafts go instead of the store, in a backtest.
     trial: Option<Box<backtest::Trial>>,
 }
@@ -174,13 +178,24 @@ impl Pipeline {
         event_key: [u8; 32],
         pace: Pace,
     ) -> Result<Self, PipelineError> {
-        let (position, state) = State::load(&ports, &detection)?;
+        let Loaded {
+            position,
+            state,
+            is_archive_behind,
+        } = State::load(&ports, &detection)?;
+        let processed = ports.store.processed()?;
+        if is_archive_behind {
+            tracing::warn!(
+                "the archive is gone or lacks events: they are derived again from the log"
+            );
+        }
         // What is due stays due: a full disk must not keep the log from being read.
         if let Err(error) = custody::derive_due(&ports) {
             tracing::warn!(%error, "custody of earlier entries is not complete; the next start tries again");
         }
         Ok(Self {
             health: Health::load(ports.store.as_ref())?,
+            passed_over: Ranges::load(ports.store.as_ref())?,
             sources: facts_by_name(&ports),
             ahead: None,
             writing: Writing::new(pace.beside, position),
@@ -191,7 +206,9 @@ impl Pipeline {
             retained_on: i64::MIN,
             committed_at: ports.clock.now(),
             told_at: ports.clock.now(),
-            stored: ports.store.processed()?,
+            stored: processed,
+            refills: is_archive_behind.then_some(processed),
+            overdue: None,
             state,
             detection,
             handover: Arc::default(),
@@ -226,9 +243,10 @@ impl Pipeline {
         if let Err(error) = self.writing.finish() {
             tracing::warn!(%error, "the results of the last step are made again");
         }
-        self.committing.finish()?;
+        self.committed()?;
         let (ports, detection) = (self.ports.clone(), self.detection.clone());
-        let fresh = Self::at_pace(ports, detection, self.event_key, self.pace.clone())?;
+        let mut fresh = Self::at_pace(ports, detection, self.event_key, self.pace.clone())?;
+        fresh.overdue = self.overdue.take();
         let fresh = fresh.keeping(self.retention.clone());
         Ok(fresh.fed_by(&self.handover))
     }
@@ -257,13 +275,7 @@ impl Pipeline {
         let entries = match ahead.entries {
             // The healthy rest is served; the log itself says what is damaged.
             Err(ReadError::Damaged { last, .. }) => {
-                tracing::error!(
-                    from = self.position,
-                    to = last,
-                    "damaged entries are skipped"
-                );
-                self.damaged += last + 1 - self.position;
-                self.position = last + 1;
+                self.pass_over(last)?;
                 return Ok(true);
             }
             entries => entries?,
@@ -289,12 +301,33 @@ impl Pipeline {
         Ok(true)
     }
 
+    /// Goes on behind damaged entries, which are remembered: nothing of theirs is derived.
+    fn pass_over(&mut self, last: Sequence) -> Result<(), PipelineError> {
+        let first = self.position;
+        tracing::error!(from = first, to = last, "damaged entries are skipped");
+        let range = DamagedRange { first, last };
+        self.damaged += range.entries();
+        // What was derived while it was whole is there.
+        let new_from = self.stored.max(self.ports.archive.covered());
+        if last >= new_from {
+            let first = first.max(new_from);
+            let missing = DamagedRange { first, last };
+            self.passed_over.note(missing, self.ports.store.as_ref())?;
+        }
+        self.position = last + 1;
+        Ok(())
+    }
+
     fn read_from(&self, position: Sequence) -> Ahead {
         let bytes_max = self.pace.step_bytes_max;
         Ahead::read(&self.ports, &self.handover, position, bytes_max)
     }
 
     fn process(&mut self, entries: Vec<Mapped>, through: Sequence) -> Result<(), PipelineError> {
+        let new_from = self.stored.max(self.ports.archive.covered());
+        let store = self.ports.store.as_ref();
+        self.passed_over
+            .derived(new_from.max(self.position), through, store)?;
         let mut batch = Batch::new(self);
         for mapped in entries {
             batch.take(mapped)?;
@@ -329,41 +362,6 @@ impl Pipeline {
             || self.is_snapshot_due(through)
     }
 
-    /// Commits the archive when enough rows, or old enough rows, are hot only, and the state when
-    /// enough entries rest on it. Tells how the commit before ended.
-    pub fn commit_when_due(&mut self) -> Result<(), PipelineError> {
-        if !self.committing.is_running() && self.committing.finish()? {
-            self.uncompacted += 1;
-        }
-        let caught_up = self.position >= self.ports.log.end();
-        let worth = if caught_up { 1 } else { COMPACT_COMMITS };
-        if self.uncompacted >= worth || (caught_up && self.is_retention_due()) {
-            self.compact();
-        }
-        let age = self.ports.clock.now().micros_since(self.committed_at);
-        let full = (self.hot_rows / self.pace.commit_rows)
-            .max((self.hot_text_bytes / COMMIT_TEXT_BYTES) as u64);
-        // Before the first news since a restart nothing is told, and a snapshot would forget it.
-        let snapshot = self.is_snapshot_due(self.position) && self.position >= self.stored;
-        let is_old = !(0..self.pace.commit_age_us).contains(&age);
-        let is_due = full > 0 || snapshot || (self.hot_rows > 0 && is_old);
-        if is_due && (!self.committing.is_running() || full >= COMMITS_BEHIND_MAX) {
-            let taken = snapshot.then(|| self.state.snapshot(self.position));
-            self.commit(taken.transpose()?)?;
-        }
-        Ok(())
-    }
-
-    /// Whether a day began on which events may be due to leave.
-    fn is_retention_due(&self) -> bool {
-        let today = self.ports.clock.now().utc_day();
-        !self.retention.is_endless() && self.retained_on != today
-    }
-
-    fn is_snapshot_due(&self, position: Sequence) -> bool {
-        position.saturating_sub(self.snapshot_at) >= self.pace.snapshot_entries
-    }
-
     /// Stores what sessions became and what is known of the behaviour of those who acted: when there
     /// is nothing else to do, and before a snapshot, which forgets both.
     fn tell(&mut self) -> Result<(), PipelineError> {
@@ -392,72 +390,9 @@ impl Pipeline {
         self.commit_when_due()
     }
 
-    /// Starts a commit of the hot rows. A snapshot is stored after them, so that no row has to be
-    /// made again from before it.
-    fn commit(&mut self, snapshot: Option<Snapshot>) -> Result<(), PipelineError> {
-        if snapshot.is_some() {
-            self.snapshot_at = self.position;
-        }
-        self.writing.finish()?;
-        let ports = self.ports.clone();
-        self.committing.start(move || {
-            ports.archive.commit()?;
-            match snapshot {
-                Some(snapshot) => Ok(snapshot.save(ports.store.as_ref())?),
-                None => Ok(()),
-            }
-        })?;
-        self.hot_rows = 0;
-        self.hot_text_bytes = 0;
-        self.committed_at = self.ports.clock.now();
-        Ok(())
-    }
-
-    /// Commits and snapshots everything, and waits for both.
-    fn settle(&mut self) -> Result<(), PipelineError> {
-        self.tell()?;
-        let snapshot = self.state.snapshot(self.position)?;
-        self.commit(Some(snapshot))?;
-        self.committing.finish()?;
-        Ok(())
-    }
-
-    /// Starts compacting what became small files and removing what is due, unless that is under
-    /// way. Rows are complete without it: an error is told and the next commit starts it again.
-    fn compact(&mut self) {
-        if self.compacting.is_running() {
-            return;
-        }
-        self.uncompacted = 0;
-        self.retained_on = self.ports.clock.now().utc_day();
-        let (ports, retention) = (self.ports.clone(), self.retention.clone());
-        let work = move || {
-            // Where nothing can leave, because a full disk takes no entry about it, small files still
-            // make room.
-            let left = retention::apply(&ports, &retention);
-            ports.archive.compact()?;
-            Ok(left?)
-        };
-        if let Err(error) = self.compacting.start(work) {
-            tracing::error!(%error, "small files of the archive are left as they are");
-        }
-    }
-
     /// Waits until the log has news, at most `timeout`.
     fn wait(&self, timeout: std::time::Duration) {
         self.ports.log.wait_past(self.position, timeout);
-    }
-
-    /// Leaves everything stored, so that the next start has nothing to catch up with.
-    pub fn close(&mut self) -> Result<(), PipelineError> {
-        let before = self.committing.finish();
-        if let Err(error) = &before {
-            tracing::error!(%error, "a commit failed and is tried once more");
-        }
-        if before.is_err() || self.snapshot_at < self.position {
-            self.settle()?;
-        }
-        Ok(())
     }
 }
 

@@ -27,17 +27,19 @@ impl Pipeline {
         goes_on: &mut dyn FnMut(Sequence) -> bool,
     ) -> Result<bool, PipelineError> {
         self.writing.finish()?;
-        self.committing.finish()?;
+        self.committed()?;
         self.ahead = None;
         let since = self.ports.clock.now().to_string();
         self.ports.store.put_setting(REBUILDING, &since)?;
         self.ports.archive.start_rebuild()?;
         self.ports.store.forget_derived()?;
+        self.passed_over.forget(self.ports.store.as_ref())?;
         self.state = State::new(&self.detection);
         self.health = Health::default();
         (self.position, self.stored, self.snapshot_at) = (0, 0, 0);
         self.writing.settled(0);
         self.damaged = 0;
+        self.refills = None;
         while self.step()? {
             if !goes_on(self.position()) {
                 return Ok(false);

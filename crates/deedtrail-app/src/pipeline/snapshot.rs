@@ -4,11 +4,13 @@
 //! and findings when they are processed again.
 
 use std::collections::BTreeSet;
+use std::io::{BufWriter, Read as _, Write as _};
 use std::sync::Arc;
 
 use deedtrail_charter::Library;
 use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::{Store, StoreError};
+use deedtrail_detect::limits::SNAPSHOT_BYTES_MAX;
 use deedtrail_detect::{Detector, RuleSet};
 
 use super::{Detection, PipelineError};
@@ -20,8 +22,14 @@ use crate::rule_set;
 
 /// Name in the store.
 const NAME: &str = "pipeline";
-/// First bytes, with the version of the layout as the last.
-const HEADER: &[u8; 4] = b"DTP\x05";
+/// First bytes, with the version of the layout as the last; what follows is one frame of zstd.
+const HEADER: &[u8; 4] = b"DTP\x06";
+/// Level of compression: one that keeps up with the state's being written.
+const LEVEL: i32 = 1;
+/// Bytes gathered before they are compressed; the state is written in pieces of a few bytes.
+const GATHERED_BYTES: usize = 256 << 10;
+/// Largest state that is read back, bytes.
+const STATE_BYTES_MAX: u64 = 2 * SNAPSHOT_BYTES_MAX as u64;
 
 /// A function of the log below a position, of the rules and of the settings.
 #[derive(Debug)]
@@ -38,6 +46,15 @@ pub(super) struct State {
     pub(super) dismissed: BTreeSet<Sequence>,
     /// The entry that put the rules in force; without one they are those of the start.
     pub(super) rules_of: Option<Sequence>,
+}
+
+/// What a start goes on from.
+pub(super) struct Loaded {
+    /// What the state covers.
+    pub(super) position: Sequence,
+    pub(super) state: State,
+    /// The archive lacks events that were in it when the newest state was stored.
+    pub(super) is_archive_behind: bool,
 }
 
 /// A state in the form it is stored in.
@@ -70,47 +87,66 @@ impl State {
 
     /// The state as it is now, which covers everything below `position`.
     pub(super) fn snapshot(&self, position: Sequence) -> Result<Snapshot, PipelineError> {
-        let mut bytes = HEADER.to_vec();
+        let bytes = self.write().map_err(PipelineError::State)?;
+        Ok(Snapshot { position, bytes })
+    }
+
+    /// The state's bytes, compressed as they come: they are the largest thing the pipeline makes.
+    fn write(&self) -> std::io::Result<Vec<u8>> {
+        let mut frame = zstd::Encoder::new(HEADER.to_vec(), LEVEL)?;
+        frame.include_checksum(true)?;
+        let mut to = BufWriter::with_capacity(GATHERED_BYTES, frame);
         let (set_aside, dismissed) = (listed(&self.set_aside), listed(&self.dismissed));
-        let resolver = self.resolver.to_bytes().map_err(PipelineError::State)?;
-        let charters = self.charters.to_bytes().map_err(PipelineError::State)?;
+        let (resolver, charters) = (self.resolver.to_bytes()?, self.charters.to_bytes()?);
         let entitled = self.entitled.to_bytes();
         let rules_of = listed(&self.rules_of.into_iter().collect());
         for section in [
             &set_aside, &dismissed, &rules_of, &resolver, &charters, &entitled,
         ] {
-            bytes.extend((section.len() as u64).to_be_bytes());
-            bytes.extend_from_slice(section);
+            to.write_all(&(section.len() as u64).to_be_bytes())?;
+            to.write_all(section)?;
         }
-        bytes.extend(self.detector.snapshot());
-        Ok(Snapshot { position, bytes })
+        self.detector.write_snapshot(&mut to)?;
+        let frame = to
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error)?;
+        frame.finish()
     }
 
-    /// The newest state that fits to the log, the store and the archive, and the position it
-    /// covers; without one everything starts at the first entry.
-    pub(super) fn load(
-        ports: &Ports,
-        detection: &Detection,
-    ) -> Result<(Sequence, Self), PipelineError> {
-        let ends = [
-            ports.log.end(),
-            ports.store.processed()?,
-            ports.archive.covered(),
-        ];
-        if let Some((position, bytes)) = ports.store.snapshot(NAME)?
+    /// The newest state that fits to the log, the store and the archive; without one everything starts
+    /// at the first entry.
+    pub(super) fn load(ports: &Ports, detection: &Detection) -> Result<Loaded, PipelineError> {
+        let archived = ports.archive.covered();
+        let ends = [ports.log.end(), ports.store.processed()?, archived];
+        let kept = ports.store.snapshot(NAME)?;
+        let is_archive_behind = kept.as_ref().is_some_and(|(at, _)| archived < *at);
+        if let Some((position, bytes)) = kept
             && ends.iter().all(|end| position <= *end)
         {
             match Self::parse(&bytes, detection, ports) {
-                Ok(state) => return Ok((position, state)),
-                Err(reason) => tracing::info!(reason, "processing starts anew from the log"),
+                Ok(state) => {
+                    return Ok(Loaded {
+                        position,
+                        state,
+                        is_archive_behind,
+                    });
+                }
+                Err(reason) => tracing::warn!(
+                    reason,
+                    "the state of before cannot be used: everything is derived again from the log"
+                ),
             }
         }
-        Ok((0, Self::new(detection)))
+        Ok(Loaded {
+            position: 0,
+            state: Self::new(detection),
+            is_archive_behind,
+        })
     }
 
     fn parse(bytes: &[u8], detection: &Detection, ports: &Ports) -> Result<Self, String> {
-        let body = bytes.strip_prefix(HEADER).ok_or("another format")?;
-        let (set_aside, rest) = section(body).ok_or("cut off")?;
+        let body = unpacked(bytes)?;
+        let (set_aside, rest) = section(&body).ok_or("cut off")?;
         let (dismissed, rest) = section(rest).ok_or("cut off")?;
         let (rules_of, rest) = section(rest).ok_or("cut off")?;
         let (resolver, rest) = section(rest).ok_or("cut off")?;
@@ -133,6 +169,18 @@ impl State {
             dismissed: unlisted(dismissed),
             rules_of,
         })
+    }
+}
+
+/// What stands in a snapshot, without its header.
+fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let frame = bytes.strip_prefix(HEADER).ok_or("another format")?;
+    let mut body = Vec::new();
+    let frame = zstd::Decoder::with_buffer(frame).map_err(|error| error.to_string())?;
+    let read = frame.take(STATE_BYTES_MAX).read_to_end(&mut body);
+    match read.map_err(|error| format!("cannot be unpacked: {error}"))? as u64 {
+        STATE_BYTES_MAX => Err("larger than any state".to_owned()),
+        _ => Ok(body),
     }
 }
 

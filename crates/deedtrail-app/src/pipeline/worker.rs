@@ -42,6 +42,9 @@ struct Reached {
     rebuilding: bool,
     /// Entries that were passed over because they are damaged.
     damaged: u64,
+    refills: Option<Sequence>,
+    /// Why the archive was not written, until it is.
+    overdue: Option<String>,
 }
 
 /// Handle of the pipeline's thread.
@@ -134,6 +137,26 @@ impl Processing {
         lock(&self.state).error.clone()
     }
 
+    /// As [`Self::error`], and while processing goes on, why the archive could not be written and was not
+    /// since. For people.
+    pub fn trouble(&self) -> Option<String> {
+        let state = lock(&self.state);
+        let overdue = state.overdue.as_ref().map(|reason| {
+            format!(
+                "the archive could not be written: {reason}; what is in the log is safe, it is tried \
+                 again"
+            )
+        });
+        let error = state.error.as_ref().map(WorkerError::to_string);
+        error.or(overdue)
+    }
+
+    /// Where the archive was gone or lacked events at the start, the position up to which they are
+    /// derived again.
+    pub fn refills(&self) -> Option<Sequence> {
+        lock(&self.state).refills
+    }
+
     /// Whether identities and findings are being derived anew and are incomplete so far.
     pub fn is_rebuilding(&self) -> bool {
         lock(&self.state).rebuilding
@@ -152,6 +175,8 @@ impl Processing {
     fn reach(&self, pipeline: &Pipeline) {
         let mut state = lock(&self.state);
         (state.awaits_tick, state.damaged) = (pipeline.awaits_tick(), pipeline.damaged);
+        state.refills = pipeline.refills;
+        state.overdue.clone_from(&pipeline.overdue);
         drop(state);
         self.set(pipeline.position());
     }

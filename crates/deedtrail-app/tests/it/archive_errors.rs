@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::Delivery;
-use deedtrail_app::pipeline::{Detection, Pipeline, Worker};
+use deedtrail_app::pipeline::{Pipeline, Worker};
 use deedtrail_app::{App, Ports};
 use deedtrail_core::event::Event;
 use deedtrail_core::id::{SourceName, TenantId};
@@ -17,10 +17,9 @@ use deedtrail_core::port::archive::{
 use deedtrail_core::port::log::{EvidenceLog as _, Sequence};
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::time::Timestamp;
-use deedtrail_detect::Settings;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{detection_with, ports};
 use crate::rules::built_in;
 
 /// Fails so many commits and compactions, then works.
@@ -121,13 +120,7 @@ fn failing(sample: &Sample, commits: i64, compactions: i64) -> (App, Pipeline) {
         archive: Arc::new(archive),
         ..ports
     };
-    let detection = Detection {
-        rules: built_in(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(built_in());
     let pipeline = Pipeline::open(ports.clone(), detection, [7; 32]).unwrap();
     (App::new(ports), pipeline)
 }
@@ -206,6 +199,36 @@ fn stopping_while_the_trouble_lasts_tells_it() {
     }
     let told = worker.stop().unwrap_err();
     assert!(told.to_string().contains("the disk is full"), "{told}");
+}
+
+#[test]
+fn an_archive_that_cannot_be_written_is_told_until_it_is() {
+    let sample = Sample::empty();
+    let (app, pipeline) = failing(&sample, 1, 0);
+    let worker = Worker::start(pipeline, &app.processing).unwrap();
+    send(&app, 1, 1);
+    worker.wait_through(sample.log.end()).unwrap();
+    let told_until = |is_told: &dyn Fn(&str) -> bool| loop {
+        let says = app.figures().unwrap().stopped.unwrap_or_default();
+        if is_told(&says) {
+            break;
+        }
+        std::thread::yield_now();
+    };
+    sample.clock.advance(10 * Timestamp::MINUTE_US);
+    told_until(&|says| says.contains("the disk is full"));
+    // The thread goes on, and the next commit is not due yet.
+    told_until(&|says| !says.starts_with("processing stopped"));
+    let says = app.figures().unwrap().stopped.unwrap();
+    assert!(
+        says.starts_with("the archive could not be written: ") && says.contains("the disk is full"),
+        "{says}"
+    );
+    assert!(sample.archive.covered() < sample.log.end());
+    sample.clock.advance(10 * Timestamp::MINUTE_US);
+    told_until(&str::is_empty);
+    assert_eq!(sample.archive.covered(), sample.log.end());
+    worker.stop().unwrap();
 }
 
 #[test]

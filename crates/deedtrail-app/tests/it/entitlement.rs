@@ -1,7 +1,5 @@
 //! What identities may do, from an export to the page's answer.
 
-use std::sync::Arc;
-
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::entitlement::{
@@ -9,7 +7,7 @@ use deedtrail_app::entitlement::{
     ImportKind, Why,
 };
 use deedtrail_app::intake::Delivery;
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_core::entitlement::Entitlement;
 use deedtrail_core::finding::{Finding, Severity};
 use deedtrail_core::id::{SourceName, TenantId};
@@ -17,20 +15,13 @@ use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{FindingFilter, IdentityFilter, Scope, Store as _};
 use deedtrail_core::time::Timestamp;
-use deedtrail_detect::Settings;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{detection_with, ports};
 use crate::rules::built_in;
 
 fn pipeline(sample: &Sample) -> Pipeline {
-    let detection = Detection {
-        rules: built_in(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(built_in());
     let mut pipeline = Pipeline::open(ports(sample), detection, [7; 32]).unwrap();
     while pipeline.step().unwrap() {}
     pipeline

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::Delivery;
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_app::{App, Ports};
 use deedtrail_core::event::Event;
 use deedtrail_core::id::SourceName;
@@ -15,10 +15,9 @@ use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
 use deedtrail_core::port::archive::{Archive as _, EventFilter};
 use deedtrail_core::port::log::PartClass;
 use deedtrail_core::port::mapper::{Encoding, FrameError, Framed, Mapper, SourceFacts};
-use deedtrail_detect::Settings;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{detection_with, ports};
 use crate::rules::built_in;
 
 /// Counts how many records are mapped.
@@ -85,13 +84,7 @@ fn take_in(fed: bool) -> (usize, Vec<Event>) {
     });
     ports.mapper = Arc::clone(&counting) as _;
     let app = App::new(ports.clone());
-    let detection = Detection {
-        rules: built_in(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(built_in());
     let mut pipeline = Pipeline::open(ports, detection, [7; 32]).unwrap();
     if fed {
         pipeline = pipeline.fed_by(&app.handover);

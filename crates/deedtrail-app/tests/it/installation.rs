@@ -36,16 +36,20 @@ pub(crate) fn pipeline(sample: &Sample) -> Pipeline {
     pipeline_with(sample, built_in())
 }
 
-/// The same with these rules.
-pub(crate) fn pipeline_with(sample: &Sample, rules: Arc<RuleSet>) -> Pipeline {
-    let detection = Detection {
+/// What detection is made of: these rules, and what is shipped.
+pub(crate) fn detection_with(rules: Arc<RuleSet>) -> Detection {
+    Detection {
         rules,
         settings: Settings::default(),
         targets: Arc::default(),
         book: Arc::default(),
         sequences: deedtrail_charter::Library::shipped(),
-    };
-    Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
+    }
+}
+
+/// The same with these rules.
+pub(crate) fn pipeline_with(sample: &Sample, rules: Arc<RuleSet>) -> Pipeline {
+    Pipeline::open(ports(sample), detection_with(rules), [7; 32]).unwrap()
 }
 
 /// Takes in that `who` deletes an object of `bucket` at that minute of 2026-03-02.

@@ -21,6 +21,8 @@ mod mended;
 #[cfg(test)]
 mod odd_log;
 #[cfg(test)]
+mod passed_over;
+#[cfg(test)]
 mod pipeline;
 #[cfg(test)]
 mod provenance;

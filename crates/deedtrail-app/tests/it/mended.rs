@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex};
 
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::{Around, Delivery, KeyMaker, Shipped};
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_app::quarantine::{ReplayAnswer, Wanted};
 use deedtrail_app::{App, Ports};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::{Encoding, Mapper};
 use deedtrail_core::port::store::Store as _;
-use deedtrail_detect::{RuleSet, Settings};
+use deedtrail_detect::RuleSet;
 use deedtrail_sources::Registry;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{detection_with, ports};
 
 /// A log of which `id` is the vendor's id where it is given. Made once for each.
 fn mapper(identify: &'static str) -> Arc<dyn Mapper> {
@@ -63,13 +63,7 @@ impl Server {
     }
 
     fn pipeline(&self) -> Pipeline {
-        let detection = Detection {
-            rules: Arc::new(RuleSet::default()),
-            settings: Settings::default(),
-            targets: Arc::default(),
-            book: Arc::default(),
-            sequences: deedtrail_charter::Library::shipped(),
-        };
+        let detection = detection_with(Arc::new(RuleSet::default()));
         let mut pipeline = Pipeline::open(self.ports(), detection, [7; 32]).unwrap();
         while pipeline.step().unwrap() {}
         pipeline

@@ -7,8 +7,7 @@ use deedtrail_app::access::Principal;
 use deedtrail_app::identity::ImportMode;
 use deedtrail_app::intake::{Delivery, Shipped};
 use deedtrail_app::pipeline::{
-    BACKTEST_FINDINGS_MAX, Backtest, BacktestPlan, DamagedRange, Detection, Pipeline, backtest,
-    field_coverage,
+    BACKTEST_FINDINGS_MAX, Backtest, BacktestPlan, DamagedRange, Pipeline, backtest, field_coverage,
 };
 use deedtrail_app::{App, Ports};
 use deedtrail_core::event::Event;
@@ -23,11 +22,10 @@ use deedtrail_core::port::store::{
 };
 use deedtrail_core::session::Session;
 use deedtrail_core::time::Timestamp;
-use deedtrail_detect::Settings;
 use deedtrail_testkit::FakeMapper;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::{pipeline as open, ports};
+use crate::installation::{detection_with, pipeline as open, ports};
 use crate::odd_log::OddLog;
 use crate::rules::built_in;
 
@@ -243,13 +241,7 @@ fn a_rebuild_gives_what_was_there_and_stops_when_told() {
 
 /// Rules, settings and key as [`open`] has them.
 fn backtested(sample: &Sample, plan: BacktestPlan) -> Backtest {
-    let detection = Detection {
-        rules: built_in(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(built_in());
     backtest(ports(sample), detection, [7; 32], plan, &mut || true).unwrap()
 }
 
@@ -341,13 +333,7 @@ fn fields_are_counted_over_the_events_a_rule_looks_at() {
     for hour in [0, 1] {
         ingest(&sample, "aws.cloudtrail", &change(hour));
     }
-    let detection = Detection {
-        rules: built_in(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(built_in());
     let report = field_coverage(ports(&sample), detection, [7; 32], everything()).unwrap();
     assert_eq!((report.events, report.damaged_entries), (2, 0));
     let of = |name: &str| {
@@ -387,13 +373,7 @@ fn a_backtest_tells_what_it_could_not_read() {
         log: OddLog::damaged(&sample.log, 1..=2),
         ..ports(&sample)
     };
-    let detection = Detection {
-        rules: built_in(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(built_in());
     let report = backtest(ports, detection, [7; 32], everything(), &mut || true).unwrap();
     assert_eq!((report.events, report.damaged_entries), (2, 2));
     assert_eq!(report.damaged, [DamagedRange { first: 1, last: 2 }]);

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::Delivery;
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_app::quarantine::{QuarantineError, Wanted};
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{FindingFilter, Quarantined, Scope, Store as _};
 use deedtrail_core::time::Timestamp;
-use deedtrail_detect::{RuleSet, Settings};
+use deedtrail_detect::RuleSet;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{detection_with, ports};
 
 /// A server whose pipeline is opened anew before each step, or never.
 struct Server {
@@ -27,13 +27,7 @@ struct Server {
 }
 
 fn open(sample: &Sample) -> Pipeline {
-    let detection = Detection {
-        rules: Arc::new(RuleSet::default()),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(Arc::new(RuleSet::default()));
     Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
 }
 

@@ -1,10 +1,8 @@
 //! Events that are too old do not come in, leave once a day, and the log says so.
 
-use std::sync::Arc;
-
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::Delivery;
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_app::retention::{self, Left, Retention};
 use deedtrail_app::{App, Ports};
 use deedtrail_core::id::SourceName;
@@ -13,20 +11,13 @@ use deedtrail_core::port::archive::{Archive as _, EventFilter};
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _};
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::time::Timestamp;
-use deedtrail_detect::Settings;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{detection_with, ports};
 use crate::rules::built_in;
 
 fn pipeline(ports: &Ports, days: Option<u32>) -> Pipeline {
-    let detection = Detection {
-        rules: built_in(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(built_in());
     let retention = Retention {
         days,
         ..Retention::default()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::intake::Delivery;
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_app::session::NothingBlind;
 use deedtrail_core::event::Environment;
 use deedtrail_core::id::SourceName;
@@ -14,11 +14,11 @@ use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{FindingFilter, SessionFilter, Store as _};
 use deedtrail_core::session::{JoinBy, KnownBy, SessionVerdict};
 use deedtrail_core::time::Timestamp;
-use deedtrail_detect::{RuleSet, Settings};
+use deedtrail_detect::RuleSet;
 use deedtrail_testkit::sample::Sample;
 use serde_json::{Value, json};
 
-use crate::installation::ports;
+use crate::installation::{detection_with, ports};
 
 fn signs_in(minute: u32, operation: &str, application: Option<&str>) -> Value {
     let target = application
@@ -130,13 +130,7 @@ fn taken<'a>(
     then: impl FnOnce(&Sample, &App),
 ) -> Sample {
     let sample = Sample::empty();
-    let detection = Detection {
-        rules: Arc::new(RuleSet::default()),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(Arc::new(RuleSet::default()));
     let mut pipeline = Pipeline::open(ports(&sample), detection, [7; 32]).unwrap();
     let app = App::new(ports(&sample));
     for (source, record) in records {

@@ -6,7 +6,7 @@ use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::feed_health::SourceState;
 use deedtrail_app::intake::Delivery;
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_core::finding::Finding;
 use deedtrail_core::health::SourceHealth;
 use deedtrail_core::id::SourceName;
@@ -14,21 +14,15 @@ use deedtrail_core::port::Clock as _;
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{FindingFilter, Store as _};
 use deedtrail_core::time::Timestamp;
-use deedtrail_detect::{RuleSet, Settings};
+use deedtrail_detect::RuleSet;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{detection_with, ports};
 
 const DAYS: i64 = 10;
 
 fn open(sample: &Sample) -> Pipeline {
-    let detection = Detection {
-        rules: Arc::new(RuleSet::default()),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(Arc::new(RuleSet::default()));
     Pipeline::open(ports(sample), detection, [7; 32]).unwrap()
 }
 

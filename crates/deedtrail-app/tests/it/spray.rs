@@ -1,17 +1,14 @@
 //! A spray of invented user names finds its target, and makes nobody up.
 
-use std::sync::Arc;
-
-use deedtrail_app::pipeline::{Detection, Pipeline};
+use deedtrail_app::pipeline::Pipeline;
 use deedtrail_core::id::{AliasUid, SourceName, TenantId};
 use deedtrail_core::port::archive::{Archive as _, EventFilter};
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry, Part, PartClass};
 use deedtrail_core::port::store::{FindingFilter, IdentityFilter, Store as _};
 use deedtrail_core::time::Timestamp;
-use deedtrail_detect::Settings;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::ports;
+use crate::installation::{detection_with, ports};
 use crate::rules::built_in;
 
 /// 2026-11-18T12:00:00Z.
@@ -47,13 +44,7 @@ fn sign_in(second: i64, who: (&str, &str), worked: bool, from: &str) -> NewEntry
 
 fn run(sample: &Sample, entries: Vec<NewEntry>) {
     sample.log.append(entries).unwrap();
-    let detection = Detection {
-        rules: built_in(),
-        settings: Settings::default(),
-        targets: Arc::default(),
-        book: Arc::default(),
-        sequences: deedtrail_charter::Library::shipped(),
-    };
+    let detection = detection_with(built_in());
     let mut pipeline = Pipeline::open(ports(sample), detection, [7; 32]).unwrap();
     while pipeline.step().unwrap() {}
     pipeline.close().unwrap();

@@ -232,6 +232,11 @@ fn positions(page: &mut Page, figures: &Figures) {
             "1 when the evidence log is damaged.",
             u64::from(figures.damage.is_some()),
         ),
+        (
+            "deedtrail_log_passed_over_entries",
+            "Entries that were damaged when they were derived; what rests on them is missing until a rebuild.",
+            figures.passed_over,
+        ),
     ];
     for (name, help, value) in rows {
         page.single(name, "gauge", help, value);

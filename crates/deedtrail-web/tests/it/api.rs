@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use deedtrail_core::limits::NOTE_CHARACTERS_MAX;
 use deedtrail_core::port::log::EvidenceLog as _;
+use deedtrail_core::port::store::Store as _;
 use deedtrail_testkit::sample::Sample;
 use serde_json::Value;
 
@@ -270,6 +271,20 @@ async fn an_unchanged_answer_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_is_missing_since_it_was_damaged_is_told() {
+    let sample = Sample::story();
+    let ranges = r#"[{"first":3,"last":4},{"first":9,"last":9}]"#;
+    sample.store.put_setting("passed_over", ranges).unwrap();
+    let caller = Caller::new(sample);
+    let page = caller.get("/").await;
+    let says = "Entries that were damaged when they were derived: 3.";
+    assert!(page.text().contains(says), "{}", page.text());
+    let metrics = caller.get("/metrics").await;
+    let line = "deedtrail_log_passed_over_entries 3\n";
+    assert!(metrics.text().contains(line), "{}", metrics.text());
+}
+
+#[tokio::test]
 async fn metrics_count_what_came_in_and_what_is_open() {
     let caller = Caller::new(Sample::story());
     let answer = caller.get("/metrics").await;
@@ -286,6 +301,7 @@ async fn metrics_count_what_came_in_and_what_is_open() {
         "deedtrail_source_quarantined{source=\"github.audit\"} 2",
         "deedtrail_lag_entries 0",
         "deedtrail_log_damaged 0",
+        "deedtrail_log_passed_over_entries 0",
     ] {
         assert!(
             text.lines().any(|found| found == line),

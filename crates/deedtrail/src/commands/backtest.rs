@@ -16,9 +16,9 @@ use deedtrail_detect::RuleSet;
 use super::timeline::in_order;
 use super::{Context, Ended};
 use crate::args::{Backtest as Wanted, Range};
-use crate::instance::event_key;
+use crate::event_key;
 use crate::output::Console;
-use crate::rules::{self, Loaded};
+use crate::rules;
 use crate::targets;
 
 /// Rules that are named before the log is read; more are counted.
@@ -29,7 +29,7 @@ pub(super) fn run(context: &mut Context<'_>, wanted: &Wanted) -> anyhow::Result<
         Some(own) => {
             let path = context.path(own);
             let config = &context.instance.config;
-            of_path(&path, config.rules.as_deref())?
+            of_path(&path, config.rules.as_deref(), context.console)?
         }
         None => in_force(context, wanted.rule.as_deref())?,
     };
@@ -71,7 +71,7 @@ pub(super) fn detection(
         sequences: app.sequences(),
         book: Arc::clone(&app.book),
     };
-    let key = event_key(&config.data)?;
+    let key = event_key::read(&config.data)?;
     Ok((detection, key))
 }
 
@@ -116,10 +116,18 @@ pub(super) fn in_force(
 }
 
 /// The rules of a file or folder alone, before they are enabled; a mistake among them is an error.
-fn of_path(path: &Path, in_force: Option<&Path>) -> anyhow::Result<(Arc<RuleSet>, BTreeSet<Text>)> {
-    let Loaded { rules, problems } = rules::load_only(path, in_force)?;
-    let wrong: Vec<String> = problems.iter().map(ToString::to_string).collect();
+fn of_path(
+    path: &Path,
+    in_force: Option<&Path>,
+    console: &mut Console,
+) -> anyhow::Result<(Arc<RuleSet>, BTreeSet<Text>)> {
+    let loaded = rules::load_only(path, in_force)?;
+    let wrong = loaded.left_out();
     anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for doubt in loaded.doubts() {
+        console.say(doubt)?;
+    }
+    let rules = loaded.rules;
     let names: BTreeSet<Text> = rules.findings().map(|rule| rule.name.clone()).collect();
     anyhow::ensure!(
         !names.is_empty(),

@@ -1,6 +1,5 @@
 //! `config`: check, show, schema.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -156,7 +155,7 @@ fn of_what_is_named(config: &Config) -> Vec<Mistake> {
     }
     match rules::load(config.rules.as_deref()) {
         Ok(loaded) => {
-            let check = |sources: &Vec<_>| loaded.rules.check_sources(sources, &BTreeMap::new());
+            let check = |sources: &Vec<_>| loaded.check_sources(sources);
             let without_source = sources.as_ref().map(check).unwrap_or_default();
             let problems = loaded.problems.iter().chain(&without_source);
             mistakes.extend(problems.map(|problem| (problem.severity, problem.to_string())));

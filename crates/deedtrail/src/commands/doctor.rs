@@ -5,6 +5,7 @@ mod intake;
 use std::time::Duration;
 
 use deedtrail_app::App;
+use deedtrail_app::pipeline::PassedOver;
 use deedtrail_core::port::log::EvidenceLog as _;
 use serde::Serialize;
 
@@ -18,6 +19,12 @@ const FREE_BYTES_MIN: u64 = 1 << 30;
 
 /// Time in which the archive's files are read back.
 const ARCHIVE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Ranges of entries of which each is named.
+const RANGES_SHOWN_MAX: usize = 5;
+
+/// Said of an archive that the start made anew or filled.
+const LACKED_EVENTS: &str = "it was gone or lacked events when it was opened";
 
 /// One check: what was looked at, whether it is well, and what to do if not.
 #[derive(Debug, Serialize)]
@@ -39,10 +46,11 @@ impl Check {
 
 pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let mut checks = vec![log(context), clock(context), disk(context)?, keys(context)?];
-    checks.extend([archive(context), control(context)?]);
+    checks.extend([archive(context), control(context)]);
     checks.extend(witnesses(context));
     checks.extend(timestamps(context));
     checks.push(processing(context)?);
+    checks.extend(passed_over(context.app())?);
     checks.push(retention(context)?);
     checks.push(rules(context.app()));
     checks.push(sequences(context.app()));
@@ -104,17 +112,32 @@ fn archive(context: &Context<'_>) -> Check {
             format!("{number} damaged: {first}; `deedtrail rebuild` makes the archive anew"),
         );
     }
+    let position = context.app().processing.position();
+    let refills = context.app().processing.refills();
+    if let Some(through) = refills.filter(|through| position < *through) {
+        let detail = format!(
+            "{LACKED_EVENTS}: they are derived again from the log, which has come to entry {position} of \
+             {through}"
+        );
+        return Check::new("archive", false, detail);
+    }
+    let refilled = refills.map_or_else(String::new, |_| {
+        format!("; {LACKED_EVENTS}: they were derived again from the log")
+    });
     let detail = format!(
-        "{} of {} files were read back and are what was written, {} have no check sums",
+        "{} of {} files were read back and are what was written, {} have no check sums{refilled}",
         found.compared, found.files, found.without_sums
     );
     Check::new("archive", true, detail)
 }
 
 /// What `SQLite` finds in the control plane.
-fn control(context: &Context<'_>) -> anyhow::Result<Check> {
-    let found = context.instance.store.check()?;
-    Ok(match found.first() {
+fn control(context: &Context<'_>) -> Check {
+    let found = match context.instance.store.check() {
+        Ok(found) => found,
+        Err(error) => return Check::new("control plane", false, error.to_string()),
+    };
+    match found.first() {
         Some(first) => {
             let first = first.replace('\n', " ");
             let detail = format!(
@@ -128,7 +151,7 @@ fn control(context: &Context<'_>) -> anyhow::Result<Check> {
             true,
             "the structure of control.db is sound",
         ),
-    })
+    }
 }
 
 /// Who vouches for the log, where somebody is asked.
@@ -245,6 +268,44 @@ fn processing(context: &Context<'_>) -> anyhow::Result<Check> {
         }
         None => Check::new("processing", true, detail),
     })
+}
+
+/// Entries that were damaged when everything else was derived, if there are any: what rests on them is
+/// missing, also once they are whole.
+fn passed_over(app: &App) -> anyhow::Result<Vec<Check>> {
+    let (still, whole): (Vec<_>, Vec<_>) = app
+        .passed_over()?
+        .into_iter()
+        .partition(|one| one.damage.is_some());
+    let mut checks = Vec::new();
+    if !whole.is_empty() {
+        let then = "Whole now: run `deedtrail rebuild`";
+        checks.push(Check::new("passed over", false, passed(&whole, then)));
+    }
+    if let Some(damage) = still.iter().find_map(|one| one.damage.as_deref()) {
+        let then = format!("Still so: {damage}, then run `deedtrail rebuild`");
+        checks.push(Check::new("passed over", false, passed(&still, &then)));
+    }
+    Ok(checks)
+}
+
+fn passed(some: &[PassedOver], then: &str) -> String {
+    let number: u64 = some.iter().map(|one| one.range.entries()).sum();
+    let shown = some.iter().take(RANGES_SHOWN_MAX);
+    let shown = shown.map(|one| format!("{}..={}", one.range.first, one.range.last));
+    let mut shown: Vec<String> = shown.collect();
+    if some.len() > RANGES_SHOWN_MAX {
+        shown.push("…".to_owned());
+    }
+    let shown = shown.join(", ");
+    let (entries, were) = match number {
+        1 => ("entry", "was"),
+        _ => ("entries", "were"),
+    };
+    format!(
+        "{number} {entries} of the log ({shown}) {were} damaged when identities, findings and events \
+         were derived: what rests on that is missing. {then}"
+    )
 }
 
 /// How long events stay in the archive, and what left it last.

@@ -337,7 +337,7 @@ pub(super) fn adopt(
     let mut suffix = [0_u8; 8];
     deedtrail_core::port::Entropy::fill(&entropy, &mut suffix);
     let suffix = hex::encode(suffix);
-    let origin = format!("deedtrail/{suffix}");
+    let origin = format!("deedtrail.invalid/{suffix}");
     let around = (
         Arc::new(RealDisk) as _,
         Arc::new(SystemClock) as _,

@@ -38,12 +38,11 @@ use clap::Parser as _;
 use deedtrail_app::App;
 use deedtrail_app::access::Principal;
 use deedtrail_app::timeline::IdentityFile;
-use deedtrail_archive::OpenError;
 
 use crate::args::{Args, Command, EvidenceCommand, RuleCommand, SourceCommand};
 use crate::config::Config;
 use crate::instance::{Instance, ensure_installed, is_installed, making};
-use crate::output::Console;
+use crate::output::{Console, counted};
 use crate::socket::{self, Request};
 
 /// What a command on a data folder works with.
@@ -195,15 +194,45 @@ fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Resul
         return Ok(code);
     }
     let instance = match Instance::open(config) {
-        Err(error) if matches!(args.command, Command::Rebuild) && error.is::<OpenError>() => {
-            rebuild::set_archive_aside(config, &error, console)?;
+        Err(error) if matches!(args.command, Command::Rebuild) => {
+            rebuild::make_openable(config, error, console)?;
             Instance::open(config)?
         }
         opened => opened?,
     };
+    say_rule_mistakes(&args.command, &instance, console)?;
     let result = on_instance(&args.command, &instance, &folder, console);
     instance.close()?;
     Ok(exit_code(result?))
+}
+
+/// Mistakes in rules and unsafe sequences: all of them to who works on rules, else that there are some.
+fn say_rule_mistakes(
+    command: &Command,
+    instance: &Instance,
+    console: &mut Console,
+) -> anyhow::Result<()> {
+    // These tell of them by themselves.
+    if matches!(
+        command,
+        Command::Doctor | Command::Rule(RuleCommand::Reload)
+    ) {
+        return Ok(());
+    }
+    if matches!(command, Command::Rule(_)) {
+        instance.log_rule_mistakes();
+        return Ok(());
+    }
+    let in_force = instance.app.in_force();
+    let left_out = in_force.rules_left_out.len() + in_force.sequences_left_out.len();
+    if left_out > 0 {
+        let mistakes = counted(left_out, "mistake");
+        console.say(format_args!(
+            "{mistakes} in rules and unsafe sequences of your own, which are left out; \
+             `deedtrail config check` lists them"
+        ))?;
+    }
+    Ok(())
 }
 
 fn rule_on_data(context: &mut Context<'_>, command: &RuleCommand) -> anyhow::Result<Ended> {

@@ -1,12 +1,19 @@
 //! `rebuild` and `replay`: derive again from the log.
 
+use deedtrail_app::pipeline::REBUILDING;
+use deedtrail_archive::OpenError;
 use deedtrail_core::id::SourceName;
+use deedtrail_core::port::Clock as _;
+use deedtrail_core::port::store::Store as _;
+use deedtrail_store::SqliteStore;
 
 use super::{Context, Ended};
 use crate::args::Replay;
 use crate::config::Config;
-use crate::instance::archive_folder;
+use crate::event_key::{self, OtherKey};
+use crate::instance::{STORE_FILE, archive_folder};
 use crate::output::Console;
+use crate::system::SystemClock;
 
 pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let entries = context.app().ports.log.end();
@@ -23,15 +30,36 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     let damaged = context.app().processing.damaged();
     if damaged > 0 {
         context.console.say(format_args!(
-            "{damaged} of them are damaged and left out: `deedtrail evidence check` says where"
+            "{damaged} of them are damaged and left out: `deedtrail evidence check` says where. Restore \
+             their segments from a backup, then run `deedtrail rebuild` again"
         ))?;
         return Ok(Ended::Found);
     }
     Ok(Ended::Done)
 }
 
+/// Takes out of the way what keeps a data folder from being opened, where a rebuild makes it anew; else
+/// it is the error it was.
+pub(super) fn make_openable(
+    config: &Config,
+    error: anyhow::Error,
+    console: &mut Console,
+) -> anyhow::Result<()> {
+    if error.is::<OpenError>() {
+        return set_archive_aside(config, &error, console);
+    }
+    if error.is::<OtherKey>() {
+        let store = SqliteStore::open(&config.data.join(STORE_FILE))?;
+        // Should this end half-way, the next start derives everything with the key that is there.
+        store.put_setting(REBUILDING, &SystemClock.now().to_string())?;
+        event_key::forget(&store)?;
+        return Ok(console.say("there is another key of event ids: all events get other ids")?);
+    }
+    Err(error)
+}
+
 /// Moves an archive that cannot be opened out of the way, so that another is made.
-pub(super) fn set_archive_aside(
+fn set_archive_aside(
     config: &Config,
     error: &anyhow::Error,
     console: &mut Console,

@@ -291,11 +291,15 @@ fn a_misspelt_field_of_a_rule_is_told_once() {
         folder.write(&format!("r/{name}"), text);
     }
     let path = folder.path("r");
-    let talk = refused(&folder, &["rule", "test", path.to_str().unwrap()], 1);
+    let output = folder.run(&["rule", "test", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let talk = String::from_utf8(output.stdout).unwrap();
     assert!(
         talk.contains("`actoin`; did you mean `action`?\n"),
         "{talk}"
     );
+    assert_eq!(talk.matches("actoin").count(), 1, "{talk}");
+    assert!(!talk.contains("fires.ndjson"), "{talk}");
 }
 
 #[test]

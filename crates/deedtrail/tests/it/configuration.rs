@@ -60,7 +60,7 @@ fn every_mistake_of_what_the_file_names_is_told_with_its_place() {
         "rules/misspelt.yml:7: no field is called `actoin`; did you mean `action`?",
         "rules/open.yaml:1: ",
         "rules/large.yml:1: the file is over 1048576 bytes",
-        "warning: own/nobody:1: no source serves this rule's log source",
+        "rules/own/nobody.yml:3: no source serves the log source product nobody; `deedtrail source list`",
     ] {
         assert!(text.contains(says), "{says}: {text}");
     }

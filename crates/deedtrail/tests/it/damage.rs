@@ -27,10 +27,14 @@ fn refused(folder: &Folder, arguments: &[&str]) -> String {
     says
 }
 
+/// Flips a bit in place, beside whoever else writes to the file.
 fn flip(path: &PathBuf, at: usize) {
-    let mut bytes = std::fs::read(path).unwrap();
-    bytes[at] ^= 1;
-    std::fs::write(path, bytes).unwrap();
+    use std::os::unix::fs::FileExt as _;
+    let mut options = std::fs::File::options();
+    let file = options.read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at as u64).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at as u64).unwrap();
 }
 
 #[test]
@@ -73,6 +77,115 @@ fn a_control_plane_that_changed_while_closed_is_refused_and_that_of_a_backup_tak
     assert_eq!(folder.ok(&COUNT), events);
 }
 
+/// The only segment of the log, and where its last frame ends.
+fn segment(folder: &Folder) -> (PathBuf, usize) {
+    let all = std::fs::read_dir(folder.path("data/log/segments")).unwrap();
+    let mut all = all.map(|entry| entry.unwrap().path());
+    let segment = all.find(|path| path.extension().is_some_and(|it| it == "segment"));
+    let segment = segment.unwrap();
+    let bytes = std::fs::read(&segment).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    (segment, used.next_multiple_of(64))
+}
+
+/// What `doctor` prints, whatever it finds.
+fn doctor(folder: &Folder) -> String {
+    String::from_utf8(folder.run(&["doctor"]).stdout).unwrap()
+}
+
+#[test]
+fn a_segment_that_is_whole_again_asks_for_a_rebuild_where_it_was_left_out() {
+    let folder = Folder::new();
+    folder.ok(&["finding", "list"]);
+    let (segment, before) = segment(&folder);
+    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()]);
+    let (events, findings) = (folder.ok(&COUNT), folder.ok(&["finding", "list"]));
+    let whole = std::fs::read(&segment).unwrap();
+    // Within the batch of the record.
+    flip(&segment, before + 200);
+    refused(&folder, &["rebuild"]);
+    let says = doctor(&folder);
+    assert!(
+        says.contains("Still so: entries") && says.contains("restore this segment"),
+        "{says}"
+    );
+    std::fs::write(&segment, &whole).unwrap();
+    assert_ne!(folder.ok(&COUNT), events, "nothing of it is derived yet");
+    let says = doctor(&folder);
+    assert!(
+        says.contains("Whole now: run `deedtrail rebuild`"),
+        "{says}"
+    );
+    folder.ok(&["rebuild"]);
+    assert_eq!(folder.ok(&COUNT), events);
+    assert_eq!(folder.ok(&["finding", "list"]), findings);
+    let says = doctor(&folder);
+    assert!(!says.contains("passed over"), "{says}");
+}
+
+#[test]
+fn an_archive_that_is_gone_is_told_and_made_anew() {
+    let folder = filled();
+    let before = folder.ok(&COUNT);
+    std::fs::remove_dir_all(folder.path("data/archive")).unwrap();
+    let says = doctor(&folder);
+    assert!(says.contains("it was gone or lacked events"), "{says}");
+    assert_eq!(folder.ok(&COUNT), before);
+    let says = doctor(&folder);
+    assert!(!says.contains("it was gone"), "{says}");
+}
+
+#[test]
+fn check_sums_that_are_gone_are_told() {
+    let folder = filled();
+    let sums = folder.path("data/archive/events-000001/_sums");
+    std::fs::remove_dir_all(&sums).unwrap();
+    let says = doctor(&folder);
+    assert!(
+        says.contains("_sums") && says.contains("it is gone"),
+        "{says}"
+    );
+    folder.ok(&["rebuild"]);
+    let says = doctor(&folder);
+    assert!(!says.contains("_sums"), "{says}");
+}
+
+#[test]
+fn a_control_plane_that_is_malformed_says_what_to_do() {
+    let folder = filled();
+    let control = folder.path("data/control.db");
+    std::fs::remove_file(folder.path("data/control.db.seal")).unwrap();
+    std::fs::write(&control, vec![0x5a; 9_000]).unwrap();
+    let says = refused(&folder, &["finding", "list"]);
+    assert!(
+        says.contains("it is damaged") && says.contains("newest backup"),
+        "{says}"
+    );
+}
+
+#[test]
+fn a_running_server_takes_nothing_in_while_its_log_is_known_to_be_damaged() {
+    let folder = Folder::new();
+    folder.ok(&["finding", "list"]);
+    let (segment, before) = segment(&folder);
+    let record = |id: &str| folder.write("a.ndjson", cloudtrail(id, "CreateAccessKey"));
+    let ingest = |id: &str| {
+        let record = record(id);
+        folder.run(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()])
+    };
+    assert!(ingest("e-1").status.success());
+    let _server = folder.serve();
+    flip(&segment, before + 200);
+    assert!(!folder.run(&["evidence", "check"]).status.success());
+    let says = String::from_utf8(ingest("e-2").stderr).unwrap();
+    assert!(says.contains("the log is read-only: entries"), "{says}");
+    flip(&segment, before + 200);
+    assert!(!ingest("e-2").status.success(), "nobody looked yet");
+    folder.ok(&["evidence", "check"]);
+    assert!(ingest("e-2").status.success());
+}
+
 #[test]
 fn no_other_key_of_event_ids_is_made_for_a_log_with_entries() {
     let folder = filled();
@@ -86,4 +199,27 @@ fn no_other_key_of_event_ids_is_made_for_a_log_with_entries() {
     );
     std::fs::write(&key, kept).unwrap();
     folder.ok(&["finding", "list"]);
+}
+
+#[test]
+fn another_key_of_event_ids_is_told_and_taken_by_a_rebuild_only() {
+    let folder = filled();
+    let before = folder.ok(&COUNT);
+    let key = folder.path("data/keys/event-id.key");
+    let kept = std::fs::read(&key).unwrap();
+    flip(&key, 5);
+    let says = refused(&folder, &["finding", "list"]);
+    assert!(
+        says.contains("event-id.key") && says.contains("backup") && says.contains("rebuild"),
+        "{says}"
+    );
+    std::fs::write(&key, kept).unwrap();
+    assert_eq!(folder.ok(&COUNT), before);
+    folder.ok(&["rebuild"]);
+    assert_eq!(folder.ok(&COUNT), before, "the key is the same");
+
+    flip(&key, 5);
+    folder.ok(&["rebuild"]);
+    let after = folder.ok(&COUNT);
+    assert!(after != before && after.contains("3,"), "{after}");
 }

@@ -342,7 +342,7 @@ fn what_is_said_to_a_file_has_no_colours() {
         "data/deedtrail.toml",
         format!("rules = '{}'\n", rules.display()),
     );
-    let said = talk(&folder.run(&["-v", "doctor"]));
+    let said = talk(&folder.run(&["-v", "rule", "exceptions"]));
     assert!(
         said.contains("open.yml") && !said.contains('\u{1b}'),
         "{said:?}"

@@ -1,0 +1,110 @@
+//! What was derived over damaged entries is known to be incomplete until it is derived anew.
+
+use std::ops::RangeInclusive;
+
+use deedtrail_app::pipeline::{DamagedRange, PassedOver, Pipeline};
+use deedtrail_app::{App, Ports};
+use deedtrail_core::port::archive::Archive as _;
+use deedtrail_core::port::store::Store as _;
+use deedtrail_testkit::sample::Sample;
+
+use crate::installation::{delete_object, detection_with, ports};
+use crate::odd_log::OddLog;
+use crate::rules::built_in;
+
+/// Six entries, of which some cannot be read at first.
+struct Folder(Sample);
+
+impl Folder {
+    fn new() -> Self {
+        let sample = Sample::empty();
+        let app = App::new(ports(&sample));
+        for minute in 0..6 {
+            delete_object(&app, "ana", "bucket", minute);
+        }
+        Self(sample)
+    }
+
+    fn ports(&self, damaged: Option<RangeInclusive<u64>>) -> Ports {
+        let ports = ports(&self.0);
+        match damaged {
+            Some(damaged) => Ports {
+                log: OddLog::damaged(&self.0.log, damaged),
+                ..ports
+            },
+            None => ports,
+        }
+    }
+
+    /// A start that derives what is there and ends in order.
+    fn derive(&self, damaged: Option<RangeInclusive<u64>>) -> Pipeline {
+        let mut pipeline = self.killed(damaged);
+        pipeline.rest().unwrap();
+        pipeline.close().unwrap();
+        pipeline
+    }
+
+    /// One that is killed at the end of the log.
+    fn killed(&self, damaged: Option<RangeInclusive<u64>>) -> Pipeline {
+        let detection = detection_with(built_in());
+        let mut pipeline = Pipeline::open(self.ports(damaged), detection, [7; 32]).unwrap();
+        while pipeline.step().unwrap() {}
+        pipeline
+    }
+
+    fn told(&self, damaged: Option<RangeInclusive<u64>>) -> Vec<PassedOver> {
+        App::new(self.ports(damaged)).passed_over().unwrap()
+    }
+
+    fn events(&self) -> u64 {
+        let figures = self.0.archive.figures();
+        figures.rows + figures.hot_rows
+    }
+}
+
+#[test]
+fn entries_that_were_damaged_are_told_until_a_rebuild() {
+    let folder = Folder::new();
+    folder.derive(Some(1..=2));
+    assert_eq!(folder.events(), 4);
+    let still = folder.told(Some(1..=2));
+    let range = DamagedRange { first: 1, last: 2 };
+    assert_eq!(still.len(), 1);
+    assert_eq!(still[0].range, range);
+    let says = still[0].damage.as_deref().unwrap();
+    assert!(says.contains("entries 1..=2 are damaged"), "{says}");
+
+    // Whole again, and started again: nothing of it comes back by itself.
+    let mut pipeline = folder.derive(None);
+    assert_eq!(folder.events(), 4);
+    let damage = None;
+    assert_eq!(folder.told(None), [PassedOver { range, damage }]);
+    let figures = || App::new(folder.ports(None)).figures().unwrap();
+    assert_eq!(figures().passed_over, 2);
+    assert!(pipeline.rebuild(&mut |_| true).unwrap());
+    assert_eq!(folder.events(), 6);
+    assert_eq!(folder.told(None), []);
+    assert_eq!(figures().passed_over, 0);
+}
+
+#[test]
+fn a_rebuild_over_damage_tells_of_it() {
+    let folder = Folder::new();
+    folder.derive(None);
+    assert_eq!(folder.told(None), []);
+    let mut pipeline = folder.derive(Some(3..=3));
+    assert_eq!(folder.told(Some(3..=3)), [], "it was derived while whole");
+    assert!(pipeline.rebuild(&mut |_| true).unwrap());
+    assert_eq!(folder.told(None).len(), 1);
+}
+
+#[test]
+fn what_the_next_start_derives_all_the_same_is_told_no_more() {
+    let folder = Folder::new();
+    drop(folder.killed(Some(4..=5)));
+    assert_eq!(folder.told(None).len(), 1);
+    assert_eq!(folder.0.store.processed().unwrap(), 4);
+    folder.derive(None);
+    assert_eq!(folder.events(), 6);
+    assert_eq!(folder.told(None), []);
+}
