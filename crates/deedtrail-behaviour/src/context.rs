@@ -14,6 +14,7 @@ use deedtrail_core::id::{IdentityId, SessionUid};
 use serde::{Deserialize, Serialize};
 
 use crate::assessment::{TermKind, Terms};
+use crate::kept::{Keep, Kept};
 use crate::limits::{GROUPS_MAX, IDENTITIES_MAX, OPEN_SESSIONS_MAX, SESSION_PLACES_MAX};
 use crate::part::{Lesson, Part};
 use crate::step::Step;
@@ -41,10 +42,12 @@ struct Shown {
 /// Circumstances of every identity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Context {
-    identities: BTreeMap<IdentityId, Habits>,
+    identities: Kept<IdentityId, Habits>,
     groups: BTreeMap<Text, Habits>,
     open: BTreeMap<SessionUid, Shown>,
 }
+
+impl Keep for Habits {}
 
 impl Part for Context {
     fn score(&mut self, step: &Step<'_>, terms: &mut Terms) {
@@ -52,7 +55,8 @@ impl Part for Context {
         let identity = step.subject.identity;
         let group = step.subject.peer_group;
         if self.identities.len() < IDENTITIES_MAX || self.identities.contains_key(&identity) {
-            self.identities.entry(identity).or_default();
+            self.identities
+                .get_or_insert_with(identity, Habits::default);
         }
         if let Some(habits) = self.identities.get_mut(&identity) {
             let peers = self.groups.get(group);
@@ -105,6 +109,10 @@ impl Part for Context {
         }
     }
 
+    fn pack_quiet(&mut self) {
+        self.identities.pack_quiet();
+    }
+
     fn forget(&mut self, identity: IdentityId) {
         self.identities.remove(&identity);
     }
@@ -113,7 +121,7 @@ impl Part for Context {
         let Some(other) = self.identities.remove(&merged) else {
             return;
         };
-        let habits = self.identities.entry(kept).or_default();
+        let habits = self.identities.get_or_insert_with(kept, Habits::default);
         habits.places.merge(&other.places);
         habits.hourly.merge(&other.hourly);
         habits.sudden.merge(&other.sudden);

@@ -7,7 +7,7 @@ mod room;
 mod state;
 mod stream;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use deedtrail_core::Text;
 use deedtrail_core::behaviour::{
@@ -22,6 +22,7 @@ use crate::budget::Allowance;
 use crate::calibration::Calibration;
 use crate::dictionary::Dictionary;
 use crate::forecast::Scored;
+use crate::kept::{Kept, Seen};
 use crate::limits::{GROUP_BYTES_MAX, GROUPS_MAX, SESSION_EVENTS_MAX};
 use crate::model::{Model, depth};
 use crate::part::Parts;
@@ -51,7 +52,7 @@ const TENANT_SESSIONS_MIN: u32 = 50;
 pub struct Behaviour {
     settings: Settings,
     dictionary: Dictionary,
-    identities: BTreeMap<IdentityId, Known>,
+    identities: Kept<IdentityId, Known>,
     groups: BTreeMap<Text, Group>,
     calibration: Calibration,
     allowance: Allowance,
@@ -64,6 +65,8 @@ pub struct Behaviour {
     ended: Vec<Assessment>,
     answerable: VecDeque<Answerable>,
     scored: Scored,
+    /// Whose drift may be another one since that was asked for.
+    drifting: BTreeSet<IdentityId>,
     parts: Parts,
 }
 
@@ -100,14 +103,11 @@ impl Behaviour {
             .sessions
             .entry(step.session)
             .or_insert_with(|| open(step, group));
-        let model = self
-            .identities
-            .get(&open.identity)
-            .map(|known| &known.model)?;
+        let known = self.identities.get(&open.identity)?;
         let peers = self.groups.get(&open.group).map(|group| &group.model);
         let contexts = Contexts::after(&open.symbols, depth(open.kind));
         let mut terms = Terms::of(step.event.event_uid);
-        let nats = model.nats(peers, &contexts, symbol);
+        let nats = known.model.nats(peers, &contexts, symbol);
         let sequence_nats = SEQUENCE_SHARE * nats;
         for part in self.parts.each() {
             part.score(step, &mut terms);
@@ -155,6 +155,11 @@ impl Behaviour {
         self.sessions.get(&session).map(|open| open.top.event)
     }
 
+    /// Whose drift may be another one since this was last called.
+    pub fn take_drifting(&mut self) -> BTreeSet<IdentityId> {
+        std::mem::take(&mut self.drifting)
+    }
+
     /// How an identity drifts; `None` while there is nothing to compare with.
     pub fn drift(&self, identity: IdentityId) -> Option<Drift> {
         let known = self.identities.get(&identity)?;
@@ -177,7 +182,7 @@ impl Behaviour {
             sessions_needed: LEARNED_SESSIONS_MIN,
             sequence: known.model.sessions() >= LEARNED_SESSIONS_MIN
                 || peer_sessions >= LEARNED_GROUP_SESSIONS_MIN,
-            threshold: self.stratum(known).sessions() >= TENANT_SESSIONS_MIN,
+            threshold: self.stratum(&known).sessions() >= TENANT_SESSIONS_MIN,
         }
     }
 
@@ -229,13 +234,17 @@ impl Behaviour {
     }
 
     /// What was learned of an identity.
-    pub fn model(&self, identity: IdentityId) -> Option<&Model> {
-        self.identities.get(&identity).map(|known| &known.model)
+    pub fn model(&self, identity: IdentityId) -> Option<Model> {
+        let known = self.identities.get(&identity)?;
+        Some(known.model.clone())
     }
 
     /// Bytes held for an identity.
     pub fn bytes(&self, identity: IdentityId) -> usize {
-        let known = self.identities.get(&identity).map_or(0, Known::bytes);
+        let known = self
+            .identities
+            .get(&identity)
+            .map_or(0, |known| known.bytes());
         known + self.parts.bytes(identity)
     }
 
@@ -274,7 +283,7 @@ impl Behaviour {
         let day = day_of(step.event.time_effective);
         let subject = &step.subject;
         let new = || Known::new(subject.kind, day);
-        let known = self.identities.entry(subject.identity).or_insert_with(new);
+        let known = self.identities.get_or_insert_with(subject.identity, new);
         known.last = known.last.max(step.event.time_effective);
         known.count(day, 1);
         known.kind = subject.kind;
@@ -292,7 +301,7 @@ impl Behaviour {
         if open.top.nats < self.settings.floor_nats || !self.readiness(open.identity).ready() {
             return None;
         }
-        let stratum = self.stratum(known);
+        let stratum = self.stratum(&known);
         let score_nats = -stratum.event.p(open.top.nats).ln();
         let p = stratum.session.p(score_nats);
         let open = self.sessions.get_mut(&session)?;
@@ -326,10 +335,10 @@ impl Behaviour {
     }
 
     /// What the session is judged by: its identity's model and its peers'.
-    pub(crate) fn models(&self, open: &Open) -> Option<(&Model, Option<&Model>)> {
+    pub(crate) fn models(&self, open: &Open) -> Option<(Seen<'_, Known>, Option<&Model>)> {
         let known = self.identities.get(&open.identity)?;
         let peers = self.groups.get(&open.group).map(|group| &group.model);
-        Some((&known.model, peers))
+        Some((known, peers))
     }
 
     pub(crate) fn dictionary(&self) -> &Dictionary {

@@ -5,10 +5,12 @@ use deedtrail_core::id::SessionUid;
 use crate::assessment::{Assessment, Expected, Moment, Term, TermKind};
 use crate::dictionary::Dictionary;
 use crate::engine::Behaviour;
+use crate::kept::Seen;
 use crate::model::{Model, depth};
 use crate::sequence::{Contexts, END};
 use crate::session::Open;
 use crate::shape::Difference;
+use crate::subject::Known;
 
 /// Most terms told.
 const TERMS_MAX: usize = 8;
@@ -20,7 +22,7 @@ const SEQUENCE_TOLD_NATS_MIN: f64 = 1.0;
 /// What explaining a session needs.
 struct View<'a> {
     dictionary: &'a Dictionary,
-    model: &'a Model,
+    known: Seen<'a, Known>,
     peers: Option<&'a Model>,
     open: &'a Open,
 }
@@ -56,10 +58,10 @@ impl Behaviour {
     }
 
     fn view<'a>(&'a self, open: &'a Open) -> Option<View<'a>> {
-        let (model, peers) = self.models(open)?;
+        let (known, peers) = self.models(open)?;
         Some(View {
             dictionary: self.dictionary(),
-            model,
+            known,
             peers,
             open,
         })
@@ -92,10 +94,11 @@ impl View<'_> {
             return None;
         }
         let (contexts, symbol) = self.place();
-        let p = self.model.probability(self.peers, &contexts, symbol);
-        let (length, context) = contexts.longest(&self.model.counts).unwrap_or((0, 0));
-        let seen = self.model.counts.count(context, symbol);
+        let p = self.known.model.probability(self.peers, &contexts, symbol);
+        let (length, context) = contexts.longest(&self.known.model.counts).unwrap_or((0, 0));
+        let seen = self.known.model.counts.count(context, symbol);
         let total = self
+            .known
             .model
             .counts
             .total(context)
@@ -132,7 +135,7 @@ impl View<'_> {
     }
 
     fn shape(&self) -> Vec<Term> {
-        let shape = self.model.shape_of(self.peers);
+        let shape = self.known.model.shape_of(self.peers);
         let sessions = shape.sessions();
         let differences = shape.differences(&self.open.symbols);
         let told = differences.iter().map(|difference| Term {
@@ -142,7 +145,7 @@ impl View<'_> {
             sentence: self.difference(difference, sessions),
         });
         let mut terms: Vec<_> = told.collect();
-        let cost = self.model.shape_cost(self.peers, &self.open.symbols);
+        let cost = self.known.model.shape_cost(self.peers, &self.open.symbols);
         if terms.is_empty() && cost.nats >= SEQUENCE_TOLD_NATS_MIN {
             let seen = cost.seen;
             terms.push(Term {
@@ -185,7 +188,7 @@ impl View<'_> {
 
     fn expected(&self) -> Vec<Expected> {
         let (contexts, _) = self.place();
-        let models = [Some(self.model), self.peers];
+        let models = [Some(&self.known.model), self.peers];
         let known = models.into_iter().flatten().find_map(|model| {
             let (_, context) = contexts.longest(&model.counts)?;
             Some((model, context))

@@ -31,6 +31,9 @@ pub(crate) trait Part {
     /// A month has passed: what is long ago counts half.
     fn age(&mut self, identity: IdentityId, day: u16);
 
+    /// Packs what is known of those who were quiet since this was last called.
+    fn pack_quiet(&mut self);
+
     /// The identity is forgotten.
     fn forget(&mut self, identity: IdentityId);
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::argument::{group_name, job, name};
 use crate::assessment::{TermKind, Terms};
+use crate::kept::Kept;
 use crate::limits::GROUPS_MAX;
 use crate::part::{Lesson, Part};
 use crate::sequence::{Contexts, probability};
@@ -43,7 +44,7 @@ enum Standing {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Scope {
     open: BTreeMap<SessionUid, Session>,
-    own: BTreeMap<IdentityId, Counts>,
+    own: Kept<IdentityId, Counts>,
     peers: BTreeMap<Text, Peers>,
 }
 
@@ -84,6 +85,7 @@ impl Part for Scope {
         if asked.is_none() && !(is_call || declared && mapped.meaningful) && !known {
             return;
         }
+        self.own.wake(&step.subject.identity);
         let new = || Session {
             identity: step.subject.identity,
             group: group_name(step.subject.peer_group),
@@ -110,7 +112,11 @@ impl Part for Scope {
         if lesson == Lesson::Forget {
             return;
         }
-        learn(self.own.entry(session.identity).or_default(), &session);
+        learn(
+            self.own
+                .get_or_insert_with(session.identity, Counts::default),
+            &session,
+        );
         let room = self.peers.len() < GROUPS_MAX || self.peers.contains_key(&session.group);
         if room && !session.group.is_empty() {
             let peers = self.peers.entry(session.group.clone()).or_default();
@@ -130,12 +136,18 @@ impl Part for Scope {
 
     fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
         if let Some(other) = self.own.remove(&merged) {
-            self.own.entry(kept).or_default().merge(&other);
+            self.own
+                .get_or_insert_with(kept, Counts::default)
+                .merge(&other);
         }
         let sessions = self.open.values_mut();
         for session in sessions.filter(|session| session.identity == merged) {
             session.identity = kept;
         }
+    }
+
+    fn pack_quiet(&mut self) {
+        self.own.pack_quiet();
     }
 
     fn forget(&mut self, identity: IdentityId) {
@@ -144,7 +156,7 @@ impl Part for Scope {
     }
 
     fn bytes(&self, identity: IdentityId) -> usize {
-        self.own.get(&identity).map_or(0, Counts::bytes)
+        self.own.get(&identity).map_or(0, |own| own.bytes())
     }
 }
 
@@ -153,6 +165,7 @@ impl Scope {
         let own = self.own.get(&session.identity);
         let peers = self.peers.get(&session.group).map(|peers| &peers.counts);
         let operation = named(&step.event.mapped.operation);
+        let own = own.as_deref();
         let standing = standing(step).map(|standing| {
             let nats = -rate(own, peers, standing).ln();
             (nats, standing)

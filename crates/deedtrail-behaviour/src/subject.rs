@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
 use crate::drift::Drifting;
+use crate::kept::Keep;
 use crate::limits::{MEMBERS_MAX, PATTERNS_MAX, PROBATION_MAX, TOLD_MAX};
 use crate::model::Model;
 
@@ -43,6 +44,12 @@ pub(crate) struct Known {
     told: Vec<(u64, u16)>,
     /// Day on which counts were last halved.
     halved: u16,
+}
+
+impl Keep for Known {
+    fn newest(&self) -> Option<Timestamp> {
+        Some(self.last)
+    }
 }
 
 impl Known {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::kept::Keep;
 use crate::limits::ENTRIES_MAX;
 
 /// Symbol of a context's own entry.
@@ -36,6 +37,8 @@ pub(crate) struct Counts {
     slots: Vec<Slot>,
     used: usize,
 }
+
+impl Keep for Counts {}
 
 impl Counts {
     /// What was seen in `context`; `None` when nothing was.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 
+use deedtrail_behaviour::kept::Kept;
 use deedtrail_charter::{Compiled, Library, Problem, Version};
 use deedtrail_core::event::{Event, Provenance, TimeQuality};
 use deedtrail_core::finding::FindingDraft;
@@ -31,12 +32,12 @@ use crate::source::Sources;
 use crate::{Observation, Settings};
 
 /// First bytes of a snapshot: format and version. A new version rebuilds by replay.
-const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.13\n";
+const SNAPSHOT_HEADER: &[u8] = b"deedtrail.detect.14\n";
 
 /// Everything that was learned; equal states give equal findings for equal input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct State {
-    profiles: BTreeMap<IdentityId, Profile>,
+    profiles: Kept<IdentityId, Profile>,
     credentials: BTreeMap<CredentialUid, CredentialProfile>,
     rotations: Rotations,
     correlations: CorrelationState,
@@ -193,10 +194,9 @@ impl Detector {
         let profile = if !known && event.mapped.is_failed_sign_in() {
             &mut passing
         } else {
-            make_room(&mut self.state.profiles, &subject, PROFILES_MAX, |p| {
-                p.last_seen
-            });
-            self.state.profiles.entry(subject).or_default()
+            self.state.profiles.make_room(&subject, PROFILES_MAX);
+            let profiles = &mut self.state.profiles;
+            profiles.get_or_insert_with(subject, Profile::default)
         };
         let credential = event.credential_uid.map(|uid| {
             make_room(&mut self.state.credentials, &uid, CREDENTIALS_MAX, |c| {
@@ -325,7 +325,7 @@ impl Detector {
         let told = self.state.behaviour.tick(self.state.now);
         let mut drafts = told.drifts;
         drafts.append(&mut self.departs(told.departed));
-        for profile in self.state.profiles.values_mut() {
+        for profile in self.state.profiles.awake_mut() {
             if !profile.pending_reads.is_empty() {
                 drafts.append(&mut settle_secret_reads(
                     profile,
@@ -348,6 +348,13 @@ impl Detector {
                 .expire(self.state.now, |key| rules.window_us(key));
         }
         drafts
+    }
+
+    /// Packs what is known of those who were quiet since this was last called. It changes nothing but
+    /// the room that takes.
+    pub fn pack_quiet(&mut self) {
+        self.state.profiles.pack_quiet();
+        self.state.behaviour.pack_quiet();
     }
 
     /// The state as bytes; equal states give equal bytes.
@@ -447,8 +454,9 @@ impl Detector {
     }
 
     /// What is known about an identity.
-    pub fn profile(&self, identity: IdentityId) -> Option<&Profile> {
-        self.state.profiles.get(&identity)
+    pub fn profile(&self, identity: IdentityId) -> Option<Profile> {
+        let profile = self.state.profiles.get(&identity)?;
+        Some(profile.clone())
     }
 }
 

@@ -23,7 +23,7 @@ use crate::rule_set;
 /// Name in the store.
 const NAME: &str = "pipeline";
 /// First bytes, with the version of the layout as the last; what follows is one frame of zstd.
-const HEADER: &[u8; 4] = b"DTP\x06";
+const HEADER: &[u8; 4] = b"DTP\x07";
 /// Level of compression: one that keeps up with the state's being written.
 const LEVEL: i32 = 1;
 /// Bytes gathered before they are compressed; the state is written in pieces of a few bytes.
@@ -85,8 +85,10 @@ impl State {
         }
     }
 
-    /// The state as it is now, which covers everything below `position`.
-    pub(super) fn snapshot(&self, position: Sequence) -> Result<Snapshot, PipelineError> {
+    /// The state as it is now, which covers everything below `position`. What was quiet since the last
+    /// one is packed.
+    pub(super) fn snapshot(&mut self, position: Sequence) -> Result<Snapshot, PipelineError> {
+        self.detector.rest();
         let bytes = self.write().map_err(PipelineError::State)?;
         Ok(Snapshot { position, bytes })
     }

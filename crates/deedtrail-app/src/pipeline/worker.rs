@@ -285,8 +285,7 @@ fn turns(
             }
             Ok(Request::Rebuild(done)) => {
                 let result = rebuild(pipeline, inbox, processing);
-                let told = result.as_ref().map_err(|e| WorkerError(e.to_string()));
-                answer(&done, told.map(|_| ()));
+                answer(&done, told(&result));
                 if !result? {
                     return Ok(());
                 }
@@ -303,7 +302,8 @@ fn turns(
     }
 }
 
-/// Rebuilds; false when it was told to stop before the end, which the next start makes good.
+/// Rebuilds; false when it was told to stop before the end, which the next start makes good. Who asks
+/// for a rebuild meanwhile is told how this one ended: it derives the same.
 fn rebuild(
     pipeline: &mut Pipeline,
     inbox: &Receiver<Request>,
@@ -311,20 +311,37 @@ fn rebuild(
 ) -> Result<bool, PipelineError> {
     processing.set_rebuilding(true);
     processing.set(0);
-    let done = pipeline.rebuild(&mut |position| {
+    let mut waiting = Vec::new();
+    let result = pipeline.rebuild(&mut |position| {
         processing.set(position);
         match inbox.try_recv() {
             Ok(Request::Stop) | Err(TryRecvError::Disconnected) => false,
             Ok(Request::Rebuild(done)) => {
-                answer(&done, Err(WorkerError("a rebuild is under way".into())));
+                waiting.push(done);
                 true
             }
             Err(TryRecvError::Empty) => true,
         }
-    })?;
-    processing.reach(pipeline);
-    processing.set_rebuilding(!done);
-    Ok(done)
+    });
+    if let Ok(done) = result {
+        processing.reach(pipeline);
+        processing.set_rebuilding(!done);
+    }
+    for asked in waiting {
+        answer(&asked, told(&result));
+    }
+    result
+}
+
+/// What whoever asked for a rebuild is told of it.
+fn told(result: &Result<bool, PipelineError>) -> Result<(), WorkerError> {
+    match result {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(WorkerError(
+            "it was told to end before the rebuild did".into(),
+        )),
+        Err(error) => Err(WorkerError(error.to_string())),
+    }
 }
 
 fn answer(done: &Sender<Result<(), WorkerError>>, result: Result<(), WorkerError>) {

@@ -28,6 +28,7 @@ mod pipeline;
 mod provenance;
 #[cfg(test)]
 mod quarantine;
+mod rebuild;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use deedtrail_core::id::IdentityId;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
+use crate::kept::Keep;
 use crate::limits::MEMBERS_MAX;
 use crate::sequence::{Contexts, probability, uniform};
 use crate::table::Counts;
@@ -55,6 +56,8 @@ pub(super) struct Lessons<'a> {
     /// Contexts and symbol of each value.
     pub(super) origins: &'a [(Contexts, u32)],
 }
+
+impl Keep for Memory {}
 
 impl Memory {
     pub(super) fn used(&self, key: u64) -> bool {

@@ -26,6 +26,7 @@ use self::memory::{Lessons, Memory, OWN, PEERS};
 use self::origin::{Origin, Sources, Value};
 use self::session::{Lesson as Counted, Session};
 use crate::assessment::{TermKind, Terms};
+use crate::kept::Kept;
 use crate::limits::GROUPS_MAX;
 use crate::part::{Lesson, Part};
 use crate::sequence::Contexts;
@@ -47,7 +48,7 @@ const DEPTH: usize = 3;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Arguments {
     open: BTreeMap<SessionUid, Session>,
-    own: BTreeMap<IdentityId, Memory>,
+    own: Kept<IdentityId, Memory>,
     peers: BTreeMap<Text, Memory>,
     /// Entities held for open sessions.
     held: usize,
@@ -69,6 +70,7 @@ impl Part for Arguments {
         if mentions.is_empty() && !self.open.contains_key(&step.session) {
             return;
         }
+        self.own.wake(&step.subject.identity);
         let new = || Session::new(step.subject.identity, step.subject.peer_group);
         let mut session = self.open.remove(&step.session).unwrap_or_else(new);
         self.held = self.held.saturating_sub(session.entities());
@@ -101,12 +103,18 @@ impl Part for Arguments {
 
     fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
         if let Some(other) = self.own.remove(&merged) {
-            self.own.entry(kept).or_default().merge(&other);
+            self.own
+                .get_or_insert_with(kept, Memory::default)
+                .merge(&other);
         }
         let sessions = self.open.values_mut();
         for session in sessions.filter(|session| session.identity == merged) {
             session.identity = kept;
         }
+    }
+
+    fn pack_quiet(&mut self) {
+        self.own.pack_quiet();
     }
 
     fn forget(&mut self, identity: IdentityId) {
@@ -120,7 +128,7 @@ impl Part for Arguments {
     }
 
     fn bytes(&self, identity: IdentityId) -> usize {
-        self.own.get(&identity).map_or(0, Memory::bytes)
+        self.own.get(&identity).map_or(0, |own| own.bytes())
     }
 }
 
@@ -207,14 +215,16 @@ impl Arguments {
         let contexts = contexts(place);
         let nothing = Memory::default();
         let sources = self.sources(session);
-        let own = sources.own.unwrap_or(&nothing);
+        let own = sources.own.as_deref().unwrap_or(&nothing);
         own.probability(&contexts, place.symbol, sources.peers)
     }
 
     /// 1 if the identity or its peers did this job before.
     fn job_known(&self, session: &Session) -> u32 {
         let sources = self.sources(session);
-        let mut memories = [sources.own, sources.peers].into_iter().flatten();
+        let mut memories = [sources.own.as_deref(), sources.peers]
+            .into_iter()
+            .flatten();
         let known = session
             .job
             .is_some_and(|job| memories.any(|memory| memory.heard(job)));
@@ -238,7 +248,9 @@ impl Arguments {
             },
             origins: &origins,
         };
-        let own = self.own.entry(session.identity).or_default();
+        let own = self
+            .own
+            .get_or_insert_with(session.identity, Memory::default);
         own.learn(&lessons, OWN);
         let room = self.peers.len() < GROUPS_MAX || self.peers.contains_key(&session.group);
         if room && !session.group.is_empty() {

@@ -7,6 +7,7 @@ use deedtrail_core::time::Timestamp;
 
 use super::memory::Memory;
 use super::session::Session;
+use crate::kept::Seen;
 
 /// Most words of one argument that are looked up; they are in the order of their hashes, so these
 /// are a sample.
@@ -110,17 +111,17 @@ pub(crate) fn name(text: &str) -> u32 {
 }
 
 /// What is asked about a value's origin.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Sources<'a> {
     pub(super) session: &'a Session,
-    pub(super) own: Option<&'a Memory>,
+    pub(super) own: Option<Seen<'a, Memory>>,
     pub(super) peers: Option<&'a Memory>,
 }
 
 impl Sources<'_> {
     fn origin(&self, entity: Entity) -> Origin {
         let key = entity.key();
-        let memories = || [self.own, self.peers].into_iter().flatten();
+        let memories = || [self.own.as_deref(), self.peers].into_iter().flatten();
         if self.session.in_request(key) {
             Origin::Request
         } else if memories().any(|memory| memory.used(key)) {

@@ -35,6 +35,7 @@ impl Behaviour {
     /// Ends a session and says how it compares. `None` when there is no such session.
     pub fn end(&mut self, session: SessionUid) -> Option<Assessment> {
         let mut open = self.sessions.remove(&session)?;
+        self.identities.wake(&open.identity);
         self.leave_stream(open.identity, session);
         self.open_events = self.open_events.saturating_sub(open.symbols.len());
         self.score_end(&mut open);
@@ -114,7 +115,7 @@ impl Behaviour {
         let known = self.identities.get(&open.identity)?;
         let peers = self.groups.get(&open.group).map(|group| &group.model);
         let Cost { nats, seen } = known.model.shape_cost(peers, &open.symbols);
-        let stratum = self.stratum(known);
+        let stratum = self.stratum(&known);
         let scores = Scores {
             shape: nats,
             event: open.top.nats,
@@ -210,6 +211,7 @@ impl Behaviour {
         };
         if self.settings.learning != Learning::Paused {
             known.drift.count(&open.symbols, day / 7);
+            self.drifting.insert(open.identity);
         }
         if known.age(day) {
             for part in self.parts.each() {

@@ -86,6 +86,7 @@ impl Behaviour {
         }
         if disposition == Some(Disposition::Drift) {
             known.drift.accept();
+            self.drifting.insert(answered.identity);
         }
         if learned != answered.learned {
             let group = self

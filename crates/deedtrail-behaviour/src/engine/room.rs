@@ -42,11 +42,9 @@ impl Behaviour {
 
     #[cold]
     fn forget_quietest(&mut self) {
-        let entry = |(identity, known): (&_, &crate::subject::Known)| (known.last, *identity);
-        let mut quiet: Vec<_> = self.identities.iter().map(entry).collect();
-        quiet.sort_unstable();
+        let mut quiet = self.identities.quietest();
         quiet.truncate(quiet.len().div_ceil(GOES));
-        for (_, identity) in &quiet {
+        for identity in &quiet {
             self.identities.remove(identity);
             for part in self.parts.each() {
                 part.forget(*identity);

@@ -5,7 +5,7 @@ use deedtrail_core::id::IdentityId;
 use crate::engine::Behaviour;
 
 /// First bytes of a snapshot: format and version.
-const HEADER: &[u8] = b"deedtrail.behaviour.3\n";
+const HEADER: &[u8] = b"deedtrail.behaviour.4\n";
 
 /// Why a snapshot cannot be used; learn again by replaying the log.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,14 @@ impl Behaviour {
         postcard::from_bytes(body).map_err(|error| RestoreError::Damaged(error.to_string()))
     }
 
+    /// Packs what is known of those who were quiet since this was last called.
+    pub fn pack_quiet(&mut self) {
+        self.identities.pack_quiet();
+        for part in self.parts.each() {
+            part.pack_quiet();
+        }
+    }
+
     /// Adds what was learned of `merged` to `kept`, because both are one identity.
     pub fn merge(&mut self, kept: IdentityId, merged: IdentityId) {
         if kept == merged {
@@ -45,11 +53,11 @@ impl Behaviour {
         let Some(other) = self.identities.remove(&merged) else {
             return;
         };
+        self.drifting.remove(&merged);
+        self.drifting.insert(kept);
         match self.identities.get_mut(&kept) {
             Some(known) => known.merge(&other),
-            None => {
-                self.identities.insert(kept, other);
-            }
+            None => self.identities.insert(kept, other),
         }
         for open in self
             .sessions

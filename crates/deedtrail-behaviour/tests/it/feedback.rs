@@ -45,14 +45,14 @@ fn taking_an_answer_back_restores_what_was_learned() {
     for said in [Disposition::Benign, Disposition::Misuse, Disposition::Drift] {
         let mut told = trained();
         let alert = told.session(1, &NEW);
-        let before = told.engine.model(identity(1)).cloned();
+        let before = told.engine.model(identity(1));
         assert!(told.engine.feedback(alert.session, Some(said)));
         assert!(
             told.engine.feedback(alert.session, Some(said)),
             "saying it twice is allowed"
         );
         assert!(told.engine.feedback(alert.session, None));
-        assert_eq!(told.engine.model(identity(1)).cloned(), before, "{said:?}");
+        assert_eq!(told.engine.model(identity(1)), before, "{said:?}");
     }
 }
 

@@ -51,12 +51,12 @@ fn paused_learning_learns_nothing() {
         learning: Learning::Paused,
         ..guarded(0.01)
     });
-    let before = told.engine.model(identity(1)).cloned();
+    let before = told.engine.model(identity(1));
     for _ in 0..20 {
         told.session(1, &USUAL);
         told.session(1, &MISUSE);
     }
-    assert_eq!(told.engine.model(identity(1)).cloned(), before);
+    assert_eq!(told.engine.model(identity(1)), before);
 }
 
 #[test]

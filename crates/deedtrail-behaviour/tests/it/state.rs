@@ -69,7 +69,7 @@ fn mention(place: Place, name: &str, text: &str) -> Mention {
 fn golden_snapshot_is_read_and_written_the_same() {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/it/golden/behaviour.3.snapshot"
+        "/tests/it/golden/behaviour.4.snapshot"
     );
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
         std::fs::write(path, sample().engine.snapshot()).unwrap();
@@ -88,7 +88,7 @@ fn golden_snapshot_is_read_and_written_the_same() {
 #[test]
 fn damaged_and_foreign_snapshots_are_refused() {
     let snapshot = sample().engine.snapshot();
-    for other in [b"other".as_slice(), b"deedtrail.behaviour.2\n"] {
+    for other in [b"other".as_slice(), b"deedtrail.behaviour.3\n"] {
         assert_eq!(Behaviour::restore(other), Err(RestoreError::Format));
     }
     let cut = &snapshot[..snapshot.len() / 2];
@@ -106,8 +106,9 @@ fn merged_identities_share_what_was_learned() {
     assert_eq!(told.engine.readiness(identity(1)).sessions, 60 + 40);
 }
 
-/// Runs sessions of several identities side by side; restores from a snapshot where told.
-fn run(plan: &[(u8, usize)], restores: &[usize]) -> (Vec<Assessment>, Vec<u8>) {
+/// Runs sessions of several identities side by side; restores from a snapshot where told, and packs
+/// who was quiet where told.
+fn run(plan: &[(u8, usize)], restores: &[usize], packs: &[usize]) -> (Vec<Assessment>, Vec<u8>) {
     let mut told = Told::trained(guarded(0.05), 40);
     let sessions: Vec<_> = (0..4).map(|_| told.begin()).collect();
     let mut assessments = Vec::new();
@@ -122,6 +123,9 @@ fn run(plan: &[(u8, usize)], restores: &[usize]) -> (Vec<Assessment>, Vec<u8>) {
         if restores.contains(&at) {
             told.engine = Behaviour::restore(&told.engine.snapshot()).unwrap();
         }
+        if packs.contains(&at) {
+            told.engine.pack_quiet();
+        }
     }
     assessments.extend(told.engine.tick(told.at.plus_micros(i64::MAX / 2)));
     (assessments, told.engine.snapshot())
@@ -135,12 +139,20 @@ proptest! {
         plan in proptest::collection::vec((0_u8..4, 0_usize..=STEPS.len()), 1..120),
         restores in proptest::collection::vec(0_usize..120, 0..6),
     ) {
-        prop_assert_eq!(run(&plan, &[]), run(&plan, &restores));
+        prop_assert_eq!(run(&plan, &[], &[]), run(&plan, &restores, &[]));
+    }
+
+    #[test]
+    fn packing_changes_nothing(
+        plan in proptest::collection::vec((0_u8..4, 0_usize..=STEPS.len()), 1..120),
+        packs in proptest::collection::vec(0_usize..120, 0..24),
+    ) {
+        prop_assert_eq!(run(&plan, &[], &[]), run(&plan, &[], &packs));
     }
 
     #[test]
     fn no_bytes_make_restoring_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        let mut snapshot = b"deedtrail.behaviour.3\n".to_vec();
+        let mut snapshot = b"deedtrail.behaviour.4\n".to_vec();
         snapshot.extend(bytes);
         if let Ok(engine) = Behaviour::restore(&snapshot) {
             prop_assert!(Behaviour::restore(&engine.snapshot()).is_ok());

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deedtrail_behaviour::{Assessment, Behaviour, Budget, Moment, Step, Subject};
 use deedtrail_core::Text;
-use deedtrail_core::behaviour::{Forecast, IdentityBehaviour};
+use deedtrail_core::behaviour::{Drift, Forecast, IdentityBehaviour};
 use deedtrail_core::event::{ActorKind, Provenance};
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::id::{FindingId, IdentityId, SessionUid, TenantId};
@@ -88,6 +88,13 @@ fn settings_of(settings: &Settings) -> deedtrail_behaviour::Settings {
 }
 
 impl Watch {
+    /// Packs what is known of those who were quiet since this was last called.
+    pub(crate) fn pack_quiet(&mut self) {
+        for behaviour in self.tenants.values_mut() {
+            behaviour.pack_quiet();
+        }
+    }
+
     /// Takes the operator's settings over, after a restart too.
     pub(crate) fn set(&mut self, settings: &Settings) {
         for behaviour in self.tenants.values_mut() {
@@ -353,20 +360,30 @@ impl Watch {
         self.known.entry(identity).or_insert_with(new);
     }
 
+    /// Whose drift is to be looked at: it changed since the last time, or was told and may go on.
+    fn drifting(&mut self) -> BTreeSet<IdentityId> {
+        let tenants = self.tenants.values_mut();
+        let mut drifting: BTreeSet<_> = tenants.flat_map(Behaviour::take_drifting).collect();
+        let told = |(identity, known): (&IdentityId, &Known)| known.drift_told.map(|_| *identity);
+        drifting.extend(self.known.iter().filter_map(told));
+        drifting
+    }
+
     fn drifts(&mut self, now: Timestamp) -> Vec<FindingDraft> {
         let day = now.utc_day();
         let mut drafts = Vec::new();
-        for (identity, known) in &mut self.known {
-            let behaviour = self.tenants.get(&known.tenant);
-            let Some(drift) = behaviour.and_then(|behaviour| behaviour.drift(*identity)) else {
+        for identity in self.drifting() {
+            let Some(known) = self.known.get_mut(&identity) else {
                 continue;
             };
             let rests = known.drift_told.is_some_and(|told| day - told < DRIFT_DAYS);
-            if rests || !drift.departs() {
+            let behaviour = self.tenants.get(&known.tenant).filter(|_| !rests);
+            let drift = behaviour.and_then(|behaviour| behaviour.drift(identity));
+            let Some(drift) = drift.filter(Drift::departs) else {
                 continue;
-            }
+            };
             known.drift_told = Some(day);
-            let mut draft = known.draft(*identity, "behaviour_drift", now);
+            let mut draft = known.draft(identity, "behaviour_drift", now);
             draft.pattern = Text::new_static("drift");
             draft.title = format!("{}: its work has been changing for weeks", known.name);
             draft.reasons = told::drift_reasons(&drift);

@@ -1,7 +1,6 @@
 //! Two identities turn out to be one: what is known of both is known of the one.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use deedtrail_behaviour::kept::Kept;
 
 use super::{ActionHistory, CLASS_NAMES_MAX, COOLDOWNS_MAX, Profile};
 use crate::detector::PENDING_MAX;
@@ -77,14 +76,12 @@ impl ActionHistory {
 }
 
 /// Gives the profile of `merged` to `kept`.
-pub(crate) fn merge<K: Ord>(profiles: &mut BTreeMap<K, Profile>, kept: K, merged: &K) {
+pub(crate) fn merge<K: Ord + Copy>(profiles: &mut Kept<K, Profile>, kept: K, merged: &K) {
     let Some(other) = profiles.remove(merged) else {
         return;
     };
-    match profiles.entry(kept) {
-        Entry::Occupied(mut known) => known.get_mut().absorb(other),
-        Entry::Vacant(free) => {
-            free.insert(other);
-        }
+    match profiles.get_mut(&kept) {
+        Some(known) => known.absorb(other),
+        None => profiles.insert(kept, other),
     }
 }

@@ -8,6 +8,7 @@ mod trace;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use deedtrail_behaviour::kept::Keep;
 use deedtrail_core::Text;
 use deedtrail_core::action::Action;
 use deedtrail_core::event::{ActorKind, Event, OutcomeClass, TimeQuality};
@@ -106,6 +107,16 @@ pub struct Profile {
     /// Most bytes one event took out so far.
     pub bytes_out_peak: i64,
     cooldowns: Recent,
+}
+
+impl Keep for Profile {
+    fn newest(&self) -> Option<Timestamp> {
+        self.last_seen
+    }
+
+    fn may_rest(&self) -> bool {
+        self.pending_reads.is_empty()
+    }
 }
 
 impl Profile {

@@ -295,7 +295,7 @@ fn two_that_are_one_know_what_both_did() {
     let mut detector = detector();
     days(&mut detector, routine(30));
     let [kept, merged, _] = deployers().try_into().unwrap();
-    let before = detector.profile(merged.id).unwrap().clone();
+    let before = detector.profile(merged.id).unwrap();
     let own = detector.profile(kept.id).unwrap().events_total;
     detector.take_behaviour();
     detector.merge(kept.id, merged.id);
@@ -312,7 +312,7 @@ fn two_that_are_one_know_what_both_did() {
 
     // Who was not known before is what the other was.
     let stranger = identity("stranger", ActorKind::ServiceAccount);
-    let before = detector.profile(kept.id).unwrap().clone();
+    let before = detector.profile(kept.id).unwrap();
     detector.merge(stranger.id, kept.id);
-    assert_eq!(detector.profile(stranger.id), Some(&before));
+    assert_eq!(detector.profile(stranger.id), Some(before));
 }

@@ -52,7 +52,7 @@ fn profile_of_the_busiest_identity_stays_below_its_limit() {
         observe(&mut detector, &step);
     }
     let profile = detector.profile(bot.id).unwrap();
-    let bytes = postcard::to_allocvec(profile).unwrap().len();
+    let bytes = postcard::to_allocvec(&profile).unwrap().len();
     assert!(bytes <= PROFILE_BYTES_MAX, "{bytes} bytes");
     assert!(
         bytes > PROFILE_BYTES_MAX / 4,
