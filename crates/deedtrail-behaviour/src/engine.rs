@@ -155,9 +155,12 @@ impl Behaviour {
         self.sessions.get(&session).map(|open| open.top.event)
     }
 
-    /// Whose drift may be another one since this was last called.
-    pub fn take_drifting(&mut self) -> BTreeSet<IdentityId> {
-        std::mem::take(&mut self.drifting)
+    /// Whose drift may be another one since this was last called; who is not `asked` for stays.
+    pub fn take_drifting(&mut self, asked: impl Fn(IdentityId) -> bool) -> BTreeSet<IdentityId> {
+        let drifting = std::mem::take(&mut self.drifting);
+        let (taken, left) = drifting.into_iter().partition(|identity| asked(*identity));
+        self.drifting = left;
+        taken
     }
 
     /// How an identity drifts; `None` while there is nothing to compare with.

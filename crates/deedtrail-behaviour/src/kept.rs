@@ -15,8 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 const LEVEL: i32 = 1;
 /// Largest value that is packed, bytes; a larger one stays awake.
 const VALUE_BYTES_MAX: usize = 64 << 20;
-/// Values that are unpacked while a map is read: where their layout is another one, none of it is used.
-const TRIED: usize = 8;
+/// Values that are unpacked while a map is read, spread over all of it: where one cannot be, because its
+/// layout was another one, nothing of the map is used.
+const TRIED: usize = 256;
 
 /// A value that may be packed.
 pub trait Keep: Serialize + DeserializeOwned {
@@ -113,16 +114,19 @@ impl<K: Ord + Copy, V: Keep> Kept<K, V> {
 
     /// Unpacks the value, if there is one: it is going to be asked for.
     pub fn wake(&mut self, key: &K) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            entry.wake();
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        entry.wake();
+        if entry.awake.is_none() {
+            self.entries.remove(key);
         }
     }
 
     /// The value to be changed; from here on it is awake.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let entry = self.entries.get_mut(key)?;
-        entry.wake();
-        entry.awake.as_deref_mut()
+        self.wake(key);
+        self.entries.get_mut(key)?.awake.as_deref_mut()
     }
 
     /// The value to be changed, made if there is none.
@@ -196,8 +200,8 @@ impl<V: Keep> Entry<V> {
         }
     }
 
-    /// What was packed in a process that ended is never damaged (what is restored has a check sum) and
-    /// never of another layout (a few are tried): it can be unpacked.
+    /// Nothing is damaged, since what is restored has a check sum, nor of another layout, since many are
+    /// tried; else it would be as if its owner had been forgotten.
     fn wake(&mut self) {
         self.used = true;
         if let Some(packed) = self.at_rest.take() {
@@ -291,7 +295,7 @@ impl<'de, K: Ord + Copy + Deserialize<'de>, V: Keep> Deserialize<'de> for Kept<K
             Written::AtRest(packed) => Some(packed),
             Written::Awake(_) => None,
         });
-        for one in packed.take(TRIED) {
+        for one in packed.step_by((written.len() / TRIED).max(1)) {
             if one.unpacked::<V>().is_none() {
                 return Err(D::Error::custom("a packed value has another layout"));
             }

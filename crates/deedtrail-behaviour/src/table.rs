@@ -124,7 +124,9 @@ impl Counts {
             *mine = (mine.0.saturating_add(count), mine.1.max(day));
         }
         *self = Self::of(edges);
-        self.shrink();
+        if self.used > ENTRIES_MAX {
+            self.shrink();
+        }
     }
 
     /// Halves every count. What was seen once and not of late is gone.
@@ -221,9 +223,13 @@ impl Counts {
         }
     }
 
-    /// Room for two more entries.
+    /// Room for two more entries. What goes is decided by what is counted alone: not by the slots, which
+    /// another way to the same counts leaves more or fewer of.
     #[inline]
     fn make_room(&mut self) {
+        if self.used + 2 > ENTRIES_MAX {
+            self.shrink();
+        }
         if (self.used + 2) * 8 > self.slots.len() * 7 {
             self.grow();
         }
@@ -231,10 +237,6 @@ impl Counts {
 
     #[cold]
     fn grow(&mut self) {
-        if self.used >= ENTRIES_MAX {
-            self.shrink();
-            return;
-        }
         let wider = (self.slots.len() * 3 / 2).clamp(16, ENTRIES_MAX * 8 / 7 + 32);
         let old = std::mem::replace(&mut self.slots, vec![Slot::default(); wider]);
         for slot in old.into_iter().filter(|slot| slot.count > 0) {
@@ -243,12 +245,9 @@ impl Counts {
         }
     }
 
-    /// Down to three quarters of the limit when above it.
+    /// Down to three quarters of the limit.
     #[cold]
     fn shrink(&mut self) {
-        if self.used < ENTRIES_MAX {
-            return;
-        }
         let mut edges: Vec<_> = self.edges().into_iter().collect();
         edges.sort_unstable_by_key(|(key, (count, day))| std::cmp::Reverse((*count, *day, *key)));
         // Contexts have entries of their own: at most one to each edge.
@@ -303,7 +302,40 @@ impl<'de> Deserialize<'de> for Counts {
             edges.into_iter().map(edge)
         });
         let mut table = Self::of(flat.collect());
-        table.shrink();
+        if table.used > ENTRIES_MAX {
+            table.shrink();
+        }
         Ok(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts far more than there is room for; goes through bytes at these places.
+    fn filled(through_bytes: &[u32]) -> Counts {
+        let mut counts = Counts::default();
+        for at in 0..30_000_u32 {
+            counts.add(at / 7, 1 + at % 1_000, u16::try_from(at / 500).unwrap());
+            if through_bytes.contains(&at) {
+                let bytes = postcard::to_allocvec(&counts).unwrap();
+                counts = postcard::from_bytes(&bytes).unwrap();
+            }
+        }
+        counts
+    }
+
+    #[test]
+    fn what_goes_does_not_depend_on_how_the_counts_came_about() {
+        let whole = filled(&[]);
+        assert!(whole.entries() <= ENTRIES_MAX);
+        for places in [
+            &[9_000][..],
+            &[13_000, 14_000, 14_335],
+            &[12_000, 20_000, 29_999],
+        ] {
+            assert!(filled(places) == whole, "{places:?}");
+        }
     }
 }

@@ -287,6 +287,7 @@ impl Detector {
     }
 
     /// Takes a tick of the log: settles what waited for something that did not come.
+    #[must_use = "what waited is told once"]
     pub fn advance(&mut self, now: Timestamp) -> Vec<FindingDraft> {
         let mut drafts = self.state.sources.tick(now, &self.settings);
         self.state.exceptions.forget(now);
@@ -300,6 +301,7 @@ impl Detector {
     /// Takes note that the log came to rest without a server to tick: time goes on to that of the
     /// newest event, and what has waited for long enough by the times of events is settled. Sources
     /// are no more silent for it: theirs is the time of receipt.
+    #[must_use = "what waited is told once"]
     pub fn rest(&mut self) -> Vec<FindingDraft> {
         let newest = self.state.newest;
         self.go_on_to(newest);

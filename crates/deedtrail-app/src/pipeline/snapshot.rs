@@ -88,7 +88,7 @@ impl State {
     /// The state as it is now, which covers everything below `position`. What was quiet since the last
     /// one is packed.
     pub(super) fn snapshot(&mut self, position: Sequence) -> Result<Snapshot, PipelineError> {
-        self.detector.rest();
+        self.detector.pack_quiet();
         let bytes = self.write().map_err(PipelineError::State)?;
         Ok(Snapshot { position, bytes })
     }

@@ -46,6 +46,7 @@ impl Behaviour {
         quiet.truncate(quiet.len().div_ceil(GOES));
         for identity in &quiet {
             self.identities.remove(identity);
+            self.drifting.remove(identity);
             for part in self.parts.each() {
                 part.forget(*identity);
             }

@@ -50,10 +50,10 @@ impl Behaviour {
         if let Some(streams) = self.streams.remove(&merged) {
             self.streams.entry(kept).or_default().extend(streams);
         }
+        self.drifting.remove(&merged);
         let Some(other) = self.identities.remove(&merged) else {
             return;
         };
-        self.drifting.remove(&merged);
         self.drifting.insert(kept);
         match self.identities.get_mut(&kept) {
             Some(known) => known.merge(&other),

@@ -362,8 +362,11 @@ impl Watch {
 
     /// Whose drift is to be looked at: it changed since the last time, or was told and may go on.
     fn drifting(&mut self) -> BTreeSet<IdentityId> {
+        let is_known = |identity| self.known.contains_key(&identity);
         let tenants = self.tenants.values_mut();
-        let mut drifting: BTreeSet<_> = tenants.flat_map(Behaviour::take_drifting).collect();
+        let mut drifting: BTreeSet<_> = tenants
+            .flat_map(|behaviour| behaviour.take_drifting(is_known))
+            .collect();
         let told = |(identity, known): (&IdentityId, &Known)| known.drift_told.map(|_| *identity);
         drifting.extend(self.known.iter().filter_map(told));
         drifting
