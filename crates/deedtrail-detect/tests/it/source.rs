@@ -203,7 +203,7 @@ fn time_in_which_nobody_listened_is_not_counted_as_silence() {
     };
     let before = foretold(&detector);
     let started = 3 * WEEK + 48;
-    detector.advance(hour(started, 0));
+    assert_eq!(detector.advance(hour(started, 0)), []);
     let after = foretold(&detector);
     assert!(after > hour(started, 0), "{before} became {after}");
     let told = run(&mut detector, started..started + 24, |_| false);
