@@ -379,7 +379,7 @@ mod tests {
         }
 
         fn may_rest(&self) -> bool {
-            self.0 % 2 == 0
+            self.0.is_multiple_of(2)
         }
     }
 
