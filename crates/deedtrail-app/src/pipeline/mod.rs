@@ -301,7 +301,8 @@ impl Pipeline {
         Ok(true)
     }
 
-    /// Goes on behind damaged entries, which are remembered: nothing of theirs is derived.
+    /// Goes on behind damaged entries, which are remembered: nothing of theirs is derived. The store
+    /// and the archive go along, or a snapshot from there would be ahead of both when nothing follows.
     fn pass_over(&mut self, last: Sequence) -> Result<(), PipelineError> {
         let first = self.position;
         tracing::error!(from = first, to = last, "damaged entries are skipped");
@@ -314,7 +315,20 @@ impl Pipeline {
             let missing = DamagedRange { first, last };
             self.passed_over.note(missing, self.ports.store.as_ref())?;
         }
-        self.position = last + 1;
+        let through = last + 1;
+        let progress = (through > self.stored).then(|| Progress {
+            through,
+            ..Progress::default()
+        });
+        let step = Written {
+            progress,
+            rows: Vec::new(),
+            through,
+            tells: false,
+        };
+        self.writing.start(&self.ports, step)?;
+        self.stored = self.stored.max(through);
+        self.position = through;
         Ok(())
     }
 

@@ -101,10 +101,37 @@ fn a_rebuild_over_damage_tells_of_it() {
 #[test]
 fn what_the_next_start_derives_all_the_same_is_told_no_more() {
     let folder = Folder::new();
-    drop(folder.killed(Some(4..=5)));
+    let range = DamagedRange { first: 4, last: 5 };
+    // Killed between the two: the range was noted, and nothing behind it was stored.
+    let store = folder.ports(None).store;
+    let ranges = serde_json::to_string(&[range]).unwrap();
+    store.put_setting("passed_over", &ranges).unwrap();
     assert_eq!(folder.told(None).len(), 1);
-    assert_eq!(folder.0.store.processed().unwrap(), 4);
     folder.derive(None);
     assert_eq!(folder.events(), 6);
     assert_eq!(folder.told(None), []);
+}
+
+#[test]
+fn damage_at_the_end_is_passed_over_once() {
+    let folder = Folder::new();
+    folder.derive(Some(4..=5));
+    assert_eq!(folder.events(), 4);
+    assert_eq!(folder.0.store.processed().unwrap(), 6);
+    assert_eq!(folder.0.archive.covered(), 6);
+    let told = folder.told(Some(4..=5));
+    let again = Pipeline::open(
+        folder.ports(Some(0..=5)),
+        detection_with(built_in()),
+        [7; 32],
+    );
+    assert_eq!(again.unwrap().position(), 6, "it goes on from its snapshot");
+    assert_eq!(folder.told(Some(4..=5)), told);
+
+    // Killed behind it, the start after that tells of the same range, and of no other.
+    let folder = Folder::new();
+    drop(folder.killed(Some(4..=5)));
+    folder.derive(Some(4..=5));
+    assert_eq!(folder.events(), 4);
+    assert_eq!(folder.told(Some(4..=5)), told);
 }
