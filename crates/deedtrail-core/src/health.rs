@@ -241,8 +241,10 @@ pub struct Lag {
 }
 
 impl Lag {
-    /// The last class is everything over half a year.
+    /// The last class is everything from [`Self::LONG_S`] on.
     const CLASSES: usize = 25;
+    /// What takes this long, in seconds, or longer (97 days) is not told apart.
+    pub const LONG_S: u64 = 1 << (Self::CLASSES - 2);
     /// Events after which all that came before count half.
     const HALVED_AFTER: u32 = 8_192;
 
@@ -255,15 +257,27 @@ impl Lag {
         }
     }
 
-    /// So many of a hundred events come within this many seconds, rounded up to a power of two.
+    /// So many of a hundred events come within this many seconds, rounded up to a power of two; `None`
+    /// when that takes [`Self::LONG_S`] or longer, or before the first event.
     pub fn within_s(&self, percent: u32) -> Option<u64> {
+        self.class_of(percent)
+            .filter(|class| class + 1 < Self::CLASSES)
+            .map(|class| 1 << class)
+    }
+
+    /// Whether it takes [`Self::LONG_S`] or longer until so many of a hundred events have come.
+    pub fn is_long(&self, percent: u32) -> bool {
+        self.class_of(percent)
+            .is_some_and(|class| class + 1 == Self::CLASSES)
+    }
+
+    fn class_of(&self, percent: u32) -> Option<usize> {
         let all: u32 = self.counts.iter().sum();
         let mut sum = 0;
-        let class = self.counts.iter().position(|count| {
+        self.counts.iter().position(|count| {
             sum += count;
             all > 0 && u64::from(sum) * 100 >= u64::from(all) * u64::from(percent)
-        })?;
-        Some(1 << class)
+        })
     }
 }
 
@@ -338,7 +352,9 @@ mod tests {
         lag.count(-1);
         assert_eq!(lag.within_s(50), Some(4));
         assert_eq!(lag.within_s(99), Some(4_096));
+        assert!(!lag.is_long(100));
         lag.count(i64::MAX);
-        assert_eq!(lag.within_s(100), Some(1 << 24));
+        assert_eq!((lag.within_s(100), lag.is_long(100)), (None, true));
+        assert_eq!((lag.within_s(99), lag.is_long(99)), (Some(4_096), false));
     }
 }

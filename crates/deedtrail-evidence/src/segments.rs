@@ -140,8 +140,10 @@ impl Segments {
         let mut known = locked(&self.damage);
         if !known.contains(&damage) {
             tracing::error!(
-                first = damage.range.start, end = damage.range.end, reason = %damage.reason,
-                "entries are damaged; restore this segment from a backup"
+                first = damage.range.start, last = damage.range.end.saturating_sub(1),
+                reason = %damage.reason,
+                "entries are damaged; restore this segment from a backup, or the whole folder when it \
+                 is the log's newest"
             );
             known.push(damage);
         }

@@ -161,7 +161,9 @@ pub enum AppendError {
 pub enum ReadError {
     #[error("entry {0} does not exist")]
     Missing(Sequence),
-    #[error("entries {first}..={last} are damaged: {reason}; restore this segment from a backup")]
+    #[error(
+        "entries {first}..={last} are damaged: {reason}; restore this segment from a backup, or the whole folder when it is the log's newest"
+    )]
     Damaged {
         first: Sequence,
         last: Sequence,

@@ -1,7 +1,7 @@
 //! A source's health in words and figures, for every page that shows it.
 
 use deedtrail_app::feed_health::{SourceReport, SourceState};
-use deedtrail_core::health::{MissingNumbers, SourceHealth};
+use deedtrail_core::health::{Lag, MissingNumbers, SourceHealth};
 use deedtrail_core::time::Timestamp;
 
 use crate::view::{Moment, Shown, ago, grouped, share, span};
@@ -198,8 +198,14 @@ fn skipped(gap: &MissingNumbers) -> SkippedView {
 /// Within what time half of the events come, and almost all of them.
 fn lag(health: &SourceHealth) -> String {
     let within = |percent| {
-        let seconds = i64::try_from(health.lag.within_s(percent)?).ok()?;
-        Some(span(seconds.saturating_mul(Timestamp::SECOND_US)))
+        let spelt = |seconds: u64| {
+            let seconds = i64::try_from(seconds).ok()?;
+            Some(span(seconds.saturating_mul(Timestamp::SECOND_US)))
+        };
+        if health.lag.is_long(percent) {
+            return spelt(Lag::LONG_S).map(|longest| format!("over {longest}"));
+        }
+        spelt(health.lag.within_s(percent)?)
     };
     match (within(50), within(95)) {
         (Some(half), Some(most)) if half == most => half,

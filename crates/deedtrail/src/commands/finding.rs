@@ -66,11 +66,12 @@ pub(super) fn run(context: &mut Context<'_>, command: &FindingCommand) -> anyhow
 fn list(context: &mut Context<'_>, filter: &FindingFilter, limit: usize) -> anyhow::Result<Ended> {
     let findings = context.app().findings(&context.principal, filter, limit)?;
     if context.console.json {
+        let shown = findings.len();
         for finding in findings {
             let briefing = context.app().briefing(finding);
             context.console.object(&briefing)?;
         }
-        return Ok(Ended::Done);
+        return cut(context, filter, limit, shown);
     }
     if findings.is_empty() {
         return nothing(context);
@@ -95,7 +96,17 @@ fn list(context: &mut Context<'_>, filter: &FindingFilter, limit: usize) -> anyh
         "TITLE",
     ];
     context.console.table(&headings, &rows)?;
-    if findings.len() == limit {
+    cut(context, filter, limit, findings.len())
+}
+
+/// Says how many findings there are besides those that are shown.
+fn cut(
+    context: &mut Context<'_>,
+    filter: &FindingFilter,
+    limit: usize,
+    shown: usize,
+) -> anyhow::Result<Ended> {
+    if shown == limit {
         let all = context.app().finding_count(&context.principal, filter)?;
         if all > limit as u64 {
             context.console.say(format_args!(

@@ -56,6 +56,10 @@ fn the_story_is_told_once_and_its_incidents_are_found() {
     assert_eq!(newest["day"], "2026-11-20");
     let story = Story::new(20_778, 1);
     let findings = folder.json(&["finding", "list", "--limit", "10000"]);
+    let cut = folder.run(&["--json", "finding", "list", "--limit", "1"]);
+    let says = String::from_utf8_lossy(&cut.stderr);
+    let expected = format!("the newest 1 of {}; --limit shows more", findings.len());
+    assert!(says.contains(&expected), "{says}");
     let mut of_incidents = BTreeSet::new();
     let mut shown = String::new();
     for incident in story.incidents() {

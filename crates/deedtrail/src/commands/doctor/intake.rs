@@ -6,7 +6,7 @@ use deedtrail_app::App;
 use deedtrail_app::feed_health::{LeftOut, PlaneCoverage};
 use deedtrail_app::today::Unattributed;
 use deedtrail_core::event::Plane;
-use deedtrail_core::health::{MissingNumbers, SYSTEMS_MAX, SourceHealth};
+use deedtrail_core::health::{Lag, MissingNumbers, SYSTEMS_MAX, SourceHealth};
 use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::time::Timestamp;
 
@@ -187,12 +187,17 @@ fn figures(health: &SourceHealth) -> String {
     let last = health
         .last_event
         .map_or_else(|| "none".to_owned(), |at| at.to_string());
-    let lag = health.lag.within_s(95);
-    let lag = lag.map_or(String::new(), |seconds| match seconds {
-        0..7_200 => format!(", 95 % within {seconds} s"),
-        7_200..172_800 => format!(", 95 % within {} h", seconds.div_ceil(3_600)),
-        _ => format!(", 95 % within {} days", seconds.div_ceil(86_400)),
-    });
+    let lag = match health.lag.within_s(95) {
+        Some(seconds @ 0..7_200) => format!(", 95 % within {seconds} s"),
+        Some(seconds @ 7_200..172_800) => {
+            format!(", 95 % within {} h", seconds.div_ceil(3_600))
+        }
+        Some(seconds) => format!(", 95 % within {} days", seconds.div_ceil(86_400)),
+        None if health.lag.is_long(95) => {
+            format!(", over 5 % later than {} days", Lag::LONG_S / 86_400)
+        }
+        None => String::new(),
+    };
     let gaps = match health.watched.gaps.as_slice() {
         [] => String::new(),
         [.., last] => format!(", last gap {} to {}", last.from, last.to),
