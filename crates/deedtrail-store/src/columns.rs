@@ -121,7 +121,7 @@ pub(crate) fn named<T>(
     parse(&name).ok_or_else(unknown)
 }
 
-fn unreadable(
+pub(crate) fn unreadable(
     column: usize,
     found: Type,
     error: impl std::error::Error + Send + Sync + 'static,

@@ -13,7 +13,7 @@ use deedtrail_core::port::store::StoreError;
 use crate::seal;
 
 /// Schema changes in order; a file's `user_version` is how many of them it has seen.
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 19] = [
     include_str!("migrations/0001_control_plane.sql"),
     include_str!("migrations/0002_decision_coverage.sql"),
     include_str!("migrations/0003_people_sign_in.sql"),
@@ -32,6 +32,7 @@ const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0016_sessions_in_order.sql"),
     include_str!("migrations/0017_sealed.sql"),
     include_str!("migrations/0018_snapshots_in_parts.sql"),
+    include_str!("migrations/0019_sessions_packed.sql"),
 ];
 /// Readers kept open; more are opened when more read at once, and closed afterwards.
 const IDLE_READERS_MAX: usize = 8;

@@ -1,5 +1,7 @@
 //! Sessions, what joins them, and blind sessions.
 
+mod packed;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 
@@ -10,6 +12,7 @@ use deedtrail_core::session::{
     BLIND_SESSIONS_MAX, BlindSession, JoinBy, SESSIONS_STORED_MAX, Session, SessionJoin,
 };
 
+use self::packed::{Packer, unpack};
 use crate::columns::{from_json, id, integer, json, named, row_limit, text, time};
 use crate::findings::{FAMILY, rank};
 
@@ -21,8 +24,11 @@ const SWEEP_EVERY: Sequence = 64 * PRUNE_EVERY;
 const ASKED_MAX: usize = 256;
 
 pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Result<()> {
-    for session in &progress.sessions {
-        put(tx, session)?;
+    if !progress.sessions.is_empty() {
+        let mut packer = Packer::new()?;
+        for session in &progress.sessions {
+            put(tx, session, &mut packer)?;
+        }
     }
     for join in &progress.session_joins {
         put_join(tx, join)?;
@@ -41,10 +47,10 @@ pub(crate) fn save(tx: &Transaction<'_>, progress: &Progress) -> rusqlite::Resul
     Ok(())
 }
 
-fn put(tx: &Transaction<'_>, session: &Session) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+fn put(tx: &Transaction<'_>, session: &Session, packer: &mut Packer) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '', ?8, ?9) \
         ON CONFLICT (uid, part) DO UPDATE SET identity = ?4, verdict = ?5, trust = ?6, last = ?7, \
-        body = ?8, departing = ?9";
+        body = '', departing = ?8, packed = ?9";
     tx.prepare_cached(sql)?.execute(params![
         session.uid.to_bytes(),
         integer(session.part),
@@ -53,11 +59,14 @@ fn put(tx: &Transaction<'_>, session: &Session) -> rusqlite::Result<()> {
         session.verdict.name(),
         session.trust.score,
         session.last.as_micros(),
-        json(session)?,
         departing(session),
+        packer.pack(session)?,
     ])?;
     Ok(())
 }
+
+/// The body of a session for [`unpack`]: that of an earlier version is text.
+const BODY: &str = "ifnull(packed, body)";
 
 /// What the column `departing` holds: 0 without a departure, else one more than
 /// [`Session::departs_one_in`]. Of sessions that an earlier version stored it is 1.
@@ -69,7 +78,8 @@ fn departing(session: &Session) -> f64 {
 }
 
 /// The same, also of sessions that an earlier version stored.
-const DEPARTING: &str = "CASE departing WHEN 1 THEN 1 + round(1.0 / max(0.0001, min(1.0, \
+const DEPARTING: &str = "CASE WHEN departing = 1 AND packed IS NULL \
+    THEN 1 + round(1.0 / max(0.0001, min(1.0, \
     (SELECT min(json_extract(value, '$.share')) FROM json_each(body, '$.departures'))))) \
     ELSE departing END";
 
@@ -148,7 +158,7 @@ pub(crate) fn list(
 ) -> rusqlite::Result<Vec<Session>> {
     let (sql, values) = select(filter, limit);
     db.prepare_cached(&sql)?
-        .query_map(params_from_iter(values), |row| from_json(row, 0))?
+        .query_map(params_from_iter(values), |row| unpack(row, 0))?
         .collect()
 }
 
@@ -183,7 +193,7 @@ fn select(filter: &SessionFilter, limit: usize) -> (String, Vec<Value>) {
         first = format!("{DEPARTING} DESC, ");
     }
     let sql = format!(
-        "{family}SELECT body FROM sessions WHERE true{conditions} \
+        "{family}SELECT {BODY} FROM sessions WHERE true{conditions} \
          ORDER BY {first}{order}, uid, part LIMIT ? OFFSET ?"
     );
     values.push(row_limit(limit).into());
@@ -196,10 +206,12 @@ pub(crate) fn one(
     tenant: &TenantId,
     uid: SessionUid,
 ) -> rusqlite::Result<Option<Session>> {
-    let sql = "SELECT body FROM sessions WHERE uid = ?1 AND tenant = ?2 ORDER BY part DESC LIMIT 1";
-    db.prepare_cached(sql)?
+    let sql = format!(
+        "SELECT {BODY} FROM sessions WHERE uid = ?1 AND tenant = ?2 ORDER BY part DESC LIMIT 1"
+    );
+    db.prepare_cached(&sql)?
         .query_row(params![uid.to_bytes(), tenant.as_str()], |row| {
-            from_json(row, 0)
+            unpack(row, 0)
         })
         .optional()
 }
@@ -269,7 +281,8 @@ mod tests {
     use crate::connection::Connections;
 
     fn put_bare(tx: &Transaction<'_>, name: u8, last: i64) -> rusqlite::Result<()> {
-        let sql = "INSERT INTO sessions VALUES (?1, 1, 't', x'00', 'in_scope', 80, ?2, '{}', 0)";
+        let sql =
+            "INSERT INTO sessions VALUES (?1, 1, 't', x'00', 'in_scope', 80, ?2, '{}', 0, NULL)";
         tx.execute(sql, params![[name; 16], last]).map(drop)
     }
 
