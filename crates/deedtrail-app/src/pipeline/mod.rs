@@ -308,13 +308,8 @@ impl Pipeline {
         tracing::error!(from = first, to = last, "damaged entries are skipped");
         let range = DamagedRange { first, last };
         self.damaged += range.entries();
-        // What was derived while it was whole is there.
-        let new_from = self.stored.max(self.ports.archive.covered());
-        if last >= new_from {
-            let first = first.max(new_from);
-            let missing = DamagedRange { first, last };
-            self.passed_over.note(missing, self.ports.store.as_ref())?;
-        }
+        // Results of before may be there, but neither the state nor rows that were hot only.
+        self.passed_over.note(range, self.ports.store.as_ref())?;
         let through = last + 1;
         let progress = (through > self.stored).then(|| Progress {
             through,

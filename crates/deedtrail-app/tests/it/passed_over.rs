@@ -1,6 +1,7 @@
 //! What was derived over damaged entries is known to be incomplete until it is derived anew.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use deedtrail_app::pipeline::{DamagedRange, PassedOver, Pipeline};
 use deedtrail_app::{App, Ports};
@@ -134,4 +135,30 @@ fn damage_at_the_end_is_passed_over_once() {
     folder.derive(Some(4..=5));
     assert_eq!(folder.events(), 4);
     assert_eq!(folder.told(Some(4..=5)), told);
+}
+
+#[test]
+fn damage_is_told_also_where_store_or_archive_are_further() {
+    let range = DamagedRange { first: 4, last: 5 };
+    let told = |folder: &Folder| {
+        let told = folder.told(None).into_iter();
+        told.map(|passed| passed.range).collect::<Vec<_>>()
+    };
+    // Rows of before were hot only.
+    let mut folder = Folder::new();
+    drop(folder.killed(None));
+    assert_eq!(folder.0.store.processed().unwrap(), 6);
+    folder.0.archive = Arc::default();
+    folder.derive(Some(4..=5));
+    assert_eq!(folder.events(), 4);
+    assert_eq!(told(&folder), [range]);
+
+    // The control plane was lost, and with it what it knew of the damage.
+    let folder = Folder::new();
+    folder.derive(Some(4..=5));
+    folder.0.store.forget_derived().unwrap();
+    folder.0.store.put_setting("passed_over", "").unwrap();
+    assert_eq!(folder.0.archive.covered(), 6);
+    folder.derive(Some(4..=5));
+    assert_eq!(told(&folder), [range]);
 }

@@ -64,6 +64,8 @@ struct Health {
     records_by_hour: Vec<u64>,
     /// Half of the events, and 95 of a hundred, come within so many seconds.
     lag_s: [Option<u64>; 2],
+    /// Whether that is 97 days or longer.
+    lag_long: [bool; 2],
     overdue_at: Option<Timestamp>,
     gaps: Vec<Gap>,
     /// Whether the source numbers its records, the numbers that never came, and how many they are.
@@ -92,6 +94,7 @@ impl Health {
             other_actions: health.other_actions,
             records_by_hour: health.hours.at(now).to_vec(),
             lag_s: [50, 95].map(|percent| health.lag.within_s(percent)),
+            lag_long: [50, 95].map(|percent| health.lag.is_long(percent)),
             missing: health.missing,
             overdue_at: health.watched.overdue_at,
             gaps: health.watched.gaps,
