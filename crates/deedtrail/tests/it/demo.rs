@@ -19,6 +19,14 @@ fn the_story_is_not_told_among_real_records() {
     assert!(talk.contains("records of yours"), "{talk}");
 }
 
+/// Of so many findings a shorter list says how many there are, also for programs.
+fn what_is_cut_is_told(folder: &Folder, all: usize) {
+    let cut = folder.run(&["--json", "finding", "list", "--limit", "1"]);
+    let says = String::from_utf8_lossy(&cut.stderr);
+    let expected = format!("the newest 1 of {all}; --limit shows more");
+    assert!(says.contains(&expected), "{says}");
+}
+
 #[test]
 fn the_story_is_told_once_and_its_incidents_are_found() {
     let folder = Folder::new();
@@ -56,10 +64,7 @@ fn the_story_is_told_once_and_its_incidents_are_found() {
     assert_eq!(newest["day"], "2026-11-20");
     let story = Story::new(20_778, 1);
     let findings = folder.json(&["finding", "list", "--limit", "10000"]);
-    let cut = folder.run(&["--json", "finding", "list", "--limit", "1"]);
-    let says = String::from_utf8_lossy(&cut.stderr);
-    let expected = format!("the newest 1 of {}; --limit shows more", findings.len());
-    assert!(says.contains(&expected), "{says}");
+    what_is_cut_is_told(&folder, findings.len());
     let mut of_incidents = BTreeSet::new();
     let mut shown = String::new();
     for incident in story.incidents() {
