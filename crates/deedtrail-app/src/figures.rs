@@ -9,7 +9,6 @@ use deedtrail_core::port::log::Sequence;
 use deedtrail_core::port::store::StoreError;
 
 use crate::App;
-use crate::pipeline;
 
 /// Counters since start.
 #[derive(Debug, Default)]
@@ -51,7 +50,7 @@ pub struct Figures {
     pub sources: Vec<SourceHealth>,
     /// What is wrong with the log, if anything.
     pub damage: Option<String>,
-    /// Entries that were damaged when they were derived: what rests on them is missing
+    /// Entries that were damaged when they were derived: what rests on them may be missing
     /// ([`App::passed_over`]).
     pub passed_over: u64,
     /// What keeps entries from being processed, or their events from being archived, if anything does.
@@ -74,7 +73,7 @@ impl App {
             archive: self.ports.archive.figures(),
             sources: self.ports.store.source_health()?,
             damage: self.ports.log.damage(),
-            passed_over: pipeline::passed_over_entries(self.ports.store.as_ref())?,
+            passed_over: self.passed_over_entries()?,
             stopped: self.processing.trouble(),
             is_rebuilding: self.processing.is_rebuilding(),
         })

@@ -65,7 +65,7 @@ impl Connections {
             path: shown(path),
             reason: error.to_string(),
         };
-        seal::open(path).map_err(failed)?;
+        let is_sealed = seal::open(path).map_err(failed)?;
         create_private(path).map_err(failed)?;
         let failed = |error: rusqlite::Error| StoreError::Failed {
             path: shown(path),
@@ -75,6 +75,14 @@ impl Connections {
         let found = migrate(&mut writer).map_err(failed)?;
         if found > schema_version() {
             let known = schema_version();
+            // Nothing was written: it stays as closed as it was.
+            drop(writer);
+            if is_sealed {
+                seal::close(path).map_err(|error| StoreError::Failed {
+                    path: shown(path),
+                    reason: error.to_string(),
+                })?;
+            }
             return Err(StoreError::TooNew {
                 path: shown(path),
                 found,
@@ -337,6 +345,23 @@ mod tests {
         drop(store);
         Connections::open(&path).unwrap();
         assert!(!seal.try_exists().unwrap());
+    }
+
+    #[test]
+    fn a_newer_file_keeps_its_seal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.db");
+        drop(Connections::open(&path).unwrap());
+        let db = Connection::open(&path).unwrap();
+        let newer = schema_version() + 1;
+        db.pragma_update(None, "user_version", newer).unwrap();
+        drop(db);
+        seal::close(&path).unwrap();
+        for _ in 0..2 {
+            let error = Connections::open(&path).unwrap_err();
+            assert!(matches!(error, StoreError::TooNew { .. }), "{error}");
+            assert!(seal::path_of(&path).try_exists().unwrap());
+        }
     }
 
     #[test]

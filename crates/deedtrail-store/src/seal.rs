@@ -29,13 +29,15 @@ pub(crate) fn path_of(path: &Path) -> PathBuf {
     seal.into()
 }
 
-/// Compares the file with its seal, where it has one, and removes the seal.
-pub(crate) fn open(path: &Path) -> std::io::Result<()> {
+/// Compares the file with its seal, where it has one, and removes the seal. True when it had a seal that
+/// fits.
+pub(crate) fn open(path: &Path) -> std::io::Result<bool> {
     let seal = path_of(path);
     let sealed = match std::fs::read(&seal) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         sealed => sealed?,
     };
+    let mut fits = false;
     if !path.try_exists()? {
         tracing::warn!(file = %path.display(), "the file is gone; it is made anew");
     } else if is_whole(&sealed) {
@@ -43,11 +45,13 @@ pub(crate) fn open(path: &Path) -> std::io::Result<()> {
         if let Some(what) = difference(&sealed, &found) {
             return Err(Error::other(told(path, &seal, &what)));
         }
+        fits = true;
     } else {
         tracing::warn!(seal = %seal.display(), "the seal itself is damaged; the file is opened without");
     }
     std::fs::remove_file(&seal)?;
-    sync_folder(path)
+    sync_folder(path)?;
+    Ok(fits)
 }
 
 /// Seals the file, which nobody may write to afterwards.

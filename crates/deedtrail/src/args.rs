@@ -107,8 +107,8 @@ pub(crate) enum Command {
     Quarantine(QuarantineCommand),
     /// Map quarantined records again, after their mapping was fixed
     Replay(Replay),
-    /// Derive everything anew from the evidence log
-    Rebuild,
+    /// Derive everything anew from the evidence log, after reading all of it back
+    Rebuild(Rebuild),
     /// Copy everything that cannot be derived into a new folder, also while the server runs
     Backup {
         /// Folder to make; what is in it can be started after `evidence adopt`
@@ -386,6 +386,14 @@ pub(crate) struct Quarantined {
     /// Only those of the source that wait for this reason, e.g. `not_json`
     #[arg(long, requires = "source")]
     pub(crate) code: Option<String>,
+}
+
+/// Options of `rebuild`.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct Rebuild {
+    /// Go on although entries of the log are damaged: what was derived of them earlier goes
+    #[arg(long)]
+    pub(crate) without_damaged: bool,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use deedtrail_app::access::Principal;
-use deedtrail_app::pipeline::{Detection, Pipeline, Worker};
+use deedtrail_app::pipeline::{Detection, Pipeline, REBUILDING, Worker};
 use deedtrail_app::retention::Retention;
 use deedtrail_app::rule_backtest::Trials;
 use deedtrail_app::rule_set::{FoldersRead, InForce, RuleBook};
@@ -17,6 +17,7 @@ use deedtrail_archive::{DeltaArchive, ParquetTables};
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::log::EvidenceLog as _;
 use deedtrail_core::port::mapper::Mapper as _;
+use deedtrail_core::port::store::Store as _;
 use deedtrail_core::port::{Clock, Entropy};
 use deedtrail_evidence::disk::RealDisk;
 use deedtrail_evidence::{Log, LogConfig, timestamp, witness};
@@ -65,6 +66,25 @@ pub(crate) struct Instance {
     pub(crate) certificate: OnceLock<Arc<Certificate>>,
 }
 
+/// A start that is refused leaves the control plane as it found it: closed, so that what changes in it
+/// until the next one is told.
+struct SealedWhenRefused(Option<Arc<SqliteStore>>);
+
+impl SealedWhenRefused {
+    fn started(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for SealedWhenRefused {
+    fn drop(&mut self) {
+        let sealed = self.0.as_ref().map(|store| store.seal());
+        if let Some(Err(error)) = sealed {
+            tracing::warn!(%error, "the control plane has no seal: the next start cannot tell what changed");
+        }
+    }
+}
+
 impl Instance {
     /// Logs every mistake in rules and unsafe sequences of one's own, and every doubt about them.
     pub(crate) fn log_rule_mistakes(&self) {
@@ -79,7 +99,6 @@ impl Instance {
     /// Opens the data folder, makes it when missing, and starts the pipeline.
     pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
         let data = &config.data;
-        ensure_memory()?;
         prepare(data)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -95,6 +114,7 @@ impl Instance {
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
         let archive = Arc::new(open_archive(config)?);
         let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
+        let refused = SealedWhenRefused(Some(Arc::clone(&store)));
         let event_key = event_key::of_log(data, log.end(), entropy.as_ref())?;
         event_key::compare(store.as_ref(), &event_key)?;
         let ports = Ports {
@@ -132,10 +152,11 @@ impl Instance {
         };
         let retention = retention_in_force(&app, config)?;
         let pipeline = Pipeline::open(ports, detection, event_key)?.fed_by(&app.handover);
-        let pipeline = pipeline.keeping(retention);
+        let worker = Worker::start(pipeline.keeping(retention), &app.processing)?;
+        refused.started();
         Ok(Self {
             config: config.clone(),
-            worker: Worker::start(pipeline, &app.processing)?,
+            worker,
             app,
             log,
             store,
@@ -162,18 +183,24 @@ impl Instance {
         format!("{}/sign-in/{secret}", self.base())
     }
 
-    /// What to say while the log is far ahead of what is derived from it, as after a restore.
-    pub(crate) fn derives(&self) -> Option<String> {
-        let behind = self
-            .log
-            .end()
-            .saturating_sub(self.app.processing.position());
-        (behind >= DERIVED_SILENTLY_MAX).then(|| {
+    /// What to say while the log is far ahead of what is derived from it, as after a restore, or all of it
+    /// is derived anew.
+    pub(crate) fn derives(&self) -> anyhow::Result<Option<String>> {
+        let end = self.log.end();
+        let behind = end.saturating_sub(self.app.processing.position());
+        let rebuilds = self.store.setting(REBUILDING)?.unwrap_or_default();
+        let (waits, why) = match (rebuilds.is_empty(), self.app.processing.is_rebuilding()) {
+            (true, _) => (behind, "as after a restore"),
+            (false, true) => (behind, "as a rebuild is under way"),
+            // Its thread has not come to it yet.
+            (false, false) => (end, "as a rebuild is under way"),
+        };
+        Ok((waits >= DERIVED_SILENTLY_MAX).then(|| {
             format!(
-                "{behind} entries of the log wait: identities, findings and the archive are derived from \
-                 them first, as after a restore"
+                "{waits} entries of the log wait: identities, findings and the archive are derived from \
+                 them first, {why}"
             )
-        })
+        }))
     }
 
     /// Waits until everything in the log is processed. Where no server ticks, what waits for a tick
@@ -286,7 +313,7 @@ pub(crate) fn ensure_installed(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn open_log(
+pub(crate) fn open_log(
     config: &Config,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
@@ -305,6 +332,7 @@ pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
 }
 
 fn prepare(data: &Path) -> anyhow::Result<()> {
+    ensure_memory()?;
     for folder in ["log", "archive", "keys"] {
         let folder = data.join(folder);
         make_private(&folder).with_context(|| format!("cannot make {}", folder.display()))?;

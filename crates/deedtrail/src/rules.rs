@@ -8,6 +8,7 @@ use deedtrail_app::rule_set::{FileText, FoldersRead, RuleFolders};
 use deedtrail_app::rule_test::RuleFolder;
 use deedtrail_core::port::mapper::SourceFacts;
 use deedtrail_detect::limits::RULE_BYTES_MAX;
+use deedtrail_detect::rule::rule_name;
 use deedtrail_detect::{ProblemSeverity, RuleFile, RuleProblem, RuleSet};
 use include_dir::{Dir, include_dir};
 
@@ -49,6 +50,26 @@ impl Loaded {
         let errors = self.problems.iter();
         let errors = errors.filter(|problem| problem.severity == ProblemSeverity::Error);
         errors.map(ToString::to_string).collect()
+    }
+
+    /// The errors of the file that would give a rule this name, or whose last part it is; one line each.
+    pub(crate) fn mistakes_of(&self, name: &str) -> Vec<String> {
+        let name = rule_name(name);
+        let last_part = format!("/{name}");
+        let errors = self.problems.iter();
+        let errors = errors.filter(|problem| problem.severity == ProblemSeverity::Error);
+        let of_it = errors.filter(|problem| {
+            let left_out = rule_name(&self.below_own(&problem.path));
+            left_out == name || left_out.ends_with(&last_part)
+        });
+        of_it.map(ToString::to_string).collect()
+    }
+
+    /// A path as it lies below the folder of one's own rules, where it does.
+    fn below_own(&self, path: &str) -> String {
+        let own = self.own.as_ref().map(|(folder, _)| folder);
+        let below = own.and_then(|folder| Path::new(path).strip_prefix(folder).ok());
+        below.map_or_else(|| path.to_owned(), |below| below.display().to_string())
     }
 }
 
@@ -310,7 +331,7 @@ mod tests {
     fn a_file_has_the_name_that_it_has_in_force() {
         let check = |given: &str, below: &str, in_force: Option<&str>, expected: &str| {
             let path = path_in_force(Path::new(given), below, in_force.map(Path::new));
-            let name = deedtrail_detect::rule::rule_name(&path);
+            let name = rule_name(&path);
             assert_eq!(name, expected, "{given} {below} {in_force:?}");
         };
         let own = Some("/etc/rules");

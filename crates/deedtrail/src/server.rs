@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use deedtrail_app::access::Principal;
+use deedtrail_app::access::{AccessError, Principal};
 use deedtrail_app::rule_set::Reloaded;
 use deedtrail_web::{Transport, WebConfig};
 use tokio::sync::watch;
@@ -155,17 +155,34 @@ fn greet(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
         instance.config.data.display(),
         instance.base()
     ))?;
-    match instance.app.first_sign_in_link()? {
-        Some(secret) => console.say(format_args!(
-            "sign in (once, within 24 h): {}",
-            instance.sign_in_link(&secret)
-        ))?,
-        None => console.say("sign in: `deedtrail sign-in NAME` prints a link")?,
-    }
-    if let Some(says) = instance.derives() {
+    console.say(sign_in(instance)?)?;
+    if let Some(says) = instance.derives()? {
         console.say(says)?;
     }
     Ok(())
+}
+
+/// How people get in. A log that takes no entries keeps them out, as signing in is one, and nobody from
+/// being served.
+fn sign_in(instance: &Instance) -> Result<String, AccessError> {
+    let closed = |reason: &str| {
+        format!(
+            "nobody can sign in now, as that is an entry of the log ({reason}); who is signed in, tokens \
+             that read, and the commands here are answered"
+        )
+    };
+    if instance.app.ports.log.damage().is_some() {
+        return Ok(closed("it is read-only"));
+    }
+    match instance.app.first_sign_in_link() {
+        Ok(Some(secret)) => {
+            let link = instance.sign_in_link(&secret);
+            Ok(format!("sign in (once, within 24 h): {link}"))
+        }
+        Ok(None) => Ok("sign in: `deedtrail sign-in NAME` prints a link".to_owned()),
+        Err(AccessError::Append(error)) => Ok(closed(&error.to_string())),
+        Err(error) => Err(error),
+    }
 }
 
 /// Appends a tick every minute; ends only when the log has failed.

@@ -35,7 +35,6 @@ pub use backtest::{
 pub use fields::{FieldCoverage, RuleFields, field_coverage};
 pub use handover::Handover;
 pub use passed_over::PassedOver;
-pub(crate) use passed_over::passed_over_entries;
 pub use rebuild::REBUILDING;
 pub use worker::{Processing, Worker, WorkerError};
 

@@ -1,5 +1,5 @@
 //! Entries that were passed over because they were damaged when they were derived. What rests on
-//! them is missing, also once they are whole again, until everything is derived anew: so they are
+//! them may be missing, also once they are whole again, until everything is derived anew: so they are
 //! remembered.
 
 use deedtrail_core::port::log::{EvidenceLog, ReadError, Sequence};
@@ -113,13 +113,13 @@ fn without(ranges: &[DamagedRange], from: Sequence, through: Sequence) -> Vec<Da
     parts.collect()
 }
 
-/// How many entries were damaged when they were derived.
-pub(crate) fn passed_over_entries(store: &dyn Store) -> Result<u64, StoreError> {
-    let ranges = Ranges::load(store)?;
-    Ok(ranges.0.iter().map(DamagedRange::entries).sum())
-}
-
 impl App {
+    /// How many entries were damaged when they were derived.
+    pub fn passed_over_entries(&self) -> Result<u64, StoreError> {
+        let ranges = Ranges::load(self.ports.store.as_ref())?;
+        Ok(ranges.0.iter().map(DamagedRange::entries).sum())
+    }
+
     /// Entries that were damaged when they were derived, each with whether it is whole by now. Reads
     /// all of them.
     pub fn passed_over(&self) -> Result<Vec<PassedOver>, StoreError> {

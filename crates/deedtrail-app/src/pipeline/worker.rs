@@ -303,14 +303,15 @@ fn turns(
 }
 
 /// Rebuilds; false when it was told to stop before the end, which the next start makes good. Who asks
-/// for a rebuild meanwhile is told how this one ended: it derives the same.
+/// for a rebuild meanwhile is told how this one ended: it derives the same, but for damage that was mended
+/// meanwhile.
 fn rebuild(
     pipeline: &mut Pipeline,
     inbox: &Receiver<Request>,
     processing: &Processing,
 ) -> Result<bool, PipelineError> {
-    processing.set_rebuilding(true);
     processing.set(0);
+    processing.set_rebuilding(true);
     let mut waiting = Vec::new();
     let result = pipeline.rebuild(&mut |position| {
         processing.set(position);

@@ -234,7 +234,7 @@ fn positions(page: &mut Page, figures: &Figures) {
         ),
         (
             "deedtrail_log_passed_over_entries",
-            "Entries that were damaged when they were derived; what rests on them is missing until a rebuild.",
+            "Entries that were damaged when they were derived; what rests on them may be missing until a rebuild.",
             figures.passed_over,
         ),
     ];

@@ -9,7 +9,7 @@ pub(crate) struct Moment {
     pub(crate) iso: String,
     /// `14:02:11`
     pub(crate) clock: String,
-    /// `18 Nov 14:02`
+    /// `2026-11-18 14:02`: what is shown may be of any year.
     pub(crate) short: String,
     /// `2026-11-18 14:02:11 UTC`
     pub(crate) full: String,
@@ -30,7 +30,7 @@ impl Moment {
         Self {
             iso,
             clock: time.strftime("%H:%M:%S").to_string(),
-            short: time.strftime("%-d %b %H:%M").to_string(),
+            short: time.strftime("%Y-%m-%d %H:%M").to_string(),
             full: time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             heading: time.strftime("%A %-d %B %Y · UTC").to_string(),
         }
@@ -85,7 +85,7 @@ mod tests {
         let at = Timestamp::parse_rfc3339("2026-11-18T14:02:11.5Z").unwrap();
         let moment = Moment::new(at);
         assert_eq!(moment.clock, "14:02:11");
-        assert_eq!(moment.short, "18 Nov 14:02");
+        assert_eq!(moment.short, "2026-11-18 14:02");
         assert_eq!(moment.heading, "Wednesday 18 November 2026 · UTC");
         let far = Moment::new(Timestamp::from_micros(i64::MAX));
         assert_eq!(far.heading, "Thursday 30 December 9999 · UTC");

@@ -15,7 +15,7 @@ pub(crate) enum RuleCommand {
     /// Run rule folders' fires/quiet fixtures (default: all built-in rules)
     Test {
         /// Folders with `rule.yml`, `fires.ndjson` and `quiet.ndjson`: records on which the rule must
-        /// fire, and records that look alike and on which it must not
+        /// fire, and records that look alike and on which it must not; or folders of such folders
         folders: Vec<PathBuf>,
     },
     /// Put each record of files through mapping and the rules in force, by itself and without

@@ -270,7 +270,7 @@ fn processing(context: &Context<'_>) -> anyhow::Result<Check> {
     })
 }
 
-/// Entries that were damaged when everything else was derived, if there are any: what rests on them is
+/// Entries that were damaged when everything else was derived, if there are any: what rests on them may be
 /// missing, also once they are whole.
 fn passed_over(app: &App) -> anyhow::Result<Vec<Check>> {
     let (still, whole): (Vec<_>, Vec<_>) = app
@@ -304,7 +304,7 @@ fn passed(some: &[PassedOver], then: &str) -> String {
     };
     format!(
         "{number} {entries} of the log ({shown}) {were} damaged when identities, findings and events \
-         were derived: what rests on that is missing. {then}"
+         were derived: what rests on that may be missing. {then}"
     )
 }
 

@@ -143,9 +143,11 @@ fn export(
             .console
             .say(format_args!("in the log, not in the bundle: {left_out}"))?;
     }
-    context
-        .console
-        .say("check it anywhere: deedtrail evidence verify FILE")?;
+    context.console.say(format_args!(
+        "check it anywhere: deedtrail evidence verify --key '{}' '{}'",
+        context.instance.log.verifier_key(),
+        path.display()
+    ))?;
     Ok(Ended::Done)
 }
 

@@ -194,11 +194,14 @@ fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Resul
         return Ok(code);
     }
     let instance = match Instance::open(config) {
-        Err(error) if matches!(args.command, Command::Rebuild) => {
-            rebuild::make_openable(config, error, console)?;
+        Err(error) => {
+            let Command::Rebuild(wanted) = args.command else {
+                return Err(error);
+            };
+            rebuild::make_openable(config, error, wanted, console)?;
             Instance::open(config)?
         }
-        opened => opened?,
+        Ok(opened) => opened,
     };
     say_rule_mistakes(&args.command, &instance, console)?;
     let result = on_instance(&args.command, &instance, &folder, console);
@@ -267,22 +270,59 @@ pub(crate) fn answer(instance: &Instance, request: &Request, console: &mut Conso
     finish(&result, console)
 }
 
+/// Whoever reads what was derived is told that some of it may be missing.
+fn say_passed_over(
+    command: &Command,
+    instance: &Instance,
+    console: &mut Console,
+) -> anyhow::Result<()> {
+    let is_reading = matches!(
+        command,
+        Command::Identity(_)
+            | Command::Timeline(_)
+            | Command::Finding(_)
+            | Command::Query(_)
+            | Command::Behaviour(_)
+            | Command::Session(_)
+            | Command::Entitlement(_)
+            | Command::Evidence(
+                EvidenceCommand::Export { .. } | EvidenceCommand::Completeness { .. }
+            )
+    );
+    let entries = instance.app.passed_over_entries()?;
+    if entries > 0 && is_reading {
+        let (number, were) = match entries {
+            1 => ("1 entry".to_owned(), "was"),
+            _ => (format!("{entries} entries"), "were"),
+        };
+        console.say(format_args!(
+            "{number} of the log {were} damaged when identities, findings and events were derived: what \
+             rests on that may be missing; `deedtrail doctor` says what to do"
+        ))?;
+    }
+    Ok(())
+}
+
 fn on_instance(
     command: &Command,
     instance: &Instance,
     folder: &Path,
     console: &mut Console,
 ) -> anyhow::Result<Ended> {
-    // What is in the log when a command starts is what the command answers from; these two must
-    // also answer when processing does not.
+    // What is in the log when a command starts is what the command answers from. A rebuild derives all of it
+    // anyway, and joins one that goes on; the others must also answer when processing does not.
     if !matches!(
         command,
-        Command::Doctor | Command::Backup { .. } | Command::Evidence(EvidenceCommand::Check)
+        Command::Doctor
+            | Command::Backup { .. }
+            | Command::Evidence(EvidenceCommand::Check)
+            | Command::Rebuild(_)
     ) {
-        if let Some(says) = instance.derives() {
+        if let Some(says) = instance.derives()? {
             console.say(says)?;
         }
         instance.settle()?;
+        say_passed_over(command, instance, console)?;
     }
     let mut context = Context {
         instance,
@@ -305,7 +345,7 @@ fn on_instance(
         Command::Charter(command) => charter::run(&mut context, command),
         Command::Quarantine(command) => quarantine::run(&mut context, command),
         Command::Replay(replay) => rebuild::replay(&mut context, replay),
-        Command::Rebuild => rebuild::run(&mut context),
+        Command::Rebuild(wanted) => rebuild::run(&mut context, *wanted),
         Command::Backup { folder } => backup::run(&mut context, folder),
         Command::Rule(command) if command.is_on_data() => rule_on_data(&mut context, command),
         Command::SignIn(sign_in) => sign_in::run(&mut context, sign_in),

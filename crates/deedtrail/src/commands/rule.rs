@@ -25,6 +25,9 @@ use crate::instance::{known_source, registry};
 use crate::output::{Console, counted};
 use crate::rules::{self, Folders, Loaded};
 
+/// File of a folder that holds one rule with its fixtures.
+const RULE_FILE: &str = "rule.yml";
+
 pub(super) fn run(
     command: &RuleCommand,
     config: &Config,
@@ -40,7 +43,7 @@ pub(super) fn run(
                 Some(sequence) => explain_sequence(config, sequence)?,
                 None => set.explain(id, &registry.sources()),
             };
-            console.lines(&text.map_or_else(|| unknown(config, set, id), Ok)?)?;
+            console.lines(&text.map_or_else(|| unknown(config, &loaded, id), Ok)?)?;
             Ok(Ended::Done)
         }
         RuleCommand::Test { folders } => {
@@ -68,10 +71,16 @@ pub(super) fn run(
     }
 }
 
-/// Fails with the names that may have been meant.
-fn unknown(config: &Config, rules: &RuleSet, wanted: &str) -> anyhow::Result<String> {
+/// Fails with the mistakes that keep the rule out of force, or the names that may have been meant.
+fn unknown(config: &Config, loaded: &Loaded, wanted: &str) -> anyhow::Result<String> {
+    let mistakes = loaded.mistakes_of(wanted);
+    anyhow::ensure!(
+        mistakes.is_empty(),
+        "`{wanted}` is left out until its mistakes are mended:\n{}",
+        mistakes.join("\n")
+    );
     let sequences = sequences(config)?;
-    Err(UnknownRule::new(wanted, rules, &sequences).into())
+    Err(UnknownRule::new(wanted, &loaded.rules, &sequences).into())
 }
 
 /// The unsafe sequences of this build and of the operator's folder.
@@ -98,6 +107,9 @@ fn explain_sequence(config: &Config, id: &str) -> anyhow::Result<Option<String>>
 
 /// The rules in force, then those that a mistake keeps out of it.
 fn list(loaded: &Loaded, console: &mut Console) -> anyhow::Result<Ended> {
+    for doubt in loaded.doubts() {
+        console.say(doubt)?;
+    }
     let left_out = loaded.left_out();
     if console.json {
         for rule in loaded.rules.findings() {
@@ -205,9 +217,11 @@ fn test(
         }
     }
     for path in folders {
-        checked += 1;
-        let check = check(path, in_force, registry, console)?;
-        failed += usize::from(!report(&check, console)?);
+        for folder in rule_folders(path, console)? {
+            checked += 1;
+            let check = check(&folder, in_force, registry, console)?;
+            failed += usize::from(!report(&check, console)?);
+        }
     }
     console.say(format_args!(
         "{} tested, {failed} failed",
@@ -220,6 +234,32 @@ fn test(
     })
 }
 
+/// The folder or `rule.yml` as given; of a folder of such folders, each of them.
+fn rule_folders(given: &Path, console: &mut Console) -> anyhow::Result<Vec<PathBuf>> {
+    if !given.is_dir() || given.join(RULE_FILE).try_exists()? {
+        return Ok(vec![given.to_owned()]);
+    }
+    let (own, others): (Vec<_>, Vec<_>) = rules::yaml_files(given)?
+        .into_iter()
+        .partition(|file| file.ends_with(RULE_FILE));
+    anyhow::ensure!(
+        !own.is_empty(),
+        "no {RULE_FILE} in {} or below it: a rule is tested in a folder of its own, as {RULE_FILE} beside \
+         fires.ndjson and quiet.ndjson",
+        given.display()
+    );
+    if !others.is_empty() {
+        console.say(format_args!(
+            "not tested, as they are no {RULE_FILE} in a folder of their own: {}",
+            counted(others.len(), "file")
+        ))?;
+    }
+    let folders = own.iter().filter_map(|file| file.parent());
+    let mut folders: Vec<PathBuf> = folders.map(Path::to_owned).collect();
+    folders.sort();
+    Ok(folders)
+}
+
 /// Tests a folder with `rule.yml`, `fires.ndjson` and `quiet.ndjson`, or its `rule.yml`. What is wrong
 /// with the rule comes first: while it has a mistake, its fixtures say nothing.
 fn check(
@@ -229,16 +269,16 @@ fn check(
     console: &mut Console,
 ) -> anyhow::Result<RuleCheck> {
     let path = rules::canonical(path)?;
-    let is_rule = path.is_file() && path.ends_with("rule.yml");
+    let is_rule = path.is_file() && path.ends_with(RULE_FILE);
     let folder = path.parent().filter(|_| is_rule).unwrap_or(&path);
     let in_force = in_force.and_then(|folder| folder.canonicalize().ok());
-    let name = rules::path_in_force(folder, "rule.yml", in_force.as_deref());
+    let name = rules::path_in_force(folder, RULE_FILE, in_force.as_deref());
     let name = rule_name(&name).to_string();
-    let rule = folder.join("rule.yml");
+    let rule = folder.join(RULE_FILE);
     let text = std::fs::read(&rule).with_context(|| format!("cannot read {}", rule.display()))?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let file = RuleFile {
-        path: format!("{name}/rule.yml"),
+        path: format!("{name}/{RULE_FILE}"),
         text: text.clone(),
     };
     let (set, mut problems) = RuleSet::load(&[file]);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::command::{Folder, cloudtrail};
 
-const RULE: &str = "title: T\nid: 5c2b2ba4-5a1c-4b4e-9d0a-0d7c1c1f0a11\nlogsource:\n  \
+pub(crate) const RULE: &str = "title: T\nid: 5c2b2ba4-5a1c-4b4e-9d0a-0d7c1c1f0a11\nlogsource:\n  \
                     product: deedtrail\ndetection:\n  selection:\n    action: read\n  \
                     condition: selection\nlevel: low\n";
 
@@ -18,7 +18,7 @@ fn check(folder: &Folder) -> (Option<i32>, String) {
 }
 
 /// A folder whose configuration names sources and rules of its own, all well.
-fn with_own_sources_and_rules() -> Folder {
+pub(crate) fn with_own_sources_and_rules() -> Folder {
     let folder = Folder::new();
     folder.ok(&["init"]);
     for name in ["sources", "rules", "rules/own"] {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::command::{Folder, cloudtrail};
+use crate::command::{Folder, cloudtrail, there};
 
 const COUNT: [&str; 4] = [
     "query",
@@ -104,7 +104,11 @@ fn a_segment_that_is_whole_again_asks_for_a_rebuild_where_it_was_left_out() {
     let whole = std::fs::read(&segment).unwrap();
     // Within the batch of the record.
     flip(&segment, before + 200);
-    refused(&folder, &["rebuild"]);
+    let says = refused(&folder, &["rebuild"]);
+    assert!(says.contains("no rebuild was begun"), "{says}");
+    assert_eq!(folder.ok(&COUNT), events, "what was derived is still there");
+    refused(&folder, &["rebuild", "--without-damaged"]);
+    assert_ne!(folder.ok(&COUNT), events);
     let says = doctor(&folder);
     assert!(
         says.contains("Still so: entries") && says.contains("restore this segment"),
@@ -122,6 +126,50 @@ fn a_segment_that_is_whole_again_asks_for_a_rebuild_where_it_was_left_out() {
     assert_eq!(folder.ok(&["finding", "list"]), findings);
     let says = doctor(&folder);
     assert!(!says.contains("passed over"), "{says}");
+}
+
+#[test]
+fn a_damaged_log_is_served_and_nobody_is_asked_to_sign_in() {
+    let folder = Folder::new();
+    let token = folder.ok(&["token", "create", "soc", "--scope", "read"]);
+    let (segment, before) = segment(&folder);
+    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()]);
+    let findings = folder.ok(&["finding", "list"]);
+    flip(&segment, before + 200);
+    refused(&folder, &["evidence", "check"]);
+    // Nobody has signed in yet: a link would be an entry of the log.
+    let server = folder.serve();
+    assert!(
+        server.line.starts_with("nobody can sign in now"),
+        "{}",
+        server.line
+    );
+    let page = server.get(token.trim(), "/v1/findings");
+    let id = findings.lines().nth(1).unwrap().split(' ').next().unwrap();
+    assert!(page.contains(id), "{page}");
+}
+
+#[test]
+fn who_reads_is_told_that_some_of_it_may_be_missing() {
+    let folder = Folder::new();
+    folder.ok(&["finding", "list"]);
+    let (segment, before) = segment(&folder);
+    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()]);
+    let missing = |arguments: &[&str]| {
+        let says = String::from_utf8(folder.run(arguments).stderr).unwrap();
+        says.contains("what rests on that may be missing")
+    };
+    assert!(!missing(&["finding", "list"]), "nothing is damaged");
+    flip(&segment, before + 200);
+    refused(&folder, &["rebuild", "--without-damaged"]);
+    assert!(missing(&["finding", "list"]) && missing(&COUNT));
+    flip(&segment, before + 200);
+    folder.ok(&["evidence", "check"]);
+    assert!(missing(&["timeline", "ana"]), "whole, and not derived yet");
+    folder.ok(&["rebuild"]);
+    assert!(!missing(&["finding", "list"]) && !missing(&COUNT));
 }
 
 #[test]
@@ -197,6 +245,8 @@ fn no_other_key_of_event_ids_is_made_for_a_log_with_entries() {
         says.contains("event-id.key") && says.contains("backup"),
         "{says}"
     );
+    let seal = folder.path("data/control.db.seal");
+    assert!(there(&seal), "a refused start leaves it closed");
     std::fs::write(&key, kept).unwrap();
     folder.ok(&["finding", "list"]);
 }
@@ -222,4 +272,25 @@ fn another_key_of_event_ids_is_told_and_taken_by_a_rebuild_only() {
     folder.ok(&["rebuild"]);
     let after = folder.ok(&COUNT);
     assert!(after != before && after.contains("3,"), "{after}");
+}
+
+#[test]
+fn another_key_gives_up_nothing_of_a_damaged_log_unasked() {
+    let folder = Folder::new();
+    folder.ok(&["finding", "list"]);
+    let (segment, before) = segment(&folder);
+    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()]);
+    let (events, findings) = (folder.ok(&COUNT), folder.ok(&["finding", "list"]));
+    let key = folder.path("data/keys/event-id.key");
+    flip(&key, 5);
+    flip(&segment, before + 200);
+    let says = refused(&folder, &["rebuild"]);
+    assert!(
+        says.contains("no rebuild was begun") && says.contains("--without-damaged"),
+        "{says}"
+    );
+    flip(&key, 5);
+    assert_eq!(folder.ok(&COUNT), events);
+    assert_eq!(folder.ok(&["finding", "list"]), findings);
 }

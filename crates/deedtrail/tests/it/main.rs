@@ -24,6 +24,7 @@ mod pullers;
 mod reference;
 mod rsyslog;
 mod rule_craft;
+mod rule_folder;
 #[cfg(test)]
 mod scenario;
 mod server;
