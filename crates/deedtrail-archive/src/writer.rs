@@ -18,8 +18,6 @@ use crate::engine::EngineError;
 
 /// Rows of a row group: what a query skips or reads as one.
 const ROW_GROUP_ROWS: usize = 128 << 10;
-/// Most rows of a page: what is decompressed of a column for one row that is asked for.
-const PAGE_ROWS_MAX: usize = 4_096;
 /// Most rows that are put in their order at a time: the sorted copy of a commit is never whole.
 const WRITTEN_ROWS_MAX: usize = 4_096;
 /// False positives of a Bloom filter, share of look-ups.
@@ -89,7 +87,6 @@ fn properties() -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_data_page_row_count_limit(PAGE_ROWS_MAX)
         .set_created_by("deedtrail".to_owned())
         .set_sorting_columns(Some(sorting.collect()));
     for name in BLOOM_COLUMNS {

@@ -289,15 +289,14 @@ fn say_passed_over(
                 EvidenceCommand::Export { .. } | EvidenceCommand::Completeness { .. }
             )
     );
+    if !is_reading {
+        return Ok(());
+    }
     let entries = instance.app.passed_over_entries()?;
-    if entries > 0 && is_reading {
-        let (number, were) = match entries {
-            1 => ("1 entry".to_owned(), "was"),
-            _ => (format!("{entries} entries"), "were"),
-        };
+    if entries > 0 {
         console.say(format_args!(
-            "{number} of the log {were} damaged when identities, findings and events were derived: what \
-             rests on that may be missing; `deedtrail doctor` says what to do"
+            "entries of the log that were damaged when they were derived: {entries}. What rests on them may \
+             be missing here; `deedtrail doctor` says what to do"
         ))?;
     }
     Ok(())

@@ -88,6 +88,16 @@ fn segment(folder: &Folder) -> (PathBuf, usize) {
     (segment, used.next_multiple_of(64))
 }
 
+/// A folder with one record, the segment that holds it, and a place within its batch.
+fn with_one_record() -> (Folder, PathBuf, usize) {
+    let folder = Folder::new();
+    folder.ok(&["finding", "list"]);
+    let (segment, before) = segment(&folder);
+    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
+    folder.ok(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()]);
+    (folder, segment, before + 200)
+}
+
 /// What `doctor` prints, whatever it finds.
 fn doctor(folder: &Folder) -> String {
     String::from_utf8(folder.run(&["doctor"]).stdout).unwrap()
@@ -95,15 +105,10 @@ fn doctor(folder: &Folder) -> String {
 
 #[test]
 fn a_segment_that_is_whole_again_asks_for_a_rebuild_where_it_was_left_out() {
-    let folder = Folder::new();
-    folder.ok(&["finding", "list"]);
-    let (segment, before) = segment(&folder);
-    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
-    folder.ok(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()]);
+    let (folder, segment, in_record) = with_one_record();
     let (events, findings) = (folder.ok(&COUNT), folder.ok(&["finding", "list"]));
     let whole = std::fs::read(&segment).unwrap();
-    // Within the batch of the record.
-    flip(&segment, before + 200);
+    flip(&segment, in_record);
     let says = refused(&folder, &["rebuild"]);
     assert!(says.contains("no rebuild was begun"), "{says}");
     assert_eq!(folder.ok(&COUNT), events, "what was derived is still there");
@@ -130,13 +135,10 @@ fn a_segment_that_is_whole_again_asks_for_a_rebuild_where_it_was_left_out() {
 
 #[test]
 fn a_damaged_log_is_served_and_nobody_is_asked_to_sign_in() {
-    let folder = Folder::new();
+    let (folder, segment, in_record) = with_one_record();
     let token = folder.ok(&["token", "create", "soc", "--scope", "read"]);
-    let (segment, before) = segment(&folder);
-    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
-    folder.ok(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()]);
     let findings = folder.ok(&["finding", "list"]);
-    flip(&segment, before + 200);
+    flip(&segment, in_record);
     refused(&folder, &["evidence", "check"]);
     // Nobody has signed in yet: a link would be an entry of the log.
     let server = folder.serve();
@@ -152,20 +154,16 @@ fn a_damaged_log_is_served_and_nobody_is_asked_to_sign_in() {
 
 #[test]
 fn who_reads_is_told_that_some_of_it_may_be_missing() {
-    let folder = Folder::new();
-    folder.ok(&["finding", "list"]);
-    let (segment, before) = segment(&folder);
-    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
-    folder.ok(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()]);
+    let (folder, segment, in_record) = with_one_record();
     let missing = |arguments: &[&str]| {
         let says = String::from_utf8(folder.run(arguments).stderr).unwrap();
-        says.contains("what rests on that may be missing")
+        says.contains("What rests on them may be missing")
     };
     assert!(!missing(&["finding", "list"]), "nothing is damaged");
-    flip(&segment, before + 200);
+    flip(&segment, in_record);
     refused(&folder, &["rebuild", "--without-damaged"]);
     assert!(missing(&["finding", "list"]) && missing(&COUNT));
-    flip(&segment, before + 200);
+    flip(&segment, in_record);
     folder.ok(&["evidence", "check"]);
     assert!(missing(&["timeline", "ana"]), "whole, and not derived yet");
     folder.ok(&["rebuild"]);
@@ -276,15 +274,11 @@ fn another_key_of_event_ids_is_told_and_taken_by_a_rebuild_only() {
 
 #[test]
 fn another_key_gives_up_nothing_of_a_damaged_log_unasked() {
-    let folder = Folder::new();
-    folder.ok(&["finding", "list"]);
-    let (segment, before) = segment(&folder);
-    let record = folder.write("a.ndjson", cloudtrail("e-1", "CreateAccessKey"));
-    folder.ok(&["ingest", "-s", "aws.cloudtrail", record.to_str().unwrap()]);
+    let (folder, segment, in_record) = with_one_record();
     let (events, findings) = (folder.ok(&COUNT), folder.ok(&["finding", "list"]));
     let key = folder.path("data/keys/event-id.key");
     flip(&key, 5);
-    flip(&segment, before + 200);
+    flip(&segment, in_record);
     let says = refused(&folder, &["rebuild"]);
     assert!(
         says.contains("no rebuild was begun") && says.contains("--without-damaged"),
