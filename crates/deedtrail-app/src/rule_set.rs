@@ -300,6 +300,15 @@ impl App {
         Ok(reloaded)
     }
 
+    /// Whether what is in force is what the folders hold now; true where nobody read any.
+    pub fn are_rules_as_in_folders(&self) -> Result<bool, ReloadError> {
+        let Some(folders) = &self.own_rules else {
+            return Ok(true);
+        };
+        let read = folders.read().map_err(ReloadError::Folder)?;
+        Ok(self.book.digest(&read.own) == self.in_force().digest)
+    }
+
     /// Shows what was read as in force without an entry of the log, which takes none.
     pub fn show_rules(&self, read: &FoldersRead) -> Arc<InForce> {
         let compiled = self.book.compile(&read.own);

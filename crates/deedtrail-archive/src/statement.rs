@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
@@ -60,7 +61,13 @@ fn check(statement: &Statement) -> Result<(), ArchiveError> {
         other => {
             let text = other.to_string();
             let verb = text.split_whitespace().next().unwrap_or("the statement");
-            refused(format!("{verb} is not a SELECT"))
+            let hint = match verb {
+                "DESCRIBE" | "DESC" | "SHOW" => {
+                    " (`SELECT * FROM events LIMIT 1` shows the columns)"
+                }
+                _ => "",
+            };
+            refused(format!("{verb} is not a SELECT{hint}"))
         }
     }
 }
@@ -127,6 +134,27 @@ impl Visitor for Size {
     }
 }
 
+/// A name that is no column, and the columns there are.
+fn unknown_column(error: &DataFusionError) -> Option<String> {
+    let DataFusionError::SchemaError(error, _) = error.find_root() else {
+        return None;
+    };
+    let SchemaError::FieldNotFound {
+        field,
+        valid_fields,
+    } = error.as_ref()
+    else {
+        return None;
+    };
+    let mut columns: Vec<&str> = valid_fields.iter().map(Column::name).collect();
+    columns.dedup();
+    let columns = columns.join(", ");
+    Some(format!(
+        "there is no column `{}`; there are {columns}",
+        field.name()
+    ))
+}
+
 /// An error of the text, as the port tells it.
 pub(crate) fn bad(error: &DataFusionError) -> ArchiveError {
     ArchiveError::BadQuery(reason(error))
@@ -134,6 +162,9 @@ pub(crate) fn bad(error: &DataFusionError) -> ArchiveError {
 
 /// The root cause in one line, without the engine's wrapping.
 pub(crate) fn reason(error: &DataFusionError) -> String {
+    if let Some(says) = unknown_column(error) {
+        return says;
+    }
     let text = error.find_root().strip_backtrace();
     let line = text.lines().next().unwrap_or_default();
     let plain = [

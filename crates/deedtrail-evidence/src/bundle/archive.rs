@@ -19,7 +19,7 @@ const LOCAL_BYTES: usize = 30;
 /// Why bytes are not one of our archives, or files cannot be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveError {
-    #[error("not a bundle: {0}")]
+    #[error("damaged, or not a bundle: {0}")]
     Malformed(&'static str),
     #[error("the bundle would be too large")]
     TooLarge,

@@ -59,13 +59,14 @@ pub enum OpenError {
     #[error("bad origin or signing key: {0}")]
     Key(#[from] NoteError),
     #[error(
-        "the log has {batches} batches, but {signed} were signed: it was rolled back, for example \
-         restored from an old backup; take it over with `evidence adopt`"
+        "the log has {batches} batches, but {signed} were signed: it was rolled back: restored from an \
+         old backup, or cut off by somebody. Where nobody restored it, keep the folder as it is: it is \
+         evidence. Else take it over with `evidence adopt`"
     )]
     RolledBack { batches: u64, signed: u64 },
     #[error(
-        "the log differs from what was signed at {signed} batches: it is a fork; take it over \
-         with `evidence adopt`"
+        "the log differs from what was signed at {signed} batches: it is a fork. Where nobody \
+         restored it, keep the folder as it is: it is evidence. Else take it over with `evidence adopt`"
     )]
     Forked { signed: u64 },
     #[error(

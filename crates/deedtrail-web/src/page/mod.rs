@@ -44,7 +44,7 @@ use deedtrail_app::access::Principal;
 use deedtrail_app::timeline::ReadingError;
 
 use crate::problem::Problem;
-use crate::view::Shown;
+use crate::view::{Shown, grouped};
 
 /// Largest number of open findings the navigation shows as it is.
 const OPEN_SHOWN_MAX: u64 = 99;
@@ -56,6 +56,8 @@ pub(crate) struct Chrome {
     /// Open findings, `99+` beyond that; empty for none.
     pub(crate) open: String,
     pub(crate) principal: Shown,
+    /// Entries that were damaged when they were derived, if any.
+    pub(crate) missing: Option<String>,
 }
 
 /// Entry of the navigation that is marked as current.
@@ -117,10 +119,12 @@ impl Chrome {
             few @ ..=OPEN_SHOWN_MAX => few.to_string(),
             _ => format!("{OPEN_SHOWN_MAX}+"),
         };
+        let missing = app.passed_over_entries()?;
         Ok(Self {
             section,
             open,
             principal: Shown::new(&principal.name),
+            missing: (missing > 0).then(|| grouped(missing)),
         })
     }
 }

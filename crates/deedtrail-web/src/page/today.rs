@@ -45,7 +45,6 @@ struct EvidenceHealth {
     lag: u64,
     damage: Option<Shown>,
     /// Entries that were damaged when they were derived.
-    passed_over: Option<String>,
     checkpoint: Option<Checkpoint>,
     origin: Shown,
 }
@@ -193,7 +192,6 @@ fn evidence(app: &App, today: &Today) -> EvidenceHealth {
         archived: grouped(figures.archived),
         lag: figures.log_end.saturating_sub(figures.processed),
         damage: figures.damage.as_deref().map(Shown::new),
-        passed_over: (figures.passed_over > 0).then(|| grouped(figures.passed_over)),
         checkpoint: Checkpoint::parse(&app.ports.log.checkpoint()),
         origin: Shown::new(app.ports.log.origin()),
     }

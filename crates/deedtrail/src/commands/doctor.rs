@@ -87,7 +87,11 @@ fn log(context: &Context<'_>) -> Check {
     let checked = log.last_check();
     let refusal = log.refusal().map(|refusal| refusal.to_string());
     let found = checked.as_ref().and_then(|checked| checked.damage.clone());
-    if let Some(trouble) = log.damage().or(refusal).or(found) {
+    if let Some(damage) = log.damage() {
+        let detail = format!("{damage}, then run `deedtrail evidence check`");
+        return Check::new("evidence log", false, detail);
+    }
+    if let Some(trouble) = refusal.or(found) {
         return Check::new("evidence log", false, trouble);
     }
     let read = match checked {
@@ -333,6 +337,18 @@ fn retention(context: &Context<'_>) -> anyhow::Result<Check> {
 fn rules(app: &App) -> Check {
     let in_force = app.in_force();
     let left_out = &in_force.rules_left_out;
+    let other = match app.are_rules_as_in_folders() {
+        Ok(true) => None,
+        Ok(false) => Some(
+            "the folders of rules and sequences changed since they were read: `deedtrail rule reload` puts them in \
+             force"
+                .to_owned(),
+        ),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(other) = other {
+        return Check::new("rules", false, other);
+    }
     match left_out.first() {
         None => Check::new("rules", true, "every rule file is in force"),
         Some(first) => {

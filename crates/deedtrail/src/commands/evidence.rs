@@ -284,15 +284,17 @@ fn check(context: &mut Context<'_>) -> anyhow::Result<Ended> {
         }))?;
         return Ok(ended);
     }
-    let read = format!(
-        "{} entries in {} batches read, compared with the checkpoint over {} batches",
-        checked.entries, checked.batches, checked.signed
-    );
+    let (entries, batches, signed) = (checked.entries, checked.batches, checked.signed);
     match checked.damage {
-        None => context.console.line(format_args!("OK: {read}"))?,
+        None => context.console.line(format_args!(
+            "OK: {entries} entries in {batches} batches read, compared with the checkpoint over {signed} batches"
+        ))?,
         Some(damage) => {
             context.console.line(format_args!("DAMAGED: {damage}"))?;
-            context.console.say(read)?;
+            context.console.say(format_args!(
+                "of {entries} entries {batches} batches could be read and were compared with the checkpoint over \
+                 {signed} batches"
+            ))?;
         }
     }
     Ok(ended)
@@ -360,6 +362,10 @@ pub(super) fn adopt(
         Ok(())
     })?;
     console.line(format_args!("adopted: the log goes on as {}", log.origin()))?;
+    console.say(format_args!(
+        "its key by which bundles and checkpoints are checked from now on: {}",
+        log.verifier_key()
+    ))?;
     let end = log.end();
     log.close()?;
     derive_anew_beyond(config, end)?;

@@ -35,7 +35,9 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
     let mut all = IngestAnswer::default();
     let state = context.instance.config.data.join("state");
     let mut interrupted = Interrupted::open(context.app(), &state)?;
-    for file in expand(context.folder, &ingest.files)? {
+    let files = expand(context.folder, &ingest.files)?;
+    let count = files.len();
+    for file in files {
         match take_file(context, source, &file, &mut interrupted) {
             Ok(answer) => {
                 report(context, source, &file, &answer)?;
@@ -48,6 +50,18 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
         }
     }
     context.instance.settle()?;
+    if count > 1 && !context.console.json {
+        let files = counted(count, "file");
+        context
+            .console
+            .line(format_args!("{files}: {}", figures(&all)))?;
+    }
+    if all.conflicts > 0 {
+        context.console.say(
+            "id conflicts: other content under an id that is known. What came first counts, the others wait in \
+             quarantine",
+        )?;
+    }
     if failed {
         return Ok(Ended::Found);
     }
@@ -144,6 +158,18 @@ fn take_file(
     Ok(answer)
 }
 
+/// What became of records.
+fn figures(answer: &IngestAnswer) -> String {
+    let waiting = match answer.waiting {
+        0 => String::new(),
+        waiting => format!(" ({waiting} of them still in quarantine)"),
+    };
+    format!(
+        "{} records, {} accepted, {} duplicates{waiting}, {} id conflicts, {} quarantined",
+        answer.records, answer.accepted, answer.duplicates, answer.conflicts, answer.quarantined,
+    )
+}
+
 fn report(
     context: &mut Context<'_>,
     source: Option<&SourceName>,
@@ -154,14 +180,8 @@ fn report(
         context.console.object(&Line { file, answer })?;
         return Ok(());
     }
-    let waiting = match answer.waiting {
-        0 => String::new(),
-        waiting => format!(" ({waiting} of them still in quarantine)"),
-    };
-    context.console.line(format_args!(
-        "{file}: {} records, {} accepted, {} duplicates{waiting}, {} id conflicts, {} quarantined",
-        answer.records, answer.accepted, answer.duplicates, answer.conflicts, answer.quarantined,
-    ))?;
+    let figures = figures(answer);
+    context.console.line(format_args!("{file}: {figures}"))?;
     if source.is_none() {
         for (source, records) in &answer.sources {
             context

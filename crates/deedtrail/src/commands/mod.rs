@@ -138,7 +138,14 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
         Command::Man { folder } => man::run(folder, console)?,
         Command::Init => init::run(&load()?, console)?,
         Command::Source(command) => source::run(command, &load()?, console)?,
-        Command::Rule(command) if !command.is_on_data() => rule::run(command, &load()?, console)?,
+        Command::Rule(command) if !command.is_on_data() => {
+            let config = load()?;
+            let ended = rule::run(command, &config, console)?;
+            if matches!(command, RuleCommand::List | RuleCommand::Explain { .. }) {
+                reload::compare_with_server(&config, console)?;
+            }
+            ended
+        }
         Command::Evidence(EvidenceCommand::Verify { file, trusted }) => {
             let folder = std::env::current_dir().context("the current folder")?;
             evidence::verify::run((&folder, file), trusted, console)?
@@ -190,6 +197,9 @@ fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Resul
         };
         if may_be_older {
             source::compare_with_server(config, console)?;
+        }
+        if matches!(args.command, Command::Rule(RuleCommand::Reload)) {
+            reload::compare_with_server(config, console)?;
         }
         return Ok(code);
     }
@@ -250,10 +260,10 @@ fn rule_on_data(context: &mut Context<'_>, command: &RuleCommand) -> anyhow::Res
         RuleCommand::EndException { number } => exception::end(context, *number),
         RuleCommand::Coverage(wanted) => coverage::run(context, wanted),
         RuleCommand::Scorecard { tune } => scorecard::run(context, *tune),
-        RuleCommand::List
-        | RuleCommand::Test { .. }
-        | RuleCommand::Try { .. }
-        | RuleCommand::Explain { .. } => anyhow::bail!("this command does not run on a server"),
+        RuleCommand::List => reload::tell_served(context),
+        RuleCommand::Test { .. } | RuleCommand::Try { .. } | RuleCommand::Explain { .. } => {
+            anyhow::bail!("this command does not run on a server")
+        }
     }
 }
 
@@ -316,6 +326,7 @@ fn on_instance(
             | Command::Backup { .. }
             | Command::Evidence(EvidenceCommand::Check)
             | Command::Rebuild(_)
+            | Command::Rule(RuleCommand::List)
     ) {
         if let Some(says) = instance.derives()? {
             console.say(says)?;
@@ -346,7 +357,7 @@ fn on_instance(
         Command::Replay(replay) => rebuild::replay(&mut context, replay),
         Command::Rebuild(wanted) => rebuild::run(&mut context, *wanted),
         Command::Backup { folder } => backup::run(&mut context, folder),
-        Command::Rule(command) if command.is_on_data() => rule_on_data(&mut context, command),
+        Command::Rule(command) => rule_on_data(&mut context, command),
         Command::SignIn(sign_in) => sign_in::run(&mut context, sign_in),
         Command::Token(command) => token::run(&mut context, command),
         Command::Source(SourceCommand::List) => {
@@ -357,7 +368,6 @@ fn on_instance(
         | Command::Init
         | Command::Config(_)
         | Command::Source(_)
-        | Command::Rule(_)
         | Command::Completions { .. }
         | Command::Man { .. } => anyhow::bail!("this command does not run on a server"),
     }

@@ -53,7 +53,9 @@ pub(super) fn run(context: &mut Context<'_>, wanted: Rebuild) -> anyhow::Result<
             "{damaged} of them are damaged and left out: `deedtrail evidence check` says where. Once \
              their segments are restored, run `deedtrail rebuild` again"
         ))?;
-        return Ok(Ended::Found);
+        if !wanted.without_damaged {
+            return Ok(Ended::Found);
+        }
     }
     Ok(Ended::Done)
 }

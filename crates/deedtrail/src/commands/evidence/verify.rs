@@ -75,9 +75,8 @@ fn given(folder: &Path, trusted: &Trusted) -> anyhow::Result<Given> {
 
 fn judge(given: Given, verified: &Verified, console: &mut Console) -> anyhow::Result<Ended> {
     let wanted = given.key.as_ref();
-    if wanted.is_some_and(|key| key.to_string() != verified.verifier_key) {
-        let says = format!("signed by another key, {}", verified.verifier_key);
-        return not_valid(console, &says, Some(verified));
+    if let Some(key) = wanted.filter(|key| key.to_string() != verified.verifier_key) {
+        return not_valid(console, &other_key(key, verified), Some(verified));
     }
     let (keys, quorum) = (given.witnesses, given.quorum);
     let times = match verified.vouched_by(&keys) {
@@ -100,6 +99,18 @@ fn judge(given: Given, verified: &Verified, console: &mut Console) -> anyhow::Re
         tell(verified, (&vouching, &signed), wanted.is_some(), console)?;
     }
     Ok(Ended::Done)
+}
+
+/// How the key that signed differs from the one that had to.
+fn other_key(wanted: &VerifierKey, verified: &Verified) -> String {
+    let is = &verified.verifier_key;
+    let signed = is.parse::<VerifierKey>();
+    if signed.is_ok_and(|key| key.key_bytes() == wanted.key_bytes()) {
+        return format!(
+            "signed under another origin, {is}: the same key, and a log that was adopted, or took over a copy"
+        );
+    }
+    format!("signed by another key, {is}")
 }
 
 /// What is known of those who stamped the log.
