@@ -295,6 +295,22 @@ fn functions_that_make_much_of_little_are_not_there() {
 }
 
 #[test]
+fn a_name_that_is_no_column_is_answered_with_those_there_are() {
+    let (_folder, archive) = filled();
+    let says = refused(
+        &archive,
+        "SELECT operations FROM events",
+        QueryBudget::default(),
+    );
+    let says = says.to_string();
+    let begins = "there is no column `operations`; there are ";
+    assert!(
+        says.contains(begins) && says.contains(", operation,"),
+        "{says}"
+    );
+}
+
+#[test]
 fn cost_names_version_and_hot_rows() {
     let (_folder, archive) = filled();
     let mut out = Vec::new();

@@ -112,13 +112,18 @@ fn a_segment_that_is_whole_again_asks_for_a_rebuild_where_it_was_left_out() {
     let says = refused(&folder, &["rebuild"]);
     assert!(says.contains("no rebuild was begun"), "{says}");
     assert_eq!(folder.ok(&COUNT), events, "what was derived is still there");
-    refused(&folder, &["rebuild", "--without-damaged"]);
+    folder.ok(&["rebuild", "--without-damaged"]);
     assert_ne!(folder.ok(&COUNT), events);
     let says = doctor(&folder);
     assert!(
         says.contains("Still so: entries") && says.contains("restore this segment"),
         "{says}"
     );
+    let newest = format!(
+        "{} is the newest segment: restore the whole",
+        segment.display()
+    );
+    assert!(says.contains(&newest), "{says}");
     std::fs::write(&segment, &whole).unwrap();
     assert_ne!(folder.ok(&COUNT), events, "nothing of it is derived yet");
     let says = doctor(&folder);
@@ -160,14 +165,22 @@ fn who_reads_is_told_that_some_of_it_may_be_missing() {
         says.contains("What rests on them may be missing")
     };
     assert!(!missing(&["finding", "list"]), "nothing is damaged");
+    let token = folder.ok(&["token", "create", "soc", "--scope", "read"]);
     flip(&segment, in_record);
-    refused(&folder, &["rebuild", "--without-damaged"]);
+    folder.ok(&["rebuild", "--without-damaged"]);
     assert!(missing(&["finding", "list"]) && missing(&COUNT));
     flip(&segment, in_record);
     folder.ok(&["evidence", "check"]);
     assert!(missing(&["timeline", "ana"]), "whole, and not derived yet");
+    let server = folder.serve();
+    let is_told = |path: &str| {
+        let page = server.get(token.trim(), path);
+        page.contains("What rests on them may be missing on these pages")
+    };
+    assert!(is_told("/") && is_told("/findings") && is_told("/identities"));
     folder.ok(&["rebuild"]);
     assert!(!missing(&["finding", "list"]) && !missing(&COUNT));
+    assert!(!is_told("/") && !is_told("/findings"));
 }
 
 #[test]

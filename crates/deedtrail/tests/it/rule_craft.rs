@@ -339,8 +339,18 @@ fn a_server_takes_rules_up_at_once_and_a_restart_judges_as_it_did() {
     assert_eq!(of_rule(&folder)[0]["title"], "Key by ana");
     let changed = RULE.replace("Key by", "A new key by");
     let changed = changed.replace("level: high", "level: critical");
+    let compared = || String::from_utf8(folder.run(&["rule", "list"]).stderr).unwrap();
+    assert_eq!(compared(), "");
     folder.write(rule, &changed);
+    assert!(
+        compared().contains("which have changed since"),
+        "{}",
+        compared()
+    );
+    let doctor = String::from_utf8(folder.run(&["doctor"]).stdout).unwrap();
+    assert!(doctor.contains("changed since they were read"), "{doctor}");
     let said = folder.ok(&["rule", "reload"]);
+    assert_eq!(compared(), "");
     assert!(said.contains("other rules are in force"), "{said}");
     make_key(&folder, "e-2");
     let known = of_rule(&folder);
