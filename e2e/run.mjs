@@ -287,6 +287,28 @@ async function negativeControl() {
 }
 await negativeControl();
 
+/** Negative control: what only one theme or width breaks is reported there, and nowhere else. */
+async function lookControl() {
+  const context = await newContext({ viewport: WIDE });
+  const page = await context.newPage();
+  const seen = listen(page);
+  const body = `<!doctype html><html lang="en"><head><title>Control</title><style>p { background: #fff; color: #000 }
+    @media (prefers-color-scheme: dark) { p { color: #aaa } } @media (max-width: 500px) { p { width: 900px } }</style>
+    </head><body><main><h1>Control</h1><p>pale in the dark</p></main></body></html>`;
+  await page.route("**/look-control", (route) => route.fulfill({ status: 200, contentType: "text/html", body }));
+  await page.goto(`${base}/look-control`);
+  await everyLook(page, async (view, colorsAlone) => {
+    const wrong = await complaints(page, seen, 200, { colorsAlone });
+    const expect = (needed, expected) => {
+      if (wrong.some((text) => text.startsWith(needed)) !== expected) fail(`look control ${view}`, `"${needed}": ${wrong}`);
+    };
+    expect("axe color-contrast", view.startsWith("dark"));
+    expect("overflows by", view.endsWith("narrow"));
+  });
+  await context.close();
+}
+await lookControl();
+
 await browser.close();
 for (const failure of failures) console.error(failure);
 console.log(`${checked} page views checked, ${failures.length} failures`);

@@ -300,12 +300,13 @@ impl App {
         Ok(reloaded)
     }
 
-    /// Whether what is in force is what the folders hold now; true where nobody read any.
-    pub fn are_rules_as_in_folders(&self) -> Result<bool, ReloadError> {
+    /// Whether what is in force is what the folders hold now; true where nobody read any. Fails with the
+    /// reason why a folder cannot be read.
+    pub fn are_rules_as_in_folders(&self) -> Result<bool, String> {
         let Some(folders) = &self.own_rules else {
             return Ok(true);
         };
-        let read = folders.read().map_err(ReloadError::Folder)?;
+        let read = folders.read()?;
         Ok(self.book.digest(&read.own) == self.in_force().digest)
     }
 

@@ -1,6 +1,7 @@
 //! The text of a query: one SELECT of bounded size. Planning recurses and takes more than linear
 //! time, so what is too large is refused before it starts.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use datafusion::common::{Column, SchemaError};
@@ -146,12 +147,15 @@ fn unknown_column(error: &DataFusionError) -> Option<String> {
     else {
         return None;
     };
-    let mut columns: Vec<&str> = valid_fields.iter().map(Column::name).collect();
-    columns.dedup();
-    let columns = columns.join(", ");
+    let columns: BTreeSet<&str> = valid_fields.iter().map(Column::name).collect();
+    let columns: Vec<&str> = columns.into_iter().collect();
+    let there_are = match columns.as_slice() {
+        [] => "no table is named, as in `FROM events`".to_owned(),
+        columns => format!("there are {}", columns.join(", ")),
+    };
     Some(format!(
-        "there is no column `{}`; there are {columns}",
-        field.name()
+        "there is no column `{}`; {there_are}",
+        field.flat_name()
     ))
 }
 

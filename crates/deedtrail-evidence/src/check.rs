@@ -1,7 +1,7 @@
 //! Reading everything back: every byte, every hash, every batch against what was signed.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use deedtrail_core::port::log::{EvidenceLog as _, ReadError, Sequence};
 use deedtrail_core::time::Timestamp;
@@ -34,6 +34,9 @@ pub struct Checked {
     /// Whether some of it is of entries.
     #[serde(default)]
     pub entries_damaged: bool,
+    /// How many entries are damaged; 0 where all that is wrong lies beside them.
+    #[serde(default)]
+    pub damaged: u64,
     /// Whether some of it only a full check finds: entries that are whole and not what was signed.
     #[serde(default)]
     pub not_as_signed: bool,
@@ -83,6 +86,7 @@ impl Log {
             signed,
             damage: self.shared.found_text(),
             entries_damaged: self.shared.segments.are_entries_damaged(),
+            damaged: self.shared.segments.damaged_entries(),
             not_as_signed: found.any(|damage| damage.of == DamageOf::History),
         };
         let bytes = serde_json::to_vec_pretty(&checked).unwrap_or_default();
@@ -91,6 +95,11 @@ impl Log {
             tracing::warn!(%error, path = %path.display(), "cannot keep the outcome of the check");
         }
         Ok(checked)
+    }
+
+    /// File of the newest segment, the only one that is written to; `None` when there is none.
+    pub fn newest_segment(&self) -> Option<PathBuf> {
+        self.shared.segments.newest_file()
     }
 
     /// What the last full check of this folder found; `None` when there was none.

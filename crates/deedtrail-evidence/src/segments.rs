@@ -19,8 +19,6 @@ use damage::{classify, is_same};
 
 /// Segments kept open besides the newest one.
 const OPEN_SEGMENTS_MAX: usize = 32;
-/// Most files with damage that are named.
-const FILES_TOLD_MAX: usize = 8;
 /// Batches kept decoded.
 const CACHED_BATCHES_MAX: usize = 4;
 
@@ -133,21 +131,9 @@ impl Segments {
         Ok(bytes)
     }
 
-    /// The files that hold these entries, or would: the closed ones, and the newest where it is among them.
-    pub(crate) fn files_of(&self, entries: &[Sequence]) -> (Vec<PathBuf>, Option<PathBuf>) {
-        let list = self.headers();
-        let place = |entry: &Sequence| {
-            let after = list.partition_point(|header| header.first_sequence <= *entry);
-            after.saturating_sub(1)
-        };
-        let mut places: Vec<usize> = entries.iter().map(place).collect();
-        places.sort_unstable();
-        places.dedup();
-        let path = |place: &usize| list.get(*place).map(|header| self.path(header));
-        let newest = list.len().saturating_sub(1);
-        let newest = places.iter().find(|place| **place == newest).and_then(path);
-        let closed = places.iter().take(FILES_TOLD_MAX).filter_map(path);
-        (closed.collect(), newest)
+    /// File of the segment that is appended to, or that would be.
+    pub(crate) fn newest_file(&self) -> Option<PathBuf> {
+        self.headers().last().map(|header| self.path(header))
     }
 
     pub(crate) fn damage(&self) -> Vec<Damage> {

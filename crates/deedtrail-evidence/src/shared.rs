@@ -13,7 +13,7 @@ use crate::disk::{Access, Disk, DiskFile, replace_file};
 use crate::index::IndexStore;
 use crate::note::{Checkpoint, NoteSigner};
 use crate::queue::{Queue, Refusal};
-use crate::segments::{Damage, DamageOf, Segments};
+use crate::segments::{DamageOf, Segments};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use crate::tree::Tree;
@@ -149,29 +149,18 @@ impl Shared {
         let damage = self.segments.damage();
         let of_entries = damage.iter().filter(|it| it.of != DamageOf::Tiles);
         let lines = of_entries.map(|damage| {
-            let last = damage.range.end.saturating_sub(1).max(damage.range.start);
-            format!("entries {}..={last}: {}", damage.range.start, damage.reason)
+            let (range, reason) = (&damage.range, &damage.reason);
+            match range.end.checked_sub(1).filter(|_| !range.is_empty()) {
+                Some(last) => format!("entries {}..={last}: {reason}", range.start),
+                None => reason.clone(),
+            }
         });
         let text = lines.collect::<Vec<_>>().join("; ");
-        (!text.is_empty()).then(|| format!("{text}; {}", self.way_out(&damage)))
-    }
-
-    /// Which files to restore.
-    fn way_out(&self, damage: &[Damage]) -> String {
-        let of_entries = damage.iter().filter(|it| it.of != DamageOf::Tiles);
-        let firsts: Vec<Sequence> = of_entries.map(|it| it.range.start).collect();
-        let (closed, newest) = self.segments.files_of(&firsts);
-        if let Some(newest) = newest {
-            return format!(
-                "{} is the newest segment: restore the whole data folder from a backup",
-                newest.display()
-            );
-        }
-        let files: Vec<_> = closed
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        format!("restore {} from a backup", files.join(" and "))
+        (!text.is_empty()).then(|| {
+            format!(
+                "{text}; restore from a backup: a segment by itself, the whole folder when it is the newest"
+            )
+        })
     }
 
     /// The same, and what else is damaged.

@@ -92,9 +92,20 @@ pub(crate) fn relay(
     }
 }
 
-/// Has the server run `request`, which reads nothing; returns what it printed, or nothing when it
-/// failed or speaks another version.
-pub(crate) fn ask(mut stream: UnixStream, request: &Request) -> io::Result<Option<String>> {
+/// What the server of a data folder prints for a command that reads nothing, asked for as JSON; nothing where
+/// none runs, or it fails, stops meanwhile or speaks another version.
+pub(crate) fn ask(data: &Path, command: &[&str]) -> Option<String> {
+    let arguments = ["deedtrail", "--json"].iter().chain(command);
+    let request = Request {
+        arguments: arguments.map(Into::into).collect(),
+        folder: "/".into(),
+        terminal: false,
+        screen: false,
+    };
+    answer_of(connect(data)?, &request).ok()?
+}
+
+fn answer_of(mut stream: UnixStream, request: &Request) -> io::Result<Option<String>> {
     send(&mut stream, REQUEST, &serde_json::to_vec(request)?)?;
     send(&mut stream, INPUT, &[])?;
     let mut printed = Vec::new();

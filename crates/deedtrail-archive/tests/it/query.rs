@@ -297,17 +297,19 @@ fn functions_that_make_much_of_little_are_not_there() {
 #[test]
 fn a_name_that_is_no_column_is_answered_with_those_there_are() {
     let (_folder, archive) = filled();
-    let says = refused(
-        &archive,
-        "SELECT operations FROM events",
-        QueryBudget::default(),
-    );
-    let says = says.to_string();
+    let says = |sql: &str| refused(&archive, sql, QueryBudget::default()).to_string();
+    let told = says("SELECT operations FROM events");
     let begins = "there is no column `operations`; there are ";
-    assert!(
-        says.contains(begins) && says.contains(", operation,"),
-        "{says}"
-    );
+    assert!(told.contains(begins), "{told}");
+    let both = says("SELECT a.operations FROM events a JOIN events b ON a.event_uid = b.event_uid");
+    assert!(both.contains("no column `a.operations`"), "{both}");
+    for told in [told, both] {
+        assert_eq!(told.matches(" operation,").count(), 1, "{told}");
+    }
+    let told = says("SELECT operation");
+    assert!(told.contains("no table is named"), "{told}");
+    let told = says("DESCRIBE events");
+    assert!(told.contains("SELECT * FROM events LIMIT 1"), "{told}");
 }
 
 #[test]

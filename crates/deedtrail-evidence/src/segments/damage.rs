@@ -78,6 +78,19 @@ impl Segments {
         known.iter().any(|damage| damage.of != DamageOf::Tiles)
     }
 
+    /// How many entries are known to be damaged.
+    pub(crate) fn damaged_entries(&self) -> u64 {
+        let known = locked(&self.damage);
+        let of_entries = known.iter().filter(|it| it.of != DamageOf::Tiles);
+        let mut ranges: Vec<Range<Sequence>> = of_entries.map(|it| it.range.clone()).collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        let counted = ranges.iter().fold((0, 0), |(count, end), range| {
+            let from = range.start.max(end);
+            (count + range.end.saturating_sub(from), end.max(range.end))
+        });
+        counted.0
+    }
+
     /// Of what was known `before` somebody read everything afresh, that is damaged which was found so; what
     /// others met meanwhile stays. Files that were exchanged are opened again.
     pub(crate) fn take_over(&self, found: &Self, before: &[Damage]) {

@@ -143,12 +143,10 @@ fn damage_in_an_old_segment_is_found_when_it_is_read_and_by_a_full_check() {
     let log = open_on(&config, Arc::new(disk)).unwrap();
     assert_eq!(log.damage(), None);
     log.append(vec![entry("new", "x")]).unwrap();
-    log.check_everything().unwrap();
-    assert!(
-        log.damage().unwrap().starts_with("entries 0..=1: "),
-        "{:?}",
-        log.damage()
-    );
+    assert_eq!(log.check_everything().unwrap().damaged, 2);
+    let damage = log.damage().unwrap();
+    assert!(damage.starts_with("entries 0..=1: "), "{damage}");
+    assert_eq!(log.newest_segment(), segments(&files).pop());
     assert_eq!(readable(&log)[..entries.len() - 2], entries[2..]);
 }
 
@@ -387,6 +385,20 @@ fn damaged_tiles_alone_are_told_and_nothing_is_refused() {
     assert!(!checked.entries_damaged);
     assert_eq!(log.damage(), None);
     assert!(log.refusal().is_none());
+}
+
+#[test]
+fn bytes_beside_the_entries_keep_the_log_shut_and_no_entry_is_damaged() {
+    let (mut files, entries) = sample(20);
+    let victim = segments(&files)[1].clone();
+    files.get_mut(&victim).unwrap().extend([7; 64]);
+    let (_, log) = open_copy(&files);
+    let checked = log.check_everything().unwrap();
+    assert!(checked.entries_damaged && checked.damaged == 0);
+    let damage = checked.damage.unwrap();
+    assert!(!damage.contains("entries"), "{damage}");
+    assert_eq!(readable(&log), entries);
+    assert!(refused(&log).contains("bytes outside of frames"));
 }
 
 #[test]

@@ -44,7 +44,6 @@ struct EvidenceHealth {
     archived: String,
     lag: u64,
     damage: Option<Shown>,
-    /// Entries that were damaged when they were derived.
     checkpoint: Option<Checkpoint>,
     origin: Shown,
 }

@@ -9,6 +9,7 @@ use deedtrail_app::pipeline::PassedOver;
 use deedtrail_core::port::log::EvidenceLog as _;
 use serde::Serialize;
 
+use super::evidence::segments_place;
 use super::{Context, Ended};
 use crate::output::counted;
 use crate::tls;
@@ -54,6 +55,7 @@ pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
     checks.push(retention(context)?);
     checks.push(rules(context.app()));
     checks.push(sequences(context.app()));
+    checks.push(rule_folders(context.app()));
     checks.extend(settings(context));
     checks.extend(certificate(context));
     checks.push(server(context));
@@ -88,7 +90,8 @@ fn log(context: &Context<'_>) -> Check {
     let refusal = log.refusal().map(|refusal| refusal.to_string());
     let found = checked.as_ref().and_then(|checked| checked.damage.clone());
     if let Some(damage) = log.damage() {
-        let detail = format!("{damage}, then run `deedtrail evidence check`");
+        let place = segments_place(log);
+        let detail = format!("{damage}{place}; then run `deedtrail evidence check`");
         return Check::new("evidence log", false, detail);
     }
     if let Some(trouble) = refusal.or(found) {
@@ -337,18 +340,6 @@ fn retention(context: &Context<'_>) -> anyhow::Result<Check> {
 fn rules(app: &App) -> Check {
     let in_force = app.in_force();
     let left_out = &in_force.rules_left_out;
-    let other = match app.are_rules_as_in_folders() {
-        Ok(true) => None,
-        Ok(false) => Some(
-            "the folders of rules and sequences changed since they were read: `deedtrail rule reload` puts them in \
-             force"
-                .to_owned(),
-        ),
-        Err(error) => Some(error.to_string()),
-    };
-    if let Some(other) = other {
-        return Check::new("rules", false, other);
-    }
     match left_out.first() {
         None => Check::new("rules", true, "every rule file is in force"),
         Some(first) => {
@@ -359,6 +350,21 @@ fn rules(app: &App) -> Check {
             Check::new("rules", false, detail)
         }
     }
+}
+
+/// Whether what is in force is what the folders hold.
+fn rule_folders(app: &App) -> Check {
+    let (ok, detail) = match app.are_rules_as_in_folders() {
+        Ok(true) => (true, "what is in force is what they hold".to_owned()),
+        Ok(false) => (
+            false,
+            "they changed since they were read: `deedtrail rule reload` puts what they hold in force, \
+             where the log takes entries"
+                .to_owned(),
+        ),
+        Err(reason) => (false, reason),
+    };
+    Check::new("rule folders", ok, detail)
 }
 
 fn sequences(app: &App) -> Check {

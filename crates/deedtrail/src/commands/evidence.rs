@@ -281,6 +281,7 @@ fn check(context: &mut Context<'_>) -> anyhow::Result<Ended> {
             "batches": checked.batches,
             "signed_batches": checked.signed,
             "damage": checked.damage,
+            "damaged_entries": checked.damaged,
         }))?;
         return Ok(ended);
     }
@@ -290,14 +291,22 @@ fn check(context: &mut Context<'_>) -> anyhow::Result<Ended> {
             "OK: {entries} entries in {batches} batches read, compared with the checkpoint over {signed} batches"
         ))?,
         Some(damage) => {
-            context.console.line(format_args!("DAMAGED: {damage}"))?;
+            let place = segments_place(&context.instance.log);
+            context.console.line(format_args!("DAMAGED: {damage}{place}"))?;
+            let damaged = checked.damaged;
             context.console.say(format_args!(
-                "of {entries} entries {batches} batches could be read and were compared with the checkpoint over \
-                 {signed} batches"
+                "{damaged} of {entries} entries are damaged; {batches} batches could be read"
             ))?;
         }
     }
     Ok(ended)
+}
+
+/// Where the segments of a damaged log lie, to go on a sentence.
+pub(super) fn segments_place(log: &Log) -> String {
+    log.newest_segment().map_or_else(String::new, |newest| {
+        format!(" (the newest is {})", newest.display())
+    })
 }
 
 /// Prints the verifier in Python.

@@ -35,13 +35,13 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
     let mut all = IngestAnswer::default();
     let state = context.instance.config.data.join("state");
     let mut interrupted = Interrupted::open(context.app(), &state)?;
-    let files = expand(context.folder, &ingest.files)?;
-    let count = files.len();
-    for file in files {
+    let mut count = 0;
+    for file in expand(context.folder, &ingest.files)? {
         match take_file(context, source, &file, &mut interrupted) {
             Ok(answer) => {
                 report(context, source, &file, &answer)?;
                 all.absorb(answer);
+                count += 1;
             }
             Err(error) => {
                 failed = true;
@@ -58,8 +58,8 @@ pub(super) fn run(context: &mut Context<'_>, ingest: &Ingest) -> anyhow::Result<
     }
     if all.conflicts > 0 {
         context.console.say(
-            "id conflicts: other content under an id that is known. What came first counts, the others wait in \
-             quarantine",
+            "id conflicts: other content under an id that is known. Both are kept and judged, and a finding \
+             tells of it",
         )?;
     }
     if failed {

@@ -24,6 +24,7 @@ mod rebuild;
 mod reload;
 mod rule;
 mod scorecard;
+mod served_rules;
 mod session;
 mod sign_in;
 mod source;
@@ -142,7 +143,7 @@ fn dispatch(args: &Args, console: &mut Console) -> anyhow::Result<u8> {
             let config = load()?;
             let ended = rule::run(command, &config, console)?;
             if matches!(command, RuleCommand::List | RuleCommand::Explain { .. }) {
-                reload::compare_with_server(&config, console)?;
+                served_rules::compare(&config, console)?;
             }
             ended
         }
@@ -199,7 +200,7 @@ fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Resul
             source::compare_with_server(config, console)?;
         }
         if matches!(args.command, Command::Rule(RuleCommand::Reload)) {
-            reload::compare_with_server(config, console)?;
+            served_rules::compare_folders(config, console)?;
         }
         return Ok(code);
     }
@@ -260,7 +261,7 @@ fn rule_on_data(context: &mut Context<'_>, command: &RuleCommand) -> anyhow::Res
         RuleCommand::EndException { number } => exception::end(context, *number),
         RuleCommand::Coverage(wanted) => coverage::run(context, wanted),
         RuleCommand::Scorecard { tune } => scorecard::run(context, *tune),
-        RuleCommand::List => reload::tell_served(context),
+        RuleCommand::List => served_rules::tell(context),
         RuleCommand::Test { .. } | RuleCommand::Try { .. } | RuleCommand::Explain { .. } => {
             anyhow::bail!("this command does not run on a server")
         }

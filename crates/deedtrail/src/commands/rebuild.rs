@@ -66,7 +66,7 @@ fn read_back(log: &Log, wanted: Rebuild, console: &mut Console) -> anyhow::Resul
     let entries = log.end();
     console.say(format_args!("reading {entries} log entries back first …"))?;
     let checked = log.check_everything()?;
-    let damage = checked.damage.filter(|_| checked.entries_damaged);
+    let damage = checked.damage.filter(|_| checked.damaged > 0);
     match damage {
         Some(damage) if !wanted.without_damaged => anyhow::bail!(
             "{damage}\nWhat was derived of entries that cannot be read would go with a rebuild. Restore \

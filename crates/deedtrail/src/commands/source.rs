@@ -45,18 +45,7 @@ pub(super) fn run(
 
 /// Says so when a server runs that was started with other sources than there are now.
 pub(super) fn compare_with_server(config: &Config, console: &mut Console) -> anyhow::Result<()> {
-    let Some(stream) = socket::connect(&config.data) else {
-        return Ok(());
-    };
-    let request = Request {
-        arguments: ["deedtrail", "--json", "source", "list"]
-            .map(Into::into)
-            .to_vec(),
-        folder: "/".into(),
-        terminal: false,
-        screen: false,
-    };
-    let Some(answer) = socket::ask(stream, &request)? else {
+    let Some(answer) = socket::ask(&config.data, &["source", "list"]) else {
         return Ok(());
     };
     let lines = answer

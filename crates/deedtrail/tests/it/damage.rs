@@ -119,10 +119,7 @@ fn a_segment_that_is_whole_again_asks_for_a_rebuild_where_it_was_left_out() {
         says.contains("Still so: entries") && says.contains("restore this segment"),
         "{says}"
     );
-    let newest = format!(
-        "{} is the newest segment: restore the whole",
-        segment.display()
-    );
+    let newest = format!("(the newest is {}); then run", segment.display());
     assert!(says.contains(&newest), "{says}");
     std::fs::write(&segment, &whole).unwrap();
     assert_ne!(folder.ok(&COUNT), events, "nothing of it is derived yet");

@@ -107,7 +107,7 @@ fn other_key(wanted: &VerifierKey, verified: &Verified) -> String {
     let signed = is.parse::<VerifierKey>();
     if signed.is_ok_and(|key| key.key_bytes() == wanted.key_bytes()) {
         return format!(
-            "signed under another origin, {is}: the same key, and a log that was adopted, or took over a copy"
+            "signed by the same key under another name, {is}: the log was adopted since, or before"
         );
     }
     format!("signed by another key, {is}")
