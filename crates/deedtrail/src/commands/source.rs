@@ -19,7 +19,7 @@ use crate::args::SourceCommand;
 use crate::config::Config;
 use crate::instance::{known_source, registry};
 use crate::output::{Console, Data};
-use crate::socket::{self, Request};
+use crate::socket;
 
 /// Said of records whose content names no source.
 const UNKNOWN: &str = "unknown: no source is known by its content alone; if you know it, take the \
