@@ -29,8 +29,7 @@ impl Pipeline {
         let age = self.ports.clock.now().micros_since(self.committed_at);
         let full = (self.hot_rows / self.pace.commit_rows)
             .max((self.hot_text_bytes / COMMIT_TEXT_BYTES) as u64);
-        // Before the first news since a restart nothing is told, and a snapshot would forget it.
-        let snapshot = self.is_snapshot_due(self.position) && self.position >= self.stored;
+        let snapshot = self.is_snapshot_due(self.position) && self.is_past_stored();
         let is_old = !(0..self.pace.commit_age_us).contains(&age);
         let is_waiting = self.hot_rows > 0 || self.overdue.is_some();
         let is_due = full > 0 || snapshot || (is_waiting && is_old);
@@ -75,11 +74,21 @@ impl Pipeline {
 
     /// Commits and snapshots everything, and waits for both.
     pub(super) fn settle(&mut self) -> Result<(), PipelineError> {
-        self.tell()?;
-        let snapshot = self.state.snapshot(self.position)?;
-        self.commit(Some(snapshot))?;
+        let snapshot = if self.is_past_stored() {
+            self.tell()?;
+            Some(self.state.snapshot(self.position)?)
+        } else {
+            None
+        };
+        self.commit(snapshot)?;
         self.committed()?;
         Ok(())
+    }
+
+    /// Whether what was stored before a restart has been done again. Until then nothing is told, since it
+    /// would be of an earlier time than what is stored, and a snapshot would forget it.
+    fn is_past_stored(&self) -> bool {
+        self.position >= self.stored
     }
 
     /// Waits for the commit under way and tells how it ended; false when there was none. That one

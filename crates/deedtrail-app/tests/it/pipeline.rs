@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use deedtrail_app::access::Principal;
-use deedtrail_app::identity::ImportMode;
+use deedtrail_app::identity::{ImportMode, MergeDecision};
 use deedtrail_app::intake::{Delivery, Shipped};
 use deedtrail_app::pipeline::{
     BACKTEST_FINDINGS_MAX, Backtest, BacktestPlan, DamagedRange, Pipeline, backtest, field_coverage,
@@ -12,20 +12,21 @@ use deedtrail_app::pipeline::{
 use deedtrail_app::{App, Ports};
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::Finding;
-use deedtrail_core::id::SourceName;
+use deedtrail_core::id::{SourceName, TenantId};
 use deedtrail_core::identity::Identity;
 use deedtrail_core::port::archive::{Archive as _, EventFilter};
 use deedtrail_core::port::log::{EntryKind, EvidenceLog as _, NewEntry};
 use deedtrail_core::port::mapper::Encoding;
 use deedtrail_core::port::store::{
-    FindingFilter, IdentityFilter, QuarantineFilter, Quarantined, SessionFilter, Store as _,
+    BehaviourOrder, FindingFilter, IdentityFilter, QuarantineFilter, Quarantined, SessionFilter,
+    Store as _,
 };
 use deedtrail_core::session::Session;
 use deedtrail_core::time::Timestamp;
 use deedtrail_testkit::FakeMapper;
 use deedtrail_testkit::sample::Sample;
 
-use crate::installation::{detection_with, pipeline as open, ports};
+use crate::installation::{delete_object, detection_with, pipeline as open, ports};
 use crate::odd_log::OddLog;
 use crate::rules::built_in;
 
@@ -134,6 +135,60 @@ fn a_crash_between_snapshot_and_store_gives_what_a_calm_run_gives() {
         1
     );
     assert_eq!(told(true), calm);
+}
+
+/// Bytes of quarantined records, of which five are more than a step takes.
+const LONG: usize = 900_000;
+
+/// A stop before the place that had been stored leaves nothing of what was known there: here of somebody
+/// who has been merged since.
+#[test]
+fn a_stop_while_it_is_done_again_tells_nothing_of_before() {
+    let sample = Sample::empty();
+    let app = App::new(ports(&sample));
+    for who in ["left", "right"] {
+        delete_object(&app, who, "orders", 1);
+    }
+    for number in 0..8 {
+        let long = format!("{number}{}", "x".repeat(LONG));
+        ingest(&sample, "aws.cloudtrail", &long);
+    }
+    let mut pipeline = open(&sample);
+    catch_up(&mut pipeline);
+    let people = sample.store.identities(&IdentityFilter::default()).unwrap();
+    let [one, other] = ["left", "right"].map(|name| {
+        let person = people.iter().find(|person| person.name.contains(name));
+        person.unwrap().id
+    });
+    let decision = MergeDecision::Merge {
+        left: one,
+        right: other,
+        reason: "one person".into(),
+    };
+    app.decide_merge(&Principal::local(), &decision).unwrap();
+    catch_up(&mut pipeline);
+    pipeline.rest().unwrap();
+    let known = || {
+        let all = sample
+            .store
+            .behaviours(&TenantId::default(), BehaviourOrder::Newest, 9);
+        all.unwrap()
+    };
+    let before = known();
+    assert_eq!(before.len(), 1);
+    // Dropped without `close`: all of it is done again.
+    let mut pipeline = open(&sample);
+    assert!(pipeline.step().unwrap());
+    assert!(
+        pipeline.position() < sample.log.end() - 1,
+        "before the merge"
+    );
+    pipeline.close().unwrap();
+    assert_eq!(known(), before);
+    let mut pipeline = open(&sample);
+    catch_up(&mut pipeline);
+    pipeline.close().unwrap();
+    assert_eq!(known(), before);
 }
 
 #[test]

@@ -66,6 +66,9 @@ fn read_back(log: &Log, wanted: Rebuild, console: &mut Console) -> anyhow::Resul
     let entries = log.end();
     console.say(format_args!("reading {entries} log entries back first …"))?;
     let checked = log.check_everything()?;
+    if let Some(beside) = checked.damage.as_ref().filter(|_| checked.damaged == 0) {
+        console.say(format_args!("no entry is damaged, but {beside}"))?;
+    }
     let damage = checked.damage.filter(|_| checked.damaged > 0);
     match damage {
         Some(damage) if !wanted.without_damaged => anyhow::bail!(
