@@ -85,9 +85,9 @@ pub struct Assessment {
     pub repeats: bool,
     /// What is most unusual, as a key: the same thing done again has the same.
     pub pattern: u64,
-    /// Largest first.
+    /// Largest first; of a session that ended by itself, none where it neither alerts nor repeats.
     pub terms: Vec<Term>,
-    /// The three most expected things in place of the most surprising event.
+    /// Likewise the three most expected things in place of the most surprising event.
     pub expected: Vec<Expected>,
     /// The events it rests on, the most surprising first.
     pub events: Vec<EventUid>,

@@ -14,6 +14,7 @@ use deedtrail_core::id::{IdentityId, SessionUid};
 use serde::{Deserialize, Serialize};
 
 use crate::assessment::{TermKind, Terms};
+use crate::hashed::Hashed;
 use crate::kept::{Keep, Kept};
 use crate::limits::{GROUPS_MAX, IDENTITIES_MAX, OPEN_SESSIONS_MAX, SESSION_PLACES_MAX};
 use crate::part::{Lesson, Part};
@@ -44,7 +45,7 @@ struct Shown {
 pub(crate) struct Context {
     identities: Kept<IdentityId, Habits>,
     groups: BTreeMap<Text, Habits>,
-    open: BTreeMap<SessionUid, Shown>,
+    open: Hashed<SessionUid, Shown>,
 }
 
 impl Keep for Habits {}
@@ -134,7 +135,7 @@ impl Part for Context {
 }
 
 impl Context {
-    fn show(&mut self, step: &Step<'_>, places: &[Place]) {
+    fn show(&mut self, step: &Step<'_>, places: &[Place<'_>]) {
         if self.open.len() >= OPEN_SESSIONS_MAX && !self.open.contains_key(&step.session) {
             return;
         }
@@ -155,7 +156,7 @@ impl Context {
 }
 
 impl Habits {
-    fn judge_places(&self, peers: Option<&Self>, places: &[Place], terms: &mut Terms) {
+    fn judge_places(&self, peers: Option<&Self>, places: &[Place<'_>], terms: &mut Terms) {
         let peers = peers.map(|peers| &peers.places);
         place::judge(&self.places, peers, places, terms);
     }

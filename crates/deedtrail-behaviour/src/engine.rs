@@ -21,7 +21,9 @@ use crate::assessment::{Assessment, Moment, Terms};
 use crate::budget::Allowance;
 use crate::calibration::Calibration;
 use crate::dictionary::Dictionary;
+use crate::explanation::assessment;
 use crate::forecast::Scored;
+use crate::hashed::Hashed;
 use crate::kept::{Kept, Seen};
 use crate::limits::{GROUP_BYTES_MAX, GROUPS_MAX, SESSION_EVENTS_MAX};
 use crate::model::{Model, depth};
@@ -56,9 +58,9 @@ pub struct Behaviour {
     groups: BTreeMap<Text, Group>,
     calibration: Calibration,
     allowance: Allowance,
-    sessions: BTreeMap<SessionUid, Open>,
+    sessions: Hashed<SessionUid, Open>,
     /// Open sessions by identity, each with the source it began in.
-    streams: BTreeMap<IdentityId, Vec<(SourceName, SessionUid)>>,
+    streams: Hashed<IdentityId, Vec<(SourceName, SessionUid)>>,
     /// Events in open sessions.
     open_events: usize,
     /// Assessments of sessions that ended by themselves, told with the next tick.
@@ -88,7 +90,7 @@ impl Behaviour {
     pub fn observe(&mut self, step: &Step<'_>) -> Option<Assessment> {
         let at = step.event.time_effective;
         if self.interrupts(step) {
-            let ended = self.end(step.session);
+            let ended = self.end_by_itself(step.session);
             self.hand_over(ended);
         }
         self.end_outlived(step);
@@ -146,7 +148,10 @@ impl Behaviour {
         let mut due: Vec<_> = self.sessions.iter().filter_map(idle).collect();
         due.sort_unstable();
         let mut told = std::mem::take(&mut self.ended);
-        told.extend(due.into_iter().filter_map(|(_, session)| self.end(session)));
+        told.extend(
+            due.into_iter()
+                .filter_map(|(_, session)| self.end_by_itself(session)),
+        );
         told
     }
 
@@ -320,7 +325,8 @@ impl Behaviour {
         if deploys || (repeats && open.repeated) {
             return None;
         }
-        let mut assessment = self.explain(session, open, Moment::Event);
+        let mut assessment = assessment(session, open, Moment::Event);
+        self.explain(open, &mut assessment);
         assessment.at = at;
         assessment.score_nats = score_nats;
         assessment.p = p;

@@ -27,34 +27,37 @@ struct View<'a> {
     open: &'a Open,
 }
 
+/// An assessment without reasons; the caller adds score and verdict.
+pub(crate) fn assessment(session: SessionUid, open: &Open, moment: Moment) -> Assessment {
+    let mut assessment = Assessment {
+        identity: open.identity,
+        session,
+        at: open.last,
+        moment,
+        score_nats: 0.0,
+        event_nats: open.top.nats,
+        p: 1.0,
+        alerts: false,
+        repeats: false,
+        pattern: 0,
+        terms: Vec::new(),
+        expected: Vec::new(),
+        events: vec![open.top.event],
+        deployment: None,
+    };
+    if open.newest != open.top.event {
+        assessment.events.push(open.newest);
+    }
+    assessment
+}
+
 impl Behaviour {
-    /// An assessment with its reasons; the caller adds score and verdict.
-    pub(crate) fn explain(&self, session: SessionUid, open: &Open, moment: Moment) -> Assessment {
-        let mut assessment = Assessment {
-            identity: open.identity,
-            session,
-            at: open.last,
-            moment,
-            score_nats: 0.0,
-            event_nats: open.top.nats,
-            p: 1.0,
-            alerts: false,
-            repeats: false,
-            pattern: 0,
-            terms: Vec::new(),
-            expected: Vec::new(),
-            events: vec![open.top.event],
-            deployment: None,
-        };
-        if open.newest != open.top.event {
-            assessment.events.push(open.newest);
+    /// Adds the reasons.
+    pub(crate) fn explain(&self, open: &Open, assessment: &mut Assessment) {
+        if let Some(view) = self.view(open) {
+            assessment.terms = view.terms(assessment.moment);
+            assessment.expected = view.expected();
         }
-        let Some(view) = self.view(open) else {
-            return assessment;
-        };
-        assessment.terms = view.terms(moment);
-        assessment.expected = view.expected();
-        assessment
     }
 
     fn view<'a>(&'a self, open: &'a Open) -> Option<View<'a>> {

@@ -4,12 +4,15 @@
 //! is packed: equal contents give equal bytes.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::ops::Deref;
 
 use deedtrail_core::time::Timestamp;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::hashed::Hashed;
 
 /// Level of zstd: higher ones gain a twentieth and take three times as long.
 const LEVEL: i32 = 1;
@@ -35,7 +38,7 @@ pub trait Keep: Serialize + DeserializeOwned {
 /// Values by key, some of them packed.
 #[derive(Clone, Debug)]
 pub struct Kept<K, V> {
-    entries: BTreeMap<K, Entry<V>>,
+    entries: Hashed<K, Entry<V>>,
 }
 
 /// One of both is there.
@@ -85,12 +88,12 @@ impl<V> Deref for Seen<'_, V> {
 
 impl<K, V> Default for Kept<K, V> {
     fn default() -> Self {
-        let entries = BTreeMap::new();
+        let entries = Hashed::default();
         Self { entries }
     }
 }
 
-impl<K: Ord + Copy, V: Keep> Kept<K, V> {
+impl<K: Ord + Hash + Copy, V: Keep> Kept<K, V> {
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -146,11 +149,14 @@ impl<K: Ord + Copy, V: Keep> Kept<K, V> {
         entry.awake.map(|value| *value)
     }
 
-    /// Values that are awake: all that wait for time to pass, and some that do not.
-    pub fn awake_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.entries
-            .values_mut()
-            .filter_map(|entry| entry.awake.as_deref_mut())
+    /// Values that are awake (all that wait for time to pass, and some that do not) and are `asked` for,
+    /// sorted by key.
+    pub fn awake_mut(&mut self, asked: impl Fn(&V) -> bool) -> impl Iterator<Item = &mut V> {
+        let awake = self.entries.iter_mut();
+        let awake = awake.filter_map(|(key, entry)| Some((*key, entry.awake.as_deref_mut()?)));
+        let mut asked: Vec<_> = awake.filter(|(_, value)| asked(value)).collect();
+        asked.sort_unstable_by_key(|(key, _)| *key);
+        asked.into_iter().map(|(_, value)| value)
     }
 
     /// Keys, those with the oldest news first.
@@ -262,11 +268,11 @@ impl Packer {
     }
 }
 
-impl<K: Ord + Copy + Serialize, V: Keep> Serialize for Kept<K, V> {
+impl<K: Ord + Hash + Copy + Serialize, V: Keep> Serialize for Kept<K, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut packer = Packer::default();
         let mut map = serializer.serialize_map(Some(self.entries.len()))?;
-        for (key, entry) in &self.entries {
+        for (key, entry) in self.entries.sorted() {
             map.serialize_key(key)?;
             match (&entry.at_rest, &entry.awake) {
                 (Some(packed), _) => map.serialize_value(&Writing::<V>::AtRest(packed))?,
@@ -288,7 +294,7 @@ enum Writing<'a, V> {
     Awake(&'a V),
 }
 
-impl<'de, K: Ord + Copy + Deserialize<'de>, V: Keep> Deserialize<'de> for Kept<K, V> {
+impl<'de, K: Ord + Hash + Copy + Deserialize<'de>, V: Keep> Deserialize<'de> for Kept<K, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = BTreeMap::<K, Written<V>>::deserialize(deserializer)?;
         let packed = written.values().filter_map(|one| match one {
@@ -316,9 +322,9 @@ impl<'de, K: Ord + Copy + Deserialize<'de>, V: Keep> Deserialize<'de> for Kept<K
     }
 }
 
-impl<K: Ord + Copy, V: Keep + PartialEq> PartialEq for Kept<K, V> {
+impl<K: Ord + Hash + Copy, V: Keep + PartialEq> PartialEq for Kept<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        self.entries.keys().eq(other.entries.keys())
+        self.len() == other.len()
             && self.entries.keys().all(|key| {
                 let (one, other) = (self.get(key), other.get(key));
                 one.as_deref() == other.as_deref()
@@ -423,7 +429,7 @@ mod tests {
         kept.pack_quiet();
         let mut restored: Kept<u8, Number> = postcard::from_bytes(&bytes(&kept)).unwrap();
         for kept in [&mut kept, &mut restored] {
-            let awake: Vec<_> = kept.awake_mut().map(|number| number.0).collect();
+            let awake: Vec<_> = kept.awake_mut(|_| true).map(|number| number.0).collect();
             assert_eq!(awake, [1]);
         }
         assert_eq!(restored, kept);

@@ -19,6 +19,7 @@ mod drift;
 mod engine;
 mod explanation;
 mod forecast;
+pub mod hashed;
 pub mod kept;
 pub mod limits;
 mod model;

@@ -327,15 +327,14 @@ impl Detector {
         let told = self.state.behaviour.tick(self.state.now);
         let mut drafts = told.drifts;
         drafts.append(&mut self.departs(told.departed));
-        for profile in self.state.profiles.awake_mut() {
-            if !profile.pending_reads.is_empty() {
-                drafts.append(&mut settle_secret_reads(
-                    profile,
-                    self.state.now,
-                    Some(self.state.ticks),
-                    &self.settings,
-                ));
-            }
+        let waits = |profile: &Profile| !profile.pending_reads.is_empty();
+        for profile in self.state.profiles.awake_mut(waits) {
+            drafts.append(&mut settle_secret_reads(
+                profile,
+                self.state.now,
+                Some(self.state.ticks),
+                &self.settings,
+            ));
         }
         let (ticks, declarations) = (self.state.ticks, &self.declarations);
         drafts.extend(

@@ -11,18 +11,17 @@ use crate::limits::TRACE_TEXT_BYTES_MAX;
 /// `text` cut to at most `bytes_max` bytes at a character boundary; control characters become
 /// spaces, so that a hostile name cannot break a line.
 pub fn cut(text: &str, bytes_max: usize) -> String {
-    let mut short = String::with_capacity(text.len().min(bytes_max));
-    for character in text.chars() {
-        if short.len() + character.len_utf8() > bytes_max {
-            break;
-        }
-        short.push(if character.is_control() {
-            ' '
-        } else {
-            character
-        });
+    let kept = text.get(..text.floor_char_boundary(bytes_max));
+    let kept = kept.unwrap_or_default();
+    // Nearly all there is.
+    if kept.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return kept.to_owned();
     }
-    short
+    let shown = |character: char| match character.is_control() {
+        true => ' ',
+        false => character,
+    };
+    kept.chars().map(shown).collect()
 }
 
 /// The name of the actor for sentences: the identity's, else what the record says.

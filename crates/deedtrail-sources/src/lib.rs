@@ -5,6 +5,7 @@
 //! path of the mapping leads to. Mapping a record is a pure function of its bytes.
 
 mod framing;
+mod lazy_regex;
 mod map;
 mod mapping;
 mod output;

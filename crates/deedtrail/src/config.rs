@@ -42,16 +42,17 @@ pub(crate) struct Config {
     #[schemars(example = &"https://deedtrail.example.com")]
     pub(crate) public_url: Option<String>,
     /// Folder with sources of your own, one folder each; they win over built-in ones by name. A
-    /// mistake in one stops the start.
+    /// mistake in one stops the start. A relative path starts at the folder of the configuration file.
     #[schemars(example = &"/etc/deedtrail/sources")]
     pub(crate) sources: Option<PathBuf>,
     /// Folder with Sigma rules of your own, searched recursively for `*.yml` and `*.yaml`. A rule
-    /// with a mistake is left out: `deedtrail config check` and `deedtrail doctor` tell.
+    /// with a mistake is left out: `deedtrail config check` and `deedtrail doctor` tell. A relative path
+    /// starts at the folder of the configuration file.
     #[schemars(example = &"/etc/deedtrail/rules")]
     pub(crate) rules: Option<PathBuf>,
     /// Folder with unsafe sequences of your own, searched recursively for `*.yml` and `*.yaml`;
     /// they win over built-in ones by id. One with a mistake is left out: `deedtrail config check`
-    /// and `deedtrail doctor` tell.
+    /// and `deedtrail doctor` tell. A relative path starts at the folder of the configuration file.
     #[schemars(example = &"/etc/deedtrail/sequences")]
     pub(crate) sequences: Option<PathBuf>,
     /// Webhooks that vendors send to `/v1/webhooks/NAME`.
@@ -271,7 +272,9 @@ impl Config {
         let secrets = webhooks.map(|webhook| &mut webhook.secret_file);
         let listeners = self.listeners.values_mut();
         let authorities = listeners.filter_map(|one| one.client_ca_file.as_mut());
-        for path in certificates.chain(secrets).chain(authorities) {
+        let own = [&mut self.sources, &mut self.rules, &mut self.sequences];
+        let own = own.into_iter().flatten();
+        for path in certificates.chain(secrets).chain(authorities).chain(own) {
             *path = folder.join(&*path);
         }
         self.signals.values_mut().for_each(|one| one.anchor(folder));

@@ -1,8 +1,10 @@
 //! Where, when and with what: hour of the week, network, client, credential.
 
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 use deedtrail_core::event::{Event, TimeQuality};
+use deedtrail_core::id::CredentialUid;
 use deedtrail_core::time::Timestamp;
 
 use crate::assessment::{TermKind, Terms};
@@ -26,6 +28,8 @@ const PEER_WEIGHT: f64 = 4.0;
 /// What the hours before and after count for.
 const BESIDE_SHARE: f64 = 0.5;
 const HOURS_A_WEEK: u32 = 168;
+/// What is looked at of a client's name, bytes.
+const CLIENT_BYTES_MAX: usize = 128;
 const DAYS: [&str; 7] = [
     "Sunday",
     "Monday",
@@ -37,48 +41,96 @@ const DAYS: [&str; 7] = [
 ];
 
 /// One circumstance of an event.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Place {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Place<'e> {
     pub(super) context: u32,
     pub(super) symbol: u32,
-    /// What people read.
-    label: String,
+    label: Label<'e>,
 }
 
-impl Place {
-    fn new(context: u32, label: String) -> Self {
+/// What people read of it; written out only where somebody does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Label<'e> {
+    /// Hours since the week of 1970-01-01 began, which was on a Thursday, and the day counted from then.
+    Hour {
+        days: i64,
+        hour: i64,
+    },
+    Country(&'e str),
+    System(i64),
+    /// IPv4 by /24, IPv6 by /48: what one site usually has.
+    Network(IpAddr),
+    /// Without version numbers, so that an update is not a new client.
+    Client(&'e str),
+    Credential(CredentialUid),
+}
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Hour { days, hour } => {
+                let day = usize::try_from((days + 4).rem_euclid(7)).unwrap_or(0);
+                write!(f, "{} {hour:02}:00", DAYS[day])
+            }
+            Self::Country(country) => f.write_str(country),
+            Self::System(asn) => write!(f, "AS{asn}"),
+            Self::Network(IpAddr::V4(ip)) => {
+                let [a, b, c, _] = ip.octets();
+                write!(f, "{a}.{b}.{c}.0/24")
+            }
+            Self::Network(IpAddr::V6(ip)) => {
+                let [a, b, c, ..] = ip.segments();
+                write!(f, "{a:x}:{b:x}:{c:x}::/48")
+            }
+            Self::Client(client) => {
+                let mut before = None;
+                for one in client.chars().filter(|one| !one.is_ascii_digit()) {
+                    if one != '.' || before != Some('.') {
+                        f.write_char(one)?;
+                    }
+                    before = Some(one);
+                }
+                Ok(())
+            }
+            Self::Credential(uid) => uid.fmt(f),
+        }
+    }
+}
+
+impl<'e> Place<'e> {
+    fn new(context: u32, label: Label<'e>) -> Self {
+        let mut symbol = Hash::default();
+        // Writing to a hash cannot fail.
+        write!(symbol, "{label}").unwrap_or_default();
         Self {
             context,
-            symbol: hash(label.as_bytes()),
+            symbol: symbol.folded(),
             label,
         }
     }
 }
 
 /// The circumstances an event names.
-pub(super) fn of(event: &Event) -> Vec<Place> {
+pub(super) fn of(event: &Event) -> Vec<Place<'_>> {
     let mapped = &event.mapped;
-    let mut places = Vec::new();
+    let mut places = Vec::with_capacity(6);
     if mapped.time.is_some() && event.time_quality == TimeQuality::Vendor {
         places.push(hour(event.time_effective));
     }
     let country = mapped.src_country.as_deref();
-    places.extend(country.map(|country| Place::new(COUNTRY, country.to_owned())));
-    places.extend(
-        mapped
-            .src_asn
-            .map(|asn| Place::new(SYSTEM, format!("AS{asn}"))),
-    );
+    places.extend(country.map(|country| Place::new(COUNTRY, Label::Country(country))));
+    let asn = mapped.src_asn;
+    places.extend(asn.map(|asn| Place::new(SYSTEM, Label::System(asn))));
     places.extend(mapped.src_ip.as_deref().and_then(network));
     let fingerprint = mapped.client_fingerprint.as_deref();
     places.extend(fingerprint.or(mapped.user_agent.as_deref()).map(client));
-    let credential = event.credential_uid.map(|uid| uid.to_string());
-    places.extend(credential.map(|uid| Place::new(CREDENTIAL, uid)));
+    let credential = event.credential_uid;
+    places.extend(credential.map(|uid| Place::new(CREDENTIAL, Label::Credential(uid))));
     places
 }
 
 /// Adds what is unusual; `places` are in the order of [`of`].
-pub(super) fn judge(own: &Counts, peers: Option<&Counts>, places: &[Place], terms: &mut Terms) {
+pub(super) fn judge(own: &Counts, peers: Option<&Counts>, places: &[Place<'_>], terms: &mut Terms) {
     let mut around: Option<f64> = None;
     let mut network = None;
     for place in places {
@@ -105,14 +157,14 @@ pub(super) fn judge(own: &Counts, peers: Option<&Counts>, places: &[Place], term
     }
 }
 
-fn is_around(place: &Place, other: &Place) -> bool {
+fn is_around(place: &Place<'_>, other: &Place<'_>) -> bool {
     place.context != other.context && matches!(other.context, COUNTRY | SYSTEM | NETWORK)
 }
 
 fn judge_one(
     own: &Counts,
     peers: Option<&Counts>,
-    place: &Place,
+    place: &Place<'_>,
     kind: TermKind,
     terms: &mut Terms,
 ) {
@@ -128,7 +180,7 @@ fn judge_one(
 }
 
 /// Escape method C, with `below`, else what peers do, else a guess.
-fn probability(own: &Counts, peers: Option<&Counts>, place: &Place, below: Option<f64>) -> f64 {
+fn probability(own: &Counts, peers: Option<&Counts>, place: &Place<'_>, below: Option<f64>) -> f64 {
     let peers = peers.and_then(|peers| {
         let total = f64::from(peers.total(place.context)?.count);
         Some(f64::from(peers.count(place.context, place.symbol)) / total)
@@ -143,7 +195,7 @@ fn probability(own: &Counts, peers: Option<&Counts>, place: &Place, below: Optio
 }
 
 /// Nats beyond what any of the known places would cost.
-fn surprise(own: &Counts, place: &Place, p: f64) -> f64 {
+fn surprise(own: &Counts, place: &Place<'_>, p: f64) -> f64 {
     match own.total(place.context) {
         Some(total) if total.count >= SESSIONS_MIN => {
             (-(p * f64::from(total.distinct)).ln()).max(0.0)
@@ -152,7 +204,7 @@ fn surprise(own: &Counts, place: &Place, p: f64) -> f64 {
     }
 }
 
-fn judge_hour(own: &Counts, peers: Option<&Counts>, place: &Place, terms: &mut Terms) {
+fn judge_hour(own: &Counts, peers: Option<&Counts>, place: &Place<'_>, terms: &mut Terms) {
     let around = |counts: &Counts| {
         let index = place.symbol - 1;
         let count = |index: u32| f64::from(counts.count(HOUR, 1 + index % HOURS_A_WEEK));
@@ -176,18 +228,18 @@ fn judge_hour(own: &Counts, peers: Option<&Counts>, place: &Place, terms: &mut T
     });
 }
 
-fn network_sentence(own: &Counts, place: &Place, around: &[&Place]) -> String {
+fn network_sentence(own: &Counts, place: &Place<'_>, around: &[&Place<'_>]) -> String {
     let mut sentence = format!("network {}: {}", place.label, seen(own, place));
     for other in around {
         sentence.push_str(", ");
-        sentence.push_str(&other.label);
+        sentence.push_str(&other.label.to_string());
         sentence.push_str(": ");
         sentence.push_str(&seen(own, other));
     }
     sentence
 }
 
-fn seen(own: &Counts, place: &Place) -> String {
+fn seen(own: &Counts, place: &Place<'_>) -> String {
     let total = own.total(place.context).map_or(0, |total| total.count);
     let count = own.count(place.context, place.symbol);
     match (place.context, count) {
@@ -198,52 +250,89 @@ fn seen(own: &Counts, place: &Place) -> String {
     }
 }
 
-fn hour(at: Timestamp) -> Place {
+fn hour(at: Timestamp) -> Place<'static> {
     let hours = at.as_micros().div_euclid(Timestamp::HOUR_US);
-    let days = hours.div_euclid(24);
     let of_week = hours.rem_euclid(i64::from(HOURS_A_WEEK));
-    // 1970-01-01 was a Thursday.
-    let day = usize::try_from((days + 4).rem_euclid(7)).unwrap_or(0);
+    let (days, hour) = (hours.div_euclid(24), hours.rem_euclid(24));
     Place {
         context: HOUR,
         symbol: 1 + u32::try_from(of_week).unwrap_or(0),
-        label: format!("{} {:02}:00", DAYS[day], hours.rem_euclid(24)),
+        label: Label::Hour { days, hour },
     }
 }
 
-/// IPv4 by /24, IPv6 by /48: what one site usually has.
-fn network(text: &str) -> Option<Place> {
-    let label = match text.parse::<IpAddr>().ok()?.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [a, b, c, _] = ip.octets();
-            format!("{a}.{b}.{c}.0/24")
-        }
-        IpAddr::V6(ip) => {
-            let [a, b, c, ..] = ip.segments();
-            format!("{a:x}:{b:x}:{c:x}::/48")
-        }
-    };
-    Some(Place::new(NETWORK, label))
+fn network(text: &str) -> Option<Place<'_>> {
+    let ip = text.parse::<IpAddr>().ok()?.to_canonical();
+    Some(Place::new(NETWORK, Label::Network(ip)))
 }
 
-/// A client without its version numbers, so that an update is not a new client.
-fn client(text: &str) -> Place {
-    let cut = text.floor_char_boundary(128);
+fn client(text: &str) -> Place<'_> {
+    let cut = text.floor_char_boundary(CLIENT_BYTES_MAX);
     let kept = text.get(..cut).unwrap_or_default();
-    let mut label: String = kept.chars().filter(|c| !c.is_ascii_digit()).collect();
-    while label.contains("..") {
-        label = label.replace("..", ".");
-    }
-    Place::new(CLIENT, label)
+    Place::new(CLIENT, Label::Client(kept))
 }
 
-/// FNV-1a, folded to 32 bits; never 0.
-fn hash(bytes: &[u8]) -> u32 {
-    let mut state = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in bytes {
-        state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+/// FNV-1a of what is written to it.
+struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
     }
-    u32::try_from((state ^ (state >> 32)) & 0xffff_ffff)
-        .unwrap_or(1)
-        .max(1)
+}
+
+impl fmt::Write for Hash {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Ok(())
+    }
+}
+
+impl Hash {
+    /// Folded to 32 bits; never 0.
+    fn folded(&self) -> u32 {
+        u32::try_from((self.0 ^ (self.0 >> 32)) & 0xffff_ffff)
+            .unwrap_or(1)
+            .max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_what_people_read() {
+        let shown = |place: Place<'_>| place.label.to_string();
+        assert_eq!(shown(client("curl/8.5.0")), "curl/.");
+        assert_eq!(shown(client("a 1.2.3.4 b..c...d")), "a . b.c.d");
+        let long = "x".repeat(CLIENT_BYTES_MAX - 1) + "é";
+        assert_eq!(shown(client(&long)).len(), CLIENT_BYTES_MAX - 1);
+        assert_eq!(shown(network("192.0.2.77").unwrap()), "192.0.2.0/24");
+        assert_eq!(shown(network("::ffff:192.0.2.7").unwrap()), "192.0.2.0/24");
+        assert_eq!(
+            shown(network("2001:db8:1:2::3").unwrap()),
+            "2001:db8:1::/48"
+        );
+        assert!(network("nowhere").is_none());
+        let monday = Timestamp::from_micros(4 * Timestamp::DAY_US + 9 * Timestamp::HOUR_US);
+        assert_eq!(shown(hour(monday)), "Monday 09:00");
+    }
+
+    /// What was learned is known by these numbers: another hash would make everything new.
+    #[test]
+    fn symbols_stay_what_they_were() {
+        let symbols = [
+            client("curl/8.5.0").symbol,
+            network("192.0.2.77").unwrap().symbol,
+            Place::new(SYSTEM, Label::System(64_496)).symbol,
+            Place::new(COUNTRY, Label::Country("")).symbol,
+        ];
+        assert_eq!(
+            symbols,
+            [2_185_838_710, 1_015_881_053, 1_632_487_557, 1_339_080_641]
+        );
+    }
 }

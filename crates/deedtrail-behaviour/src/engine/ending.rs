@@ -8,6 +8,7 @@ use crate::engine::feedback::Answerable;
 use crate::engine::{
     Behaviour, LEARNED_GROUP_SESSIONS_MIN, LEARNED_SESSIONS_MIN, SEQUENCE_SHARE, day_of,
 };
+use crate::explanation::assessment;
 use crate::model::depth;
 use crate::part::Lesson;
 use crate::sequence::{Contexts, END};
@@ -34,6 +35,19 @@ struct Verdict {
 impl Behaviour {
     /// Ends a session and says how it compares. `None` when there is no such session.
     pub fn end(&mut self, session: SessionUid) -> Option<Assessment> {
+        self.close(session, |_| true)
+    }
+
+    /// The same for a session that nobody asked to end: reasons are given where it is told.
+    pub(super) fn end_by_itself(&mut self, session: SessionUid) -> Option<Assessment> {
+        self.close(session, |told| told)
+    }
+
+    fn close(
+        &mut self,
+        session: SessionUid,
+        explains: impl Fn(bool) -> bool,
+    ) -> Option<Assessment> {
         let mut open = self.sessions.remove(&session)?;
         self.identities.wake(&open.identity);
         self.leave_stream(open.identity, session);
@@ -50,7 +64,10 @@ impl Behaviour {
         let again = alerting && !open.alerted && self.was_told(&open, pattern);
         let alerts = open.alerted || (alerting && !again);
         let repeats = again || (open.repeated && !alerts);
-        let mut assessment = self.explain(session, &open, Moment::End);
+        let mut assessment = assessment(session, &open, Moment::End);
+        if explains(alerts || repeats) {
+            self.explain(&open, &mut assessment);
+        }
         assessment.score_nats = verdict.score_nats;
         assessment.p = verdict.p;
         assessment.alerts = alerts;

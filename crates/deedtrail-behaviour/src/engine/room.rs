@@ -35,7 +35,7 @@ impl Behaviour {
         quiet.sort_unstable();
         quiet.truncate(quiet.len().div_ceil(GOES));
         for (_, session) in quiet {
-            let ended = self.end(session);
+            let ended = self.end_by_itself(session);
             self.hand_over(ended);
         }
     }

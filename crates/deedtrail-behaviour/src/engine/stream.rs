@@ -24,7 +24,7 @@ impl Behaviour {
             .collect();
         outlived.sort_unstable();
         for (_, session) in outlived {
-            let ended = self.end(session);
+            let ended = self.end_by_itself(session);
             self.hand_over(ended);
         }
     }

@@ -6,6 +6,7 @@
 //! unchanged.
 
 mod block;
+mod choice;
 mod correlation;
 mod depth;
 mod explain;
@@ -27,11 +28,11 @@ use serde::Serialize;
 
 use crate::field::{FieldValue, View, told_as};
 use block::Block;
+pub(crate) use choice::ChosenRules;
 pub use correlation::CorrelationState;
 use correlation::Window;
 pub use naming::{NearNames, rule_name};
 pub(crate) use record::Record;
-pub(crate) use run::ChosenRules;
 
 /// Product of rules that see canonical fields.
 pub const CANONICAL_PRODUCT: &str = "deedtrail";

@@ -28,6 +28,7 @@ use super::Subject;
 use super::correlation::{Comparison, Expression, Measure};
 use crate::field::FieldValue;
 pub(super) use foreign::Foreign;
+pub(super) use possible::KnownValue;
 use foreign::foreign_values;
 use needed::needed_fields;
 pub(super) use shown::Shown;
@@ -405,9 +406,8 @@ impl Matchers {
         self.parsed.get(place).map(shown::shown)
     }
 
-    /// Whether the rule at a place may match an event with these values of fields, ASCII in lower
-    /// case.
-    pub(super) fn may_match(&self, place: usize, known: &[(&str, &str)]) -> bool {
+    /// Whether the rule at a place may match an event with these values of fields.
+    pub(super) fn may_match(&self, place: usize, known: &[(&str, KnownValue<'_>)]) -> bool {
         let parsed = self.parsed.get(place);
         parsed.is_none_or(|rule| possible::may_match(rule, known))
     }

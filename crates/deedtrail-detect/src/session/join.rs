@@ -105,17 +105,17 @@ impl Sessions {
             by_network(seen, &mut shared);
         }
         for thing in shared {
-            let (mine, mut others) = self.marks.leave(
-                thing.key,
-                (uid, thing.end),
-                event.time_effective,
-                thing.within_us,
-            );
             let Some(own) = self.tracked.get(&uid) else {
                 continue;
             };
             // Most are joined already, or were there at another time: no look at them is needed.
-            others.retain(|other| thing.is_near(&mine, other) && own.may_join(other, &thing));
+            let (mine, others) = self.marks.leave(
+                thing.key,
+                (uid, thing.end),
+                event.time_effective,
+                thing.within_us,
+                |mine, other| thing.is_near(mine, other) && own.may_join(other, &thing),
+            );
             // Of a person's many sessions the newest led here; of all else everything belongs
             // together.
             let one = thing.by == JoinBy::Delegation;

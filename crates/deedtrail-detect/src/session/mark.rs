@@ -1,7 +1,6 @@
 //! What sessions leave behind for others to be joined by: a bounded index of hashes.
 
-use std::collections::BTreeMap;
-
+use deedtrail_behaviour::hashed::Hashed;
 use deedtrail_core::id::SessionUid;
 use deedtrail_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,6 +51,14 @@ impl Times {
     /// Takes one more time in; pauses of at most `bridged_us` microseconds are none. Of too many
     /// spans the oldest goes.
     fn note(&mut self, at: Timestamp, bridged_us: i64) {
+        // Nearly always it goes on with the newest.
+        if let Some((from, to)) = self.spans.get_mut(..self.used).and_then(<[_]>::last_mut)
+            && *from <= at
+            && at.micros_since(*to) <= bridged_us
+        {
+            *to = at.max(*to);
+            return;
+        }
         let mut spans = self.spans().to_vec();
         let place = spans.partition_point(|span| span.0 <= at);
         spans.insert(place, (at, at));
@@ -92,21 +99,22 @@ pub(super) struct Mark {
 /// Marks by key, in two generations: when the young one is full it replaces the old one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Marks {
-    young: BTreeMap<u64, Vec<Mark>>,
+    young: Hashed<u64, Vec<Mark>>,
     /// Marks in the young generation.
     count: usize,
-    old: BTreeMap<u64, Vec<Mark>>,
+    old: Hashed<u64, Vec<Mark>>,
 }
 
 impl Marks {
-    /// Leaves a mark; returns all that is known of the session at that key, and what other sessions
-    /// left there, the newest to come first.
+    /// Leaves a mark; returns all that is known of the session at that key, and those marks that other
+    /// sessions left there and `asked` says yes to, given its own: the newest to come first.
     pub(super) fn leave(
         &mut self,
         key: u64,
         (session, end): (SessionUid, End),
         at: Timestamp,
         bridged_us: i64,
+        asked: impl Fn(&Mark, &Mark) -> bool,
     ) -> (Mark, Vec<Mark>) {
         if self.count >= MARKS_MAX {
             self.old = std::mem::take(&mut self.young);
@@ -115,7 +123,7 @@ impl Marks {
         let old = self.old.get(&key).map(Vec::as_slice).unwrap_or_default();
         let young = self.young.entry(key).or_default();
         let own = |known: &Mark| known.session == session && known.end == end;
-        if !young.iter().any(own) {
+        let place = young.iter().rposition(own).unwrap_or_else(|| {
             if young.len() >= MARKS_PER_KEY_MAX {
                 young.remove(0);
             } else {
@@ -127,33 +135,20 @@ impl Marks {
                 end,
                 times: times.map(|known| known.times).unwrap_or_default(),
             });
-        }
-        let mut mine = Mark {
-            session,
-            end,
-            times: Times::of(at, at),
-        };
-        if let Some(known) = young.iter_mut().rfind(|known| own(known)) {
-            known.times.note(at, bridged_us);
-            mine = *known;
-        }
+            young.len() - 1
+        });
+        let mine = &mut young[place];
+        mine.times.note(at, bridged_us);
+        let mine = *mine;
+        let asked = |known: &&Mark| known.session != session && asked(&mine, known);
+        let mut others: Vec<Mark> = young.iter().rev().filter(asked).copied().collect();
         // A generation holds one mark of a session and end; the same one may be in both.
-        let of_others = |known: &&Mark| known.session != session;
-        let mut others = Vec::with_capacity(young.len());
-        others.extend(young.iter().rev().filter(of_others).copied());
-        let again = |known: &Mark, newer: &[Mark]| {
-            let mut newer = newer.iter();
-            newer.any(|newer| newer.session == known.session && newer.end == known.end)
+        let again = |known: &Mark| {
+            let mut young = young.iter();
+            young.any(|young| young.session == known.session && young.end == known.end)
         };
-        let newer = others.len();
-        for known in old.iter().rev().filter(of_others) {
-            if others.len() >= MARKS_PER_KEY_MAX {
-                break;
-            }
-            if !again(known, &others[..newer]) {
-                others.push(*known);
-            }
-        }
+        let old = old.iter().rev().filter(asked);
+        others.extend(old.filter(|known| !again(known)).copied());
         (mine, others)
     }
 }
@@ -210,14 +205,16 @@ mod tests {
     fn what_the_old_generation_knows_goes_on_in_the_young_one() {
         let mut marks = Marks::default();
         let session = |name: u64| SessionUid::derive(&[&name.to_le_bytes()]);
-        marks.leave(0, (session(0), End::Either), minute(0), 0);
+        marks.leave(0, (session(0), End::Either), minute(0), 0, |_, _| true);
         for name in 1..=MARKS_MAX as u64 {
-            marks.leave(name, (session(name), End::Either), minute(1), 0);
+            marks.leave(name, (session(name), End::Either), minute(1), 0, |_, _| {
+                true
+            });
         }
-        let (mine, others) = marks.leave(0, (session(0), End::Either), minute(9), 0);
+        let (mine, others) = marks.leave(0, (session(0), End::Either), minute(9), 0, |_, _| true);
         assert_eq!(mine.times.ends(), (minute(0), minute(9)));
         assert_eq!(others, []);
-        let (_, others) = marks.leave(0, (session(1), End::Either), minute(9), 0);
+        let (_, others) = marks.leave(0, (session(1), End::Either), minute(9), 0, |_, _| true);
         assert_eq!(others, [mine], "once, not from both generations");
     }
 }

@@ -17,6 +17,7 @@ mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use deedtrail_behaviour::hashed::Hashed;
 use deedtrail_core::event::Event;
 use deedtrail_core::finding::FindingDraft;
 use deedtrail_core::id::{IdentityId, SessionUid};
@@ -41,10 +42,9 @@ pub(crate) const BLIND: &str = "code/blind-session";
 /// What is known about sessions that may still go on; part of the detector's state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sessions {
-    /// Boxed, so that a look-up passes over ids that lie together.
-    tracked: BTreeMap<SessionUid, Box<Tracked>>,
+    tracked: Hashed<SessionUid, Box<Tracked>>,
     /// Sessions known by their pauses, by hash of actor, credential and client.
-    spans: BTreeMap<u64, Vec<Span>>,
+    spans: Hashed<u64, Vec<Span>>,
     /// When a tick has to look at which session again; one entry each.
     due: BTreeSet<(Timestamp, SessionUid)>,
     marks: Marks,

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use deedtrail_core::Text;
 use memchr::memmem;
-use regex::Regex;
 
+use crate::lazy_regex::LazyRegex;
 use crate::record::{Asker, KeyTable, Memo};
 
 /// One pattern.
@@ -17,7 +17,7 @@ enum Pattern {
     Around(Text, Text),
     /// Any other glob: what stands between its stars.
     Glob(Vec<Text>),
-    Regex(Box<Regex>),
+    Regex(Box<LazyRegex>),
 }
 
 impl Pattern {
@@ -27,8 +27,7 @@ impl Pattern {
         }
         if text.len() > 2 && text.starts_with('/') && text.ends_with('/') {
             let inside = text.trim_start_matches('/').trim_end_matches('/');
-            let regex = Regex::new(inside).map_err(|error| error.to_string())?;
-            return Ok(Self::Regex(Box::new(regex)));
+            return Ok(Self::Regex(Box::new(LazyRegex::new(inside)?)));
         }
         let parts: Vec<&str> = text.split('*').collect();
         Ok(match parts.as_slice() {
@@ -74,7 +73,7 @@ impl Pattern {
                     && value.ends_with(after.as_str())
             }
             Self::Glob(parts) => glob(parts, value),
-            Self::Regex(regex) => regex.is_match(value),
+            Self::Regex(regex) => regex.get().is_some_and(|regex| regex.is_match(value)),
         }
     }
 }

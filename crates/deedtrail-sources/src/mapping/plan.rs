@@ -8,13 +8,13 @@ use deedtrail_core::action::Action;
 use deedtrail_core::entity::Place;
 use deedtrail_core::event::{ActorKind, Environment, MappedEvent, OutcomeClass, Sensitivity};
 use deedtrail_core::port::mapper::SigmaLogsource;
-use regex::Regex;
 
 use super::pattern::{Lookup, Patterns};
 use super::rules::Rules;
 use super::spec::{Conversion, Unlabelled};
 use super::time::TimePattern;
 use crate::framing::{Envelope, Framing};
+use crate::lazy_regex::LazyRegex;
 use crate::record::line::Form;
 use crate::record::{Asker, Memo, ShapeId, Shapes};
 
@@ -208,7 +208,7 @@ pub(crate) struct Made {
 /// What a pattern finds in a text.
 #[derive(Clone, Debug)]
 pub(crate) struct Capture {
-    pub(crate) pattern: Regex,
+    pub(crate) pattern: LazyRegex,
     pub(crate) asker: Asker,
 }
 
@@ -219,7 +219,7 @@ impl Capture {
         const PLACES: u16 = 128;
         const { assert!(Memo::TEXT_BYTES_MAX < PLACES as usize) };
         let find = || {
-            let found = self.pattern.captures(text)?;
+            let found = self.pattern.get()?.captures(text)?;
             let group = found.get(1).or_else(|| found.get(0))?;
             Some((group.start(), group.end()))
         };

@@ -6,7 +6,7 @@ use deedtrail_core::port::archive::{OutputFormat, QueryBudget};
 
 use super::{Context, Ended};
 use crate::args::{Format, Query};
-use crate::output::Data;
+use crate::output::{Data, counted};
 
 pub(super) fn run(context: &mut Context<'_>, query: &Query) -> anyhow::Result<Ended> {
     let config = &context.instance.config;
@@ -43,12 +43,13 @@ pub(super) fn run(context: &mut Context<'_>, query: &Query) -> anyhow::Result<En
         budget,
         &mut out,
     )?;
+    let rows = |rows: u64, noun| counted(usize::try_from(rows).unwrap_or(usize::MAX), noun);
     context.console.say(format_args!(
-        "{} rows in {:.3} s (archive version {}, {} hot rows)",
-        cost.rows,
+        "{} in {:.3} s (archive version {}, {})",
+        rows(cost.rows, "row"),
         cost.elapsed.as_secs_f64(),
         cost.version,
-        cost.hot_rows
+        rows(cost.hot_rows, "hot row")
     ))?;
     Ok(Ended::Done)
 }

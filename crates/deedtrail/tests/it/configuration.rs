@@ -38,6 +38,24 @@ pub(crate) fn with_own_sources_and_rules() -> Folder {
 }
 
 #[test]
+fn relative_folders_start_at_the_folder_of_the_file() {
+    let folder = with_own_sources_and_rules();
+    std::fs::create_dir(folder.path("sequences")).unwrap();
+    folder.write("sequences/own.yaml", OWN_SEQUENCE);
+    folder.write(
+        "data/deedtrail.toml",
+        "sources = '../sources'\nrules = '../rules'\nsequences = '../sequences'\n",
+    );
+    let (code, text) = check(&folder);
+    assert_eq!((code, text.lines().count()), (Some(0), 1), "{text}");
+    let rules = folder.json(&["rule", "list"]);
+    assert!(rules.iter().any(|rule| rule["rule"] == "own"), "{rules:?}");
+    folder.write("sequences/own.yaml", "id: [\n");
+    let (code, text) = check(&folder);
+    assert!(code == Some(1) && text.contains("sequences/own.yaml:1"), "{text}");
+}
+
+#[test]
 fn every_mistake_of_what_the_file_names_is_told_with_its_place() {
     let folder = with_own_sources_and_rules();
     let (code, text) = check(&folder);

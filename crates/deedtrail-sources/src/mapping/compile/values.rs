@@ -1,9 +1,9 @@
 //! Values and conditions.
 
 use deedtrail_core::Text;
-use regex::Regex;
 
 use super::{Compiled, Compiler};
+use crate::lazy_regex::LazyRegex;
 use crate::mapping::error::nearest;
 use crate::mapping::pattern::Patterns;
 use crate::mapping::plan::{Capture, Children, Condition, Made, NAMED_MAX, Own, Path, Step, Value};
@@ -120,7 +120,7 @@ impl Compiler<'_> {
             .as_ref()
             .map(|pattern| {
                 let pattern =
-                    Regex::new(pattern).or_else(|error| self.wrong(pattern, error.to_string()))?;
+                    LazyRegex::new(pattern).or_else(|error| self.wrong(pattern, error))?;
                 let asker = Asker::default();
                 Ok(Capture { pattern, asker })
             })
