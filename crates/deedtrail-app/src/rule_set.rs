@@ -262,6 +262,8 @@ pub enum ReloadError {
 pub struct Reloaded {
     /// False when the folders hold what was in force already.
     pub changed: bool,
+    /// Others were in force before.
+    pub replaced: bool,
     pub in_force: Arc<InForce>,
 }
 
@@ -337,11 +339,13 @@ impl App {
         let sources = self.ports.mapper.sources();
         let known = self.ports.store.setting(IN_FORCE)?;
         let known = known.and_then(|known| serde_json::from_str::<Remembered>(&known).ok());
+        let replaced = known.is_some();
         let known = known.filter(|known| known.digest == compiled.digest && self.is_in_log(known));
         if let Some(known) = known {
             let in_force = InForce::new(&compiled, read, Some(known.since), &sources);
             return Ok(Reloaded {
                 changed: false,
+                replaced: false,
                 in_force: self.current.set(in_force),
             });
         }
@@ -368,6 +372,7 @@ impl App {
         let in_force = self.current.set(in_force);
         Ok(Reloaded {
             changed: true,
+            replaced,
             in_force,
         })
     }

@@ -17,11 +17,8 @@ pub fn cut(text: &str, bytes_max: usize) -> String {
     if kept.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return kept.to_owned();
     }
-    let shown = |character: char| match character.is_control() {
-        true => ' ',
-        false => character,
-    };
-    kept.chars().map(shown).collect()
+    let control = |character: char| character.is_control();
+    kept.replace(control, " ")
 }
 
 /// The name of the actor for sentences: the identity's, else what the record says.

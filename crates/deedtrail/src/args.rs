@@ -109,7 +109,7 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Derive everything anew from the evidence log, after reading all of it back
     Rebuild(Rebuild),
-    /// Copy everything that cannot be derived into a new folder, also while the server runs
+    /// Copy everything of the data folder that cannot be derived into a new one, also while the server runs
     Backup {
         /// Folder to make; what is in it can be started after `evidence adopt`
         folder: PathBuf,

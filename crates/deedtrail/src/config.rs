@@ -290,6 +290,26 @@ impl Config {
         self.nats.values_mut().for_each(|one| one.anchor(folder));
     }
 
+    /// Folders and files of the operator's that nothing can derive, with the setting that names each.
+    pub(crate) fn own_files(&self) -> Vec<(String, PathBuf)> {
+        let folders = [
+            ("sources", &self.sources),
+            ("rules", &self.rules),
+            ("sequences", &self.sequences),
+        ];
+        let folders = folders.into_iter();
+        let folders = folders.filter_map(|(name, path)| Some((name.to_owned(), path.clone()?)));
+        let certificate = self.tls.iter();
+        let certificate = certificate.map(|tls| {
+            (
+                "tls.certificate_file".to_owned(),
+                tls.certificate_file.clone(),
+            )
+        });
+        let files = folders.chain(certificate).chain(self.secret_files());
+        files.collect()
+    }
+
     /// Every file that holds a secret, with the setting that names it.
     pub(crate) fn secret_files(&self) -> Vec<(String, PathBuf)> {
         let mut files = Vec::new();

@@ -64,6 +64,8 @@ pub(crate) struct Instance {
     pub(crate) address: OnceLock<SocketAddr>,
     /// What the server shows to clients, once it does.
     pub(crate) certificate: OnceLock<Arc<Certificate>>,
+    /// The start put other rules of one's own in force than were before.
+    pub(crate) rules_replaced: bool,
 }
 
 /// A start that is refused leaves the control plane as it found it: closed, so that what changes in it
@@ -142,7 +144,7 @@ impl Instance {
             ..App::new(ports.clone())
         });
         begin_pushed_feeds(&app, config);
-        let in_force = record_what_is_in_force(&app, &read, said.fingerprint)?;
+        let (in_force, rules_replaced) = record_what_is_in_force(&app, &read, said.fingerprint)?;
         let detection = Detection {
             rules: Arc::clone(&in_force.rules),
             settings: config.detection.clone(),
@@ -165,6 +167,7 @@ impl Instance {
             timestamps,
             address: OnceLock::new(),
             certificate: OnceLock::new(),
+            rules_replaced,
         })
     }
 
@@ -383,7 +386,7 @@ fn record_what_is_in_force(
     app: &App,
     read: &FoldersRead,
     targets: String,
-) -> anyhow::Result<Arc<InForce>> {
+) -> anyhow::Result<(Arc<InForce>, bool)> {
     let local = Principal::local();
     let mappings: Vec<String> = app
         .ports
@@ -401,9 +404,10 @@ fn record_what_is_in_force(
         ] {
             app.record_configuration(&local, note, content)?;
         }
-        app.take_up_rules(&local, read)?.in_force
+        let taken_up = app.take_up_rules(&local, read)?;
+        (taken_up.in_force, taken_up.replaced)
     } else {
-        app.show_rules(read)
+        (app.show_rules(read), false)
     };
     Ok(in_force)
 }

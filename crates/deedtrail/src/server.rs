@@ -251,7 +251,9 @@ async fn reload(instance: Arc<Instance>) {
     let told = Arc::clone(&instance);
     let reloading = move || instance.app.reload_rules(&Principal::local());
     match tokio::task::spawn_blocking(reloading).await {
-        Ok(Ok(Reloaded { changed, in_force })) => {
+        Ok(Ok(Reloaded {
+            changed, in_force, ..
+        })) => {
             tracing::info!(changed, digest = in_force.digest, "rules were read again");
             told.log_rule_mistakes();
         }

@@ -76,7 +76,11 @@ impl ActionHistory {
 }
 
 /// Gives the profile of `merged` to `kept`.
-pub(crate) fn merge<K: Ord + std::hash::Hash + Copy>(profiles: &mut Kept<K, Profile>, kept: K, merged: &K) {
+pub(crate) fn merge<K: Ord + std::hash::Hash + Copy>(
+    profiles: &mut Kept<K, Profile>,
+    kept: K,
+    merged: &K,
+) {
     let Some(other) = profiles.remove(merged) else {
         return;
     };

@@ -72,7 +72,7 @@ impl Alike {
     }
 
     /// Places of the canonical rules that may match such events; without an operation, whatever that is.
-    fn choose(&self, set: &RuleSet, source: &SourceName, operation: Option<&str>) -> Vec<usize> {
+    fn choose(self, set: &RuleSet, source: &SourceName, operation: Option<&str>) -> Vec<usize> {
         let operation = operation.map(str::to_ascii_lowercase);
         let source = source.as_str().to_ascii_lowercase();
         let text = |name, text| (name, KnownValue::Text(text));

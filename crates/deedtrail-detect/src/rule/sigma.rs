@@ -28,9 +28,9 @@ use super::Subject;
 use super::correlation::{Comparison, Expression, Measure};
 use crate::field::FieldValue;
 pub(super) use foreign::Foreign;
-pub(super) use possible::KnownValue;
 use foreign::foreign_values;
 use needed::needed_fields;
+pub(super) use possible::KnownValue;
 pub(super) use shown::Shown;
 
 /// What rules of every sort say about themselves.

@@ -9,7 +9,7 @@ use deedtrail_evidence::Copied;
 use serde_json::json;
 
 use super::{Context, Ended};
-use crate::config::FILE_NAME;
+use crate::config::{Config, FILE_NAME};
 use crate::instance::{STORE_FILE, VERSION_FILE, make_private};
 use crate::timestamps;
 
@@ -32,8 +32,10 @@ pub(super) fn run(context: &mut Context<'_>, folder: &Path) -> anyhow::Result<En
     let unfinished = unfinished(&target)?;
     let shown = target.to_string_lossy();
     context.app().note_backup(&context.principal, &shown)?;
+    let named = Named::of(&context.instance.config)?;
     let copied = copy(context, &unfinished);
     let copied = copied.and_then(|copied| {
+        named.copy_to(&unfinished)?;
         fs::rename(&unfinished, &target)?;
         sync_parent(&target)?;
         Ok(copied)
@@ -49,6 +51,7 @@ pub(super) fn run(context: &mut Context<'_>, folder: &Path) -> anyhow::Result<En
             "id": target.to_string_lossy(),
             "entries": copied.entries,
             "bytes": copied.bytes,
+            "left_out": named.left_out(),
         }))?;
     } else {
         context.console.line(format_args!(
@@ -57,11 +60,81 @@ pub(super) fn run(context: &mut Context<'_>, folder: &Path) -> anyhow::Result<En
             copied.entries
         ))?;
     }
+    for (setting, path) in &named.outside {
+        context.console.say(format_args!(
+            "not in it, because it is outside of the data folder: `{setting}`, {}",
+            path.display()
+        ))?;
+    }
     context.console.say(
         "keep it as you keep the keys in it; to restore, put it in place of the data folder and \
          say `deedtrail evidence adopt`",
     )?;
     Ok(Ended::Done)
+}
+
+/// Folders and files that the configuration names and nothing can derive.
+struct Named {
+    /// Within the data folder: where it is, and where below that.
+    inside: Vec<(PathBuf, PathBuf)>,
+    /// Elsewhere, with the setting.
+    outside: Vec<(String, PathBuf)>,
+}
+
+impl Named {
+    fn of(config: &Config) -> anyhow::Result<Self> {
+        let data = config.data.canonicalize()?;
+        let (mut inside, mut outside) = (Vec::new(), Vec::new());
+        for (setting, path) in config.own_files() {
+            let found = path.canonicalize().unwrap_or_else(|_| path.clone());
+            match found.strip_prefix(&data) {
+                Ok(below) => {
+                    anyhow::ensure!(
+                        below != Path::new(""),
+                        "`{setting}` is the data folder itself: give it a folder of its own"
+                    );
+                    inside.push((found.clone(), below.to_owned()));
+                }
+                Err(_) => outside.push((setting, path)),
+            }
+        }
+        Ok(Self { inside, outside })
+    }
+
+    fn left_out(&self) -> Vec<serde_json::Value> {
+        let left_out = self.outside.iter();
+        left_out
+            .map(|(setting, path)| json!({"setting": setting, "path": path}))
+            .collect()
+    }
+
+    fn copy_to(&self, folder: &Path) -> anyhow::Result<()> {
+        for (from, below) in &self.inside {
+            let to = folder.join(below);
+            copy_tree(from, &to, &mut Vec::new()).with_context(|| from.display().to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// Copies a file, or a folder with all in it but a link that leads back to one `around` it.
+fn copy_tree(from: &Path, to: &Path, around: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    if !from.is_dir() {
+        make_private(to.parent().context("a file is in a folder")?)?;
+        return Ok(copy_file(from, to)?);
+    }
+    let found = from.canonicalize()?;
+    if around.contains(&found) {
+        return Ok(());
+    }
+    around.push(found);
+    make_private(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy_tree(&entry.path(), &to.join(entry.file_name()), around)?;
+    }
+    around.pop();
+    Ok(File::open(to)?.sync_all()?)
 }
 
 /// Makes the folder of a backup that is not whole yet, so that half of one is never taken for it.

@@ -214,10 +214,25 @@ fn on_data(args: &Args, config: &Config, console: &mut Console) -> anyhow::Resul
         }
         Ok(opened) => opened,
     };
+    say_rules_replaced(&instance, console)?;
     say_rule_mistakes(&args.command, &instance, console)?;
     let result = on_instance(&args.command, &instance, &folder, console);
     instance.close()?;
     Ok(exit_code(result?))
+}
+
+/// A command without a server is a start: it takes up what changed in the folders of rules.
+fn say_rules_replaced(instance: &Instance, console: &mut Console) -> anyhow::Result<()> {
+    let in_force = instance.app.in_force();
+    let since = in_force.since.as_ref().filter(|_| instance.rules_replaced);
+    if let Some(since) = since {
+        console.say(format_args!(
+            "your own rules changed since they were last read: what their folders hold now is in force, from \
+             entry {} of the log on (drafts belong elsewhere)",
+            since.sequence
+        ))?;
+    }
+    Ok(())
 }
 
 /// Mistakes in rules and unsafe sequences: all of them to who works on rules, else that there are some.

@@ -7,7 +7,9 @@ use super::{Context, Ended};
 use crate::output::counted;
 
 pub(super) fn run(context: &mut Context<'_>) -> anyhow::Result<Ended> {
-    let Reloaded { changed, in_force } = context.app().reload_rules(&context.principal)?;
+    let Reloaded {
+        changed, in_force, ..
+    } = context.app().reload_rules(&context.principal)?;
     let left_out = in_force.rules_left_out.iter();
     let left_out: Vec<&String> = left_out.chain(&in_force.sequences_left_out).collect();
     if context.console.json {

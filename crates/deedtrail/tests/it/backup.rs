@@ -1,6 +1,7 @@
 //! What docs/operating.md says about backup and restore.
 
 use crate::command::{Folder, cloudtrail, there};
+use crate::configuration::RULE;
 
 /// The output of `evidence adopt`, and whether it went through.
 fn adopt(folder: &Folder, checkpoints: &str) -> (bool, String) {
@@ -178,4 +179,49 @@ fn what_comes_in_after_a_log_lost_its_end_is_seen() {
         "SELECT count(*) AS n FROM events",
     ]);
     assert!(count.lines().any(|line| line == "8"), "{count}");
+}
+
+#[test]
+fn what_the_configuration_names_is_copied_or_said_to_be_left_out() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    std::fs::create_dir_all(folder.path("data/mine/own")).unwrap();
+    std::fs::create_dir(folder.path("elsewhere")).unwrap();
+    folder.write("data/mine/own/rule.yml", RULE);
+    folder.write(
+        "data/deedtrail.toml",
+        "rules = 'mine'\nsources = '../elsewhere'\n",
+    );
+    let backup = folder.path("backup");
+    let made = folder.run(&["backup", backup.to_str().unwrap()]);
+    let says = String::from_utf8([made.stdout, made.stderr].concat()).unwrap();
+    assert!(made.status.success(), "{says}");
+    assert!(
+        says.contains("not in it, because it is outside of the data folder: `sources`, "),
+        "{says}"
+    );
+    assert!(!says.contains("`rules`"), "{says}");
+    let own = |folder: &Folder| {
+        let rules = folder.json(&["rule", "list"]);
+        rules.iter().any(|rule| rule["rule"] == "own")
+    };
+    assert!(own(&folder));
+    std::fs::remove_dir_all(folder.path("data")).unwrap();
+    std::fs::rename(&backup, folder.path("data")).unwrap();
+    folder.ok(&["evidence", "adopt"]);
+    assert!(own(&folder));
+}
+
+#[test]
+fn a_folder_that_holds_itself_is_copied_once() {
+    let folder = Folder::new();
+    folder.ok(&["init"]);
+    std::fs::create_dir(folder.path("data/mine")).unwrap();
+    folder.write("data/mine/own.yml", RULE);
+    std::os::unix::fs::symlink(folder.path("data/mine"), folder.path("data/mine/again")).unwrap();
+    folder.write("data/deedtrail.toml", "rules = 'mine'\n");
+    let backup = folder.path("backup");
+    folder.ok(&["backup", backup.to_str().unwrap()]);
+    assert!(there(&folder.path("backup/mine/own.yml")));
+    assert!(!there(&folder.path("backup/mine/again")));
 }

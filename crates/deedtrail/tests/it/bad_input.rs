@@ -474,3 +474,21 @@ fn mistyped_is_told_apart_by_both_verifiers(folder: &Folder, bundle: &str, key: 
     let said = folder.json(&["evidence", "verify", bundle]).remove(0);
     assert!(said["completeness"]["sources"].is_array(), "{said}");
 }
+
+#[test]
+fn doctor_counts_the_few_that_wait_in_quarantine() {
+    let folder = Folder::new();
+    let mut records: Vec<String> = (0..150)
+        .map(|number| cloudtrail(&format!("e-{number}"), "ListUsers"))
+        .collect();
+    records.push("no record".to_owned());
+    let file = folder.write("a.ndjson", records.join("\n"));
+    folder.run(&["ingest", "-s", "aws.cloudtrail", file.to_str().unwrap()]);
+    let looked = String::from_utf8(folder.run(&["doctor"]).stdout).unwrap();
+    let line = looked.lines().find(|line| line.contains("aws.cloudtrail"));
+    let line = line.unwrap_or_default();
+    assert!(
+        line.starts_with("ok") && line.contains("150 events") && line.contains("1 in quarantine"),
+        "{looked}"
+    );
+}

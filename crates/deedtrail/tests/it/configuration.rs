@@ -52,7 +52,26 @@ fn relative_folders_start_at_the_folder_of_the_file() {
     assert!(rules.iter().any(|rule| rule["rule"] == "own"), "{rules:?}");
     folder.write("sequences/own.yaml", "id: [\n");
     let (code, text) = check(&folder);
-    assert!(code == Some(1) && text.contains("sequences/own.yaml:1"), "{text}");
+    assert!(
+        code == Some(1) && text.contains("sequences/own.yaml:1"),
+        "{text}"
+    );
+}
+
+/// A command without a server is a start, and takes up drafts that lie in the folder.
+#[test]
+fn a_command_says_that_it_put_changed_rules_in_force() {
+    let folder = with_own_sources_and_rules();
+    let said = |arguments: &[&str]| {
+        let output = folder.run(arguments);
+        let says = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{says}");
+        says.contains("your own rules changed since they were last read")
+    };
+    assert!(!said(&["finding", "list"]), "there were none before");
+    folder.write("rules/own/rule.yml", RULE.replace("low", "high"));
+    assert!(said(&["rule", "backtest"]));
+    assert!(!said(&["finding", "list"]), "it says so once");
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn troubles(health: &SourceHealth, now: Timestamp) -> Vec<String> {
              losses at the shipper"
         ));
     }
-    if health.quarantined * 1000 > health.records * QUARANTINE_PER_MILLE_MAX {
+    if quarantines_many(health) {
         trouble.push(format!(
             "{} of {} records in quarantine: `deedtrail quarantine list --source {}` says why",
             health.quarantined, health.records, health.source
@@ -182,19 +182,26 @@ fn troubles(health: &SourceHealth, now: Timestamp) -> Vec<String> {
     trouble
 }
 
+const fn quarantines_many(health: &SourceHealth) -> bool {
+    health.quarantined * 1000 > health.records * QUARANTINE_PER_MILLE_MAX
+}
+
 fn figures(health: &SourceHealth) -> String {
     let [a, b, c, d] = health.grades;
     let last = health
         .last_event
         .map_or_else(|| "none".to_owned(), |at| at.to_string());
     let lag = match health.lag.within_s(95) {
-        Some(seconds @ 0..7_200) => format!(", 95 % within {seconds} s"),
+        Some(seconds @ 0..7_200) => format!(", 95 % came within {seconds} s"),
         Some(seconds @ 7_200..172_800) => {
-            format!(", 95 % within {} h", seconds.div_ceil(3_600))
+            format!(", 95 % came within {} h", seconds.div_ceil(3_600))
         }
-        Some(seconds) => format!(", 95 % within {} days", seconds.div_ceil(86_400)),
+        Some(seconds) => format!(", 95 % came within {} days", seconds.div_ceil(86_400)),
         None if health.lag.is_long(95) => {
-            format!(", over 5 % later than {} days", Lag::LONG_S / 86_400)
+            format!(
+                ", over 5 % came later than {} days after the fact",
+                Lag::LONG_S / 86_400
+            )
         }
         None => String::new(),
     };
@@ -206,12 +213,19 @@ fn figures(health: &SourceHealth) -> String {
         0 => String::new(),
         count => format!(", {count} {what}"),
     };
+    // Many are told of before, with what to do.
+    let few = if quarantines_many(health) {
+        0
+    } else {
+        health.quarantined
+    };
+    let waiting = some(few, "in quarantine");
     let again = some(health.duplicates, "sent again");
     let dismissed = some(health.dismissed, "dismissed in quarantine");
     let skipped = some(health.watched.missing_total, "skipped numbers");
     format!(
         "{} events, grades A {a} B {b} C {c} D {d}, last event {last}{lag}{gaps}{skipped}{again}\
-         {dismissed}",
+         {waiting}{dismissed}",
         health.events
     )
 }
