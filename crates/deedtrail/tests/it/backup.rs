@@ -203,7 +203,7 @@ fn what_the_configuration_names_is_copied_or_said_to_be_left_out() {
     assert!(!says.contains("`rules`"), "{says}");
     let own = |folder: &Folder| {
         let rules = folder.json(&["rule", "list"]);
-        rules.iter().any(|rule| rule["rule"] == "own")
+        rules.iter().any(|rule| rule["id"] == "own")
     };
     assert!(own(&folder));
     std::fs::remove_dir_all(folder.path("data")).unwrap();

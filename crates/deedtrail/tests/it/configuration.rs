@@ -49,7 +49,7 @@ fn relative_folders_start_at_the_folder_of_the_file() {
     let (code, text) = check(&folder);
     assert_eq!((code, text.lines().count()), (Some(0), 1), "{text}");
     let rules = folder.json(&["rule", "list"]);
-    assert!(rules.iter().any(|rule| rule["rule"] == "own"), "{rules:?}");
+    assert!(rules.iter().any(|rule| rule["id"] == "own"));
     folder.write("sequences/own.yaml", "id: [\n");
     let (code, text) = check(&folder);
     assert!(
