@@ -100,8 +100,7 @@ impl Instance {
 
     /// Opens the data folder, makes it when missing, and starts the pipeline.
     pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
-        let data = &config.data;
-        prepare(data)?;
+        prepare(&config.data)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let mapper = Arc::new(registry(config)?);
@@ -115,9 +114,9 @@ impl Instance {
         let timestamps = timestamps::open(config, &log, &entropy)?;
         let witness = witnesses::server(config, (&clock, entropy.as_ref()))?;
         let archive = Arc::new(open_archive(config)?);
-        let store = Arc::new(SqliteStore::open(&data.join(STORE_FILE))?);
+        let store = Arc::new(SqliteStore::open(&config.data.join(STORE_FILE))?);
         let refused = SealedWhenRefused(Some(Arc::clone(&store)));
-        let event_key = event_key::of_log(data, log.end(), entropy.as_ref())?;
+        let event_key = event_key::of_log(&config.data, log.end(), entropy.as_ref())?;
         event_key::compare(store.as_ref(), &event_key)?;
         let ports = Ports {
             log: Arc::clone(&log) as _,
