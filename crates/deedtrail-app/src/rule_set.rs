@@ -262,7 +262,7 @@ pub enum ReloadError {
 pub struct Reloaded {
     /// False when the folders hold what was in force already.
     pub changed: bool,
-    /// Others were in force before.
+    /// Other rules or sequences of one's own were in force before.
     pub replaced: bool,
     pub in_force: Arc<InForce>,
 }
@@ -339,9 +339,13 @@ impl App {
         let sources = self.ports.mapper.sources();
         let known = self.ports.store.setting(IN_FORCE)?;
         let known = known.and_then(|known| serde_json::from_str::<Remembered>(&known).ok());
-        let replaced = known.is_some();
-        let known = known.filter(|known| known.digest == compiled.digest && self.is_in_log(known));
-        if let Some(known) = known {
+        let before = known.and_then(|known| Some((self.entry_of(&known)?, known)));
+        // The digest is of the built-in ones too, which an upgrade changes.
+        let replaced = before
+            .as_ref()
+            .is_some_and(|(entry, _)| entry.own != read.own);
+        let known = before.filter(|(_, known)| known.digest == compiled.digest);
+        if let Some((_, known)) = known {
             let in_force = InForce::new(&compiled, read, Some(known.since), &sources);
             return Ok(Reloaded {
                 changed: false,
@@ -377,16 +381,13 @@ impl App {
         })
     }
 
-    /// Whether the entry that is remembered is there: a log that lost its end may have another one in
+    /// The entry that is remembered, if it is there: a log that lost its end may have another one in
     /// its place.
-    fn is_in_log(&self, known: &Remembered) -> bool {
-        let entries = self.ports.log.read(known.since.sequence, 1);
-        let entry = entries.ok().and_then(|entries| entries.into_iter().next());
-        entry.is_some_and(|entry| {
-            let said = serde_json::from_slice::<RuleSetEntry>(&entry.bytes());
-            let is_same = |said: RuleSetEntry| said.digest == known.digest;
-            entry.entry.note == RULE_SET && said.is_ok_and(is_same)
-        })
+    fn entry_of(&self, known: &Remembered) -> Option<RuleSetEntry> {
+        let entries = self.ports.log.read(known.since.sequence, 1).ok()?;
+        let entry = entries.into_iter().next()?;
+        let said = serde_json::from_slice::<RuleSetEntry>(&entry.bytes()).ok()?;
+        (entry.entry.note == RULE_SET && said.digest == known.digest).then_some(said)
     }
 }
 

@@ -140,7 +140,7 @@ impl Context {
             return;
         }
         let day = crate::engine::day_of(step.event.time_effective);
-        let shown = self.open.entry(step.session).or_insert_with(|| Shown {
+        let shown = self.open.get_or_insert_with(step.session, || Shown {
             identity: step.subject.identity,
             group: Text::new(step.subject.peer_group),
             places: BTreeSet::new(),

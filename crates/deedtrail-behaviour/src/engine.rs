@@ -101,10 +101,8 @@ impl Behaviour {
         let symbol = self.dictionary.symbol(step.event);
         let group = self.group_name(step.subject.peer_group);
         self.know(step, &group);
-        let open = self
-            .sessions
-            .entry(step.session)
-            .or_insert_with(|| open(step, group));
+        let begins = || open(step, group);
+        let open = self.sessions.get_or_insert_with(step.session, begins);
         let known = self.identities.get(&open.identity)?;
         let peers = self.groups.get(&open.group).map(|group| &group.model);
         let contexts = Contexts::after(&open.symbols, depth(open.kind));
@@ -145,7 +143,7 @@ impl Behaviour {
         let idle = |(session, open): (&SessionUid, &Open)| {
             (open.idle_at() <= now).then_some((open.last, *session))
         };
-        let mut due: Vec<_> = self.sessions.iter().filter_map(idle).collect();
+        let mut due: Vec<_> = self.sessions.unordered().filter_map(idle).collect();
         due.sort_unstable();
         let mut told = std::mem::take(&mut self.ended);
         told.extend(

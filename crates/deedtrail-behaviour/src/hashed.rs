@@ -2,11 +2,10 @@
 //!
 //! A sorted map of 100,000 sessions is five nodes deep, and each of them is somewhere else in memory.
 //! Here a look-up is one step, however much there is. What is written is sorted: equal contents give
-//! equal bytes. **The order of an iteration is none**: whoever goes through one sorts what he takes.
+//! equal bytes.
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
-use std::ops::{Deref, DerefMut};
 
 use hashbrown::HashMap;
 use serde::ser::SerializeMap as _;
@@ -30,17 +29,47 @@ impl<K: Eq + Hash, V: PartialEq> PartialEq for Hashed<K, V> {
 
 impl<K: Eq + Hash, V: Eq> Eq for Hashed<K, V> {}
 
-impl<K, V> Deref for Hashed<K, V> {
-    type Target = HashMap<K, V>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
+impl<K: Eq + Hash, V> Hashed<K, V> {
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
-}
 
-impl<K, V> DerefMut for Hashed<K, V> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn contains_key(&self, key: &K) -> bool {
+        self.0.contains_key(key)
+    }
+
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.0.get(key)
+    }
+
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.0.get_mut(key)
+    }
+
+    pub fn get_or_insert_with(&mut self, key: K, new: impl FnOnce() -> V) -> &mut V {
+        self.0.entry(key).or_insert_with(new)
+    }
+
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        self.0.insert(key, value)
+    }
+
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.0.remove(key)
+    }
+
+    /// All of it, in another order each time: sort what comes of it, or let it not depend on that.
+    pub fn unordered(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.0.iter()
+    }
+
+    /// The same, to be changed.
+    pub fn unordered_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.0.iter_mut()
     }
 }
 
@@ -89,7 +118,7 @@ mod tests {
             let hashed: Hashed<u64, String> = entries.into_iter().rev().collect();
             // Of a key that comes twice the first stays here, the last there.
             let hashed: Hashed<u64, String> =
-                hashed.keys().map(|key| (*key, sorted[key].clone())).collect();
+                hashed.unordered().map(|(key, _)| (*key, sorted[key].clone())).collect();
             let bytes = postcard::to_allocvec(&sorted).unwrap();
             prop_assert_eq!(&postcard::to_allocvec(&hashed).unwrap(), &bytes);
             prop_assert_eq!(postcard::from_bytes::<Hashed<u64, String>>(&bytes).unwrap(), hashed);

@@ -134,7 +134,7 @@ impl<K: Ord + Hash + Copy, V: Keep> Kept<K, V> {
 
     /// The value to be changed, made if there is none.
     pub fn get_or_insert_with(&mut self, key: K, new: impl FnOnce() -> V) -> &mut V {
-        let entry = self.entries.entry(key).or_default();
+        let entry = self.entries.get_or_insert_with(key, Entry::default);
         entry.wake();
         entry.awake.get_or_insert_with(|| Box::new(new()))
     }
@@ -152,7 +152,7 @@ impl<K: Ord + Hash + Copy, V: Keep> Kept<K, V> {
     /// Values that are awake (all that wait for time to pass, and some that do not) and are `asked` for,
     /// sorted by key.
     pub fn awake_mut(&mut self, asked: impl Fn(&V) -> bool) -> impl Iterator<Item = &mut V> {
-        let awake = self.entries.iter_mut();
+        let awake = self.entries.unordered_mut();
         let awake = awake.filter_map(|(key, entry)| Some((*key, entry.awake.as_deref_mut()?)));
         let mut asked: Vec<_> = awake.filter(|(_, value)| asked(value)).collect();
         asked.sort_unstable_by_key(|(key, _)| *key);
@@ -162,7 +162,7 @@ impl<K: Ord + Hash + Copy, V: Keep> Kept<K, V> {
     /// Keys, those with the oldest news first.
     pub fn quietest(&self) -> Vec<K> {
         let newest = |(key, entry): (&K, &Entry<V>)| (entry.newest(), *key);
-        let mut all: Vec<_> = self.entries.iter().map(newest).collect();
+        let mut all: Vec<_> = self.entries.unordered().map(newest).collect();
         all.sort_unstable();
         all.into_iter().map(|(_, key)| key).collect()
     }
@@ -180,7 +180,7 @@ impl<K: Ord + Hash + Copy, V: Keep> Kept<K, V> {
     /// Packs what was not asked for since this was last called.
     pub fn pack_quiet(&mut self) {
         let mut packer = Packer::default();
-        for entry in self.entries.values_mut() {
+        for (_, entry) in self.entries.unordered_mut() {
             if !std::mem::take(&mut entry.used) {
                 entry.rest(&mut packer);
             }
@@ -325,7 +325,7 @@ impl<'de, K: Ord + Hash + Copy + Deserialize<'de>, V: Keep> Deserialize<'de> for
 impl<K: Ord + Hash + Copy, V: Keep + PartialEq> PartialEq for Kept<K, V> {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len()
-            && self.entries.keys().all(|key| {
+            && self.entries.unordered().all(|(key, _)| {
                 let (one, other) = (self.get(key), other.get(key));
                 one.as_deref() == other.as_deref()
             })
@@ -398,8 +398,8 @@ mod tests {
     }
 
     fn packed(kept: &Kept<u8, Number>) -> usize {
-        let entries = kept.entries.values();
-        entries.filter(|entry| entry.at_rest.is_some()).count()
+        let entries = kept.entries.unordered();
+        entries.filter(|(_, entry)| entry.at_rest.is_some()).count()
     }
 
     fn bytes(kept: &Kept<u8, Number>) -> Vec<u8> {

@@ -17,8 +17,18 @@ pub fn cut(text: &str, bytes_max: usize) -> String {
     if kept.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return kept.to_owned();
     }
-    let control = |character: char| character.is_control();
-    kept.replace(control, " ")
+    let mut short = String::with_capacity(kept.len());
+    for character in text.chars() {
+        if short.len() + character.len_utf8() > bytes_max {
+            break;
+        }
+        short.push(if character.is_control() {
+            ' '
+        } else {
+            character
+        });
+    }
+    short
 }
 
 /// The name of the actor for sentences: the identity's, else what the record says.

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Configuration file (default: deedtrail.toml in the data folder)
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Print NDJSON, one object per line
+    /// Print NDJSON, one object per line; what goes wrong stays a sentence on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Say more on standard error (twice for debugging)

@@ -1,5 +1,6 @@
 //! Configuration: flag > `DEEDTRAIL_*` variable > file (TOML) > default.
 
+mod files;
 mod mistake;
 mod pull;
 mod range;
@@ -46,8 +47,8 @@ pub(crate) struct Config {
     #[schemars(example = &"/etc/deedtrail/sources")]
     pub(crate) sources: Option<PathBuf>,
     /// Folder with Sigma rules of your own, searched recursively for `*.yml` and `*.yaml`. A rule
-    /// with a mistake is left out: `deedtrail config check` and `deedtrail doctor` tell. A relative path
-    /// starts at the folder of the configuration file.
+    /// with a mistake is left out: `deedtrail config check` and `deedtrail doctor` tell. A folder that
+    /// is not there stops the start. A relative path starts at the folder of the configuration file.
     #[schemars(example = &"/etc/deedtrail/rules")]
     pub(crate) rules: Option<PathBuf>,
     /// Folder with unsafe sequences of your own, searched recursively for `*.yml` and `*.yaml`;
@@ -238,7 +239,7 @@ impl Config {
             mistakes if mistakes.is_empty() => error,
             mistakes => anyhow::anyhow!(mistakes.join("\n")),
         })?;
-        config.anchor(path.parent().unwrap_or(Path::new("")));
+        config.anchor(path.parent().unwrap_or(Path::new("")))?;
         Ok(config)
     }
 
@@ -255,59 +256,13 @@ impl Config {
         let figment = Figment::from(Serialized::defaults(Self::default()));
         let figment = last(figment.merge(Serialized::globals(sound)), data);
         let mut config: Self = figment.extract()?;
-        config.anchor(path.parent().unwrap_or(Path::new("")));
+        config.anchor(path.parent().unwrap_or(Path::new("")))?;
         Ok(Some(config))
     }
 
     /// A sentence that begins with the name of a setting, with the place of that in the file.
     pub(crate) fn placed(path: &Path, sentence: String) -> String {
         mistake::placed(path, sentence)
-    }
-
-    /// Lets relative paths of files start at `folder`.
-    fn anchor(&mut self, folder: &Path) {
-        let tls = self.tls.iter_mut();
-        let certificates = tls.flat_map(|tls| [&mut tls.certificate_file, &mut tls.key_file]);
-        let webhooks = self.webhooks.values_mut();
-        let secrets = webhooks.map(|webhook| &mut webhook.secret_file);
-        let listeners = self.listeners.values_mut();
-        let authorities = listeners.filter_map(|one| one.client_ca_file.as_mut());
-        let own = [&mut self.sources, &mut self.rules, &mut self.sequences];
-        let own = own.into_iter().flatten();
-        for path in certificates.chain(secrets).chain(authorities).chain(own) {
-            *path = folder.join(&*path);
-        }
-        self.signals.values_mut().for_each(|one| one.anchor(folder));
-        self.targets.anchor(folder);
-        self.witnesses
-            .values_mut()
-            .for_each(|one| one.anchor(folder));
-        self.timestamps
-            .values_mut()
-            .for_each(|one| one.anchor(folder));
-        self.folders.values_mut().for_each(|one| one.anchor(folder));
-        self.buckets.values_mut().for_each(|one| one.anchor(folder));
-        self.nats.values_mut().for_each(|one| one.anchor(folder));
-    }
-
-    /// Folders and files of the operator's that nothing can derive, with the setting that names each.
-    pub(crate) fn own_files(&self) -> Vec<(String, PathBuf)> {
-        let folders = [
-            ("sources", &self.sources),
-            ("rules", &self.rules),
-            ("sequences", &self.sequences),
-        ];
-        let folders = folders.into_iter();
-        let folders = folders.filter_map(|(name, path)| Some((name.to_owned(), path.clone()?)));
-        let certificate = self.tls.iter();
-        let certificate = certificate.map(|tls| {
-            (
-                "tls.certificate_file".to_owned(),
-                tls.certificate_file.clone(),
-            )
-        });
-        let files = folders.chain(certificate).chain(self.secret_files());
-        files.collect()
     }
 
     /// Every file that holds a secret, with the setting that names it.

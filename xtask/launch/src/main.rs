@@ -6,6 +6,7 @@
 
 use std::env;
 use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     }
 }
 
+/// What the build ended with, where it failed; else this process becomes `xtask`.
 fn run() -> io::Result<ExitCode> {
     let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build.args(["build", "--workspace", "--bin", "xtask"]);
@@ -30,17 +32,16 @@ fn run() -> io::Result<ExitCode> {
             build.env_remove(&name);
         }
     }
-    if !build.status()?.success() {
-        return Ok(ExitCode::FAILURE);
+    let built = build.status()?;
+    if !built.success() {
+        let code = built.code().and_then(|code| u8::try_from(code).ok());
+        return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
     }
-    let name = format!("xtask{}", env::consts::EXE_SUFFIX);
-    let mut xtask = Command::new(env::current_exe()?.with_file_name(name));
+    let mut xtask = Command::new(env::current_exe()?.with_file_name("xtask"));
     xtask.args(env::args_os().skip(1));
     let own = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     if let Some(package) = own.as_deref().and_then(|own| own.parent()) {
         xtask.env("CARGO_MANIFEST_DIR", package);
     }
-    let status = xtask.status()?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    Err(xtask.exec())
 }

@@ -31,7 +31,7 @@ impl Behaviour {
     #[cold]
     fn end_quietest(&mut self) {
         let entry = |(session, open): (&_, &Open)| (open.idle_at(), *session);
-        let mut quiet: Vec<_> = self.sessions.iter().map(entry).collect();
+        let mut quiet: Vec<_> = self.sessions.unordered().map(entry).collect();
         quiet.sort_unstable();
         quiet.truncate(quiet.len().div_ceil(GOES));
         for (_, session) in quiet {
@@ -55,7 +55,8 @@ impl Behaviour {
         let lost = |(session, open): (&SessionUid, &Open)| {
             (!known.contains_key(&open.identity)).then_some(*session)
         };
-        let lost: Vec<_> = self.sessions.iter().filter_map(lost).collect();
+        let mut lost: Vec<_> = self.sessions.unordered().filter_map(lost).collect();
+        lost.sort_unstable();
         for session in lost {
             let open = self.sessions.remove(&session);
             self.open_events -= open.as_ref().map_or(0, |open| open.symbols.len());

@@ -48,7 +48,8 @@ impl Behaviour {
             part.merge(kept, merged);
         }
         if let Some(streams) = self.streams.remove(&merged) {
-            self.streams.entry(kept).or_default().extend(streams);
+            let of_kept = self.streams.get_or_insert_with(kept, Vec::new);
+            of_kept.extend(streams);
         }
         self.drifting.remove(&merged);
         let Some(other) = self.identities.remove(&merged) else {
@@ -59,11 +60,8 @@ impl Behaviour {
             Some(known) => known.merge(&other),
             None => self.identities.insert(kept, other),
         }
-        for open in self
-            .sessions
-            .values_mut()
-            .filter(|open| open.identity == merged)
-        {
+        let sessions = self.sessions.unordered_mut().map(|(_, open)| open);
+        for open in sessions.filter(|open| open.identity == merged) {
             open.identity = kept;
         }
     }

@@ -36,7 +36,7 @@ impl Behaviour {
         source: &SourceName,
         session: SessionUid,
     ) {
-        let sessions = self.streams.entry(identity).or_default();
+        let sessions = self.streams.get_or_insert_with(identity, Vec::new);
         if sessions.len() < STREAM_SESSIONS_MAX {
             sessions.push((source.clone(), session));
         }

@@ -128,7 +128,11 @@ impl ChosenRules {
         let chosen = of_source.entry(alike).or_default();
         let operation = &*event.mapped.operation;
         if operation.is_empty() || operation.len() > OPERATION_BYTES_MAX || !operation.is_ascii() {
-            let any = || alike.choose(set, &event.source, None);
+            let any = || {
+                let may_match = alike.choose(set, &event.source, None);
+                self.chosen += may_match.len() + 8;
+                may_match
+            };
             return chosen.any.get_or_insert_with(any);
         }
         if !chosen.of.contains_key(operation) {

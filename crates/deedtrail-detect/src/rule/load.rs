@@ -19,6 +19,16 @@ use crate::limits::{
 use crate::profile::key;
 use crate::{fact, field};
 
+/// Words of `level` and of `status`, by the Sigma specification 2.0.
+const LEVELS: &[&str] = &["informational", "low", "medium", "high", "critical"];
+const STATUSES: &[&str] = &[
+    "stable",
+    "test",
+    "experimental",
+    "deprecated",
+    "unsupported",
+];
+
 struct Loader {
     set: RuleSet,
     compiler: Compiler,
@@ -118,6 +128,15 @@ impl Loader {
         let Ok(block) = self.block(file, &parsed.header) else {
             return;
         };
+        if let Some(unknown) = parsed.unknown_selection() {
+            let path: [&str; 2] = ["condition", &unknown.name];
+            return self.error(
+                file,
+                ("detection", &path),
+                &unknown.message(),
+                unknown.hint(),
+            );
+        }
         if let Err(message) = self.compiler.add(&parsed) {
             return self.error(file, ("detection", &[&quoted(&message)]), &message, None);
         }
@@ -323,10 +342,20 @@ impl Loader {
 
     /// A wrong level or status is left out, and the rule is loaded without.
     fn parse_error(&mut self, file: &RuleFile, error: &str) {
-        let line = line_with(&file.text, &quoted(error));
-        if error.contains("invalid level") || error.contains("invalid status") {
-            let hint = Some("the rule is in force without it".to_owned());
-            return self.problem(file, line, ProblemSeverity::Warning, error, hint);
+        let word = quoted(error);
+        let line = told_line(error, &file.text).unwrap_or_else(|| line_with(&file.text, &word));
+        let left_out = [
+            ("invalid level", "medium", LEVELS),
+            ("invalid status", "test", STATUSES),
+        ];
+        for (message, instead, known) in left_out {
+            if error.contains(message) {
+                let hint = match field::nearest(&word, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`? Until then it is `{instead}`"),
+                    None => format!("one of {}; until then it is `{instead}`", known.join(", ")),
+                };
+                return self.problem(file, line, ProblemSeverity::Warning, error, Some(hint));
+            }
         }
         self.problem(file, line, ProblemSeverity::Error, error, None);
     }
@@ -397,6 +426,16 @@ fn described(file: &RuleFile, header: &Header, block: Option<Block>) -> Rule {
         alone: true,
         correlation: None,
     }
+}
+
+/// The line that the parser tells of: of broken YAML where it is, of a condition that of the first.
+fn told_line(error: &str, text: &str) -> Option<usize> {
+    if error.starts_with("Condition parse error") {
+        return Some(line_with(text, "condition"));
+    }
+    let (_, after) = error.rsplit_once(" at line ")?;
+    let digits = after.find(|c: char| !c.is_ascii_digit());
+    after.get(..digits.unwrap_or(after.len()))?.parse().ok()
 }
 
 /// What stands in quotes in a message: the word to look for in the file.

@@ -7,6 +7,7 @@ mod foreign;
 mod needed;
 mod possible;
 mod shown;
+mod unknown;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ use foreign::foreign_values;
 use needed::needed_fields;
 pub(super) use possible::KnownValue;
 pub(super) use shown::Shown;
+use unknown::UnknownSelection;
 
 /// What rules of every sort say about themselves.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +65,11 @@ impl ParsedRule {
     /// Regular expressions in it.
     pub(super) fn patterns(&self) -> usize {
         self.rule.detection.named.values().map(patterns).sum()
+    }
+
+    /// The first name in its conditions that no selection has.
+    pub(super) fn unknown_selection(&self) -> Option<UnknownSelection> {
+        unknown::selection(&self.rule.detection)
     }
 
     /// Comparisons of a canonical rule that never hold.

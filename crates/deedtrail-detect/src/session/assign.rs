@@ -57,7 +57,7 @@ impl Sessions {
             return SessionUid::derive(&[b"attempts", &key.to_le_bytes(), &day]);
         }
         let uid = SessionUid::derive(&[b"began with", &event.event_uid.to_bytes()]);
-        let spans = self.spans.entry(key).or_default();
+        let spans = self.spans.get_or_insert_with(key, Vec::new);
         if spans.len() >= SPANS_MAX {
             spans.remove(0);
         }

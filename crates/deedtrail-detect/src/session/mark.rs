@@ -121,7 +121,7 @@ impl Marks {
             self.count = 0;
         }
         let old = self.old.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let young = self.young.entry(key).or_default();
+        let young = self.young.get_or_insert_with(key, Vec::new);
         let own = |known: &Mark| known.session == session && known.end == end;
         let place = young.iter().rposition(own).unwrap_or_else(|| {
             if young.len() >= MARKS_PER_KEY_MAX {
@@ -140,15 +140,19 @@ impl Marks {
         let mine = &mut young[place];
         mine.times.note(at, bridged_us);
         let mine = *mine;
-        let asked = |known: &&Mark| known.session != session && asked(&mine, known);
-        let mut others: Vec<Mark> = young.iter().rev().filter(asked).copied().collect();
+        let of_others = |known: &&Mark| known.session != session;
+        let asked = |known: &&Mark| asked(&mine, known);
         // A generation holds one mark of a session and end; the same one may be in both.
         let again = |known: &Mark| {
             let mut young = young.iter();
             young.any(|young| young.session == known.session && young.end == known.end)
         };
-        let old = old.iter().rev().filter(asked);
-        others.extend(old.filter(|known| !again(known)).copied());
+        let count = young.iter().filter(of_others).count();
+        let older = old.iter().rev().filter(of_others);
+        let older = older.filter(|known| !again(known));
+        let younger = young.iter().rev().filter(of_others);
+        let others = younger.chain(older.take(MARKS_PER_KEY_MAX - count));
+        let others = others.filter(asked).copied().collect();
         (mine, others)
     }
 }

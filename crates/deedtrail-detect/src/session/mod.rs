@@ -191,7 +191,7 @@ impl Sessions {
 
     /// Forgets a tenth, those idle for longest.
     fn make_room(&mut self, changed: &mut Changed) {
-        let idle = self.tracked.iter();
+        let idle = self.tracked.unordered();
         let mut idle: Vec<_> = idle.map(|(uid, t)| (t.session.last, *uid)).collect();
         idle.sort_unstable();
         for (_, uid) in idle.into_iter().take(TRACKED_SESSIONS_MAX / 10) {

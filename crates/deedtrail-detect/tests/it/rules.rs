@@ -373,6 +373,50 @@ fn a_mistake_is_told_where_it_stands() {
 }
 
 #[test]
+fn a_mistake_in_structure_level_or_condition_says_where_and_what_instead() {
+    let told =
+        |text: &str| -> Vec<String> { problems(text).iter().map(ToString::to_string).collect() };
+    let rule = "title: T\nlogsource:\n  product: deedtrail\ndetection:\n  selection:\n    \
+                action: read\n  condition: selection\nlevel: high\n";
+    assert_eq!(told(rule), Vec::<String>::new());
+    for (wrong, expected) in [
+        (
+            rule.replace("n: selection", "n: selektion"),
+            "x/rule.yml:7: the condition names `selektion`, which is no selection of the rule; did you \
+             mean `selection`?",
+        ),
+        (
+            rule.replace("n: selection", "n: selection and not other"),
+            "x/rule.yml:7: the condition names `other`, which is no selection of the rule",
+        ),
+        (
+            rule.replace("level: high", "level: hgih"),
+            "x/rule.yml:8: invalid level: 'hgih'; did you mean `high`? Until then it is `medium`",
+        ),
+        (
+            rule.replace("level: high", "level: 7"),
+            "x/rule.yml:8: invalid level: '7'; one of informational, low, medium, high, critical; until \
+             then it is `medium`",
+        ),
+    ] {
+        assert_eq!(told(&wrong), [expected], "{wrong}");
+    }
+    for (wrong, start) in [
+        (
+            rule.replace("selection:", " selection: ["),
+            "x/rule.yml:7: YAML parse error: ",
+        ),
+        (
+            rule.replace("n: selection", "n: selection and"),
+            "x/rule.yml:7: Condition parse error ",
+        ),
+    ] {
+        let told = told(&wrong);
+        assert!(told.len() == 1 && told[0].starts_with(start), "{told:?}");
+    }
+}
+
+#[test]
 fn a_kind_of_telemetry_that_there_is_not_is_doubted() {
     let found = problems(&OURS.replace("category: tool_call", "category: toolcall"));
     let told: Vec<String> = found.iter().map(ToString::to_string).collect();

@@ -1,5 +1,7 @@
 //! `backup`: a copy of what cannot be derived, also while the server runs.
 
+mod named;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,8 +10,9 @@ use anyhow::Context as _;
 use deedtrail_evidence::Copied;
 use serde_json::json;
 
+use self::named::Named;
 use super::{Context, Ended};
-use crate::config::{Config, FILE_NAME};
+use crate::config::FILE_NAME;
 use crate::instance::{STORE_FILE, VERSION_FILE, make_private};
 use crate::timestamps;
 
@@ -29,13 +32,12 @@ pub(super) fn run(context: &mut Context<'_>, folder: &Path) -> anyhow::Result<En
         "{} is inside the data folder; name one outside of it",
         target.display()
     );
+    let named = Named::of(&context.instance.config)?;
     let unfinished = unfinished(&target)?;
     let shown = target.to_string_lossy();
     context.app().note_backup(&context.principal, &shown)?;
-    let named = Named::of(&context.instance.config)?;
-    let copied = copy(context, &unfinished);
+    let copied = copy(context, &named, &unfinished);
     let copied = copied.and_then(|copied| {
-        named.copy_to(&unfinished)?;
         fs::rename(&unfinished, &target)?;
         sync_parent(&target)?;
         Ok(copied)
@@ -51,7 +53,7 @@ pub(super) fn run(context: &mut Context<'_>, folder: &Path) -> anyhow::Result<En
             "id": target.to_string_lossy(),
             "entries": copied.entries,
             "bytes": copied.bytes,
-            "left_out": named.left_out(),
+            "left_out": named.left_out.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }))?;
     } else {
         context.console.line(format_args!(
@@ -60,81 +62,14 @@ pub(super) fn run(context: &mut Context<'_>, folder: &Path) -> anyhow::Result<En
             copied.entries
         ))?;
     }
-    for (setting, path) in &named.outside {
-        context.console.say(format_args!(
-            "not in it, because it is outside of the data folder: `{setting}`, {}",
-            path.display()
-        ))?;
+    for left_out in &named.left_out {
+        context.console.say(left_out)?;
     }
     context.console.say(
         "keep it as you keep the keys in it; to restore, put it in place of the data folder and \
          say `deedtrail evidence adopt`",
     )?;
     Ok(Ended::Done)
-}
-
-/// Folders and files that the configuration names and nothing can derive.
-struct Named {
-    /// Within the data folder: where it is, and where below that.
-    inside: Vec<(PathBuf, PathBuf)>,
-    /// Elsewhere, with the setting.
-    outside: Vec<(String, PathBuf)>,
-}
-
-impl Named {
-    fn of(config: &Config) -> anyhow::Result<Self> {
-        let data = config.data.canonicalize()?;
-        let (mut inside, mut outside) = (Vec::new(), Vec::new());
-        for (setting, path) in config.own_files() {
-            let found = path.canonicalize().unwrap_or_else(|_| path.clone());
-            match found.strip_prefix(&data) {
-                Ok(below) => {
-                    anyhow::ensure!(
-                        below != Path::new(""),
-                        "`{setting}` is the data folder itself: give it a folder of its own"
-                    );
-                    inside.push((found.clone(), below.to_owned()));
-                }
-                Err(_) => outside.push((setting, path)),
-            }
-        }
-        Ok(Self { inside, outside })
-    }
-
-    fn left_out(&self) -> Vec<serde_json::Value> {
-        let left_out = self.outside.iter();
-        left_out
-            .map(|(setting, path)| json!({"setting": setting, "path": path}))
-            .collect()
-    }
-
-    fn copy_to(&self, folder: &Path) -> anyhow::Result<()> {
-        for (from, below) in &self.inside {
-            let to = folder.join(below);
-            copy_tree(from, &to, &mut Vec::new()).with_context(|| from.display().to_string())?;
-        }
-        Ok(())
-    }
-}
-
-/// Copies a file, or a folder with all in it but a link that leads back to one `around` it.
-fn copy_tree(from: &Path, to: &Path, around: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    if !from.is_dir() {
-        make_private(to.parent().context("a file is in a folder")?)?;
-        return Ok(copy_file(from, to)?);
-    }
-    let found = from.canonicalize()?;
-    if around.contains(&found) {
-        return Ok(());
-    }
-    around.push(found);
-    make_private(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        copy_tree(&entry.path(), &to.join(entry.file_name()), around)?;
-    }
-    around.pop();
-    Ok(File::open(to)?.sync_all()?)
 }
 
 /// Makes the folder of a backup that is not whole yet, so that half of one is never taken for it.
@@ -156,7 +91,7 @@ fn unfinished(target: &Path) -> anyhow::Result<PathBuf> {
     Ok(unfinished)
 }
 
-fn copy(context: &Context<'_>, folder: &Path) -> anyhow::Result<Copied> {
+fn copy(context: &Context<'_>, named: &Named, folder: &Path) -> anyhow::Result<Copied> {
     let data = &context.instance.config.data;
     // The store says how far the log was processed: it goes first, the log is never behind it.
     context.instance.store.copy_to(&folder.join(STORE_FILE))?;
@@ -181,6 +116,7 @@ fn copy(context: &Context<'_>, folder: &Path) -> anyhow::Result<Copied> {
         }
     }
     let copied = context.instance.log.copy_to(&folder.join("log"))?;
+    named.copy_to(folder)?;
     File::open(folder)?.sync_all()?;
     Ok(copied)
 }

@@ -27,6 +27,9 @@ use crate::rules::{self, Folders, Loaded};
 
 /// File of a folder that holds one rule with its fixtures.
 const RULE_FILE: &str = "rule.yml";
+/// What else is asked of it.
+const OWN_FOLDER: &str =
+    "a rule is tested in a folder of its own, as rule.yml beside fires.ndjson and quiet.ndjson";
 
 pub(super) fn run(
     command: &RuleCommand,
@@ -43,7 +46,12 @@ pub(super) fn run(
                 Some(sequence) => explain_sequence(config, sequence)?,
                 None => set.explain(id, &registry.sources()),
             };
-            console.lines(&text.map_or_else(|| unknown(config, &loaded, id), Ok)?)?;
+            let text = text.map_or_else(|| unknown(config, &loaded, id), Ok)?;
+            if console.json {
+                console.object(&json!({ "id": id, "text": text }))?;
+            } else {
+                console.lines(&text)?;
+            }
             Ok(Ended::Done)
         }
         RuleCommand::Test { folders } => {
@@ -244,8 +252,7 @@ fn rule_folders(given: &Path, console: &mut Console) -> anyhow::Result<Vec<PathB
         .partition(|file| file.ends_with(RULE_FILE));
     anyhow::ensure!(
         !own.is_empty(),
-        "no {RULE_FILE} in {} or below it: a rule is tested in a folder of its own, as {RULE_FILE} beside \
-         fires.ndjson and quiet.ndjson",
+        "no {RULE_FILE} in {} or below it: {OWN_FOLDER}",
         given.display()
     );
     if !others.is_empty() {
@@ -270,6 +277,11 @@ fn check(
 ) -> anyhow::Result<RuleCheck> {
     let path = rules::canonical(path)?;
     let is_rule = path.is_file() && path.ends_with(RULE_FILE);
+    anyhow::ensure!(
+        is_rule || path.is_dir(),
+        "{} is not called {RULE_FILE}: {OWN_FOLDER}",
+        path.display()
+    );
     let folder = path.parent().filter(|_| is_rule).unwrap_or(&path);
     let in_force = in_force.and_then(|folder| folder.canonicalize().ok());
     let name = rules::path_in_force(folder, RULE_FILE, in_force.as_deref());

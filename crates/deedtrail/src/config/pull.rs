@@ -152,15 +152,15 @@ impl BucketConfig {
         ]
     }
 
-    pub(super) fn anchor(&mut self, folder: &Path) {
-        let files = [
-            &mut self.access_key_id_file,
-            &mut self.secret_access_key_file,
-            &mut self.session_token_file,
-        ];
-        for path in files.into_iter().flatten() {
-            *path = folder.join(&*path);
-        }
+    pub(super) fn files_mut(&mut self) -> [(&'static str, Option<&mut PathBuf>); 3] {
+        [
+            ("access_key_id_file", self.access_key_id_file.as_mut()),
+            (
+                "secret_access_key_file",
+                self.secret_access_key_file.as_mut(),
+            ),
+            ("session_token_file", self.session_token_file.as_mut()),
+        ]
     }
 }
 
@@ -175,18 +175,15 @@ impl NatsConfig {
         ]
     }
 
-    pub(super) fn anchor(&mut self, folder: &Path) {
-        let files = [
-            &mut self.credentials_file,
-            &mut self.nkey_file,
-            &mut self.token_file,
-            &mut self.password_file,
-            &mut self.ca_file,
-            &mut self.certificate_file,
-            &mut self.key_file,
-        ];
-        for path in files.into_iter().flatten() {
-            *path = folder.join(&*path);
-        }
+    pub(super) fn files_mut(&mut self) -> [(&'static str, Option<&mut PathBuf>); 7] {
+        [
+            ("credentials_file", self.credentials_file.as_mut()),
+            ("nkey_file", self.nkey_file.as_mut()),
+            ("token_file", self.token_file.as_mut()),
+            ("password_file", self.password_file.as_mut()),
+            ("ca_file", self.ca_file.as_mut()),
+            ("certificate_file", self.certificate_file.as_mut()),
+            ("key_file", self.key_file.as_mut()),
+        ]
     }
 }

@@ -1,6 +1,6 @@
 //! Streams of shared signals: `[signals.NAME]`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,14 +44,11 @@ pub(crate) enum SignalDelivery {
 }
 
 impl SignalConfig {
-    pub(super) fn anchor(&mut self, folder: &Path) {
-        let files = [
-            &mut self.jwks_file,
-            &mut self.authorization_file,
-            &mut self.ca_file,
-        ];
-        for path in files.into_iter().flatten() {
-            *path = folder.join(&*path);
-        }
+    pub(super) fn files_mut(&mut self) -> [(&'static str, Option<&mut PathBuf>); 3] {
+        [
+            ("jwks_file", self.jwks_file.as_mut()),
+            ("authorization_file", self.authorization_file.as_mut()),
+            ("ca_file", self.ca_file.as_mut()),
+        ]
     }
 }

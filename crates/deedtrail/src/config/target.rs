@@ -1,6 +1,6 @@
 //! What the operator says of targets: `[targets]`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,13 +39,4 @@ pub(crate) struct TargetRuleConfig {
     /// `public`, `internal`, `confidential` or `secret`.
     #[schemars(example = &"confidential")]
     pub(crate) sensitivity: Option<String>,
-}
-
-impl TargetsConfig {
-    /// Lets relative paths start at `folder`.
-    pub(super) fn anchor(&mut self, folder: &Path) {
-        if let Some(path) = &mut self.inventory {
-            *path = folder.join(&*path);
-        }
-    }
 }

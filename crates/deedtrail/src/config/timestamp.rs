@@ -1,6 +1,6 @@
 //! Time stamp authorities: `[timestamps.NAME]`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,10 +33,10 @@ fn an_hour() -> u64 {
 }
 
 impl TimestampConfig {
-    pub(super) fn anchor(&mut self, folder: &Path) {
-        let files = self.ca_file.iter_mut().chain(&mut self.signer_ca_file);
-        for file in files {
-            *file = folder.join(&*file);
-        }
+    pub(super) fn files_mut(&mut self) -> [(&'static str, Option<&mut PathBuf>); 2] {
+        [
+            ("ca_file", self.ca_file.as_mut()),
+            ("signer_ca_file", self.signer_ca_file.as_mut()),
+        ]
     }
 }

@@ -1,7 +1,7 @@
 //! Witnesses: `[witnesses.NAME]` and `[witness]`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,14 +47,6 @@ impl Default for WitnessConfig {
             interval_s: 60,
             name: None,
             logs: BTreeMap::new(),
-        }
-    }
-}
-
-impl WitnessedByConfig {
-    pub(super) fn anchor(&mut self, folder: &Path) {
-        if let Some(file) = &mut self.ca_file {
-            *file = folder.join(&*file);
         }
     }
 }

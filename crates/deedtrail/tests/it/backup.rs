@@ -181,46 +181,72 @@ fn what_comes_in_after_a_log_lost_its_end_is_seen() {
     assert!(count.lines().any(|line| line == "8"), "{count}");
 }
 
+/// The folder of rules is a link, as deployments swap it; a secret may be read by its owner alone and lies
+/// where keys do; what is no file, or not there, stands in nobody's way.
 #[test]
 fn what_the_configuration_names_is_copied_or_said_to_be_left_out() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
     let folder = Folder::new();
     folder.ok(&["init"]);
-    std::fs::create_dir_all(folder.path("data/mine/own")).unwrap();
-    std::fs::create_dir(folder.path("elsewhere")).unwrap();
-    folder.write("data/mine/own/rule.yml", RULE);
+    for name in ["data/releases/3/own", "elsewhere", "data/certs"] {
+        std::fs::create_dir_all(folder.path(name)).unwrap();
+    }
+    folder.write("data/releases/3/own/rule.yml", RULE);
+    symlink("releases/3", folder.path("data/current")).unwrap();
+    symlink("nowhere", folder.path("data/releases/3/.#rule.yml")).unwrap();
+    symlink("..", folder.path("data/releases/3/own/again")).unwrap();
+    let secret = folder.write("data/keys/hook", "a secret of thirty-two characters\n");
+    let owner_alone = std::fs::Permissions::from_mode(0o400);
+    std::fs::set_permissions(&secret, owner_alone).unwrap();
+    let inventory = folder.write("data/certs/inventory.csv", "target,environment\n");
+    let hook = "secret_file = 'keys/hook'\nsource = 'github.webhook'\nscheme = 'github'\n";
     folder.write(
         "data/deedtrail.toml",
-        "rules = 'mine'\nsources = '../elsewhere'\n",
+        format!(
+            "rules = 'current'\nsources = '../elsewhere'\n[targets]\n\
+             inventory = 'certs/inventory.csv'\n[webhooks.one]\n{hook}[webhooks.two]\n{hook}"
+        ),
     );
-    let backup = folder.path("backup");
-    let made = folder.run(&["backup", backup.to_str().unwrap()]);
-    let says = String::from_utf8([made.stdout, made.stderr].concat()).unwrap();
-    assert!(made.status.success(), "{says}");
-    assert!(
-        says.contains("not in it, because it is outside of the data folder: `sources`, "),
-        "{says}"
-    );
-    assert!(!says.contains("`rules`"), "{says}");
     let own = |folder: &Folder| {
         let rules = folder.json(&["rule", "list"]);
         rules.iter().any(|rule| rule["id"] == "own")
     };
     assert!(own(&folder));
+    let backup = folder.path("backup");
+    let made = folder.run(&["backup", backup.to_str().unwrap()]);
+    let says = String::from_utf8([made.stdout, made.stderr].concat()).unwrap();
+    assert!(made.status.success(), "{says}");
+    let left_out: Vec<&str> = says
+        .lines()
+        .filter(|it| it.contains("not in it: "))
+        .collect();
+    assert_eq!(left_out.len(), 1, "{says}");
+    assert!(
+        left_out[0].contains("`sources`") && left_out[0].ends_with("outside of the data folder"),
+        "{says}"
+    );
+    assert!(there(&folder.path("backup/current/own/rule.yml")));
+    assert!(!there(&folder.path("backup/current/own/again")));
+    assert!(there(&inventory) && there(&folder.path("backup/certs/inventory.csv")));
     std::fs::remove_dir_all(folder.path("data")).unwrap();
     std::fs::rename(&backup, folder.path("data")).unwrap();
     assert!(own(&folder));
 }
 
+/// The log is copied as one consistent cut, whatever else names its folder.
 #[test]
-fn a_folder_that_holds_itself_is_copied_once() {
+fn folders_of_the_servers_own_are_not_copied_over_what_was_copied_with_care() {
     let folder = Folder::new();
     folder.ok(&["init"]);
-    std::fs::create_dir(folder.path("data/mine")).unwrap();
-    folder.write("data/mine/own.yml", RULE);
-    std::os::unix::fs::symlink(folder.path("data/mine"), folder.path("data/mine/again")).unwrap();
-    folder.write("data/deedtrail.toml", "rules = 'mine'\n");
-    let backup = folder.path("backup");
-    folder.ok(&["backup", backup.to_str().unwrap()]);
-    assert!(there(&folder.path("backup/mine/own.yml")));
-    assert!(!there(&folder.path("backup/mine/again")));
+    for (rules, because) in [
+        (".", "is the data folder itself"),
+        ("log", "is a folder of the server's own"),
+    ] {
+        folder.write("data/deedtrail.toml", format!("rules = '{rules}'\n"));
+        let backup = folder.path(&format!("backup-of-{}", rules.len()));
+        let made = folder.run(&["backup", backup.to_str().unwrap()]);
+        let says = String::from_utf8([made.stdout, made.stderr].concat()).unwrap();
+        assert!(made.status.success() && says.contains(because), "{says}");
+        assert!(!there(&backup.join("archive")));
+    }
 }

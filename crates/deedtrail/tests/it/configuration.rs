@@ -50,6 +50,13 @@ fn relative_folders_start_at_the_folder_of_the_file() {
     assert_eq!((code, text.lines().count()), (Some(0), 1), "{text}");
     let rules = folder.json(&["rule", "list"]);
     assert!(rules.iter().any(|rule| rule["id"] == "own"));
+    folder.write("data/deedtrail.toml", "rules = ''\n");
+    let (code, text) = check(&folder);
+    assert!(
+        code == Some(1) && text.contains("`rules` is empty"),
+        "{text}"
+    );
+    folder.write("data/deedtrail.toml", "sequences = '../sequences'\n");
     folder.write("sequences/own.yaml", "id: [\n");
     let (code, text) = check(&folder);
     assert!(

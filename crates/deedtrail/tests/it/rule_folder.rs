@@ -58,3 +58,31 @@ fn each_rule_of_a_folder_of_folders_is_tested() {
         "{says}"
     );
 }
+
+#[test]
+fn a_file_of_another_name_is_said_to_be_none_that_is_tested() {
+    let folder = Folder::bare();
+    let file = folder.write("bad.yml", RULE);
+    let output = folder.run(&["rule", "test", file.to_str().unwrap()]);
+    let says = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        says.contains("bad.yml is not called rule.yml: a rule is tested in a folder of its own"),
+        "{says}"
+    );
+}
+
+#[test]
+fn what_a_rule_says_is_one_object_for_programs() {
+    let folder = Folder::bare();
+    let explained = folder.json(&["rule", "explain", "click/non_human_click"]);
+    let [explained] = &explained[..] else {
+        panic!("{explained:?}");
+    };
+    assert_eq!(explained["id"], "click/non_human_click");
+    assert!(
+        explained["text"]
+            .as_str()
+            .unwrap()
+            .contains("machine identity")
+    );
+}
