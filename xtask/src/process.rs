@@ -111,8 +111,31 @@ fn command(program: &str) -> Command {
 
 /// Runs a command in the checkout, its output passed through; true when it succeeded.
 pub(crate) fn passes(program: &str, arguments: &[&str]) -> anyhow::Result<bool> {
+    goes_well(command(program), program, arguments)
+}
+
+/// The same for cargo with clippy as the compiler of our own crates, as `cargo clippy` calls it; a warning
+/// is an error. `cargo clippy` itself checks all dependencies once more, beside the tests' build.
+pub(crate) fn linted(arguments: &[&str]) -> anyhow::Result<bool> {
+    goes_well(clippy(), "cargo", arguments)
+}
+
+/// Runs cargo with what [`linted`] built; what it printed, passed through as well.
+pub(crate) fn tested(arguments: &[&str]) -> anyhow::Result<(bool, String)> {
+    told(clippy(), "cargo", arguments)
+}
+
+fn clippy() -> Command {
+    let mut cargo = command("cargo");
+    cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+    let deny = "--deny__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__";
+    cargo.env("CLIPPY_ARGS", deny);
+    cargo
+}
+
+fn goes_well(mut command: Command, program: &str, arguments: &[&str]) -> anyhow::Result<bool> {
     say(format_args!("$ {program} {}", arguments.join(" ")));
-    let status = command(program)
+    let status = command
         .args(arguments)
         .stdin(Stdio::null())
         .status()
@@ -122,8 +145,12 @@ pub(crate) fn passes(program: &str, arguments: &[&str]) -> anyhow::Result<bool> 
 
 /// Runs a command in the checkout and returns what it printed, passing it through as well.
 pub(crate) fn prints(program: &str, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
+    told(command(program), program, arguments)
+}
+
+fn told(mut command: Command, program: &str, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
     say(format_args!("$ {program} {}", arguments.join(" ")));
-    let output = command(program)
+    let output = command
         .args(arguments)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

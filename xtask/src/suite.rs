@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all of it, in the order in which mistakes are cheapest to find.
 
-use crate::process::{self, Parts, Tally, passes, prints, say};
+use crate::process::{self, Parts, Tally, passes, say};
 use crate::{crash, end_to_end, faults, packages, schedules, sim, tidy};
 
 /// Kill cycles of one run of the suite; `cargo xtask crash` does more.
@@ -49,16 +49,8 @@ pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
     let formatted = || Ok(Tally::one(passes("cargo", &["fmt", "--all", "--check"])?));
     parts.add("format", formatted);
     parts.add("tidy", tidy::run);
-    let clippy = [
-        "clippy",
-        "--quiet",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "--deny",
-        "warnings",
-    ];
-    parts.add("lints", || Ok(Tally::one(passes("cargo", &clippy)?)));
+    let build = ["test", "--workspace", "--no-run", "--quiet"];
+    parts.add("lints", || Ok(Tally::one(process::linted(&build)?)));
     parts.add("tests", unit_tests);
     parts.add("simulated lives", || Ok(sim::run(&LIVES)));
     parts.add("simulated pipeline", || {
@@ -75,7 +67,7 @@ pub(crate) fn run(no_install: bool) -> anyhow::Result<Tally> {
 }
 
 fn unit_tests() -> anyhow::Result<Tally> {
-    let (ok, text) = prints("cargo", &["test", "--workspace", "--no-fail-fast"])?;
+    let (ok, text) = process::tested(&["test", "--workspace", "--no-fail-fast"])?;
     let mut tally = count(&text);
     if !ok && tally.failed == 0 {
         say("the tests did not build or a test binary died");
