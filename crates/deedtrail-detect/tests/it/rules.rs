@@ -394,8 +394,8 @@ fn a_mistake_in_structure_level_or_condition_says_where_and_what_instead() {
             "x/rule.yml:8: invalid level: 'hgih'; did you mean `high`? Until then it is `medium`",
         ),
         (
-            rule.replace("level: high", "level: 7"),
-            "x/rule.yml:8: invalid level: '7'; one of informational, low, medium, high, critical; until \
+            rule.replace("level: high", "level: cataclysmic"),
+            "x/rule.yml:8: invalid level: 'cataclysmic'; one of informational, low, medium, high, critical; until \
              then it is `medium`",
         ),
     ] {

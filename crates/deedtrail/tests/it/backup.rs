@@ -187,7 +187,7 @@ fn what_comes_in_after_a_log_lost_its_end_is_seen() {
 fn what_the_configuration_names_is_copied_or_said_to_be_left_out() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let folder = Folder::new();
-    folder.ok(&["init"]);
+    folder.ok(&["finding", "list"]);
     for name in ["data/releases/3/own", "elsewhere", "data/certs"] {
         std::fs::create_dir_all(folder.path(name)).unwrap();
     }
