@@ -428,7 +428,8 @@ fn described(file: &RuleFile, header: &Header, block: Option<Block>) -> Rule {
     }
 }
 
-/// The line that the parser tells of: of broken YAML where it is, of a condition that of the first.
+/// The line that the parser tells of: of broken YAML where what it was reading begins, of a condition that
+/// of the first.
 fn told_line(error: &str, text: &str) -> Option<usize> {
     if error.starts_with("Condition parse error") {
         return Some(line_with(text, "condition"));

@@ -404,7 +404,7 @@ fn a_mistake_in_structure_level_or_condition_says_where_and_what_instead() {
     for (wrong, start) in [
         (
             rule.replace("selection:", " selection: ["),
-            "x/rule.yml:7: YAML parse error: ",
+            "x/rule.yml:5: YAML parse error: ",
         ),
         (
             rule.replace("n: selection", "n: selection and"),
