@@ -265,39 +265,6 @@ impl Config {
         mistake::placed(path, sentence)
     }
 
-    /// Every file that holds a secret, with the setting that names it.
-    pub(crate) fn secret_files(&self) -> Vec<(String, PathBuf)> {
-        let mut files = Vec::new();
-        let mut add = |setting: String, file: Option<&PathBuf>| {
-            files.extend(file.map(|file| (setting, file.clone())));
-        };
-        add(
-            "tls.key_file".to_owned(),
-            self.tls.as_ref().map(|tls| &tls.key_file),
-        );
-        for (name, one) in &self.webhooks {
-            add(
-                format!("webhooks.{name}.secret_file"),
-                Some(&one.secret_file),
-            );
-        }
-        for (name, one) in &self.signals {
-            let file = one.authorization_file.as_ref();
-            add(format!("signals.{name}.authorization_file"), file);
-        }
-        for (name, one) in &self.buckets {
-            for (setting, file) in one.secret_files() {
-                add(format!("buckets.{name}.{setting}"), file);
-            }
-        }
-        for (name, one) in &self.nats {
-            for (setting, file) in one.secret_files() {
-                add(format!("nats.{name}.{setting}"), file);
-            }
-        }
-        files
-    }
-
     /// The JSON Schema of the file.
     pub(crate) fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()

@@ -97,13 +97,26 @@ impl fmt::Display for Label<'_> {
     }
 }
 
+impl Label<'_> {
+    const fn context(&self) -> u32 {
+        match self {
+            Self::Hour { .. } => HOUR,
+            Self::Country(_) => COUNTRY,
+            Self::System(_) => SYSTEM,
+            Self::Network(_) => NETWORK,
+            Self::Client(_) => CLIENT,
+            Self::Credential(_) => CREDENTIAL,
+        }
+    }
+}
+
 impl<'e> Place<'e> {
-    fn new(context: u32, label: Label<'e>) -> Self {
+    fn new(label: Label<'e>) -> Self {
         let mut symbol = Hash::default();
         // Writing to a hash cannot fail.
         write!(symbol, "{label}").unwrap_or_default();
         Self {
-            context,
+            context: label.context(),
             symbol: symbol.folded(),
             label,
         }
@@ -118,14 +131,14 @@ pub(super) fn of(event: &Event) -> Vec<Place<'_>> {
         places.push(hour(event.time_effective));
     }
     let country = mapped.src_country.as_deref();
-    places.extend(country.map(|country| Place::new(COUNTRY, Label::Country(country))));
+    places.extend(country.map(|country| Place::new(Label::Country(country))));
     let asn = mapped.src_asn;
-    places.extend(asn.map(|asn| Place::new(SYSTEM, Label::System(asn))));
+    places.extend(asn.map(|asn| Place::new(Label::System(asn))));
     places.extend(mapped.src_ip.as_deref().and_then(network));
     let fingerprint = mapped.client_fingerprint.as_deref();
     places.extend(fingerprint.or(mapped.user_agent.as_deref()).map(client));
     let credential = event.credential_uid;
-    places.extend(credential.map(|uid| Place::new(CREDENTIAL, Label::Credential(uid))));
+    places.extend(credential.map(|uid| Place::new(Label::Credential(uid))));
     places
 }
 
@@ -263,13 +276,13 @@ fn hour(at: Timestamp) -> Place<'static> {
 
 fn network(text: &str) -> Option<Place<'_>> {
     let ip = text.parse::<IpAddr>().ok()?.to_canonical();
-    Some(Place::new(NETWORK, Label::Network(ip)))
+    Some(Place::new(Label::Network(ip)))
 }
 
 fn client(text: &str) -> Place<'_> {
     let cut = text.floor_char_boundary(CLIENT_BYTES_MAX);
     let kept = text.get(..cut).unwrap_or_default();
-    Place::new(CLIENT, Label::Client(kept))
+    Place::new(Label::Client(kept))
 }
 
 /// FNV-1a of what is written to it.
@@ -327,8 +340,8 @@ mod tests {
         let symbols = [
             client("curl/8.5.0").symbol,
             network("192.0.2.77").unwrap().symbol,
-            Place::new(SYSTEM, Label::System(64_496)).symbol,
-            Place::new(COUNTRY, Label::Country("")).symbol,
+            Place::new(Label::System(64_496)).symbol,
+            Place::new(Label::Country("")).symbol,
         ];
         assert_eq!(
             symbols,

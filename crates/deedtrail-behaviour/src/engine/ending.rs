@@ -35,19 +35,16 @@ struct Verdict {
 impl Behaviour {
     /// Ends a session and says how it compares. `None` when there is no such session.
     pub fn end(&mut self, session: SessionUid) -> Option<Assessment> {
-        self.close(session, |_| true)
+        self.close(session, true)
     }
 
     /// The same for a session that nobody asked to end: reasons are given where it is told.
     pub(super) fn end_by_itself(&mut self, session: SessionUid) -> Option<Assessment> {
-        self.close(session, |told| told)
+        self.close(session, false)
     }
 
-    fn close(
-        &mut self,
-        session: SessionUid,
-        explains: impl Fn(bool) -> bool,
-    ) -> Option<Assessment> {
+    /// Gives the reasons of what is told, and where `asked` of all.
+    fn close(&mut self, session: SessionUid, asked: bool) -> Option<Assessment> {
         let mut open = self.sessions.remove(&session)?;
         self.identities.wake(&open.identity);
         self.leave_stream(open.identity, session);
@@ -65,7 +62,7 @@ impl Behaviour {
         let alerts = open.alerted || (alerting && !again);
         let repeats = again || (open.repeated && !alerts);
         let mut assessment = assessment(session, &open, Moment::End);
-        if explains(alerts || repeats) {
+        if asked || alerts || repeats {
             self.explain(&open, &mut assessment);
         }
         assessment.score_nats = verdict.score_nats;

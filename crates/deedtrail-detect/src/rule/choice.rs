@@ -9,7 +9,7 @@ use deedtrail_core::port::mapper::SourceFacts;
 use hashbrown::HashMap;
 
 use super::RuleSet;
-use super::sigma::{KnownValue, Matching};
+use super::sigma::Matching;
 use crate::field::{self, View};
 
 /// Rules chosen for all operations together, each counted once for each, and what an operation takes
@@ -44,9 +44,6 @@ struct Alike {
     actor_kind: ActorKind,
     outcome: OutcomeClass,
     kind: EventKind,
-    meaningful: bool,
-    first_time_operation: Option<bool>,
-    network_seen_before: Option<bool>,
 }
 
 /// Places of the rules that may match.
@@ -59,38 +56,27 @@ struct ByOperation {
 
 impl Alike {
     fn of(view: &View<'_>) -> Self {
-        let (mapped, facts) = (&view.observation.event.mapped, view.facts);
+        let mapped = &view.observation.event.mapped;
         Self {
             action: mapped.action,
             actor_kind: field::actor_kind(view),
             outcome: mapped.outcome,
             kind: mapped.kind,
-            meaningful: mapped.meaningful,
-            first_time_operation: facts.first_time_operation,
-            network_seen_before: facts.network_seen_before,
         }
     }
 
     /// Places of the canonical rules that may match such events; without an operation, whatever that is.
     fn choose(self, set: &RuleSet, source: &SourceName, operation: Option<&str>) -> Vec<usize> {
         let operation = operation.map(str::to_ascii_lowercase);
-        let source = source.as_str().to_ascii_lowercase();
-        let text = |name, text| (name, KnownValue::Text(text));
-        let fact = |name, fact: Option<bool>| {
-            let value = fact.map_or(KnownValue::Absent, KnownValue::Boolean);
-            (name, value)
-        };
         let mut known = vec![
-            text("action", self.action.name()),
-            text("actor_kind", self.actor_kind.name()),
-            text("outcome", self.outcome.name()),
-            text("kind", self.kind.name()),
-            text("source", &source),
-            fact("meaningful", Some(self.meaningful)),
-            fact("first_time_operation", self.first_time_operation),
-            fact("network_seen_before", self.network_seen_before),
+            ("action", self.action.name()),
+            ("actor_kind", self.actor_kind.name()),
+            ("outcome", self.outcome.name()),
+            ("kind", self.kind.name()),
+            // Names of sources have no capitals.
+            ("source", source.as_str()),
         ];
-        known.extend(operation.as_deref().map(|it| text("operation", it)));
+        known.extend(operation.as_deref().map(|it| ("operation", it)));
         let singles = set.singles.iter().enumerate();
         let may_match = singles.filter(|(matcher, place)| {
             set.rules[**place].is_canonical() && set.matchers.may_match(*matcher, &known)
@@ -253,23 +239,19 @@ mod tests {
             system: None,
             field_aliases: Vec::new(),
         };
+        let facts = Facts::default();
         let (mut chosen, mut found, mut left_out) = (ChosenRules::default(), 0, 0);
         for (number, operation) in operations(&files).into_iter().enumerate() {
             for turn in 0..4 {
                 let pick = number * 7 + turn * 11;
                 let outcome = OutcomeClass::ALL[pick % OutcomeClass::ALL.len()];
-                let facts = Facts {
-                    first_time_operation: [None, Some(true), Some(false)][pick % 3],
-                    network_seen_before: [Some(false), None, Some(true)][(pick / 5) % 3],
-                    ..Facts::default()
-                };
                 let event = event(MappedEvent {
                     action: ACTIONS[pick % ACTIONS.len()].action,
                     actor_kind: ActorKind::ALL[(pick / 3) % ActorKind::ALL.len()],
                     outcome,
                     operation: operation.as_str().into(),
                     kind: EventKind::ALL[(pick / 2) % EventKind::ALL.len()],
-                    meaningful: pick % 5 > 0,
+                    meaningful: true,
                     ..MappedEvent::default()
                 });
                 let view = View {
@@ -296,7 +278,6 @@ mod tests {
                 );
             }
         }
-        println!("{found} found, {left_out} left out");
         assert!(found > 100, "{found}: too few to say anything");
         assert!(left_out > found, "{left_out}: nothing is left out");
     }

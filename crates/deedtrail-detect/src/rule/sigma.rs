@@ -31,7 +31,6 @@ use crate::field::FieldValue;
 pub(super) use foreign::Foreign;
 use foreign::foreign_values;
 use needed::needed_fields;
-pub(super) use possible::KnownValue;
 pub(super) use shown::Shown;
 use unknown::UnknownSelection;
 
@@ -413,8 +412,9 @@ impl Matchers {
         self.parsed.get(place).map(shown::shown)
     }
 
-    /// Whether the rule at a place may match an event with these values of fields.
-    pub(super) fn may_match(&self, place: usize, known: &[(&str, KnownValue<'_>)]) -> bool {
+    /// Whether the rule at a place may match an event with these values of fields, ASCII in lower
+    /// case.
+    pub(super) fn may_match(&self, place: usize, known: &[(&str, &str)]) -> bool {
         let parsed = self.parsed.get(place);
         parsed.is_none_or(|rule| possible::may_match(rule, known))
     }

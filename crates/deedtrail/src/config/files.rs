@@ -4,6 +4,20 @@ use std::path::{Path, PathBuf};
 
 use super::Config;
 
+/// Settings of files that hold a secret, in whatever table.
+const SECRETS: [&str; 10] = [
+    "access_key_id_file",
+    "authorization_file",
+    "credentials_file",
+    "key_file",
+    "nkey_file",
+    "password_file",
+    "secret_access_key_file",
+    "secret_file",
+    "session_token_file",
+    "token_file",
+];
+
 impl Config {
     /// Each with its setting; without the patterns of files that are read as input.
     pub(crate) fn files(&self) -> Vec<(String, PathBuf)> {
@@ -12,6 +26,16 @@ impl Config {
         files
             .map(|(setting, path)| (setting, path.clone()))
             .collect()
+    }
+
+    /// Those of them that hold a secret.
+    pub(crate) fn secret_files(&self) -> Vec<(String, PathBuf)> {
+        let mut files = self.files();
+        files.retain(|(setting, _)| {
+            let name = setting.rsplit('.').next().unwrap_or_default();
+            SECRETS.contains(&name)
+        });
+        files
     }
 
     /// Lets relative paths start at `folder`. An empty one would be the folder itself.
@@ -85,5 +109,39 @@ impl<'c> Files<'c> {
         for (setting, path) in settings {
             self.add(&format!("{table}.{name}.{setting}"), path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Files of which everybody may know what is in them.
+    const PUBLIC: [&str; 5] = [
+        "ca_file",
+        "certificate_file",
+        "client_ca_file",
+        "jwks_file",
+        "signer_ca_file",
+    ];
+
+    fn settings(schema: &Value, found: &mut BTreeSet<String>) {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let names = properties.into_iter().flat_map(|it| it.keys());
+        found.extend(names.filter(|name| name.ends_with("_file")).cloned());
+        let parts = schema.as_object().into_iter().flat_map(|it| it.values());
+        parts.for_each(|part| settings(part, found));
+    }
+
+    #[test]
+    fn every_setting_of_a_file_is_a_secret_or_not() {
+        let mut found = BTreeSet::new();
+        settings(&Config::schema(), &mut found);
+        let known = SECRETS.iter().chain(&PUBLIC);
+        assert_eq!(found, known.map(|name| (*name).to_owned()).collect());
     }
 }

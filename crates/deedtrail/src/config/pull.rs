@@ -141,17 +141,6 @@ impl FolderConfig {
 }
 
 impl BucketConfig {
-    pub(super) fn secret_files(&self) -> [(&'static str, Option<&PathBuf>); 3] {
-        [
-            ("access_key_id_file", self.access_key_id_file.as_ref()),
-            (
-                "secret_access_key_file",
-                self.secret_access_key_file.as_ref(),
-            ),
-            ("session_token_file", self.session_token_file.as_ref()),
-        ]
-    }
-
     pub(super) fn files_mut(&mut self) -> [(&'static str, Option<&mut PathBuf>); 3] {
         [
             ("access_key_id_file", self.access_key_id_file.as_mut()),
@@ -165,16 +154,6 @@ impl BucketConfig {
 }
 
 impl NatsConfig {
-    pub(super) fn secret_files(&self) -> [(&'static str, Option<&PathBuf>); 5] {
-        [
-            ("credentials_file", self.credentials_file.as_ref()),
-            ("nkey_file", self.nkey_file.as_ref()),
-            ("token_file", self.token_file.as_ref()),
-            ("password_file", self.password_file.as_ref()),
-            ("key_file", self.key_file.as_ref()),
-        ]
-    }
-
     pub(super) fn files_mut(&mut self) -> [(&'static str, Option<&mut PathBuf>); 7] {
         [
             ("credentials_file", self.credentials_file.as_mut()),

@@ -7,18 +7,8 @@ use rsigma_parser::{
     SigmaValue,
 };
 
-/// What is known of a field.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::rule) enum KnownValue<'k> {
-    /// ASCII, in lower case.
-    Text(&'k str),
-    Boolean(bool),
-    /// The event has none.
-    Absent,
-}
-
-/// What is known of fields, by name.
-pub(super) type Known<'k> = [(&'k str, KnownValue<'k>)];
+/// Values of fields that are known, by name: ASCII, in lower case.
+pub(super) type Known<'k> = [(&'k str, &'k str)];
 
 /// Whether an event with these values may match.
 pub(super) fn may_match(rule: &SigmaRule, known: &Known<'_>) -> bool {
@@ -69,16 +59,10 @@ fn compares(item: &DetectionItem, known: &Known<'_>) -> Option<bool> {
         [Modifier::EndsWith] => |value, wanted| value.ends_with(wanted),
         _ => return None,
     };
-    any(item.values.iter().map(|wanted| match (value, wanted) {
-        (KnownValue::Text(value), SigmaValue::String(wanted)) => {
+    any(item.values.iter().map(|wanted| match wanted {
+        SigmaValue::String(wanted) => {
             let wanted = wanted.as_plain().filter(|text| text.is_ascii())?;
             Some(compare(value, &wanted.to_ascii_lowercase()))
-        }
-        (KnownValue::Boolean(value), SigmaValue::Bool(wanted)) => {
-            item.field.modifiers.is_empty().then_some(value == wanted)
-        }
-        (KnownValue::Absent, SigmaValue::Bool(_)) => {
-            item.field.modifiers.is_empty().then_some(false)
         }
         _ => None,
     }))
@@ -108,17 +92,12 @@ mod tests {
     use super::*;
 
     /// Whether a rule with this detection may match an event whose `action` is `write` and whose
-    /// `actor_kind` is `human`, who never did that before, from no network.
+    /// `actor_kind` is `human`.
     fn may(detection: &str) -> bool {
         let text = format!("title: T\nlogsource:\n  product: deedtrail\ndetection:\n{detection}\n");
         let parsed = rsigma_parser::parse_sigma_yaml(&text).unwrap();
         assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
-        let known = [
-            ("action", KnownValue::Text("write")),
-            ("actor_kind", KnownValue::Text("human")),
-            ("first_time_operation", KnownValue::Boolean(true)),
-            ("network_seen_before", KnownValue::Absent),
-        ];
+        let known = [("action", "write"), ("actor_kind", "human")];
         may_match(&parsed.rules[0], &known)
     }
 
@@ -164,26 +143,6 @@ mod tests {
                 false,
             ),
             ("  s:\n    - word\n  condition: s", true),
-            ("  s:\n    first_time_operation: true\n  condition: s", true),
-            (
-                "  s:\n    first_time_operation: false\n  condition: s",
-                false,
-            ),
-            (
-                "  s:\n    first_time_operation: false\n  condition: not s",
-                true,
-            ),
-            ("  s:\n    first_time_operation: word\n  condition: s", true),
-            ("  s:\n    network_seen_before: true\n  condition: s", false),
-            (
-                "  s:\n    network_seen_before: true\n  condition: not s",
-                true,
-            ),
-            ("  s:\n    network_seen_before: null\n  condition: s", true),
-            (
-                "  s:\n    network_seen_before|exists: false\n  condition: s",
-                true,
-            ),
         ] {
             assert_eq!(may(detection), expected, "{detection}");
         }
