@@ -46,6 +46,8 @@ pub(crate) fn in_checkout(
         .current_dir(checkout)
         .env("CARGO_TARGET_DIR", build)
         .env("RUSTFLAGS", flags)
+        // What the flag leaves out is no matter for lints.
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .stdin(Stdio::null())
         .output()?;
     anyhow::ensure!(

@@ -211,6 +211,12 @@ pub fn scan(bytes: &[u8]) -> Scan {
     found
 }
 
+/// Whether nothing was written there. What is reserved is read through at every start after a crash,
+/// so many bytes at a time.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0, |any, byte| any | byte) == 0
+}
+
 /// A walk over the frames of a segment.
 #[derive(Clone, Copy, Debug)]
 pub struct Walk {
@@ -292,11 +298,15 @@ impl Walk {
             if got == 0 {
                 break;
             }
+            if is_zero(&buffer[..got]) {
+                at += got as u64;
+                continue;
+            }
             for slice in buffer[..got].chunks(HEADER_BYTES) {
                 if self.frame(slice).is_some() {
                     return Ok((at, debris));
                 }
-                debris |= slice.iter().any(|byte| *byte != 0);
+                debris |= !is_zero(slice);
                 at += slice.len() as u64;
             }
         }

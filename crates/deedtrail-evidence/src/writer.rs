@@ -114,6 +114,19 @@ impl Writer {
             }
             self.serve(requests);
         }
+        self.release();
+    }
+
+    /// Gives back what is reserved behind the last batch: the next start would read through it.
+    fn release(&self) {
+        let is_broken = matches!(self.shared.queue.refusal(), Some(Refusal::Failed { .. }));
+        let tail = self.tail.as_ref().map(|(_, tail)| tail);
+        let Some(tail) = tail.filter(|tail| !is_broken && !tail.is_torn) else {
+            return;
+        };
+        if let Err(error) = tail.file.set_len(tail.offset) {
+            tracing::info!(%error, "the space that the log reserved stays reserved");
+        }
     }
 
     /// Commits these appends and answers their callers.

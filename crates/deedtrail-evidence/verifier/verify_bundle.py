@@ -276,14 +276,16 @@ def read_archive(data):
     files, at, names = {}, 0, []
     while data[at : at + 4] == b"PK\x03\x04":
         need(len(data) - at >= LOCAL.size, "it ends early")
-        _, _, _, size, _, name_bytes, _ = LOCAL.unpack_from(data, at)
+        _, _, check_sum, size, _, name_bytes, _ = LOCAL.unpack_from(data, at)
         start = at + LOCAL.size + name_bytes
         need(start + size <= len(data), "it ends early")
         name = data[at + LOCAL.size : start]
         need(not names or names[-1] < name, "its structure was changed")
         names.append(name)
         need(len(names) <= FILES_MAX, "it has too many files")
-        files[to_text(name, "the name of a file")] = data[start : start + size]
+        content, named = data[start : start + size], to_text(name, "the name of a file")
+        need(zlib.crc32(content) == check_sum, f"its file {ascii(named)} is not as it was packed, by its check sum")
+        files[named] = content
         at = start + size
     need(names, "it is not a bundle")
     need(write_archive(names, files) == data, "its structure was changed")

@@ -117,10 +117,10 @@ impl Registry {
     /// One row per input record, in order; records that stand in one line share its row, and a line
     /// with an empty list of them has one, too.
     pub fn rows(&self, source: &SourceName, body: &[u8]) -> Result<Vec<MappedRow>, RowsError> {
-        let plan = self.plan(source)?;
+        let outline = self.outline(source)?;
         let mut rows: Vec<MappedRow> = Vec::new();
         let records = self.frame(source, Encoding::Identity, body)?;
-        let is_table = plan.framing().csv.is_some();
+        let is_table = outline.framing().csv.is_some();
         for framed in records {
             let mapped = self.map(source, &framed.bytes);
             let (events, error) = match &mapped {

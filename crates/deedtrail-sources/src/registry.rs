@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use deedtrail_core::id::SourceName;
 use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord};
@@ -15,9 +16,9 @@ use deedtrail_core::port::mapper::{
 
 use crate::framing::{self, Envelope, Framing};
 use crate::map;
-use crate::mapping::plan::Plan;
+use crate::mapping::plan::{Outline, Plan};
 use crate::mapping::spec::Unlabelled;
-use crate::mapping::{MappingError, SharedTables, compile};
+use crate::mapping::{MappingError, SharedTables, compile, outline};
 use crate::recognize::{self, Recognizer};
 use crate::record::Buffers;
 use crate::record::line::Csv;
@@ -51,6 +52,7 @@ pub enum LoadError {
 #[derive(Debug)]
 pub struct Registry {
     sources: BTreeMap<SourceName, Source>,
+    shared: SharedTables,
     /// What shippers call the sources.
     labels: BTreeMap<String, SourceName>,
     recognizer: Recognizer,
@@ -60,8 +62,25 @@ pub struct Registry {
 
 #[derive(Debug)]
 struct Source {
-    plan: Plan,
-    readme: String,
+    outline: Outline,
+    /// The text of a mapping of this build: it is compiled when the first record comes, as an
+    /// installation sees few of all sources.
+    mapping: &'static str,
+    plan: OnceLock<Result<Plan, MappingError>>,
+    readme: Cow<'static, str>,
+}
+
+impl Source {
+    /// The plan, compiled now if it is not yet.
+    fn plan(&self, name: &SourceName, shared: &SharedTables) -> Result<&Plan, MapError> {
+        let compile = || compile(&file_of(name.as_str()), self.mapping, shared);
+        let plan = self.plan.get_or_init(compile).as_ref();
+        // A test compiles all mappings of the build.
+        plan.map_err(|error| MapError::WrongSource {
+            source_name: name.to_string(),
+            detail: error.to_string(),
+        })
+    }
 }
 
 thread_local! {
@@ -78,33 +97,32 @@ impl Registry {
         let shared = shared_tables()?;
         let mut sources = BTreeMap::new();
         for (name, mapping, readme) in built_in::SOURCES {
-            let file = format!("sources/{name}/mapping.toml");
-            let plan = compile(&file, mapping, &shared)?;
-            let name = name_of(Path::new(&file), name)?;
-            sources.insert(
-                name,
-                Source {
-                    plan,
-                    readme: (*readme).to_owned(),
-                },
-            );
+            let file = file_of(name);
+            let source = Source {
+                outline: outline(&file, mapping, &shared)?,
+                mapping,
+                plan: OnceLock::new(),
+                readme: Cow::Borrowed(readme),
+            };
+            sources.insert(name_of(Path::new(&file), name)?, source);
         }
-        Ok(Self::of(sources))
+        Ok(Self::of(sources, shared))
     }
 
-    fn of(sources: BTreeMap<SourceName, Source>) -> Self {
+    fn of(sources: BTreeMap<SourceName, Source>, shared: SharedTables) -> Self {
         let shipped = sources.iter().flat_map(|(name, source)| {
-            let labels = source.plan.shipped_as.iter().cloned();
+            let labels = source.outline.shipped_as.iter().cloned();
             labels.map(move |label| (label, name.clone()))
         });
         // A source's own name is never another's label.
         let named = sources.keys().map(|name| (name.to_string(), name.clone()));
         let labels = shipped.chain(named).collect();
-        let plans = sources.iter().map(|(name, source)| (name, &source.plan));
-        let recognizer = Recognizer::new(plans);
+        let outlines = sources.iter().map(|(name, source)| (name, &source.outline));
+        let recognizer = Recognizer::new(outlines);
         let envelopes = envelopes(&sources);
         Self {
             sources,
+            shared,
             labels,
             recognizer,
             envelopes,
@@ -119,8 +137,11 @@ impl Registry {
 
     /// Like [`Self::load`], without the sources that are wrong; also says what is wrong with each.
     pub fn load_sound(extra: &Path) -> Result<(Self, Vec<LoadError>), LoadError> {
-        let mut sources = Self::built_in()?.sources;
-        let shared = shared_tables()?;
+        let Self {
+            mut sources,
+            shared,
+            ..
+        } = Self::built_in()?;
         let entries = std::fs::read_dir(extra).map_err(failed(extra))?;
         let folders = entries.map(|entry| entry.map(|entry| entry.path()));
         let mut folders: Vec<PathBuf> = folders.collect::<Result<_, _>>().map_err(failed(extra))?;
@@ -135,14 +156,14 @@ impl Registry {
                 Err(problem) => problems.push(problem),
             }
         }
-        Ok((Self::of(sources), problems))
+        Ok((Self::of(sources, shared), problems))
     }
 
     /// What a source's README says.
     pub fn readme(&self, source: &SourceName) -> Option<&str> {
         self.sources
             .get(source)
-            .map(|source| source.readme.as_str())
+            .map(|source| source.readme.as_ref())
     }
 
     /// The source an unlabelled record is of: of those whose conditions hold, the one that asks
@@ -157,9 +178,9 @@ impl Registry {
     /// The sources an unlabelled record may be of: more than one where nothing in it tells them
     /// apart.
     pub fn candidates(&self, record: &[u8]) -> Vec<&SourceName> {
-        let plan_of = |name: &SourceName| self.sources.get(name).map(|source| &source.plan);
+        let outline_of = |name: &SourceName| self.sources.get(name).map(|source| &source.outline);
         with_buffers(record, |buffers| {
-            self.recognizer.candidates(plan_of, record, buffers)
+            self.recognizer.candidates(outline_of, record, buffers)
         })
     }
 
@@ -171,11 +192,19 @@ impl Registry {
     /// Sources whose records are rows of a table.
     pub(crate) fn tables(&self) -> impl Iterator<Item = (&SourceName, &Csv)> {
         let all = self.sources.iter();
-        all.filter_map(|(name, source)| Some((name, source.plan.framing().csv?)))
+        all.filter_map(|(name, source)| Some((name, source.outline.framing().csv?)))
     }
 
     pub(crate) fn plan(&self, source: &SourceName) -> Result<&Plan, MapError> {
-        let found = self.sources.get(source).map(|source| &source.plan);
+        self.source(source)?.plan(source, &self.shared)
+    }
+
+    pub(crate) fn outline(&self, source: &SourceName) -> Result<&Outline, MapError> {
+        self.source(source).map(|source| &source.outline)
+    }
+
+    fn source(&self, source: &SourceName) -> Result<&Source, MapError> {
+        let found = self.sources.get(source);
         found.ok_or_else(|| MapError::UnknownSource {
             source_name: source.to_string(),
         })
@@ -186,12 +215,12 @@ impl Mapper for Registry {
     fn sources(&self) -> Vec<SourceFacts> {
         let facts = self.sources.iter().map(|(name, source)| SourceFacts {
             name: name.clone(),
-            title: source.plan.title.clone(),
-            sigma: source.plan.sigma.clone(),
-            mapping_version: source.plan.version.to_string(),
-            planes: source.plan.planes.clone(),
-            system: source.plan.system.clone(),
-            field_aliases: source.plan.field_aliases.clone(),
+            title: source.outline.title.clone(),
+            sigma: source.outline.sigma.clone(),
+            mapping_version: source.outline.version.to_string(),
+            planes: source.outline.planes.clone(),
+            system: source.outline.system.clone(),
+            field_aliases: source.outline.field_aliases.clone(),
         });
         facts.collect()
     }
@@ -213,15 +242,15 @@ impl Mapper for Registry {
         encoding: Encoding,
         body: &'a [u8],
     ) -> Result<Vec<Framed<'a>>, FrameError> {
-        let plan = self
-            .plan(source)
+        let outline = self
+            .outline(source)
             .map_err(|_| FrameError::UnknownSource(source.to_string()))?;
-        framing::frame(plan.framing(), encoding, body)
+        framing::frame(outline.framing(), encoding, body)
     }
 
     fn header<'a>(&self, source: Option<&SourceName>, beginning: &'a [u8]) -> Option<&'a [u8]> {
         let csv = match source {
-            Some(source) => self.plan(source).ok()?.framing().csv?,
+            Some(source) => self.outline(source).ok()?.framing().csv?,
             None => recognize::table(self, beginning)?.1,
         };
         framing::header(csv, beginning)
@@ -241,8 +270,8 @@ impl Mapper for Registry {
     }
 
     fn comes_last(&self, source: &SourceName) -> bool {
-        let plan = self.plan(source);
-        plan.is_ok_and(|plan| plan.unlabelled == Unlabelled::Last)
+        let outline = self.outline(source);
+        outline.is_ok_and(|outline| outline.unlabelled == Unlabelled::Last)
     }
 
     fn frame_unlabelled<'a>(&self, body: &'a [u8]) -> Result<Vec<Sorted<'a>>, FrameError> {
@@ -275,7 +304,7 @@ fn envelopes(
 ) -> BTreeMap<String, Vec<(Envelope, Vec<SourceName>)>> {
     let mut all: BTreeMap<String, Vec<(Envelope, Vec<SourceName>)>> = BTreeMap::new();
     for (name, source) in sources {
-        for envelope in &source.plan.envelopes {
+        for envelope in &source.outline.envelopes {
             let of_key = all.entry(envelope.first().to_owned()).or_default();
             match of_key.iter_mut().find(|(known, _)| known == envelope) {
                 Some((_, names)) => names.push(name.clone()),
@@ -305,9 +334,15 @@ fn read_source(
     };
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let name = name_of(folder, &name)?;
-    let plan = compile(&file.display().to_string(), &text, shared)?;
-    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap_or_default();
-    Ok(Some((name, Source { plan, readme })))
+    let file = file.display().to_string();
+    let plan = compile(&file, &text, shared)?;
+    let source = Source {
+        outline: outline(&file, &text, shared)?,
+        mapping: "",
+        plan: OnceLock::from(Ok(plan)),
+        readme: Cow::Owned(std::fs::read_to_string(folder.join("README.md")).unwrap_or_default()),
+    };
+    Ok(Some((name, source)))
 }
 
 /// The paragraphs of a README below a heading.
@@ -360,6 +395,11 @@ fn name_of(path: &Path, name: &str) -> Result<SourceName, LoadError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The mapping file of a source of this build, for messages.
+fn file_of(name: &str) -> String {
+    format!("sources/{name}/mapping.toml")
 }
 
 fn shared_tables() -> Result<SharedTables, MappingError> {

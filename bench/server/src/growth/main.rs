@@ -1,9 +1,10 @@
 //! S7, S10, S11, S12: what an event costs, in processor time, memory and bytes, when more and more are
 //! stored; how long a page of an identity takes; how soon a server that is started again answers.
 //!
-//! `cargo run --release --bin growth -- DEEDTRAIL FOLDER [RECORDS] [STAGES] [COMPANIES]`, where `FOLDER` does not
-//! exist yet and `RECORDS` are those of one stage. Each of the `COMPANIES`, one unless said, has about 70
-//! identities. Records are made while they are sent.
+//! `cargo run --release --bin growth -- DEEDTRAIL FOLDER [RECORDS] [STAGES] [COMPANIES] [EVERY]`, where `FOLDER`
+//! does not exist yet and `RECORDS` are those of one stage. Each of the `COMPANIES`, one unless said, has about 70
+//! identities. With `EVERY` all tell the same story, of which only every so many-th record is sent: many
+//! identities with few records. Records are made while they are sent.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use deedtrail_bench_server::Done;
 use deedtrail_bench_server::server::Server;
 use deedtrail_bench_server::story::{Batch, Batches};
 
-const USAGE: &str = "usage: growth DEEDTRAIL FOLDER [RECORDS] [STAGES] [COMPANIES]";
+const USAGE: &str = "usage: growth DEEDTRAIL FOLDER [RECORDS] [STAGES] [COMPANIES] [EVERY]";
 const RECORDS: usize = 1_000_000;
 const STAGES: usize = 10;
 const CLIENTS: usize = 4;
@@ -31,10 +32,14 @@ fn main() -> Done {
     let records = number(arguments.next(), RECORDS)?;
     let stages = number(arguments.next(), STAGES)?;
     let companies = number(arguments.next(), 1)? as u64;
+    let every = number(arguments.next(), 0)?;
     fs::create_dir(&folder)?;
     let data = folder.join("data");
     let mut server = Server::start(&binary, &data)?;
     let mut batches = Batches::new(companies)?;
+    if every > 0 {
+        batches = batches.thinned(every)?;
+    }
     let mut sent = 0;
     println!(
         "records | identities | processed/s | processor time a record | resident | largest | timeline, newest 200 | an address | start | log and archive, bytes a record"

@@ -121,6 +121,33 @@ fn resign(files: &mut Files, signer: &NoteSigner) {
 }
 
 #[test]
+fn a_file_that_is_not_as_packed_is_named() {
+    let files = Files::from([
+        ("a.json".to_owned(), b"first".to_vec()),
+        ("b.json".to_owned(), b"second".to_vec()),
+    ]);
+    let archive = archive::write(&files).unwrap();
+    let with = |at: usize| {
+        let mut bytes = archive.clone();
+        bytes[at] ^= 1;
+        archive::read(&bytes[..]).unwrap_err()
+    };
+    let place = |text: &[u8]| {
+        archive
+            .windows(text.len())
+            .position(|it| it == text)
+            .unwrap()
+    };
+    let named = |name: &str| ArchiveError::Changed(name.to_owned());
+    assert_eq!(with(place(b"first")), named("a.json"));
+    // The check sum stands 16 bytes before the name.
+    assert_eq!(with(place(b"b.json") - 16), named("b.json"));
+    let structure = ArchiveError::Malformed("its structure was changed");
+    assert_eq!(with(place(b"b.json")), structure);
+    assert_eq!(with(archive.len() - 1), structure);
+}
+
+#[test]
 fn every_changed_added_removed_or_swapped_file_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let files = a_bundle(root.path());

@@ -63,6 +63,28 @@ fn what_was_appended_is_read_back_in_order_also_after_a_restart() {
 }
 
 #[test]
+fn a_closed_log_keeps_no_room_that_the_next_start_reads_through() {
+    let root = tempfile::tempdir().unwrap();
+    let length = || {
+        let segments = std::fs::read_dir(root.path().join("log/segments")).unwrap();
+        let lengths = segments.map(|file| file.unwrap().metadata().unwrap().len());
+        lengths.collect::<Vec<_>>()
+    };
+    for round in 1..4_u64 {
+        let log = open(root.path());
+        log.append(vec![entry(&round.to_string(), "content")])
+            .unwrap();
+        let open = length();
+        drop(log);
+        let closed = length();
+        assert_eq!((open.len(), closed.len()), (1, 1), "{open:?}, {closed:?}");
+        assert!(closed[0] < open[0], "{open:?}, {closed:?}");
+        let log = self::open(root.path());
+        assert_eq!((log.end(), log.damage()), (round, None));
+    }
+}
+
+#[test]
 fn every_entry_is_proved_by_its_receipt_and_the_checkpoint() {
     let root = tempfile::tempdir().unwrap();
     let log = open(root.path());

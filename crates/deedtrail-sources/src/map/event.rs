@@ -12,10 +12,10 @@ use super::misfit::misfit;
 use super::read::Reader;
 use super::value::{self, BadTime};
 use super::{argument, mention, tools};
-use crate::mapping::plan::{Choices, LEVELS_MAX, Party, Plan, Value};
+use crate::mapping::plan::{Choices, LEVELS_MAX, Outline, Party, Plan, Value};
 use crate::mapping::rules::Rules;
-use crate::record::line::{self, Misfit};
-use crate::record::{Buffers, LineError, Memo, Node, Tree, View, parse, parse_line};
+use crate::record::line::{self, Form, Misfit};
+use crate::record::{Buffers, LineError, Memo, Node, Shapes, Tree, View, parse, parse_line};
 
 /// Most changes kept of one event.
 const CHANGES_MAX: usize = 256;
@@ -28,7 +28,7 @@ pub(crate) fn map(
     Buffers { tree, memo }: &mut Buffers,
     trace: Option<&mut Vec<FieldPaths>>,
 ) -> Result<MappedRecord, MapError> {
-    let view = read(plan, source, record, tree)?;
+    let view = read((plan.form.as_ref(), &plan.shapes), source, record, tree)?;
     let paths = RefCell::new(Vec::new());
     let mut reader = Reader::new(view, &plan.named, memo);
     if !matches!(view.root(), Node::Object { .. }) || !reader.holds(&plan.identify) {
@@ -78,25 +78,30 @@ pub(crate) fn map(
     })
 }
 
-/// A record as the plan reads it, if it can be read.
-pub(crate) fn view_of<'a>(plan: &Plan, record: &'a [u8], tree: &'a mut Tree) -> Option<View<'a>> {
-    let view = read(plan, "", record, tree).ok()?;
+/// A record as far as it is asked which log it is of, if it can be read.
+pub(crate) fn view_of<'a>(
+    outline: &Outline,
+    record: &'a [u8],
+    tree: &'a mut Tree,
+) -> Option<View<'a>> {
+    let Outline { form, shapes, .. } = outline;
+    let view = read((form.as_ref(), shapes), "", record, tree).ok()?;
     matches!(view.root(), Node::Object { .. }).then_some(view)
 }
 
 /// Reads a record: JSON, or a line of text where the log has such.
 #[inline]
 fn read<'a>(
-    plan: &Plan,
+    (form, shapes): (Option<&Form>, &Shapes),
     source: &str,
     record: &'a [u8],
     tree: &'a mut Tree,
 ) -> Result<View<'a>, MapError> {
-    match &plan.form {
+    match form {
         Some(form) if !line::is_json(record) => {
-            parse_line(record, form, &plan.shapes, tree).map_err(|error| unread(source, error))
+            parse_line(record, form, shapes, tree).map_err(|error| unread(source, error))
         }
-        _ => parse(record, &plan.shapes, tree),
+        _ => parse(record, shapes, tree),
     }
 }
 

@@ -11,5 +11,5 @@ mod schema;
 pub mod spec;
 pub(crate) mod time;
 
-pub(crate) use compile::{SharedTables, compile};
+pub(crate) use compile::{SharedTables, compile, outline};
 pub use error::MappingError;

@@ -24,9 +24,10 @@ pub(crate) const LEVELS_MAX: usize = 6;
 /// Most values of one mapping that are computed once for each event; others each time.
 pub(crate) const NAMED_MAX: usize = 16;
 
-/// A compiled mapping.
+/// What has to be known of a log before the first of its records comes: what it is called, and what
+/// tells its records from others.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Outline {
     pub(crate) title: String,
     pub(crate) sigma: Vec<SigmaLogsource>,
     pub(crate) field_aliases: Vec<(String, String)>,
@@ -37,6 +38,33 @@ pub(crate) struct Plan {
     pub(crate) form: Option<Form>,
     pub(crate) unlabelled: Unlabelled,
     pub(crate) shipped_as: Vec<String>,
+    /// The system, where it is the same for all events.
+    pub(crate) system: Option<String>,
+    /// What [`Self::identify`] reads.
+    pub(crate) shapes: Shapes,
+    pub(crate) named: Vec<Value>,
+    pub(crate) identify: Condition,
+}
+
+impl Outline {
+    /// What its deliveries look like.
+    pub(crate) fn framing(&self) -> Framing<'_> {
+        Framing {
+            envelopes: &self.envelopes,
+            csv: match &self.form {
+                Some(Form::Csv(csv)) => Some(csv),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// A compiled mapping.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) version: Text,
+    /// How lines of text are read; only JSON if `None`.
+    pub(crate) form: Option<Form>,
     /// Lists of which each element is an event, outermost first; each from the level before it.
     pub(crate) each: Vec<Path>,
     pub(crate) shapes: Shapes,
@@ -46,8 +74,6 @@ pub(crate) struct Plan {
     pub(crate) id: Option<Value>,
     /// Number, and the stream in which it counts.
     pub(crate) number: Option<(Value, Option<Value>)>,
-    /// The system, where it is the same for all events.
-    pub(crate) system: Option<String>,
     pub(crate) time: Option<(Value, Vec<TimeFormat>)>,
     pub(crate) operation: Value,
     pub(crate) action: Choices<Action>,
@@ -63,19 +89,6 @@ pub(crate) struct Plan {
     pub(crate) mentions: Vec<MentionPlan>,
     pub(crate) tools: Vec<ToolsPlan>,
     pub(crate) policy: Option<(Choices<bool>, Option<Value>)>,
-}
-
-impl Plan {
-    /// What its deliveries look like.
-    pub(crate) fn framing(&self) -> Framing<'_> {
-        Framing {
-            envelopes: &self.envelopes,
-            csv: match &self.form {
-                Some(Form::Csv(csv)) => Some(csv),
-                _ => None,
-            },
-        }
-    }
 }
 
 /// When a part of a plan needs to be looked at: always, or if a record holds what it asks for.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::mapping::plan::{Condition, Path, Plan, Step, Value};
+use crate::mapping::plan::{Condition, Outline, Path, Step, Value};
 use crate::mapping::spec::Unlabelled;
 use crate::record::{ShapeId, Shapes};
 
@@ -17,7 +17,7 @@ pub(super) struct Branch {
     pub(super) shared: Condition,
     /// Children of the record it cannot do without, by their slots in that parse: one of each list.
     pub(super) needs: Vec<Vec<u32>>,
-    /// All of it, as the source's own plan reads it, if that parse cannot tell everything.
+    /// All of it, as the source alone reads it, if that parse cannot tell everything.
     pub(super) own: Option<Condition>,
 }
 
@@ -30,20 +30,20 @@ const NOT_LAST: u32 = 1 << 24;
 /// Weight of one key that is there, whatever its value: no sign of any log.
 const LEAST_TELLING: u32 = 3;
 
-/// The branches of a plan's condition, with what they ask of `shapes`.
-pub(super) fn branches(source: usize, plan: &Plan, shapes: &mut Shapes) -> Vec<Branch> {
-    let rank = match plan.unlabelled {
+/// The branches of a log's condition, with what they ask of `shapes`.
+pub(super) fn branches(source: usize, outline: &Outline, shapes: &mut Shapes) -> Vec<Branch> {
+    let rank = match outline.unlabelled {
         Unlabelled::First => NOT_LAST,
         Unlabelled::Last => 0,
         Unlabelled::Never => return Vec::new(),
     };
-    let split = split(&plan.identify).unwrap_or_else(|| vec![plan.identify.clone()]);
+    let split = split(&outline.identify).unwrap_or_else(|| vec![outline.identify.clone()]);
     // One key of a usual kind is in many records; a line that fits the form of a source is not.
-    let tells = |condition: &Condition| plan.form.is_some() || weight(condition) > LEAST_TELLING;
+    let tells = |condition: &Condition| outline.form.is_some() || weight(condition) > LEAST_TELLING;
     let telling = split.into_iter().filter(tells);
     let branches = telling.map(|condition| {
         let mut shared = Shared {
-            plan,
+            outline,
             shapes: &mut *shapes,
             needs: Vec::new(),
         };
@@ -54,7 +54,7 @@ pub(super) fn branches(source: usize, plan: &Plan, shapes: &mut Shapes) -> Vec<B
             weight: rank + weight(&condition).min(NOT_LAST - 1),
             shared: part,
             needs,
-            own: (!is_whole || plan.form.is_some()).then_some(condition),
+            own: (!is_whole || outline.form.is_some()).then_some(condition),
         }
     });
     branches.collect()
@@ -111,9 +111,9 @@ fn weight(condition: &Condition) -> u32 {
         .saturating_add(1)
 }
 
-/// From a plan's own paths to those of the parse for all sources.
+/// From a log's own paths to those of the parse for all sources.
 struct Shared<'s> {
-    plan: &'s Plan,
+    outline: &'s Outline,
     shapes: &'s mut Shapes,
     needs: Vec<Vec<u32>>,
 }
@@ -161,13 +161,13 @@ impl Shared<'_> {
         })
     }
 
-    /// The same place there. Paths with brackets are left to the source's own plan: others may read
+    /// The same place there. Paths with brackets are left to the source alone: others may read
     /// the same list without.
     fn path(&mut self, value: &Value) -> Option<Path> {
         let Value::Path(path) = value else {
             return None;
         };
-        let names = self.plan.shapes.names(path.slots.as_ref()?);
+        let names = self.outline.shapes.names(path.slots.as_ref()?);
         let (mut shape, mut steps) = (ShapeId::ROOT, Vec::new());
         for name in names {
             let (slot, below) = self.shapes.add_child(shape, name)?;
@@ -189,15 +189,15 @@ impl Shared<'_> {
             Value::Template(parts) => return parts.iter().find_map(|part| self.roots(part)),
             Value::Made(made) if made.default.is_none() => return self.roots(&made.from),
             Value::Named(index) => {
-                let plan = self.plan;
-                return self.roots(&plan.named[*index]);
+                let outline = self.outline;
+                return self.roots(&outline.named[*index]);
             }
             Value::Made(_) | Value::Own(_) | Value::Constant(_) => return None,
         };
         let (None, Some(Step::Slot(slot))) = (path.level, path.steps.first()) else {
             return None;
         };
-        let name = self.plan.shapes.names(&[*slot]).pop()?;
+        let name = self.outline.shapes.names(&[*slot]).pop()?;
         let (slot, _) = self.shapes.add_child(ShapeId::ROOT, name)?;
         Some(vec![slot])
     }

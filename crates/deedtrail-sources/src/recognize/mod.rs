@@ -12,7 +12,7 @@ mod tests;
 use deedtrail_core::id::SourceName;
 
 use crate::map::{Reader, view_of};
-use crate::mapping::plan::Plan;
+use crate::mapping::plan::Outline;
 use crate::record::{Buffers, ShapeId, Shapes, line, parse};
 
 use branch::Branch;
@@ -34,13 +34,13 @@ pub(crate) struct Recognizer {
 }
 
 impl Recognizer {
-    pub(crate) fn new<'p>(sources: impl Iterator<Item = (&'p SourceName, &'p Plan)>) -> Self {
+    pub(crate) fn new<'p>(sources: impl Iterator<Item = (&'p SourceName, &'p Outline)>) -> Self {
         let mut all = Self::default();
         let mut reads_text = Vec::new();
-        for (source, (name, plan)) in sources.enumerate() {
+        for (source, (name, outline)) in sources.enumerate() {
             all.names.push(name.clone());
-            reads_text.push(plan.form.is_some());
-            let branches = branch::branches(source, plan, &mut all.shapes);
+            reads_text.push(outline.form.is_some());
+            let branches = branch::branches(source, outline, &mut all.shapes);
             all.branches.extend(branches);
         }
         all.branches
@@ -79,7 +79,7 @@ impl Recognizer {
     /// The sources a record may be of, none surer than another: mostly one or none.
     pub(crate) fn candidates<'p>(
         &self,
-        plan_of: impl Fn(&SourceName) -> Option<&'p Plan>,
+        outline_of: impl Fn(&SourceName) -> Option<&'p Outline>,
         record: &[u8],
         buffers: &mut Buffers,
     ) -> Vec<&SourceName> {
@@ -97,14 +97,14 @@ impl Recognizer {
                 break;
             }
             let known = surest.contains(&branch.source);
-            let plan = || plan_of(&self.names[branch.source]);
+            let outline = || outline_of(&self.names[branch.source]);
             let holds = match &branch.own {
                 _ if known => continue,
                 None => true,
-                Some(own) => plan().is_some_and(|plan| {
-                    let view = view_of(plan, record, &mut buffers.tree);
+                Some(own) => outline().is_some_and(|outline| {
+                    let view = view_of(outline, record, &mut buffers.tree);
                     view.is_some_and(|view| {
-                        Reader::new(view, &plan.named, &buffers.memo).holds(own)
+                        Reader::new(view, &outline.named, &buffers.memo).holds(own)
                     })
                 }),
             };

@@ -66,7 +66,7 @@ pub(crate) fn wait_for(folder: &Folder, expected: u64) {
 }
 
 /// Number of lines that are written between two deaths of the server.
-const LINES: u64 = 3_000;
+const LINES: u64 = 1_200;
 
 struct Writer<'a> {
     folder: &'a Folder,

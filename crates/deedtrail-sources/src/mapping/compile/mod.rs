@@ -9,6 +9,7 @@ mod values;
 
 use std::collections::BTreeMap;
 
+use deedtrail_core::Text;
 use deedtrail_core::action::{ACTIONS, Action};
 use deedtrail_core::event::OutcomeClass;
 use deedtrail_core::port::mapper::SigmaLogsource;
@@ -17,7 +18,9 @@ use jiff::tz::TimeZone;
 use super::error::MappingError;
 use super::fields::{self, CLOSED};
 use super::path;
-use super::plan::{Choices, Field, Interest, ListedField, Party, Path, Plan, TimeFormat, Value};
+use super::plan::{
+    Choices, Field, Interest, ListedField, Outline, Party, Path, Plan, TimeFormat, Value,
+};
 use super::rules::Rules;
 use super::spec::{
     AnswerSpec, ChoicesSpec, MappingFile, OneOrMany, SequenceSpec, TimeSpec, ValueSpec,
@@ -41,23 +44,20 @@ impl SharedTables {
     }
 }
 
-/// Compiles the text of a mapping file; `file` is its name for messages.
+/// The outline of a mapping file; `file` is its name for messages.
+pub(crate) fn outline(
+    file: &str,
+    text: &str,
+    shared: &SharedTables,
+) -> Result<Outline, MappingError> {
+    let spec = read(file, text)?;
+    Compiler::new((file, text), shared, &spec).outline(&spec)
+}
+
+/// Compiles the text of a mapping file.
 pub(crate) fn compile(file: &str, text: &str, shared: &SharedTables) -> Result<Plan, MappingError> {
-    let spec: MappingFile =
-        toml::from_str(text).map_err(|error| MappingError::from_toml(file, text, &error))?;
-    let mut compiler = Compiler {
-        file,
-        text,
-        shared: &shared.0,
-        tables: &spec.tables,
-        lookup: &spec.lookup,
-        values: &spec.values,
-        open_values: Vec::new(),
-        named: Vec::new(),
-        named_at: Vec::new(),
-        shapes: Shapes::default(),
-        levels: Vec::new(),
-    };
+    let spec = read(file, text)?;
+    let mut compiler = Compiler::new((file, text), shared, &spec);
     let each = match &spec.records.each {
         Some(each) => compiler.levels(each)?,
         None => Vec::new(),
@@ -65,6 +65,10 @@ pub(crate) fn compile(file: &str, text: &str, shared: &SharedTables) -> Result<P
     let mut plan = compiler.plan(&spec, each)?;
     interests::find(&mut plan);
     Ok(plan)
+}
+
+fn read(file: &str, text: &str) -> Result<MappingFile, MappingError> {
+    toml::from_str(text).map_err(|error| MappingError::from_toml(file, text, &error))
 }
 
 struct Compiler<'s> {
@@ -86,7 +90,52 @@ struct Compiler<'s> {
 
 type Compiled<T> = Result<T, MappingError>;
 
-impl Compiler<'_> {
+impl<'s> Compiler<'s> {
+    fn new(
+        (file, text): (&'s str, &'s str),
+        shared: &'s SharedTables,
+        spec: &'s MappingFile,
+    ) -> Self {
+        Self {
+            file,
+            text,
+            shared: &shared.0,
+            tables: &spec.tables,
+            lookup: &spec.lookup,
+            values: &spec.values,
+            open_values: Vec::new(),
+            named: Vec::new(),
+            named_at: Vec::new(),
+            shapes: Shapes::default(),
+            levels: Vec::new(),
+        }
+    }
+
+    fn outline(mut self, spec: &MappingFile) -> Compiled<Outline> {
+        let identify = self.condition(&spec.identify)?;
+        Ok(Outline {
+            title: spec.title.clone(),
+            sigma: sigma(spec),
+            field_aliases: spec.field_aliases.clone().into_iter().collect(),
+            version: self.version(),
+            planes: planes(spec.event.plane.as_ref()),
+            envelopes: self.envelopes(&spec.records.envelope)?,
+            form: self.form(spec.records.text.as_ref())?,
+            unlabelled: spec.records.unlabelled,
+            shipped_as: spec.records.shipped_as.clone(),
+            system: constant(&spec.event.system),
+            shapes: self.shapes,
+            named: self.named,
+            identify,
+        })
+    }
+
+    /// The version of a mapping is its text's.
+    fn version(&self) -> Text {
+        let hash = crate::map::value::hash(self.text.as_bytes());
+        hash.chars().take(16).collect()
+    }
+
     fn plan(mut self, spec: &MappingFile, each: Vec<Path>) -> Compiled<Plan> {
         let listed = self.listed(spec)?;
         let mut plain = Vec::new();
@@ -107,23 +156,12 @@ impl Compiler<'_> {
         let actors = self.all(&spec.actor, Self::actor)?;
         let targets = self.all(&spec.target, Self::target)?;
         let mut plan = Plan {
-            title: spec.title.clone(),
-            sigma: sigma(spec),
-            field_aliases: spec.field_aliases.clone().into_iter().collect(),
-            version: crate::map::value::hash(self.text.as_bytes())
-                .chars()
-                .take(16)
-                .collect(),
-            planes: planes(spec.event.plane.as_ref()),
-            envelopes: self.envelopes(&spec.records.envelope)?,
+            version: self.version(),
             form: self.form(spec.records.text.as_ref())?,
-            unlabelled: spec.records.unlabelled,
-            shipped_as: spec.records.shipped_as.clone(),
             each,
             identify,
             id: self.optional(spec.event.id.as_ref())?,
             number: self.number(spec.event.sequence.as_ref())?,
-            system: constant(&spec.event.system),
             time: spec
                 .event
                 .time
