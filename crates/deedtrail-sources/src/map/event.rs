@@ -11,11 +11,11 @@ use deedtrail_core::mapping::{FieldPaths, MapError, MappedRecord, RecordNumber, 
 use super::misfit::misfit;
 use super::read::Reader;
 use super::value::{self, BadTime};
+use super::view::read;
 use super::{argument, mention, tools};
-use crate::mapping::plan::{Choices, LEVELS_MAX, Outline, Party, Plan, Value};
+use crate::mapping::plan::{Choices, LEVELS_MAX, Party, Plan, Value};
 use crate::mapping::rules::Rules;
-use crate::record::line::{self, Form, Misfit};
-use crate::record::{Buffers, LineError, Memo, Node, Shapes, Tree, View, parse, parse_line};
+use crate::record::{Buffers, Memo, Node, View};
 
 /// Most changes kept of one event.
 const CHANGES_MAX: usize = 256;
@@ -76,47 +76,6 @@ pub(crate) fn map(
         mapping_version: plan.version.clone(),
         events,
     })
-}
-
-/// A record as far as it is asked which log it is of, if it can be read.
-pub(crate) fn view_of<'a>(
-    outline: &Outline,
-    record: &'a [u8],
-    tree: &'a mut Tree,
-) -> Option<View<'a>> {
-    let Outline { form, shapes, .. } = outline;
-    let view = read((form.as_ref(), shapes), "", record, tree).ok()?;
-    matches!(view.root(), Node::Object { .. }).then_some(view)
-}
-
-/// Reads a record: JSON, or a line of text where the log has such.
-#[inline]
-fn read<'a>(
-    (form, shapes): (Option<&Form>, &Shapes),
-    source: &str,
-    record: &'a [u8],
-    tree: &'a mut Tree,
-) -> Result<View<'a>, MapError> {
-    match form {
-        Some(form) if !line::is_json(record) => {
-            parse_line(record, form, shapes, tree).map_err(|error| unread(source, error))
-        }
-        _ => parse(record, shapes, tree),
-    }
-}
-
-fn unread(source: &str, error: LineError) -> MapError {
-    match error {
-        LineError::Record(error) => error,
-        LineError::Misfit(Misfit::Other(detail)) => MapError::WrongSource {
-            source_name: source.to_owned(),
-            detail: detail.to_owned(),
-        },
-        LineError::Misfit(Misfit::TooLarge(unit, limit)) => MapError::OutOfRange {
-            field: "record".into(),
-            detail: format!("a line of more than {limit} {unit}"),
-        },
-    }
 }
 
 pub(super) fn text<'a>(reader: &Reader<'a>, value: Option<&'a Value>) -> Option<Text> {

@@ -8,6 +8,8 @@ mod misfit;
 mod read;
 mod tools;
 pub(crate) mod value;
+mod view;
 
-pub(crate) use event::{map, view_of};
+pub(crate) use event::map;
 pub(crate) use read::Reader;
+pub(crate) use view::view_of;
