@@ -82,6 +82,10 @@ impl Batches {
     fn tell(&mut self) -> Done {
         let company = (self.seed - 1) % self.companies;
         let told = match &self.same {
+            // The same records again would be duplicates.
+            Some(_) if self.seed > self.companies => {
+                return Err("every company has told its records: name more companies".into());
+            }
             Some(same) => Rc::clone(same),
             None => self.story(self.seed)?.into(),
         };

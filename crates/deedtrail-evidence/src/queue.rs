@@ -209,9 +209,16 @@ impl Queue {
         (!taken.is_empty()).then_some(taken)
     }
 
-    /// From now on every append is refused for this reason.
+    /// From now on every append is refused for this reason: the first, but that a failure takes the place
+    /// of others.
     pub(crate) fn refuse(&self, refusal: Refusal) {
-        locked(&self.waiting).refusal.get_or_insert(refusal);
+        let known = &mut locked(&self.waiting).refusal;
+        match (&*known, &refusal) {
+            (None, _) | (Some(Refusal::ReadOnly { .. }), Refusal::Failed { .. }) => {
+                *known = Some(refusal);
+            }
+            _ => {}
+        }
     }
 
     pub(crate) fn refusal(&self) -> Option<Refusal> {

@@ -284,7 +284,7 @@ def read_archive(data):
         names.append(name)
         need(len(names) <= FILES_MAX, "it has too many files")
         content, named = data[start : start + size], to_text(name, "the name of a file")
-        need(zlib.crc32(content) == check_sum, f"its file {ascii(named)} is not as it was packed, by its check sum")
+        need(zlib.crc32(content) == check_sum, f"its file {ascii(named[:120])} is not as it was packed, by its check sum")
         files[named] = content
         at = start + size
     need(names, "it is not a bundle")

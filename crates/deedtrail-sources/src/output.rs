@@ -231,7 +231,7 @@ impl Registry {
 
     /// What of the records in `body` the mapping uses.
     pub fn coverage(&self, source: &SourceName, body: &[u8]) -> Result<Coverage, RowsError> {
-        self.plan(source)?;
+        self.outline(source)?;
         let mut coverage = Coverage::default();
         for framed in self.frame(source, Encoding::Identity, body)? {
             coverage.records += 1;

@@ -178,9 +178,9 @@ impl Registry {
     /// The sources an unlabelled record may be of: more than one where nothing in it tells them
     /// apart.
     pub fn candidates(&self, record: &[u8]) -> Vec<&SourceName> {
-        let outline_of = |name: &SourceName| self.sources.get(name).map(|source| &source.outline);
+        let plan_of = |name: &SourceName| self.plan(name).ok();
         with_buffers(record, |buffers| {
-            self.recognizer.candidates(outline_of, record, buffers)
+            self.recognizer.candidates(plan_of, record, buffers)
         })
     }
 

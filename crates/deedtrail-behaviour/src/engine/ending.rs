@@ -32,19 +32,26 @@ struct Verdict {
     ready: bool,
 }
 
+/// When the end of a session is given its reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reasons {
+    Always,
+    /// Where somebody is told.
+    WhereTold,
+}
+
 impl Behaviour {
     /// Ends a session and says how it compares. `None` when there is no such session.
     pub fn end(&mut self, session: SessionUid) -> Option<Assessment> {
-        self.close(session, true)
+        self.close(session, Reasons::Always)
     }
 
     /// The same for a session that nobody asked to end: reasons are given where it is told.
     pub(super) fn end_by_itself(&mut self, session: SessionUid) -> Option<Assessment> {
-        self.close(session, false)
+        self.close(session, Reasons::WhereTold)
     }
 
-    /// Gives the reasons of what is told, and where `asked` of all.
-    fn close(&mut self, session: SessionUid, asked: bool) -> Option<Assessment> {
+    fn close(&mut self, session: SessionUid, reasons: Reasons) -> Option<Assessment> {
         let mut open = self.sessions.remove(&session)?;
         self.identities.wake(&open.identity);
         self.leave_stream(open.identity, session);
@@ -62,7 +69,7 @@ impl Behaviour {
         let alerts = open.alerted || (alerting && !again);
         let repeats = again || (open.repeated && !alerts);
         let mut assessment = assessment(session, &open, Moment::End);
-        if asked || alerts || repeats {
+        if reasons == Reasons::Always || alerts || repeats {
             self.explain(&open, &mut assessment);
         }
         assessment.score_nats = verdict.score_nats;

@@ -16,6 +16,8 @@ const END: [u8; 4] = *b"PK\x05\x06";
 /// Version 2.0 to extract; UTF-8 names; stored; 1980-01-01 00:00.
 const COMMON: [u8; 10] = [20, 0, 0, 8, 0, 0, 0, 0, 0x21, 0];
 const LOCAL_BYTES: usize = 30;
+/// Most characters of a file's name that an error repeats.
+const NAME_CHARS_SHOWN: usize = 120;
 /// Where its content's check sum stands in them.
 const CHECK_SUM: Range<usize> = 14..18;
 
@@ -152,7 +154,8 @@ pub(super) fn read(mut archive: impl Read) -> Result<Files, ArchiveError> {
         let in_order = files.last_key_value().is_none_or(|(last, _)| *last < name);
         let packed = directory.add(&name, &bytes)?;
         if in_order && is_other_content(&packed, &local) {
-            return Err(ArchiveError::Changed(name));
+            let shown = name.chars().take(NAME_CHARS_SHOWN).collect();
+            return Err(ArchiveError::Changed(shown));
         }
         if !in_order || packed != local {
             return Err(changed);

@@ -66,7 +66,7 @@ fn what_was_appended_is_read_back_in_order_also_after_a_restart() {
 fn a_closed_log_keeps_no_room_that_the_next_start_reads_through() {
     let root = tempfile::tempdir().unwrap();
     let length = || {
-        let segments = std::fs::read_dir(root.path().join("data/segments")).unwrap();
+        let segments = std::fs::read_dir(root.path().join("data/log/segments")).unwrap();
         let lengths = segments.map(|file| file.unwrap().metadata().unwrap().len());
         lengths.collect::<Vec<_>>()
     };

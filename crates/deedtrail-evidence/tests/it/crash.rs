@@ -11,8 +11,9 @@ use deedtrail_core::port::log::{AppendError, EvidenceLog as _, Outcome};
 use deedtrail_core::time::Timestamp;
 use deedtrail_evidence::Log;
 use deedtrail_evidence::disk::simulated::{SimulatedDisk, Syncing};
+use deedtrail_evidence::stepped::SteppedLog;
 
-use crate::support::{TestEntropy, config, entry, open_on, read_all};
+use crate::support::{TestEntropy, clock, config, entry, open_on, read_all};
 
 /// What a client knows: key -> sequence of every acknowledged entry, and every key it ever sent.
 #[derive(Default)]
@@ -292,6 +293,36 @@ fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     assert_eq!(log.end(), 1);
     assert_eq!(read_all(&log, 100).len(), 1);
     assert!(matches!(log.refusal(), Some(AppendError::Failed { .. })));
+}
+
+#[test]
+fn a_sync_that_fails_while_the_log_closes_is_told_and_nothing_is_written_after_it() {
+    let disk = SimulatedDisk::new(Syncing::Honest);
+    let mut config = config(Path::new("/sim"));
+    config.segment_bytes = 16 << 20;
+    let entropy = Arc::new(TestEntropy::new(7));
+    let mut log = SteppedLog::open(&config, Arc::new(disk.clone()), clock(), entropy).unwrap();
+    let first = log.submit(&[entry("a", "1")]).unwrap();
+    log.commit();
+    assert!(matches!(log.answer(first), Some(Ok(_))));
+    // Each is a commit of its own: together they are more than one takes.
+    let content = "x".repeat(800 << 10);
+    let waiting = ["b", "c"].map(|key| {
+        let keys = (0..4).map(|number| format!("{key}{number}"));
+        let entries: Vec<_> = keys.map(|key| entry(&key, &content)).collect();
+        log.submit(&entries).unwrap()
+    });
+    log.log().close().unwrap();
+    disk.fail_at(disk.steps() + 2, ErrorKind::Other);
+    log.commit();
+    for one in waiting {
+        let answer = log.answer(one).unwrap();
+        assert!(
+            matches!(&answer, Err(AppendError::Failed { reason }) if reason.contains("fdatasync")),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(log.log().end(), 1);
 }
 
 /// A clock whose failure takes the log's writer down.

@@ -28,7 +28,7 @@ pub(crate) fn map(
     Buffers { tree, memo }: &mut Buffers,
     trace: Option<&mut Vec<FieldPaths>>,
 ) -> Result<MappedRecord, MapError> {
-    let view = read((plan.form.as_ref(), &plan.shapes), source, record, tree)?;
+    let view = read(plan, source, record, tree)?;
     let paths = RefCell::new(Vec::new());
     let mut reader = Reader::new(view, &plan.named, memo);
     if !matches!(view.root(), Node::Object { .. }) || !reader.holds(&plan.identify) {

@@ -59,6 +59,9 @@ impl Outline {
     }
 }
 
+/// Most ways in which one condition is split; one with more is asked as a whole.
+const WAYS_MAX: usize = 256;
+
 /// A compiled mapping.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -71,6 +74,8 @@ pub(crate) struct Plan {
     /// Values that several places ask for, computed once for each event.
     pub(crate) named: Vec<Value>,
     pub(crate) identify: Condition,
+    /// The same, split: in the order of the outline's.
+    pub(crate) ways: Vec<Condition>,
     pub(crate) id: Option<Value>,
     /// Number, and the stream in which it counts.
     pub(crate) number: Option<(Value, Option<Value>)>,
@@ -262,11 +267,46 @@ pub(crate) struct Condition {
 }
 
 impl Condition {
+    /// Conditions without `any_of` and `all_of` of which one holds if and only if this one does; this one
+    /// where they would be too many.
+    pub(crate) fn ways(&self) -> Vec<Self> {
+        self.split().unwrap_or_else(|| vec![self.clone()])
+    }
+
+    fn split(&self) -> Option<Vec<Self>> {
+        let mut all = vec![Self {
+            fields: self.fields.clone(),
+            none_of: self.none_of.clone(),
+            ..Self::default()
+        }];
+        for one in &self.all_of {
+            all = product(&all, &one.split()?)?;
+        }
+        if !self.any_of.is_empty() {
+            let any: Option<Vec<Vec<Self>>> = self.any_of.iter().map(Self::split).collect();
+            all = product(&all, &any?.concat())?;
+        }
+        Some(all)
+    }
+
     fn asks_for_facts(&self) -> bool {
         let nested = [&self.any_of, &self.all_of, &self.none_of];
         self.fields.iter().any(|(value, _)| value.asks_for_facts())
             || nested.into_iter().flatten().any(Self::asks_for_facts)
     }
+}
+
+fn product(left: &[Condition], right: &[Condition]) -> Option<Vec<Condition>> {
+    let both = |one: &Condition, other: &Condition| Condition {
+        fields: [&one.fields[..], &other.fields].concat(),
+        none_of: [&one.none_of[..], &other.none_of].concat(),
+        ..Condition::default()
+    };
+    let few = left.len() * right.len() <= WAYS_MAX;
+    let pairs = left
+        .iter()
+        .flat_map(|one| right.iter().map(move |other| both(one, other)));
+    few.then(|| pairs.collect())
 }
 
 /// A decision; the first choice with an answer wins.

@@ -17,12 +17,9 @@ pub(super) struct Branch {
     pub(super) shared: Condition,
     /// Children of the record it cannot do without, by their slots in that parse: one of each list.
     pub(super) needs: Vec<Vec<u32>>,
-    /// All of it, as the source alone reads it, if that parse cannot tell everything.
-    pub(super) own: Option<Condition>,
+    /// Which of the ways of the source's plan it is, if that parse cannot tell everything.
+    pub(super) own: Option<usize>,
 }
-
-/// Most branches of one source. A condition with more is asked as a whole, with least weight.
-const BRANCHES_MAX: usize = 256;
 
 /// Above the weight of any condition.
 const NOT_LAST: u32 = 1 << 24;
@@ -37,11 +34,11 @@ pub(super) fn branches(source: usize, outline: &Outline, shapes: &mut Shapes) ->
         Unlabelled::Last => 0,
         Unlabelled::Never => return Vec::new(),
     };
-    let split = split(&outline.identify).unwrap_or_else(|| vec![outline.identify.clone()]);
     // One key of a usual kind is in many records; a line that fits the form of a source is not.
     let tells = |condition: &Condition| outline.form.is_some() || weight(condition) > LEAST_TELLING;
-    let telling = split.into_iter().filter(tells);
-    let branches = telling.map(|condition| {
+    let ways = outline.identify.ways().into_iter().enumerate();
+    let telling = ways.filter(|(_, condition)| tells(condition));
+    let branches = telling.map(|(way, condition)| {
         let mut shared = Shared {
             outline,
             shapes: &mut *shapes,
@@ -54,40 +51,10 @@ pub(super) fn branches(source: usize, outline: &Outline, shapes: &mut Shapes) ->
             weight: rank + weight(&condition).min(NOT_LAST - 1),
             shared: part,
             needs,
-            own: (!is_whole || outline.form.is_some()).then_some(condition),
+            own: (!is_whole || outline.form.is_some()).then_some(way),
         }
     });
     branches.collect()
-}
-
-/// Conditions without `any_of` and `all_of` of which one holds if and only if `condition` does.
-fn split(condition: &Condition) -> Option<Vec<Condition>> {
-    let mut all = vec![Condition {
-        fields: condition.fields.clone(),
-        none_of: condition.none_of.clone(),
-        ..Condition::default()
-    }];
-    for one in &condition.all_of {
-        all = product(&all, &split(one)?)?;
-    }
-    if !condition.any_of.is_empty() {
-        let any: Option<Vec<Vec<Condition>>> = condition.any_of.iter().map(split).collect();
-        all = product(&all, &any?.concat())?;
-    }
-    Some(all)
-}
-
-fn product(left: &[Condition], right: &[Condition]) -> Option<Vec<Condition>> {
-    let both = |one: &Condition, other: &Condition| Condition {
-        fields: [&one.fields[..], &other.fields].concat(),
-        none_of: [&one.none_of[..], &other.none_of].concat(),
-        ..Condition::default()
-    };
-    let few = left.len() * right.len() <= BRANCHES_MAX;
-    let pairs = left
-        .iter()
-        .flat_map(|one| right.iter().map(move |other| both(one, other)));
-    few.then(|| pairs.collect())
 }
 
 /// How much a branch asks for: an exact text is surer than a pattern, that than presence, and a

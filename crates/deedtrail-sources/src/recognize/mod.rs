@@ -12,7 +12,7 @@ mod tests;
 use deedtrail_core::id::SourceName;
 
 use crate::map::{Reader, view_of};
-use crate::mapping::plan::Outline;
+use crate::mapping::plan::{Outline, Plan};
 use crate::record::{Buffers, ShapeId, Shapes, line, parse};
 
 use branch::Branch;
@@ -79,7 +79,7 @@ impl Recognizer {
     /// The sources a record may be of, none surer than another: mostly one or none.
     pub(crate) fn candidates<'p>(
         &self,
-        outline_of: impl Fn(&SourceName) -> Option<&'p Outline>,
+        plan_of: impl Fn(&SourceName) -> Option<&'p Plan>,
         record: &[u8],
         buffers: &mut Buffers,
     ) -> Vec<&SourceName> {
@@ -97,14 +97,15 @@ impl Recognizer {
                 break;
             }
             let known = surest.contains(&branch.source);
-            let outline = || outline_of(&self.names[branch.source]);
+            let plan = || plan_of(&self.names[branch.source]);
             let holds = match &branch.own {
                 _ if known => continue,
                 None => true,
-                Some(own) => outline().is_some_and(|outline| {
-                    let view = view_of(outline, record, &mut buffers.tree);
+                Some(way) => plan().is_some_and(|plan| {
+                    let view = view_of(plan, record, &mut buffers.tree);
                     view.is_some_and(|view| {
-                        Reader::new(view, &outline.named, &buffers.memo).holds(own)
+                        let reader = Reader::new(view, &plan.named, &buffers.memo);
+                        plan.ways.get(*way).is_some_and(|way| reader.holds(way))
                     })
                 }),
             };

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use deedtrail_core::id::SourceName;
+use deedtrail_core::mapping::MapError;
 use deedtrail_core::port::mapper::Mapper as _;
 
 use crate::Registry;
@@ -24,6 +25,25 @@ fn check(registry: &Registry, record: &str, expected: &[&str]) {
     let found = registry.candidates(record.as_bytes());
     let found: Vec<&str> = found.iter().map(|name| name.as_str()).collect();
     assert_eq!(found, expected, "{record}");
+}
+
+#[test]
+fn a_record_is_told_by_what_its_mapping_reads() {
+    let registry = Registry::built_in().unwrap();
+    // The mapping keeps the list whole, of which a condition alone would read the first element.
+    let of_ecs = r#"{"event":{"category":["","iam"],"type":["user"]}}"#;
+    check(&registry, of_ecs, &["generic.ecs"]);
+    // A text that the mapping reads as what it holds.
+    let message = r#"{"jsonrpc":"2.0","id":1,"result":"[]"}"#;
+    for record in [of_ecs, message] {
+        for source in registry.candidates(record.as_bytes()) {
+            let mapped = registry.map(source, record.as_bytes());
+            assert!(
+                !matches!(mapped, Err(MapError::WrongSource { .. })),
+                "{source}: {record}"
+            );
+        }
+    }
 }
 
 #[test]

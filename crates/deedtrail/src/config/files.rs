@@ -133,8 +133,11 @@ mod tests {
         let properties = schema.get("properties").and_then(Value::as_object);
         let names = properties.into_iter().flat_map(|it| it.keys());
         found.extend(names.filter(|name| name.ends_with("_file")).cloned());
-        let parts = schema.as_object().into_iter().flat_map(|it| it.values());
-        parts.for_each(|part| settings(part, found));
+        let of_object = schema.as_object().into_iter().flat_map(|it| it.values());
+        let of_array = schema.as_array().into_iter().flatten();
+        of_object
+            .chain(of_array)
+            .for_each(|part| settings(part, found));
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl<'s> Compiler<'s> {
             version: self.version(),
             form: self.form(spec.records.text.as_ref())?,
             each,
+            ways: identify.ways(),
             identify,
             id: self.optional(spec.event.id.as_ref())?,
             number: self.number(spec.event.sequence.as_ref())?,
