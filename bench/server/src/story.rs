@@ -1,7 +1,6 @@
 //! The records to send: the story's, one story after the other, each with a seed of its own.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
 
 use deedtrail_core::id::SourceName;
 use deedtrail_core::port::mapper::{Encoding, Mapper as _};
@@ -24,19 +23,16 @@ pub struct Batch {
     pub body: Vec<u8>,
 }
 
-/// Sources and records.
-type Told = Rc<[(&'static str, Vec<u8>)]>;
-
 /// Full batches of all sources, in the story's order, without an end: one story after the other.
 pub struct Batches {
     registry: Registry,
     names: Companies,
     /// How many companies tell their stories in turn.
     companies: u64,
+    /// Every so many-th record of a story is told.
+    every: usize,
     /// Seed of the next story.
     seed: u64,
-    /// The records of the one story that all tell, where they do.
-    same: Option<Told>,
     open: BTreeMap<&'static str, Batch>,
     full: VecDeque<Batch>,
 }
@@ -48,18 +44,17 @@ impl Batches {
             registry: Registry::built_in()?,
             names: Companies::new()?,
             companies: companies.max(1),
+            every: 1,
             seed: 1,
-            same: None,
             open: BTreeMap::new(),
             full: VecDeque::new(),
         })
     }
 
-    /// The first story's every so many-th record, told by all companies: many identities with few
-    /// records.
-    pub fn thinned(mut self, every: usize) -> Done<Self> {
-        self.same = Some(self.story(1)?.into_iter().step_by(every.max(1)).collect());
-        Ok(self)
+    /// Every so many-th record of each story only: many identities with few records.
+    pub fn thinned(self, every: usize) -> Self {
+        let every = every.max(1);
+        Self { every, ..self }
     }
 
     /// The next batch.
@@ -81,39 +76,28 @@ impl Batches {
     /// Tells one more story.
     fn tell(&mut self) -> Done {
         let company = (self.seed - 1) % self.companies;
-        let told = match &self.same {
-            // The same records again would be duplicates.
-            Some(_) if self.seed > self.companies => {
-                return Err("every company has told its records: name more companies".into());
-            }
-            Some(same) => Rc::clone(same),
-            None => self.story(self.seed)?.into(),
-        };
-        for (source, record) in told.iter() {
-            let batch = self.open.entry(source).or_default();
-            batch.source = source;
-            batch.records += 1;
-            batch.body.extend(self.names.of(record, company));
-            batch.body.push(b'\n');
-            if batch.records == BATCH_RECORDS {
-                self.full.push_back(std::mem::take(batch));
-            }
-        }
-        self.seed += 1;
-        Ok(())
-    }
-
-    /// Sources and records of a story, in its order.
-    fn story(&self, seed: u64) -> Done<Vec<(&'static str, Vec<u8>)>> {
-        let mut all = Vec::new();
-        for delivery in Story::new(STORY_DAY, seed).deliveries() {
+        let mut number = 0;
+        for delivery in Story::new(STORY_DAY, self.seed).deliveries() {
             let source = SourceName::new(delivery.source)?;
             let records = self
                 .registry
                 .frame(&source, Encoding::Identity, &delivery.body)?;
-            let records = records.into_iter();
-            all.extend(records.map(|record| (delivery.source, record.bytes.to_vec())));
+            for record in records {
+                number += 1;
+                if number % self.every != 0 {
+                    continue;
+                }
+                let batch = self.open.entry(delivery.source).or_default();
+                batch.source = delivery.source;
+                batch.records += 1;
+                batch.body.extend(self.names.of(&record.bytes, company));
+                batch.body.push(b'\n');
+                if batch.records == BATCH_RECORDS {
+                    self.full.push_back(std::mem::take(batch));
+                }
+            }
         }
-        Ok(all)
+        self.seed += 1;
+        Ok(())
     }
 }

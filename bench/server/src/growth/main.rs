@@ -3,8 +3,8 @@
 //!
 //! `cargo run --release --bin growth -- DEEDTRAIL FOLDER [RECORDS] [STAGES] [COMPANIES] [EVERY]`, where `FOLDER`
 //! does not exist yet and `RECORDS` are those of one stage. Each of the `COMPANIES`, one unless said, has about 70
-//! identities. With `EVERY` all tell the same story, of which only every so many-th record is sent: many
-//! identities with few records. Records are made while they are sent.
+//! identities. With `EVERY` only every so many-th record of a story is sent: many identities with few
+//! records. Records are made while they are sent.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,14 +32,11 @@ fn main() -> Done {
     let records = number(arguments.next(), RECORDS)?;
     let stages = number(arguments.next(), STAGES)?;
     let companies = number(arguments.next(), 1)? as u64;
-    let every = number(arguments.next(), 0)?;
+    let every = number(arguments.next(), 1)?;
     fs::create_dir(&folder)?;
     let data = folder.join("data");
     let mut server = Server::start(&binary, &data)?;
-    let mut batches = Batches::new(companies)?;
-    if every > 0 {
-        batches = batches.thinned(every)?;
-    }
+    let mut batches = Batches::new(companies)?.thinned(every);
     let mut sent = 0;
     println!(
         "records | identities | processed/s | processor time a record | resident | largest | timeline, newest 200 | an address | start | log and archive, bytes a record"

@@ -6,7 +6,7 @@ use crate::mapping::plan::Plan;
 use crate::record::line::{self, Misfit};
 use crate::record::{LineError, Node, Tree, View, parse, parse_line};
 
-/// A record as far as it is asked which log it is of, if it can be read.
+/// A record as the plan reads it, if it can be read.
 pub(crate) fn view_of<'a>(plan: &Plan, record: &'a [u8], tree: &'a mut Tree) -> Option<View<'a>> {
     let view = read(plan, "", record, tree).ok()?;
     matches!(view.root(), Node::Object { .. }).then_some(view)
